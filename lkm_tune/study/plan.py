@@ -1,0 +1,94 @@
+"""The plans of a study: how data are split, networks trained, γ searched and its curve measured."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from lkm_tune.study.space import STRICT
+
+Positive = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class DataPlan:
+    """Which molecules, and how many of them are trained on, validated on and tested on.
+
+    `source` is `auto` (a known folder, else the sample), `sample` (the QM9 molecules that come
+    with the package) or a path. `n_test` None means all that is left.
+    """
+
+    source: str = "auto"
+    n_train: Positive = 1000
+    n_val: Positive = 500
+    n_test: Positive | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class TrainingPlan:
+    """One training run: Adam, linear warmup, cosine annealing to 0 over all `epochs`, EMA, L1.
+
+    `divergence_factor`: a run whose validation error exceeds this many times the error of
+    predicting the mean has diverged.
+    """
+
+    epochs: Positive = 150
+    batch_size: Positive = 32
+    lr: PositiveFloat = 5e-4
+    warmup_epochs: NonNegative = 1.0
+    weight_decay: NonNegative = 0.0
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    clip_norm: PositiveFloat = 1000.0
+    divergence_factor: PositiveFloat = 100.0
+    eval_batch_size: Positive = 128
+
+
+@dataclass(frozen=True, config=STRICT)
+class LkmOptions:
+    """Choices that the paper leaves open in the mixing term; γ is comparable only within one."""
+
+    distance: Literal["l2", "l1"] = "l2"
+    reduction: Literal["mean", "sum"] = "mean"
+    teacher: Literal["live", "detached"] = "live"
+
+
+@dataclass(frozen=True, config=STRICT)
+class SearchPlan:
+    """How a cell's settings are searched.
+
+    `control`: γ = 0 gets a search of its own with as many trials, so that the control is not
+    judged at settings that were chosen for γ > 0. `time_limit` is in hours, for the whole study.
+    Rungs lie at `grace_period · reduction_factor^k` epochs.
+    """
+
+    trials: Positive = 50
+    sampler: Literal["tpe", "random"] = "tpe"
+    startup_trials: Positive = 10
+    grace_period: Positive = 10
+    reduction_factor: Annotated[int, Field(ge=2)] = 3
+    control: bool = True
+    max_concurrent: Positive | None = None
+    time_limit: PositiveFloat | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class CurvePlan:
+    """The response curve of a cell: every γ with every seed, at full budget.
+
+    One seed means the same initial weights, split and batch order for every γ.
+    """
+
+    gammas: Annotated[tuple[NonNegative, ...], Field(min_length=2, strict=False)] = (
+        0.0, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0,
+    )  # fmt: skip
+    seeds: Annotated[tuple[int, ...], Field(min_length=1, strict=False)] = (1, 2, 3)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Resources:
+    """What one trial holds while it runs; fractions of a GPU share it."""
+
+    cpu: PositiveFloat = 1.0
+    gpu: NonNegative = 0.0

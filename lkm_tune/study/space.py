@@ -1,0 +1,71 @@
+"""The search space: ranges as plain data, bounds inclusive."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+STRICT = ConfigDict(extra="forbid", strict=True)
+"""How every part of a study file is read: unknown keys and silent conversions are errors."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class FloatRange:
+    """Real numbers from `low` to `high`, both included; uniform in log10 when `log`."""
+
+    type: Literal["float"]
+    low: float
+    high: float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> "FloatRange":
+        _check_bounds(self.low, self.high, self.log)
+        return self
+
+    def holds(self, value: Any) -> bool:
+        """Whether `value` is a number within the bounds."""
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
+
+@dataclass(frozen=True, config=STRICT)
+class IntRange:
+    """Whole numbers from `low` to `high`, both included."""
+
+    type: Literal["int"]
+    low: int
+    high: int
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> "IntRange":
+        _check_bounds(self.low, self.high, self.log)
+        return self
+
+    def holds(self, value: Any) -> bool:
+        """Whether `value` is a whole number within the bounds."""
+        return isinstance(value, int) and self.low <= value <= self.high
+
+
+@dataclass(frozen=True, config=STRICT)
+class Choice:
+    """One of the listed values."""
+
+    type: Literal["choice"]
+    values: Annotated[tuple[str | int | float | bool, ...], Field(min_length=1, strict=False)]
+
+    def holds(self, value: Any) -> bool:
+        """Whether `value` is one of the listed ones."""
+        return value in self.values
+
+
+Range = Annotated[FloatRange | IntRange | Choice, Field(discriminator="type")]
+Space = Mapping[str, Range]
+
+
+def _check_bounds(low: float, high: float, log: bool) -> None:
+    if not low <= high:
+        raise ValueError(f"`low <= high` must hold, but got (low={low}, high={high})")
+    if log and low <= 0:
+        raise ValueError(f"`low > 0` must hold on a log scale, but got (low={low})")

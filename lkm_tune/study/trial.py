@@ -1,0 +1,98 @@
+"""What is run: a cell of a study, a trial of a cell, and the training run behind a trial."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from lkm_tune.study.plan import DataPlan, LkmOptions, TrainingPlan
+
+Phase = Literal["search", "control", "curve", "control_curve"]
+"""What a trial is for.
+
+`search`: γ is free. `control`: γ = 0, with a search of its own over the rest. `curve`: one γ of
+the grid with one seed at the cell's best settings. `control_curve`: γ = 0 with one seed at the
+control's own best settings.
+"""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model on one task with a fixed number of training samples."""
+
+    model: str
+    task: str
+    n_train: int
+
+    @property
+    def key(self) -> str:
+        """A name for folders and tags: `pamnet-qm9_homo-300`."""
+        return "-".join(_safe(part) for part in (self.model, self.task, str(self.n_train)))
+
+    def __str__(self) -> str:
+        """The name for people: `pamnet on qm9/homo`."""
+        return f"{self.model} on {self.task}"
+
+
+@dataclass(frozen=True)
+class TrialSpec:
+    """One trial, a pure function of its identity: (cell, phase, settings, seed).
+
+    `settings` holds every searched name with its value, `gamma` included. `epochs` is the full
+    budget, also for a trial that may be stopped early.
+    """
+
+    study: str
+    cell: Cell
+    phase: Phase
+    number: int
+    settings: Mapping[str, Any]
+    seed: int
+    epochs: int
+
+    @property
+    def key(self) -> str:
+        """A unique, deterministic name: `pamnet-qm9_homo-300/curve/0003-1f2e3d4c`."""
+        identity = [self.cell.key, self.phase, dict(self.settings), self.seed]
+        text = json.dumps(identity, sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+        return f"{self.cell.key}/{self.phase}/{self.number:04d}-{digest}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for a Tune config or a file."""
+        return asdict(self) | {"settings": dict(self.settings)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "TrialSpec":
+        """The inverse of `to_dict`."""
+        return cls(**{**data, "cell": Cell(**data["cell"])})
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that determines one training run. The same config gives the same numbers."""
+
+    model: str
+    task: str
+    model_settings: Mapping[str, Any] = field(default_factory=dict)
+    data: DataPlan = field(default_factory=DataPlan)
+    training: TrainingPlan = field(default_factory=TrainingPlan)
+    lkm: LkmOptions = field(default_factory=LkmOptions)
+    gamma: float = 0.0
+    seed: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for a file."""
+        return asdict(self) | {"model_settings": dict(self.model_settings)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "RunConfig":
+        """The inverse of `to_dict`."""
+        parts = {"data": DataPlan, "training": TrainingPlan, "lkm": LkmOptions}
+        return cls(**{k: parts[k](**v) if k in parts else v for k, v in data.items()})
+
+
+def _safe(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.+]+", "_", text).strip("_")
