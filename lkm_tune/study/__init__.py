@@ -1,5 +1,9 @@
 """Studies: what a user may write, and the cells and trials that it stands for."""
 
+from lkm_tune.study.catalog import Catalog
+from lkm_tune.study.change import Change, compare
+from lkm_tune.study.check_plans import advice
+from lkm_tune.study.load import load_study
 from lkm_tune.study.plan import (
     CurvePlan,
     DataPlan,
@@ -8,13 +12,19 @@ from lkm_tune.study.plan import (
     SearchPlan,
     TrainingPlan,
 )
+from lkm_tune.study.problem import Problem, StudyError
+from lkm_tune.study.record import digest, study_from_dict, study_to_dict
+from lkm_tune.study.shipped import find_study, shipped_studies
 from lkm_tune.study.space import Choice, FloatRange, IntRange, Range, Space
 from lkm_tune.study.study import GAMMA, Study
+from lkm_tune.study.summary import PlanSummary, plan_summary
 from lkm_tune.study.trial import Cell, Phase, RunConfig, TrialSpec
 
 __all__ = [
     "GAMMA",
+    "Catalog",
     "Cell",
+    "Change",
     "Choice",
     "CurvePlan",
     "DataPlan",
@@ -22,12 +32,24 @@ __all__ = [
     "IntRange",
     "LkmOptions",
     "Phase",
+    "PlanSummary",
+    "Problem",
     "Range",
     "Resources",
     "RunConfig",
     "SearchPlan",
     "Space",
     "Study",
+    "StudyError",
     "TrainingPlan",
     "TrialSpec",
+    "advice",
+    "compare",
+    "digest",
+    "find_study",
+    "load_study",
+    "plan_summary",
+    "shipped_studies",
+    "study_from_dict",
+    "study_to_dict",
 ]

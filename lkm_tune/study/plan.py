@@ -10,6 +10,7 @@ from lkm_tune.study.space import STRICT
 Positive = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -83,7 +84,7 @@ class CurvePlan:
     gammas: Annotated[tuple[NonNegative, ...], Field(min_length=2, strict=False)] = (
         0.0, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0,
     )  # fmt: skip
-    seeds: Annotated[tuple[int, ...], Field(min_length=1, strict=False)] = (1, 2, 3)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)] = (1, 2, 3)
 
 
 @dataclass(frozen=True, config=STRICT)

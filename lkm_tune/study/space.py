@@ -3,11 +3,23 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, PlainValidator, model_validator
 from pydantic.dataclasses import dataclass
 
 STRICT = ConfigDict(extra="forbid", strict=True)
 """How every part of a study file is read: unknown keys and silent conversions are errors."""
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _scalar(value: Any) -> Any:
+    if not isinstance(value, str | int | float):
+        raise ValueError(f"must be text, a number, true or false, got {value!r}")
+    return value
+
+
+Scalar = Annotated[str | int | float | bool, PlainValidator(_scalar)]
+"""One value of a choice, kept exactly as it was written: 1, 1.0 and true stay apart."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -15,8 +27,8 @@ class FloatRange:
     """Real numbers from `low` to `high`, both included; uniform in log10 when `log`."""
 
     type: Literal["float"]
-    low: float
-    high: float
+    low: Finite
+    high: Finite
     log: bool = False
 
     @model_validator(mode="after")
@@ -53,7 +65,7 @@ class Choice:
     """One of the listed values."""
 
     type: Literal["choice"]
-    values: Annotated[tuple[str | int | float | bool, ...], Field(min_length=1, strict=False)]
+    values: Annotated[tuple[Scalar, ...], Field(min_length=1, strict=False)]
 
     def holds(self, value: Any) -> bool:
         """Whether `value` is one of the listed ones."""

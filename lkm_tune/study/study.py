@@ -3,11 +3,12 @@
 The valid keys of a file are the fields of this class and of its parts; there is no second list.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from lkm_tune.study.plan import (
@@ -16,6 +17,7 @@ from lkm_tune.study.plan import (
     LkmOptions,
     Resources,
     SearchPlan,
+    Seed,
     TrainingPlan,
 )
 from lkm_tune.study.space import STRICT, FloatRange, Space
@@ -25,6 +27,15 @@ GAMMA = FloatRange(type="float", low=1e-4, high=100.0, log=True)
 """The range of γ that holds every value known from the paper (arXiv:2510.20236)."""
 
 
+def _folder_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ValueError(
+            "must begin with a letter or digit and hold only letters, digits, `.`, `_` and `-`, "
+            f"got {name!r}"
+        )
+    return name
+
+
 @dataclass(frozen=True, config=STRICT)
 class Study:
     """One study: every model on every task, one search space, one way to train.
@@ -32,7 +43,7 @@ class Study:
     `models` maps the name of a model to the settings that are fixed for it.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    name: Annotated[str, Field(max_length=100), AfterValidator(_folder_name)]
     models: Annotated[Mapping[str, Mapping[str, Any]], Field(min_length=1)]
     tasks: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
     space: Space = Field(default_factory=lambda: {"gamma": GAMMA})
@@ -42,7 +53,7 @@ class Study:
     training: TrainingPlan = Field(default_factory=TrainingPlan)
     lkm: LkmOptions = Field(default_factory=LkmOptions)
     resources: Resources = Field(default_factory=Resources)
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
 
     @property
     def cells(self) -> tuple[Cell, ...]:

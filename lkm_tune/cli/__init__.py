@@ -1,0 +1,54 @@
+"""The command line: verbs over the library, and nothing else.
+
+What a verb needs is imported when it runs: `lkm-tune --help` loads neither torch nor Ray.
+"""
+
+import sys
+
+import click
+
+from lkm_tune import __version__
+from lkm_tune.cli.answer import best_gamma, report
+from lkm_tune.cli.catalog import models, tasks
+from lkm_tune.cli.check import check
+from lkm_tune.cli.run import run
+from lkm_tune.cli.single import export, predict, train
+from lkm_tune.cli.status import status
+
+# What a user types to interrupt is no error of the program.
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="lkm-tune")
+def cli() -> None:
+    """Find the best strength γ of Layer-to-Layer Knowledge Mixing (LKM).
+
+    \b
+    Examples:
+      lkm-tune run quickstart                  a small real study, a few minutes on 2 cores
+      lkm-tune check my_study.yaml             errors, or what the study will cost
+      lkm-tune best-gamma --model pamnet       the answer
+    """
+
+
+for command in (run, check, status, report, best_gamma, train, export, predict, models, tasks):
+    cli.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs `lkm-tune`; user errors end in one line and exit code 1, not in a traceback."""
+    try:
+        cli.main(arguments, prog_name="lkm-tune", standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(INTERRUPTED)
+    except click.exceptions.Exit as ended:
+        sys.exit(ended.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+
+
+def tune() -> None:
+    """Runs `tune.py [STUDY] [options]`, the same as `lkm-tune run`."""
+    main(["run", *sys.argv[1:]])

@@ -1,0 +1,54 @@
+"""`lkm-tune models` and `lkm-tune tasks`: what a study may name."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from lkm_tune.cli.options import json_option
+
+if TYPE_CHECKING:
+    from lkm_tune.study import Catalog
+
+
+def make_catalog() -> "Catalog":
+    """The models and tasks that exist, for reading a study file."""
+    from lkm_tune.datasets import TASKS
+    from lkm_tune.models import MODELS, build_model, model_settings
+    from lkm_tune.study import Catalog
+
+    return Catalog(
+        models={name: model_settings(name) for name in MODELS},
+        tasks=tuple(TASKS),
+        try_model=lambda name, settings: build_model(name, **settings),
+    )
+
+
+@click.command()
+@json_option
+def models(as_json: bool) -> None:
+    """List the models with their settings and published defaults."""
+    import json
+
+    known = make_catalog().models
+    if as_json:
+        click.echo(json.dumps({name: dict(settings) for name, settings in known.items()}))
+        return
+    for name, settings in known.items():
+        click.echo(name)
+        click.echo("  " + ", ".join(f"{key}={value}" for key, value in settings.items()))
+
+
+@click.command()
+@json_option
+def tasks(as_json: bool) -> None:
+    """List the tasks with the unit of their errors."""
+    import json
+    from dataclasses import asdict
+
+    from lkm_tune.datasets import TASKS
+
+    if as_json:
+        click.echo(json.dumps([asdict(task) for task in TASKS.values()]))
+        return
+    for task in TASKS.values():
+        click.echo(f"{task.name:<12} {task.meaning}, error in {task.unit}")

@@ -1,0 +1,118 @@
+"""Molecules as a reader returns them: flat arrays, checked before anything is built on them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Array = NDArray[Any]
+
+HEAVIEST = 118
+"""Largest atomic number that an element has."""
+
+
+class DataError(ValueError):
+    """A file or folder of data that cannot be used; says which, which rule, and the value."""
+
+
+@dataclass(frozen=True, eq=False)
+class Molecules:
+    """M molecules of N atoms in all, atoms of a molecule side by side.
+
+    Attributes:
+        name: Of the dataset, for messages and folder names.
+        ids: [M] number of each molecule in its dataset.
+        n_atoms: [M] atoms of each molecule.
+        z: [N] atomic numbers.
+        pos: [N, 3] positions in Å, float32.
+        targets: Property name to [M] values in the raw unit of the dataset.
+
+    Raises:
+        DataError: Shapes that do not fit together, numbers that are not finite, atomic numbers
+            that no element has, molecules without atoms, or one id twice.
+    """
+
+    name: str
+    ids: IntArray
+    n_atoms: IntArray
+    z: NDArray[np.uint8]
+    pos: NDArray[np.float32]
+    targets: Mapping[str, FloatArray]
+
+    def __post_init__(self) -> None:
+        """Checks every array against the others."""
+        self._check_shapes()
+        self._check_values()
+
+    def __len__(self) -> int:
+        """Number of molecules M."""
+        return len(self.n_atoms)
+
+    @cached_property
+    def offsets(self) -> IntArray:
+        """[M + 1] where each molecule's atoms begin; the last entry is N."""
+        return offsets_of(self.n_atoms)
+
+    def _check_shapes(self) -> None:
+        m, n = len(self), int(self.n_atoms.sum())
+        if m == 0:
+            raise DataError(f"{self.name}: there must be molecules, but there are none")
+        if self.n_atoms.min() < 1:
+            first = int(np.argmax(self.n_atoms < 1))
+            raise DataError(
+                f"{self.name}: every molecule must have atoms, but molecule {first} "
+                f"(counted from 0) has n_atoms = {self.n_atoms[first]}"
+            )
+        expected: dict[str, tuple[Array, tuple[int, ...]]] = {
+            "ids": (self.ids, (m,)),
+            "z": (self.z, (n,)),
+            "pos": (self.pos, (n, 3)),
+            **{name: (values, (m,)) for name, values in self.targets.items()},
+        }
+        for name, (array, shape) in expected.items():
+            if array.shape != shape:
+                raise DataError(
+                    f"{self.name}: {name} must have the shape {shape} "
+                    f"({m} molecules, {n} atoms by n_atoms), but has {array.shape}"
+                )
+
+    def _check_values(self) -> None:
+        numbers: dict[str, Array] = {"pos": self.pos, **self.targets}
+        for name, values in numbers.items():
+            bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
+            if len(bad):
+                what = "atom" if name == "pos" else "molecule"
+                raise DataError(
+                    f"{self.name}: {name} must be finite, but {len(bad)} of {len(values)} rows "
+                    f"are not; the first is {what} {bad[0]} (counted from 0): {values[bad[0]]}"
+                )
+        if self.z.min() < 1 or self.z.max() > HEAVIEST:
+            wrong = sorted({int(z) for z in np.unique(self.z) if not 1 <= z <= HEAVIEST})
+            raise DataError(
+                f"{self.name}: atomic numbers must lie in 1..{HEAVIEST}, but there are {wrong}"
+            )
+        known, counts = np.unique(self.ids, return_counts=True)
+        if counts.max() > 1:
+            twice = int(known[np.argmax(counts > 1)])
+            raise DataError(
+                f"{self.name}: a molecule must be there once, but id {twice} is there "
+                f"{counts.max()} times"
+            )
+
+
+def offsets_of(counts: Array) -> IntArray:
+    """Turns M counts into M + 1 offsets that begin at 0 and end at the sum."""
+    offsets = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    return offsets
+
+
+def sum_per_molecule(values: Array, offsets: IntArray) -> FloatArray:
+    """Sums atom values [N, ...] over each molecule, [M, ...]; no molecule may be empty."""
+    sums: FloatArray = np.add.reduceat(values.astype(np.float64), offsets[:-1], axis=0)
+    return sums

@@ -1,0 +1,178 @@
+"""Building a molecule store once and keeping it where every later run finds it."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from lkm_tune.datasets.molecules import Array, DataError, IntArray, Molecules, offsets_of
+from lkm_tune.datasets.store import FORMAT_VERSION, MoleculeStore
+from lkm_tune.graphs import covalent_bonds, radius_edges
+
+CLOSEST = 0.3
+"""Atoms nearer to each other than this (Å) are an error; the shortest bond, H–H, has 0.74."""
+
+_ATOMS_PER_CHUNK = 20_000
+
+
+def prepare(
+    source: Path, read: Callable[[Path], Molecules], cutoff: float, cache: Path | None = None
+) -> MoleculeStore:
+    """Opens the store of a source file, building it first where that was not yet done.
+
+    Building is done under a lock in a folder of its own, which gets its name only once it is
+    complete: an interrupted build leaves nothing that would be taken for a store, and of several
+    processes at once one builds while the others wait. What is in the cache is known by the
+    content of the source, so a file that was replaced is prepared anew.
+
+    Args:
+        source: The dataset's file.
+        read: Reads and checks it.
+        cutoff: Of the radius edges, Å.
+        cache: Folder of stores; None for the one that LKM_TUNE_CACHE names, or
+            `~/.cache/lkm-tune` where that is not set.
+
+    Raises:
+        DataError: The source is no good, two atoms sit on one another, or the cache cannot be
+            written.
+    """
+    if not 0 < cutoff < np.inf:
+        raise ValueError(f"the cutoff must be a positive number of Å, but is {cutoff}")
+    folder = (cache or default_cache()) / _key(source, cutoff)
+    store = _open_or_none(folder)
+    if store is not None:
+        return store
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            store = _open_or_none(folder)
+            if store is None:
+                _build_into(folder, read(source), cutoff)
+                store = MoleculeStore.open(folder)
+            return store
+    except OSError as error:
+        raise DataError(
+            f"prepared data must be kept somewhere, but {folder.parent} cannot be written "
+            f"({error}); set LKM_TUNE_CACHE to a folder that can"
+        ) from error
+
+
+def default_cache() -> Path:
+    """The folder of stores: LKM_TUNE_CACHE, else `~/.cache/lkm-tune`."""
+    chosen = os.environ.get("LKM_TUNE_CACHE")
+    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "lkm-tune"
+
+
+def content_digest(source: Path) -> str:
+    """Returns the SHA-256 of a file, which tells what data it is wherever it lies.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    try:
+        with source.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{source}: cannot be read ({error})") from error
+
+
+def build_store(molecules: Molecules, cutoff: float) -> MoleculeStore:
+    """Computes radius edges and bonds of all molecules, some thousand atoms at a time.
+
+    Args:
+        molecules: The checked molecules.
+        cutoff: Of the radius edges, Å.
+
+    Raises:
+        DataError: Two atoms of a molecule are closer than `CLOSEST`.
+    """
+    offsets = molecules.offsets
+    local: type[np.uint8] | type[np.uint16]
+    local = np.uint8 if molecules.n_atoms.max() <= 256 else np.uint16
+    found: dict[str, list[Array]] = {"edges": [], "bonds": []}
+    counts: dict[str, list[IntArray]] = {"edges": [], "bonds": []}
+    for first, last in _chunks(offsets):
+        begin, end = offsets[first], offsets[last]
+        graphs = np.repeat(np.arange(last - first), molecules.n_atoms[first:last])
+        graph_index = torch.from_numpy(graphs)
+        pos = torch.from_numpy(molecules.pos[begin:end].astype(np.float64))
+        z = torch.from_numpy(molecules.z[begin:end].astype(np.int64))
+        edges = radius_edges(pos, graph_index, cutoff).numpy()
+        _check_distances(molecules, pos.numpy(), edges, int(begin))
+        bonds = covalent_bonds(z, pos, graph_index).numpy()
+        for name, pairs in (("edges", edges), ("bonds", bonds)):
+            # Pairs are grouped by their target, so those of one molecule lie side by side.
+            graph_of_pair = graphs[pairs[1]]
+            found[name].append((pairs - (offsets[first + graph_of_pair] - begin)).astype(local))
+            counts[name].append(np.bincount(graph_of_pair, minlength=last - first))
+    return MoleculeStore(
+        cutoff=float(cutoff),
+        ids=molecules.ids,
+        z=molecules.z,
+        pos=molecules.pos,
+        atom_offsets=offsets,
+        edges=np.concatenate(found["edges"], axis=1),
+        edge_offsets=offsets_of(np.concatenate(counts["edges"])),
+        bonds=np.concatenate(found["bonds"], axis=1),
+        bond_offsets=offsets_of(np.concatenate(counts["bonds"])),
+        targets=molecules.targets,
+    )
+
+
+def _chunks(offsets: IntArray) -> list[tuple[int, int]]:
+    """Cuts the molecules into runs [first, last) of about `_ATOMS_PER_CHUNK` atoms."""
+    marks = np.arange(_ATOMS_PER_CHUNK, offsets[-1], _ATOMS_PER_CHUNK)
+    cuts = np.unique([0, *np.searchsorted(offsets, marks), len(offsets) - 1])
+    return [(int(first), int(last)) for first, last in zip(cuts[:-1], cuts[1:], strict=True)]
+
+
+def _check_distances(
+    molecules: Molecules, pos: NDArray[np.float64], pairs: IntArray, begin: int
+) -> None:
+    distances = np.linalg.norm(pos[pairs[0]] - pos[pairs[1]], axis=1)
+    if len(distances) == 0 or distances.min() >= CLOSEST:
+        return
+    nearest = int(np.argmin(distances))
+    atoms = pairs[:, nearest] + begin
+    molecule = int(np.searchsorted(molecules.offsets, atoms[0], side="right")) - 1
+    a, b = (int(atom - molecules.offsets[molecule]) for atom in atoms)
+    raise DataError(
+        f"{molecules.name}: atoms must be at least {CLOSEST} Å apart, but in the molecule with id "
+        f"{molecules.ids[molecule]} atoms {a} and {b} (counted from 0) are {distances[nearest]:g} "
+        "Å apart"
+    )
+
+
+def _key(source: Path, cutoff: float) -> str:
+    """A folder name that changes with the source's content, the cutoff and the format."""
+    content = content_digest(source)
+    identity = f"{content} cutoff={float(cutoff)!r} format={FORMAT_VERSION} closest={CLOSEST}"
+    return f"{source.stem}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+
+
+def _open_or_none(folder: Path) -> MoleculeStore | None:
+    """The store in the folder; None where there is none or a damaged one, to be built again."""
+    if not folder.is_dir():
+        return None
+    try:
+        return MoleculeStore.open(folder)
+    except DataError:
+        return None
+
+
+def _build_into(folder: Path, molecules: Molecules, cutoff: float) -> None:
+    """Builds beside the folder, then renames; the caller holds the lock."""
+    partial = folder.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        build_store(molecules, cutoff).save(partial)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,173 @@
+"""Molecules with their graphs as flat arrays, from which a batch is a gather."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from lkm_tune.datasets.molecules import Array, DataError, FloatArray, IntArray
+from lkm_tune.graphs import MoleculeBatch
+
+FORMAT_VERSION = 1
+"""Raised whenever a folder written by older code must not be read any more."""
+
+LocalIndex = NDArray[np.uint8] | NDArray[np.uint16]
+
+_ARRAYS = ("ids", "z", "pos", "atom_offsets", "edges", "edge_offsets", "bonds", "bond_offsets")
+_META = "store.json"
+
+
+@dataclass(frozen=True, eq=False)
+class MoleculeStore:
+    """M molecules, N atoms, E radius edges and B directed bonds.
+
+    Edges and bonds count atoms from 0 within their molecule, which one byte holds for molecules
+    of up to 256 atoms. Opened from a folder, the arrays are memory-mapped: all processes of a
+    machine hold them in memory once.
+
+    Attributes:
+        cutoff: The radius edges join all pairs of atoms closer than this, Å.
+        ids: [M] number of each molecule in its dataset.
+        z: [N] atomic numbers.
+        pos: [N, 3] positions in Å, float32.
+        atom_offsets: [M + 1] where each molecule's atoms begin.
+        edges: [2, E] source and target of each radius edge.
+        edge_offsets: [M + 1] where each molecule's edges begin.
+        bonds: [2, B] bonds, both directions.
+        bond_offsets: [M + 1] where each molecule's bonds begin.
+        targets: Property name to [M] values in the dataset's raw unit.
+    """
+
+    cutoff: float
+    ids: IntArray
+    z: NDArray[np.uint8]
+    pos: NDArray[np.float32]
+    atom_offsets: IntArray
+    edges: LocalIndex
+    edge_offsets: IntArray
+    bonds: LocalIndex
+    bond_offsets: IntArray
+    targets: Mapping[str, FloatArray]
+
+    def __len__(self) -> int:
+        """Number of molecules M."""
+        return len(self.ids)
+
+    def batch(self, indices: ArrayLike, dtype: torch.dtype = torch.float32) -> MoleculeBatch:
+        """Gathers molecules into one batch, in the order asked for, without a loop over them.
+
+        Args:
+            indices: [G] positions in the store; one may come more than once.
+            dtype: Of the positions.
+
+        Returns:
+            The batch on the CPU, its arrays its own.
+
+        Raises:
+            IndexError: No index at all, or one outside 0..M − 1.
+        """
+        chosen = np.asarray(indices, dtype=np.int64)
+        self._check(chosen)
+        starts = self.atom_offsets[chosen]
+        n_atoms = self.atom_offsets[chosen + 1] - starts
+        atoms = _ranges(starts, n_atoms)
+        base = np.cumsum(n_atoms) - n_atoms
+        return MoleculeBatch(
+            z=torch.from_numpy(self.z[atoms].astype(np.int64)),
+            pos=torch.from_numpy(self.pos[atoms]).to(dtype),
+            graph_index=torch.from_numpy(np.repeat(np.arange(len(chosen)), n_atoms)),
+            n_graphs=len(chosen),
+            edge_index=_gather_pairs(self.edges, self.edge_offsets, chosen, base),
+            cutoff=self.cutoff,
+            bond_index=_gather_pairs(self.bonds, self.bond_offsets, chosen, base),
+        )
+
+    def save(self, folder: Path) -> None:
+        """Writes the store into a folder, one .npy file an array; see `prepare` for a safe way.
+
+        Args:
+            folder: Created where it is not there.
+        """
+        (folder / "targets").mkdir(parents=True, exist_ok=True)
+        for name in _ARRAYS:
+            np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
+        for name, values in self.targets.items():
+            np.save(folder / "targets" / f"{name}.npy", values, allow_pickle=False)
+        meta = {
+            "format": FORMAT_VERSION,
+            "cutoff": self.cutoff,
+            "shapes": {name: getattr(self, name).shape for name in _ARRAYS},
+            "targets": list(self.targets),
+        }
+        (folder / _META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
+
+    @classmethod
+    def open(cls, folder: Path) -> "MoleculeStore":
+        """Opens a folder that `save` wrote, memory-mapped and read-only.
+
+        Raises:
+            DataError: The folder is not there, incomplete, damaged or of another format.
+        """
+        try:
+            meta = json.loads((folder / _META).read_text(encoding="utf-8"))
+            if meta["format"] != FORMAT_VERSION:
+                raise DataError(
+                    f"{folder}: the store's format must be {FORMAT_VERSION}, "
+                    f"but is {meta['format']}"
+                )
+            arrays = {name: _map(folder / f"{name}.npy") for name in _ARRAYS}
+            for name, shape in meta["shapes"].items():
+                if arrays[name].shape != tuple(shape):
+                    raise DataError(
+                        f"{folder}: {name} must have the shape {tuple(shape)}, "
+                        f"but has {arrays[name].shape}"
+                    )
+            targets = {name: _map(folder / "targets" / f"{name}.npy") for name in meta["targets"]}
+            return cls(cutoff=float(meta["cutoff"]), targets=targets, **arrays)
+        except DataError:
+            raise
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{folder}: is not a readable molecule store ({error})") from error
+
+    def _check(self, chosen: IntArray) -> None:
+        if chosen.ndim != 1 or len(chosen) == 0:
+            raise IndexError(
+                f"a batch needs a list of at least one molecule, but got shape {chosen.shape}"
+            )
+        if chosen.min() < 0 or chosen.max() >= len(self):
+            raise IndexError(
+                f"molecules are counted from 0 to {len(self) - 1}, but "
+                f"{chosen.min()}..{chosen.max()} was asked for"
+            )
+
+
+def _map(path: Path) -> Any:
+    """An array as a view of its file; a plain ndarray, since np.memmap is slow to index."""
+    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+
+
+def _ranges(starts: IntArray, counts: IntArray) -> IntArray:
+    """start, start + 1, … of every range, one range after the other."""
+    ends = np.cumsum(counts)
+    positions: IntArray = np.repeat(starts - ends + counts, counts)
+    positions += np.arange(len(positions))
+    return positions
+
+
+def _gather_pairs(
+    pairs: Array, offsets: IntArray, chosen: IntArray, base: IntArray
+) -> torch.Tensor:
+    """The chosen molecules' pairs of atoms [2, K], counted through the batch."""
+    starts = offsets[chosen]
+    counts = offsets[chosen + 1] - starts
+    where = _ranges(starts, counts)
+    shift = np.repeat(base, counts)
+    gathered = np.empty((2, len(where)), dtype=np.int64)
+    for row in (0, 1):  # One row at a time: indexing both at once takes five times as long.
+        np.add(pairs[row][where], shift, out=gathered[row])
+    return torch.from_numpy(gathered)

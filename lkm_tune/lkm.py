@@ -1,0 +1,78 @@
+"""Layer-to-Layer Knowledge Mixing (LKM): the mixing term of See, Zhang, Boley, Chalmers, 2025.
+
+arXiv:2510.20236. For atom i with embeddings e_ij over the layers j = 1..L of a network:
+
+    ē_i  = (1/L) Σ_j e_ij
+    L_KD = mean over atoms, layers and features of d(e_ij, ē_i)
+    L    = L_pred + γ · L_KD
+
+Every layer teaches (is in the mean) and learns (is pulled to it). The term adds no parameters and
+leaves inference as it is.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from torch import Tensor
+
+Distance = Literal["l2", "l1"]
+Reduction = Literal["mean", "sum"]
+Teacher = Literal["live", "detached"]
+
+
+def layer_mixing_loss(
+    layers: Sequence[Tensor],
+    distance: Distance = "l2",
+    reduction: Reduction = "mean",
+    teacher: Teacher = "live",
+) -> Tensor:
+    """The mixing term L_KD of arXiv:2510.20236, stand-alone for any training loop.
+
+    γ is comparable only between runs that share `distance` and `reduction` (and the scale of the
+    prediction loss beside the term).
+
+    Args:
+        layers: the L ≥ 2 embeddings of the same N atoms (or nodes), each [N, D].
+        distance: `l2`, the squared difference (the method's text), or `l1`, the absolute one (its
+            abstract).
+        reduction: over the D features, `mean` or `sum`; the paper does not say. Atoms and layers
+            are always averaged.
+        teacher: `live`, gradients flow through the mean ē; `detached`, ē is a constant.
+
+    Returns:
+        A scalar tensor, ≥ 0.
+
+    Raises:
+        ValueError: if there are fewer than two layers, their shapes differ, or an option is not
+            one of those above.
+    """
+    _check(layers, distance, reduction, teacher)
+    mean = sum(layers[1:], start=layers[0]) / len(layers)
+    if teacher == "detached":
+        mean = mean.detach()
+    total = layers[0].new_zeros(())
+    # One layer after the other: a stacked [L, N, D] copy would double what the layers hold.
+    for layer in layers:
+        difference = layer - mean
+        total = total + (difference.square().sum() if distance == "l2" else difference.abs().sum())
+    n_atoms, n_features = layers[0].shape
+    terms = len(layers) * n_atoms
+    return total / (terms * n_features if reduction == "mean" else terms)
+
+
+def _check(layers: Sequence[Tensor], distance: str, reduction: str, teacher: str) -> None:
+    if len(layers) < 2:
+        raise ValueError(
+            f"at least 2 layers must be given, since one has nothing to mix with, got {len(layers)}"
+        )
+    shapes = [tuple(layer.shape) for layer in layers]
+    if len(shapes[0]) != 2 or any(shape != shapes[0] for shape in shapes):
+        raise ValueError(f"all layers must have one shape [atoms, features], got {shapes}")
+    options = {
+        "distance": (distance, ("l2", "l1")),
+        "reduction": (reduction, ("mean", "sum")),
+        "teacher": (teacher, ("live", "detached")),
+    }
+    for name, (value, valid) in options.items():
+        if value not in valid:
+            raise ValueError(f"{name} must be one of {', '.join(valid)}, got {value!r}")

@@ -1,0 +1,84 @@
+"""Messages that depend on an angle, summed without listing the pairs of edges.
+
+In DimeNet++ edge e = (j -> i) gathers from the edges f = (k -> j), k != i:
+
+    K_e = sum_f k_f * C(e, f),   C(e, f) = sum_l Y_l(θ_ef) Q_lf,
+
+where Q_lf, the radial half of the spherical basis after its linear maps, belongs to f alone. So
+K = Y V with V_lf = k_f Q_lf, a product of small dense matrices, one for each atom j: rows are the
+edges that leave j, columns the edges that enter it times l. Over pairs, the same sum moves
+[T, int_emb_size] numbers several times for each block; here they are never formed.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lkm_tune.models.bases import harmonics
+
+
+@dataclass(frozen=True, eq=False)
+class AngularSum:
+    """Sums over the two-hop pairs of a graph; M is the largest number of edges at an atom.
+
+    Attributes:
+        harmonics: Y_l(θ) for the edges that leave and those that enter each atom [N, M, M Ls],
+            0 where a place is empty or the walk turns back (k = i).
+        entering: the edge at each place of the table of entering edges, int64 [N M]; 0 if empty.
+        leaving_place: the place of each edge in the table of leaving edges, int64 [E].
+    """
+
+    harmonics: Tensor
+    entering: Tensor
+    leaving_place: Tensor
+
+    def __call__(self, messages: Tensor, radial: Tensor) -> Tensor:
+        """K_e = sum_f messages_f * sum_l Y_l(θ_ef) radial_lf.
+
+        Args:
+            messages: [E, C].
+            radial: [E, Ls, C].
+
+        Returns:
+            [E, C].
+        """
+        n_atoms, _, n_columns = self.harmonics.shape
+        weighted = messages.unsqueeze(1) * radial
+        columns = weighted.index_select(0, self.entering).view(n_atoms, n_columns, -1)
+        sums = torch.bmm(self.harmonics, columns).flatten(0, 1)
+        return sums.index_select(0, self.leaving_place)
+
+
+def angular_sum(unit: Tensor, edge_index: Tensor, n_atoms: int, num_spherical: int) -> AngularSum:
+    """Prepare the sums for edges with unit vectors `unit` [E, 3], once for all blocks."""
+    source, target = edge_index
+    leaving, _, leaving_place = _table(source, n_atoms)
+    entering, taken, _ = _table(target, n_atoms)
+    cosine = torch.bmm(_rows(unit, leaving), _rows(unit, entering).transpose(1, 2))
+    onward = target[leaving].unsqueeze(2) != source[entering].unsqueeze(1)
+    angles = harmonics(cosine, num_spherical) * (onward & taken.unsqueeze(1)).unsqueeze(-1)
+    return AngularSum(angles.flatten(2), entering.flatten(), leaving_place)
+
+
+def _rows(values: Tensor, table: Tensor) -> Tensor:
+    return values.index_select(0, table.flatten()).view(*table.shape, -1)
+
+
+def _table(atom: Tensor, n_atoms: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Edges grouped by one of their atoms.
+
+    Returns:
+        The edges of each atom [N, M] with 0 at empty places, which places are taken [N, M], and
+        the place of each edge in the flattened table [E].
+    """
+    counts = torch.bincount(atom, minlength=n_atoms)
+    width = int(counts.max())
+    order = torch.argsort(atom, stable=True)
+    owner = atom.index_select(0, order)
+    rank = torch.arange(atom.shape[0], device=atom.device) - (counts.cumsum(0) - counts)[owner]
+    place = torch.empty_like(atom).index_copy(0, order, owner * width + rank)
+    table = torch.zeros(n_atoms * width, dtype=torch.int64, device=atom.device)
+    table[place] = torch.arange(atom.shape[0], device=atom.device)
+    taken = torch.arange(width, device=atom.device) < counts.unsqueeze(1)
+    return table.view(n_atoms, width), taken, place

@@ -1,0 +1,203 @@
+"""What distances and angles are expanded in: envelopes, radial and spherical Bessel functions.
+
+Both bases are of Gasteiger et al. 2020, "Directional Message Passing for Molecular Graphs"
+(DimeNet), equations 6 to 8. Ls and Nr are the numbers of angular and radial functions; all
+distances are in Å, x = d / cutoff.
+"""
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import spherical_jn
+from torch import Tensor, nn
+
+Envelope = Callable[[Tensor, int], Tensor]
+"""u(x, exponent): behaves as 1/x near 0 and is 0 from x = 1 on."""
+
+
+def smooth_envelope(x: Tensor, exponent: int) -> Tensor:
+    """u(x) = (1 + t(x)) / x with the tail t of power exponent + 1; u, u', u'' vanish at x = 1.
+
+    DimeNet, equation 8, divided by x as in its published code and in PyTorch Geometric.
+    """
+    return torch.where(x < 1, (1 + _tail(x, exponent + 1)) / x, 0)
+
+
+def kinked_envelope(x: Tensor, exponent: int) -> Tensor:
+    """u(x) = 1/x + t(x) with the tail t of power exponent; u(1) = 0 but u'(1) = -1.
+
+    The form that MXMNet and PAMNet publish: the tail cancels 1, not 1/x, so that the slope jumps
+    at the cutoff.
+    """
+    return torch.where(x < 1, 1 / x + _tail(x, exponent), 0)
+
+
+def _tail(x: Tensor, p: int) -> Tensor:
+    """a x^p + b x^(p+1) + c x^(p+2), which meets -1 at x = 1 with two vanishing derivatives."""
+    a, b, c = -(p + 1) * (p + 2) / 2, p * (p + 2), -p * (p + 1) / 2
+    return x**p * (a + x * (b + x * c))
+
+
+class BesselRadial(nn.Module):
+    """rbf_n(d) = u(x) sin(f_n x), n = 1 .. Nr, with trainable f_n that begin at n pi.
+
+    DimeNet, equation 7, without its constant factor.
+    """
+
+    def __init__(self, num_radial: int, cutoff: float, exponent: int, envelope: Envelope) -> None:
+        """Build Nr = `num_radial` functions on (0, cutoff), cutoff in Å."""
+        super().__init__()
+        self.cutoff = cutoff
+        self.exponent = exponent
+        self.envelope = envelope
+        self.freq = nn.Parameter(math.pi * torch.arange(1, num_radial + 1))
+
+    def forward(self, distance: Tensor) -> Tensor:
+        """Distances [E] to functions [E, Nr]."""
+        x = (distance / self.cutoff).unsqueeze(-1)
+        return self.envelope(x, self.exponent) * torch.sin(self.freq * x)
+
+
+class SphericalBessel(nn.Module):
+    """sbf_ln(d, θ) = u(x) N_ln j_l(z_ln x) Y_l(θ), l = 0 .. Ls-1, n = 1 .. Nr; nothing trainable.
+
+    DimeNet, equation 6, with its envelope: j_l are the spherical Bessel functions, z_ln their
+    zeros, N_ln = sqrt(2) / |j_{l+1}(z_ln)|. Index of a feature: l Nr + (n - 1).
+    """
+
+    zeros: Tensor
+    norms: Tensor
+
+    def __init__(
+        self, num_spherical: int, num_radial: int, cutoff: float, exponent: int, envelope: Envelope
+    ) -> None:
+        """Build Ls x Nr functions on (0, cutoff), cutoff in Å."""
+        super().__init__()
+        self.num_spherical = num_spherical
+        self.num_radial = num_radial
+        self.cutoff = cutoff
+        self.exponent = exponent
+        self.envelope = envelope
+        zeros, norms = bessel_tables(num_spherical, num_radial)
+        dtype = torch.get_default_dtype()
+        self.register_buffer("zeros", torch.tensor(zeros, dtype=dtype), persistent=False)
+        self.register_buffer("norms", torch.tensor(norms, dtype=dtype), persistent=False)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        super()._apply(fn, recurse)
+        # A cast of the buffers from float32 to float64 would keep the rounding to float32.
+        zeros, norms = bessel_tables(self.num_spherical, self.num_radial)
+        self.zeros = torch.tensor(zeros).to(self.zeros)
+        self.norms = torch.tensor(norms).to(self.norms)
+        return self
+
+    def forward(self, distance: Tensor, edge: Tensor, cosine: Tensor) -> Tensor:
+        """Features [T, Ls Nr] of pairs: the distance of edge number `edge`, and an angle.
+
+        Args:
+            distance: lengths of the edges [E].
+            edge: for each pair the edge whose distance counts, int64 [T].
+            cosine: cos θ of each pair [T].
+        """
+        radial = self.radial(distance).index_select(0, edge)
+        angular = harmonics(cosine, self.num_spherical)
+        return (radial * angular.unsqueeze(-1)).flatten(1)
+
+    def radial(self, distance: Tensor) -> Tensor:
+        """The factor u(x) N_ln j_l(z_ln x) of distances [E], as [E, Ls, Nr]."""
+        x = (distance / self.cutoff)[:, None, None]
+        return self.envelope(x, self.exponent) * self.norms * spherical_bessel(self.zeros * x)
+
+
+def harmonics(cosine: Tensor, count: int) -> Tensor:
+    """Y_l = sqrt((2l+1) / 4π) P_l(cos θ), l = 0 .. count-1, on a new last axis.
+
+    Taken from the cosine and not from the angle: as polynomials they are smooth where the atoms
+    lie on a line and where the two edges are one, so forces need no special case.
+    """
+    legendre = [torch.ones_like(cosine), cosine]
+    for order in range(2, count):
+        previous = (2 * order - 1) * cosine * legendre[-1] - (order - 1) * legendre[-2]
+        legendre.append(previous / order)
+    scale = [math.sqrt((2 * order + 1) / (4 * math.pi)) for order in range(count)]
+    return torch.stack([s * p for s, p in zip(scale, legendre[:count], strict=True)], dim=-1)
+
+
+def spherical_bessel(x: Tensor) -> Tensor:
+    """j_l(x) for x [..., Ls, Nr] with l = 0 .. Ls-1 along the second last axis; x > 0.
+
+    Power series below x = l + 1 and upward recurrence above (Abramowitz & Stegun 10.1.2 and
+    10.1.19): each is used where it does not cancel, so float32 is enough.
+    """
+    order = torch.arange(x.shape[-2], dtype=x.dtype, device=x.device).unsqueeze(-1)
+    turn = order + 1
+    # Both branches see arguments that are safe for them: where() passes on a NaN gradient of the
+    # branch that it does not take.
+    return torch.where(
+        x < turn,
+        _bessel_series(torch.minimum(x, turn), order),
+        _bessel_recurrence(torch.maximum(x, turn)),
+    )
+
+
+def _bessel_series(x: Tensor, order: Tensor) -> Tensor:
+    highest = x.shape[-2] - 1
+    half_square = x * x / 2
+    total = torch.ones_like(x)
+    for k in range(_series_terms(highest), 0, -1):
+        total = 1 - half_square / (k * (2 * order + 2 * k + 1)) * total
+    odd_factorials = [float(math.prod(range(1, 2 * n + 2, 2))) for n in range(highest + 1)]
+    return x**order / x.new_tensor(odd_factorials).unsqueeze(-1) * total
+
+
+@lru_cache
+def _series_terms(order: int) -> int:
+    """Terms after which the series of j_order at x = order + 1 has converged in float64."""
+    term, k = 1.0, 0
+    while term > 1e-17:
+        k += 1
+        term *= (order + 1) ** 2 / 2 / (k * (2 * order + 2 * k + 1))
+    return k
+
+
+def _bessel_recurrence(x: Tensor) -> Tensor:
+    inverse = 1 / x
+    before = torch.sin(x) * inverse
+    current = (before - torch.cos(x)) * inverse
+    values = [before[..., 0, :]]
+    for order in range(1, x.shape[-2]):
+        before, current, inverse = before[..., 1:, :], current[..., 1:, :], inverse[..., 1:, :]
+        values.append(current[..., 0, :])
+        before, current = current, (2 * order + 1) * inverse * current - before
+    return torch.stack(values, dim=-2)
+
+
+@lru_cache
+def bessel_tables(
+    num_spherical: int, num_radial: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Zeros z_ln and normalisers N_ln = sqrt(2) / |j_{l+1}(z_ln)| in float64, [Ls, Nr] each.
+
+    The zeros of j_l lie one between each two neighbouring zeros of j_{l-1}.
+    """
+    brackets = np.pi * np.arange(1, num_radial + num_spherical)
+    zeros = [brackets[:num_radial]]
+    for order in range(1, num_spherical):
+        brackets = np.array(
+            [
+                brentq(lambda x, n: spherical_jn(n, x), low, high, args=(order,), xtol=1e-14)
+                for low, high in zip(brackets[:-1], brackets[1:], strict=True)
+            ]
+        )
+        zeros.append(brackets[:num_radial])
+    table = np.stack(zeros)
+    following = np.arange(1, num_spherical + 1)[:, None]
+    norms = np.sqrt(2) / np.abs(spherical_jn(following, table))
+    table.flags.writeable = norms.flags.writeable = False
+    return table, norms

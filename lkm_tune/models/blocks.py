@@ -1,0 +1,92 @@
+"""Parts that the models share. σ is SiLU; names of submodules are those of the published code."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lkm_tune.graphs import HEAVIEST_ELEMENT
+
+
+class MLP(nn.Sequential):
+    """MLP(c0, .., ck): affine map and σ for each step, σ after the last one too."""
+
+    def __init__(self, *sizes: int) -> None:
+        """Build the steps sizes[0] -> sizes[1] -> ..."""
+        super().__init__(*(nn.Sequential(nn.Linear(p, q), nn.SiLU()) for p, q in pairwise(sizes)))
+
+
+class EdgeMLP(MLP):
+    """MLP(3D, D) of [x_i | x_j | e], taken apart: σ(A x_i + B x_j + C e + b), [A|B|C] its weight.
+
+    The same numbers as for the concatenation, but A x and B x cost one row an atom instead of one
+    an edge, and C e + b can be kept for as long as e and the weights stay.
+    """
+
+    def __init__(self, size: int) -> None:
+        """Build for states and edge features of `size` = D."""
+        super().__init__(3 * size, size)
+
+    def forward(self, x: Tensor, i: Tensor, j: Tensor, e: Tensor) -> Tensor:  # type: ignore[override]
+        """One row for each directed edge: states x [N, D], atoms i and j [E], features e [E, D]."""
+        a, b = self.of_atoms(x)
+        edge = self.of_edges(e)
+        return functional.silu(a.index_select(0, i) + b.index_select(0, j) + edge)
+
+    def of_atoms(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """A x and B x, each [N, D]."""
+        a, b, _ = self._affine.weight.chunk(3, dim=1)
+        return functional.linear(x, a), functional.linear(x, b)
+
+    def of_edges(self, e: Tensor) -> Tensor:
+        """C e + b [E, D]."""
+        return functional.linear(e, self._affine.weight.chunk(3, dim=1)[2], self._affine.bias)
+
+    @property
+    def _affine(self) -> nn.Linear:
+        return cast(nn.Linear, cast(nn.Sequential, self[0])[0])
+
+
+class Residual(nn.Module):
+    """Res(x) = x + MLP(D, D, D)(x)."""
+
+    def __init__(self, size: int) -> None:
+        """Build for states of `size` = D."""
+        super().__init__()
+        self.mlp = MLP(size, size, size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, D] to [N, D]."""
+        return cast(Tensor, x + self.mlp(x))
+
+
+class ElementRows(nn.Module):
+    """The row of an embedding table that belongs to each atomic number."""
+
+    table: Tensor
+
+    def __init__(self, elements: Sequence[int]) -> None:
+        """Give row k to the atomic number `elements[k]`."""
+        super().__init__()
+        self.elements = tuple(elements)
+        table = torch.full((HEAVIEST_ELEMENT + 1,), -1)
+        table[list(elements)] = torch.arange(len(elements))
+        self.register_buffer("table", table, persistent=False)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Atomic numbers [N] to rows [N].
+
+        Raises:
+            ValueError: for an atomic number that is not among the elements.
+        """
+        rows = self.table.index_select(0, z)
+        # Reading the answer waits for a GPU, but so does counting the pairs of edges right after.
+        if bool((rows < 0).any()):
+            unknown = torch.unique(z[rows < 0]).tolist()
+            raise ValueError(
+                f"this model knows the elements with Z in {self.elements}, but got Z in {unknown}"
+            )
+        return rows

@@ -1,0 +1,267 @@
+"""DimeNet++: directional messages on the edges of the radius graph.
+
+Gasteiger et al. 2020, "Fast and Uncertainty-Aware Directional Message Passing for Non-Equilibrium
+Molecules", arXiv:2011.14115; details as in PyTorch Geometric. No cap on the number of neighbours.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lkm_tune.graphs import MoleculeBatch, edge_vectors, edges_within
+from lkm_tune.models.angular import AngularSum, angular_sum
+from lkm_tune.models.bases import BesselRadial, SphericalBessel, smooth_envelope
+from lkm_tune.models.output import ModelOutput, sum_over_atoms
+from lkm_tune.models.settings import check_counts, check_layers, check_lengths
+
+EMBEDDED_ELEMENTS = 95
+"""Rows of the published embedding table, indexed by the atomic number itself."""
+
+
+class DimeNetPlusPlus(nn.Module):
+    """x <- Embedding; x <- Interaction_b(x), b = 1 .. L; prediction = sum_atoms sum_b Output_b(x).
+
+    The state x lives on directed edges, [E, D]. The L + 1 output blocks sum it to atoms; the atom
+    states are these sums S (`layers="sum"`, [N, D]) or what enters the last linear map of each
+    output block (`"hidden"`, [N, out_emb_channels]). Forces are continuous at the cutoff.
+    """
+
+    def __init__(
+        self,
+        *,
+        hidden: int = 128,
+        depth: int = 4,
+        outputs: int = 1,
+        layers: str = "sum",
+        cutoff: float = 5.0,
+        int_emb_size: int = 64,
+        basis_emb_size: int = 8,
+        out_emb_channels: int = 256,
+        num_spherical: int = 7,
+        num_radial: int = 6,
+        envelope_exponent: int = 5,
+        num_before_skip: int = 1,
+        num_after_skip: int = 2,
+        num_output_layers: int = 3,
+    ) -> None:
+        """Build as published; the defaults are the published size.
+
+        Args:
+            hidden: D.
+            depth: L, the number of interaction blocks.
+            outputs: P.
+            layers: which atom states to return, "sum" or "hidden".
+            cutoff: radius of the graph in Å.
+            int_emb_size: size of a message while it passes an angle.
+            basis_emb_size: size of the embedded bases.
+            out_emb_channels: size of the states inside an output block.
+            num_spherical: angular functions.
+            num_radial: radial functions.
+            envelope_exponent: DimeNet's p minus 1.
+            num_before_skip: residual blocks before the skip connection.
+            num_after_skip: residual blocks after it.
+            num_output_layers: dense layers of an output block.
+
+        Raises:
+            ValueError: for a value out of range.
+        """
+        super().__init__()
+        check_counts(
+            hidden=hidden,
+            depth=depth,
+            outputs=outputs,
+            int_emb_size=int_emb_size,
+            basis_emb_size=basis_emb_size,
+            out_emb_channels=out_emb_channels,
+            num_spherical=num_spherical,
+            num_radial=num_radial,
+            envelope_exponent=envelope_exponent,
+            num_before_skip=num_before_skip,
+            num_after_skip=num_after_skip,
+            num_output_layers=num_output_layers,
+        )
+        check_lengths(cutoff=cutoff)
+        check_layers(layers, ("sum", "hidden"), depth + 1)
+        self.cutoff = float(cutoff)
+        self.layers = layers
+        self.rbf = BesselRadial(num_radial, cutoff, envelope_exponent, smooth_envelope)
+        self.sbf = SphericalBessel(
+            num_spherical, num_radial, cutoff, envelope_exponent, smooth_envelope
+        )
+        self.emb = EmbeddingBlock(hidden, num_radial)
+        self.output_blocks = nn.ModuleList(
+            OutputBlock(hidden, out_emb_channels, outputs, num_radial, num_output_layers)
+            for _ in range(depth + 1)
+        )
+        self.interaction_blocks = nn.ModuleList(
+            InteractionBlock(
+                hidden,
+                int_emb_size,
+                basis_emb_size,
+                num_spherical,
+                num_radial,
+                num_before_skip,
+                num_after_skip,
+            )
+            for _ in range(depth)
+        )
+
+    def forward(self, batch: MoleculeBatch) -> ModelOutput:
+        """Predict for a batch.
+
+        Raises:
+            ValueError: for an atomic number above 94, or a batch of a smaller cutoff.
+        """
+        edge_index = edges_within(batch, self.cutoff)
+        vector, distance = edge_vectors(batch.pos, edge_index)
+        rbf = self.rbf(distance)
+        radial = self.sbf.radial(distance)
+        unit = vector / distance.unsqueeze(-1)
+        angles = angular_sum(unit, edge_index, batch.n_atoms, self.sbf.num_spherical)
+
+        x = self.emb(batch.z, rbf, edge_index)
+        values, sums, hiddens = [], [], []
+        for block, output in enumerate(self.output_blocks):
+            if block > 0:
+                x = self.interaction_blocks[block - 1](x, rbf, radial, angles)
+            total, inner, value = output(x, rbf, edge_index[1], batch.n_atoms)
+            sums.append(total)
+            hiddens.append(inner)
+            values.append(value)
+        prediction = sum_over_atoms(sum(values[1:], start=values[0]), batch)
+        return ModelOutput(prediction, sums if self.layers == "sum" else hiddens)
+
+
+class EmbeddingBlock(nn.Module):
+    """x_e = σ(Lin([E_{z_i} | E_{z_j} | σ(Lin rbf_e)])) for e = (j -> i)."""
+
+    def __init__(self, hidden: int, num_radial: int) -> None:
+        """Build with torch's default initialisation."""
+        super().__init__()
+        self.emb = nn.Embedding(EMBEDDED_ELEMENTS, hidden)
+        nn.init.uniform_(self.emb.weight, -math.sqrt(3), math.sqrt(3))
+        self.lin_rbf = nn.Linear(num_radial, hidden)
+        self.lin = nn.Linear(3 * hidden, hidden)
+
+    def forward(self, z: Tensor, rbf: Tensor, edge_index: Tensor) -> Tensor:
+        """Atomic numbers [N] and radial functions [E, Nr] to states [E, D]."""
+        if bool((z >= EMBEDDED_ELEMENTS).any()):
+            raise ValueError(
+                f"this model knows the elements with Z in 1 .. {EMBEDDED_ELEMENTS - 1}, "
+                f"but got Z = {int(z.max())}"
+            )
+        atoms = self.emb(z)
+        to, of, on = self.lin.weight.chunk(3, dim=1)
+        edge = functional.linear(functional.silu(self.lin_rbf(rbf)), on, self.lin.bias)
+        target = functional.linear(atoms, to).index_select(0, edge_index[1])
+        source = functional.linear(atoms, of).index_select(0, edge_index[0])
+        return functional.silu(target + source + edge)
+
+
+class OutputBlock(nn.Module):
+    """S_a = sum_{e -> a} Lin(rbf_e) x_e; U = Lin(S), then dense layers; value Lin(U)."""
+
+    def __init__(
+        self, hidden: int, out_emb_channels: int, outputs: int, num_radial: int, num_layers: int
+    ) -> None:
+        """Build with Glorot orthogonal weights; the last map begins at 0."""
+        super().__init__()
+        self.lin_rbf = _glorot_orthogonal(nn.Linear(num_radial, hidden, bias=False))
+        self.lin_up = _glorot_orthogonal(nn.Linear(hidden, out_emb_channels, bias=False))
+        self.lins = nn.ModuleList(
+            _glorot_orthogonal(nn.Linear(out_emb_channels, out_emb_channels))
+            for _ in range(num_layers)
+        )
+        self.lin = nn.Linear(out_emb_channels, outputs, bias=False)
+        nn.init.zeros_(self.lin.weight)
+
+    def forward(
+        self, x: Tensor, rbf: Tensor, target: Tensor, n_atoms: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Edge states [E, D] to S [N, D], the last U [N, out_emb_channels] and values [N, P]."""
+        message = self.lin_rbf(rbf) * x
+        total = message.new_zeros(n_atoms, message.shape[1]).index_add(0, target, message)
+        inner = self.lin_up(total)
+        for lin in self.lins:
+            inner = functional.silu(lin(inner))
+        return total, inner, self.lin(inner)
+
+
+class InteractionBlock(nn.Module):
+    """Messages over angles, then an update of the edge states (the paper's figure 1)."""
+
+    def __init__(
+        self,
+        hidden: int,
+        int_emb_size: int,
+        basis_emb_size: int,
+        num_spherical: int,
+        num_radial: int,
+        num_before_skip: int,
+        num_after_skip: int,
+    ) -> None:
+        """Build with Glorot orthogonal weights and biases of 0."""
+        super().__init__()
+
+        def linear(size_in: int, size_out: int, bias: bool = False) -> nn.Linear:
+            return _glorot_orthogonal(nn.Linear(size_in, size_out, bias=bias))
+
+        self.lin_rbf1 = linear(num_radial, basis_emb_size)
+        self.lin_rbf2 = linear(basis_emb_size, hidden)
+        self.lin_sbf1 = linear(num_spherical * num_radial, basis_emb_size)
+        self.lin_sbf2 = linear(basis_emb_size, int_emb_size)
+        self.lin_kj = linear(hidden, hidden, bias=True)
+        self.lin_ji = linear(hidden, hidden, bias=True)
+        self.lin_down = linear(hidden, int_emb_size)
+        self.lin_up = linear(int_emb_size, hidden)
+        self.layers_before_skip = nn.ModuleList(
+            DenseResidual(hidden) for _ in range(num_before_skip)
+        )
+        self.lin = linear(hidden, hidden, bias=True)
+        self.layers_after_skip = nn.ModuleList(DenseResidual(hidden) for _ in range(num_after_skip))
+
+    def forward(self, x: Tensor, rbf: Tensor, radial: Tensor, angles: AngularSum) -> Tensor:
+        """Edge states [E, D], bases [E, Nr] and [E, Ls, Nr] to edge states [E, D]."""
+        messages = functional.silu(self.lin_kj(x)) * self.lin_rbf2(self.lin_rbf1(rbf))
+        messages = functional.silu(self.lin_down(messages))
+        gathered = angles(messages, self._embedded(radial))
+        y = functional.silu(self.lin_ji(x)) + functional.silu(self.lin_up(gathered))
+        for layer in self.layers_before_skip:
+            y = layer(y)
+        x = functional.silu(self.lin(y)) + x
+        for layer in self.layers_after_skip:
+            x = layer(x)
+        return x
+
+    def _embedded(self, radial: Tensor) -> Tensor:
+        """lin_sbf2(lin_sbf1(.)) for each l apart: [E, Ls, Nr] to [E, Ls, int_emb_size]."""
+        n_angular = radial.shape[1]
+        both = (self.lin_sbf2.weight @ self.lin_sbf1.weight).view(-1, *radial.shape[1:])
+        return torch.bmm(radial.transpose(0, 1), both.permute(1, 2, 0)).transpose(0, 1)
+
+
+class DenseResidual(nn.Module):
+    """x + σ(Lin σ(Lin x))."""
+
+    def __init__(self, size: int) -> None:
+        """Build for states of `size` = D with Glorot orthogonal weights and biases of 0."""
+        super().__init__()
+        self.lin1 = _glorot_orthogonal(nn.Linear(size, size))
+        self.lin2 = _glorot_orthogonal(nn.Linear(size, size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[E, D] to [E, D]."""
+        return x + functional.silu(self.lin2(functional.silu(self.lin1(x))))
+
+
+def _glorot_orthogonal(linear: nn.Linear) -> nn.Linear:
+    """An orthogonal matrix scaled to the variance 2 / (fan_in + fan_out); the bias 0."""
+    with torch.no_grad():
+        nn.init.orthogonal_(linear.weight)
+        variance = linear.weight.var() if linear.weight.numel() > 1 else torch.ones(())
+        linear.weight.mul_((2 / (sum(linear.weight.shape) * variance)).sqrt())
+        if linear.bias is not None:
+            nn.init.zeros_(linear.bias)
+    return linear

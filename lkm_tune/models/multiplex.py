@@ -1,0 +1,174 @@
+"""The multiplex view of a molecule, which MXMNet and PAMNet share: a global and a local graph.
+
+The global graph joins all atoms within a cutoff and knows distances; the local graph follows the
+covalent bonds and knows angles too. Zhang et al. 2020, "Molecular Mechanics-Driven Graph Neural
+Network with Multiplex Graph for Molecular Structures" (MXMNet); Zhang et al. 2023, "A universal
+framework for accurate and efficient geometric deep learning of molecular systems" (PAMNet).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lkm_tune.graphs import MoleculeBatch, edge_vectors, edges_within, one_hop_pairs, two_hop_pairs
+from lkm_tune.models.bases import BesselRadial, SphericalBessel, kinked_envelope
+from lkm_tune.models.blocks import MLP, EdgeMLP, ElementRows
+from lkm_tune.models.settings import check_counts, check_layers, check_lengths, checked_elements
+
+ELEMENTS = (1, 6, 7, 8, 9)
+"""H, C, N, O, F, in the order of the published embedding tables."""
+
+
+@dataclass(frozen=True, eq=False)
+class GlobalGraph:
+    """Pairs of atoms within the global cutoff, each once.
+
+    All that is known of a pair is its distance, which both directions share: half of the directed
+    edges is enough.
+
+    Attributes:
+        first: an atom of each pair, int64 [E/2].
+        second: the other atom, int64 [E/2].
+        features: of the distance [E/2, D].
+    """
+
+    first: Tensor
+    second: Tensor
+    features: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class EdgePairs:
+    """Pairs (e, f) of directed bonds that share an atom; the message of f goes to e.
+
+    Attributes:
+        e: numbers of bonds, int64 [T].
+        f: numbers of bonds, int64 [T].
+        features: of the length of f and the angle between e and f [T, D].
+    """
+
+    e: Tensor
+    f: Tensor
+    features: Tensor
+
+    def deliver(self, base: Tensor, messages: Tensor, weights: Tensor) -> Tensor:
+        """base_e + sum_f messages_f * weights_(e,f), base and messages [B, D], weights [T, D]."""
+        return base.index_add(0, self.e, messages.index_select(0, self.f) * weights)
+
+
+@dataclass(frozen=True, eq=False)
+class LocalGraph:
+    """Directed bonds s -> t.
+
+    Attributes:
+        source: int64 [B].
+        target: int64 [B].
+        features: of the length of a bond [B, D].
+        two_hop: pairs e = (j -> i), f = (k -> j), k != i.
+        one_hop: pairs that enter one atom, e = f among them.
+    """
+
+    source: Tensor
+    target: Tensor
+    features: Tensor
+    two_hop: EdgePairs
+    one_hop: EdgePairs
+
+
+class MultiplexNet(nn.Module):
+    """What MXMNet and PAMNet have in common: settings, atom embedding, graphs and bases."""
+
+    def __init__(
+        self,
+        hidden: int,
+        depth: int,
+        outputs: int,
+        layers: str,
+        cutoff: float,
+        cutoff_local: float,
+        elements: Sequence[int],
+        num_rbf: int,
+        num_spherical: int,
+        num_radial: int,
+        envelope_exponent: int,
+    ) -> None:
+        """Check the settings (see `MXMNet`) and build the shared parts."""
+        super().__init__()
+        check_counts(
+            hidden=hidden,
+            depth=depth,
+            outputs=outputs,
+            num_rbf=num_rbf,
+            num_spherical=num_spherical,
+            num_radial=num_radial,
+            envelope_exponent=envelope_exponent,
+        )
+        check_lengths(cutoff=cutoff, cutoff_local=cutoff_local)
+        check_layers(layers, ("both", "local"), 2 * depth if layers == "both" else depth)
+        self.cutoff = float(cutoff)
+        self.layers = layers
+        self.element_rows = ElementRows(checked_elements(elements))
+        self.embeddings = nn.Parameter(torch.empty(len(self.element_rows.elements), hidden))
+        nn.init.uniform_(self.embeddings, -math.sqrt(3), math.sqrt(3))
+        envelope = (envelope_exponent, kinked_envelope)
+        self.rbf_g = BesselRadial(num_rbf, cutoff, *envelope)
+        self.rbf_l = BesselRadial(num_rbf, cutoff_local, *envelope)
+        self.sbf = SphericalBessel(num_spherical, num_radial, cutoff_local, *envelope)
+
+    def embed(self, batch: MoleculeBatch) -> Tensor:
+        """The first atom states [N, D]."""
+        return self.embeddings.index_select(0, self.element_rows(batch.z))
+
+    def global_graph(self, batch: MoleculeBatch, mlp: MLP) -> GlobalGraph:
+        """The pairs within the cutoff, their radial functions passed through `mlp`."""
+        edge_index = edges_within(batch, self.cutoff)
+        pairs = edge_index[:, edge_index[0] < edge_index[1]]
+        _, distance = edge_vectors(batch.pos, pairs)
+        return GlobalGraph(pairs[0], pairs[1], mlp(self.rbf_g(distance)))
+
+    def local_graph(
+        self, batch: MoleculeBatch, mlp: MLP, two_hop_mlp: MLP, one_hop_mlp: MLP
+    ) -> LocalGraph:
+        """The bonds and their pairs, each with its basis functions passed through its MLP.
+
+        The angle of a pair is that between r_t - r_s of e and r_t - r_s of f (two-hop) or the
+        reverse of f (one-hop); the length is that of f.
+        """
+        bonds, n_atoms = batch.bond_index, batch.n_atoms
+        vector, distance = edge_vectors(batch.pos, bonds)
+        unit = vector / distance.unsqueeze(-1)
+
+        def pairs(e: Tensor, f: Tensor, reverse: bool, mlp: MLP) -> EdgePairs:
+            cosine = (unit.index_select(0, e) * unit.index_select(0, f)).sum(dim=-1)
+            return EdgePairs(e, f, mlp(self.sbf(distance, f, -cosine if reverse else cosine)))
+
+        return LocalGraph(
+            source=bonds[0],
+            target=bonds[1],
+            features=mlp(self.rbf_l(distance)),
+            two_hop=pairs(*two_hop_pairs(bonds, n_atoms), False, two_hop_mlp),
+            one_hop=pairs(*one_hop_pairs(bonds, n_atoms), True, one_hop_mlp),
+        )
+
+
+def spread(
+    v: Tensor, graph: GlobalGraph, mlp: EdgeMLP, edge_part: Tensor, weights: Tensor
+) -> Tensor:
+    """v_a + sum_b weights_ab * mlp([v_a | v_b | g_ab]) over the global neighbours b of a.
+
+    Args:
+        v: states [N, D].
+        graph: the pairs ab.
+        mlp: the message network.
+        edge_part: `mlp.of_edges(g)` [E/2, D].
+        weights: [E/2, D].
+    """
+    here, there = mlp.of_atoms(v)
+    a, b = graph.first, graph.second
+    to_a = functional.silu(here.index_select(0, a) + there.index_select(0, b) + edge_part)
+    to_b = functional.silu(here.index_select(0, b) + there.index_select(0, a) + edge_part)
+    return v.index_add(0, a, to_a * weights).index_add(0, b, to_b * weights)

@@ -1,0 +1,161 @@
+"""MXMNet: messages along all near pairs and along bonds, in turn.
+
+Zhang, Liu, Xie 2020, "Molecular Mechanics-Driven Graph Neural Network with Multiplex Graph for
+Molecular Structures", arXiv:2011.07457, as published in code by its authors.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from lkm_tune.graphs import MoleculeBatch
+from lkm_tune.models.blocks import MLP, EdgeMLP, Residual
+from lkm_tune.models.multiplex import ELEMENTS, GlobalGraph, LocalGraph, MultiplexNet, spread
+from lkm_tune.models.output import ModelOutput, sum_over_atoms
+
+
+class MXMNet(MultiplexNet):
+    """h <- Global_l(h); (h, y_l) <- Local_l(h) for l = 1 .. L; prediction = sum_atoms sum_l y_l.
+
+    Atom states: after each global and each local layer (`layers="both"`, 2L states) or after each
+    local layer (`"local"`, L states). The energy jumps where a pair of atoms crosses the cutoff:
+    messages pass through biased maps, so they do not end at zero there (as published).
+    """
+
+    def __init__(
+        self,
+        *,
+        hidden: int = 128,
+        depth: int = 6,
+        outputs: int = 1,
+        layers: str = "both",
+        cutoff: float = 5.0,
+        cutoff_local: float = 5.0,
+        elements: Sequence[int] = ELEMENTS,
+        num_rbf: int = 16,
+        num_spherical: int = 7,
+        num_radial: int = 6,
+        envelope_exponent: int = 5,
+    ) -> None:
+        """Build with torch's default initialisation; the defaults are the published size.
+
+        Args:
+            hidden: D.
+            depth: L.
+            outputs: P.
+            layers: which atom states to return, "both" or "local".
+            cutoff: radius of the global graph in Å.
+            cutoff_local: range of the bases on bonds in Å.
+            elements: the atomic numbers that may occur, in the order of the embedding's rows.
+            num_rbf: radial functions of a distance.
+            num_spherical: angular functions of a pair of bonds.
+            num_radial: radial functions of a pair of bonds.
+            envelope_exponent: power p of the envelope.
+
+        Raises:
+            ValueError: for a value out of range, or fewer than two atom states.
+        """
+        super().__init__(
+            hidden,
+            depth,
+            outputs,
+            layers,
+            cutoff,
+            cutoff_local,
+            elements,
+            num_rbf,
+            num_spherical,
+            num_radial,
+            envelope_exponent,
+        )
+        self.rbf_g_mlp = MLP(num_rbf, hidden)
+        self.rbf_l_mlp = MLP(num_rbf, hidden)
+        self.sbf_1_mlp = MLP(num_spherical * num_radial, hidden)
+        self.sbf_2_mlp = MLP(num_spherical * num_radial, hidden)
+        self.global_layers = nn.ModuleList(GlobalLayer(hidden) for _ in range(depth))
+        self.local_layers = nn.ModuleList(LocalLayer(hidden, outputs) for _ in range(depth))
+
+    def forward(self, batch: MoleculeBatch) -> ModelOutput:
+        """Predict for a batch.
+
+        Raises:
+            ValueError: for an element that is not in `elements`, or a batch of a smaller cutoff.
+        """
+        h = self.embed(batch)
+        near = self.global_graph(batch, self.rbf_g_mlp)
+        bonds = self.local_graph(batch, self.rbf_l_mlp, self.sbf_1_mlp, self.sbf_2_mlp)
+        states, values = [], []
+        for global_layer, local_layer in zip(self.global_layers, self.local_layers, strict=True):
+            h = global_layer(h, near)
+            states.append(h)
+            h, y = local_layer(h, bonds)
+            states.append(h)
+            values.append(y)
+        prediction = sum_over_atoms(sum(values[1:], start=values[0]), batch)
+        return ModelOutput(prediction, states if self.layers == "both" else states[1::2])
+
+
+class GlobalLayer(nn.Module):
+    """Two propagations over the global graph with the same weights, an update between them."""
+
+    def __init__(self, size: int) -> None:
+        """Build for states of `size` = D."""
+        super().__init__()
+        self.h_mlp = MLP(size, size)
+        self.res1 = Residual(size)
+        self.res2 = Residual(size)
+        self.res3 = Residual(size)
+        self.mlp = MLP(size, size)
+        self.x_edge_mlp = EdgeMLP(size)
+        self.linear = nn.Linear(size, size, bias=False)
+
+    def forward(self, h: Tensor, graph: GlobalGraph) -> Tensor:
+        """States [N, D] to states [N, D]."""
+        edge_part = self.x_edge_mlp.of_edges(graph.features)
+        weights = self.linear(graph.features)
+        v = spread(self.h_mlp(h), graph, self.x_edge_mlp, edge_part, weights)
+        v = self.mlp(self.res1(v)) + h
+        v = self.res3(self.res2(v))
+        return spread(v, graph, self.x_edge_mlp, edge_part, weights)
+
+
+class LocalLayer(nn.Module):
+    """Messages of bonds, first over two-hop and then over one-hop pairs, and the layer's output."""
+
+    def __init__(self, size: int, outputs: int) -> None:
+        """Build for states of `size` = D and P = `outputs` values an atom."""
+        super().__init__()
+        self.h_mlp = MLP(size, size)
+        self.mlp_kj = EdgeMLP(size)
+        self.mlp_ji_1 = EdgeMLP(size)
+        self.mlp_ji_2 = MLP(size, size)
+        self.mlp_jj = MLP(size, size)
+        self.mlp_sbf1 = MLP(size, size, size)
+        self.mlp_sbf2 = MLP(size, size, size)
+        self.lin_rbf1 = nn.Linear(size, size, bias=False)
+        self.lin_rbf2 = nn.Linear(size, size, bias=False)
+        self.res1 = Residual(size)
+        self.res2 = Residual(size)
+        self.res3 = Residual(size)
+        self.lin_rbf_out = nn.Linear(size, size, bias=False)
+        self.mlp = MLP(size, size)
+        self.y_mlp = MLP(size, size, size, size)
+        self.y_W = nn.Linear(size, outputs)
+
+    def forward(self, h: Tensor, graph: LocalGraph) -> tuple[Tensor, Tensor]:
+        """States [N, D] to new states [N, D] and the layer's values [N, P]."""
+        m2 = self._bond_messages(self.h_mlp(h), graph)
+        w = torch.zeros_like(h).index_add(0, graph.target, self.lin_rbf_out(graph.features) * m2)
+        w = self.mlp(self.res1(w)) + h
+        w = self.res3(self.res2(w))
+        return w, self.y_W(self.y_mlp(w))
+
+    def _bond_messages(self, v: Tensor, graph: LocalGraph) -> Tensor:
+        s, t, q = graph.source, graph.target, graph.features
+        onward = self.mlp_kj(v, t, s, q) * self.lin_rbf1(q)
+        angles = self.mlp_sbf1(graph.two_hop.features)
+        m1 = graph.two_hop.deliver(self.mlp_ji_1(v, t, s, q), onward, angles)
+        sideways = self.mlp_jj(m1) * self.lin_rbf2(q)
+        angles = self.mlp_sbf2(graph.one_hop.features)
+        return graph.one_hop.deliver(self.mlp_ji_2(m1), sideways, angles)

@@ -1,0 +1,176 @@
+"""PAMNet: a global and a local layer in turn, their outputs fused by attention.
+
+Zhang, Liu, Xie 2023, "A universal framework for accurate and efficient geometric deep learning of
+molecular systems", Scientific Reports 13, 19171, as published in code by its authors for QM9.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lkm_tune.graphs import MoleculeBatch
+from lkm_tune.models.blocks import MLP, EdgeMLP, Residual
+from lkm_tune.models.multiplex import ELEMENTS, GlobalGraph, LocalGraph, MultiplexNet, spread
+from lkm_tune.models.output import ModelOutput, sum_over_atoms
+
+
+class PAMNet(MultiplexNet):
+    """h <- Global_l(h); h <- Local_l(h) for l = 1 .. L, each with values p and a score s.
+
+    prediction = sum_atoms sum_l (w^g p^g_l + w^l p^l_l), where (w^g, w^l) is the softmax over
+    leaky_relu(s^g_l, s^l_l) with slope 0.2. Atom states: after each global and each local layer
+    (`layers="both"`, 2L states) or after each local layer (`"local"`, L states). The published
+    network's unused projection `init_linear` is left out. The energy jumps where a pair of atoms
+    crosses the cutoff: messages pass through biased maps, so they do not end at zero there (as
+    published).
+    """
+
+    def __init__(
+        self,
+        *,
+        hidden: int = 128,
+        depth: int = 6,
+        outputs: int = 1,
+        layers: str = "both",
+        cutoff: float = 5.0,
+        cutoff_local: float = 5.0,
+        elements: Sequence[int] = ELEMENTS,
+        num_rbf: int = 16,
+        num_spherical: int = 7,
+        num_radial: int = 6,
+        envelope_exponent: int = 5,
+    ) -> None:
+        """Build as published (torch's default initialisation, Glorot for the scores).
+
+        Args:
+            hidden: D.
+            depth: L.
+            outputs: P.
+            layers: which atom states to return, "both" or "local".
+            cutoff: radius of the global graph in Å.
+            cutoff_local: range of the bases on bonds in Å.
+            elements: the atomic numbers that may occur, in the order of the embedding's rows.
+            num_rbf: radial functions of a distance.
+            num_spherical: angular functions of a pair of bonds.
+            num_radial: radial functions of a pair of bonds.
+            envelope_exponent: power p of the envelope.
+
+        Raises:
+            ValueError: for a value out of range, or fewer than two atom states.
+        """
+        super().__init__(
+            hidden,
+            depth,
+            outputs,
+            layers,
+            cutoff,
+            cutoff_local,
+            elements,
+            num_rbf,
+            num_spherical,
+            num_radial,
+            envelope_exponent,
+        )
+        self.mlp_rbf_g = MLP(num_rbf, hidden)
+        self.mlp_rbf_l = MLP(num_rbf, hidden)
+        self.mlp_sbf1 = MLP(num_spherical * num_radial, hidden)
+        self.mlp_sbf2 = MLP(num_spherical * num_radial, hidden)
+        self.global_layer = nn.ModuleList(GlobalLayer(hidden, outputs) for _ in range(depth))
+        self.local_layer = nn.ModuleList(LocalLayer(hidden, outputs) for _ in range(depth))
+
+    def forward(self, batch: MoleculeBatch) -> ModelOutput:
+        """Predict for a batch.
+
+        Raises:
+            ValueError: for an element that is not in `elements`, or a batch of a smaller cutoff.
+        """
+        h = self.embed(batch)
+        near = self.global_graph(batch, self.mlp_rbf_g)
+        bonds = self.local_graph(batch, self.mlp_rbf_l, self.mlp_sbf2, self.mlp_sbf1)
+        states, values, scores = [], [], []
+        for global_layer, local_layer in zip(self.global_layer, self.local_layer, strict=True):
+            for layer, graph in ((global_layer, near), (local_layer, bonds)):
+                h, value, score = layer(h, graph)
+                states.append(h)
+                values.append(value)
+                scores.append(score)
+        prediction = sum_over_atoms(_fuse(values, scores), batch)
+        return ModelOutput(prediction, states if self.layers == "both" else states[1::2])
+
+
+def _fuse(values: list[Tensor], scores: list[Tensor]) -> Tensor:
+    """Weigh global against local values of each depth and sum: lists of [N, P], [N, 1] to [N, P]."""
+    n_atoms, depth = values[0].shape[0], len(values) // 2
+    score = functional.leaky_relu(torch.stack(scores, dim=1), 0.2).view(n_atoms, depth, 2, 1)
+    value = torch.stack(values, dim=1).view(n_atoms, depth, 2, -1)
+    return (torch.softmax(score, dim=2) * value).sum(dim=(1, 2))
+
+
+class Head(nn.Module):
+    """The end of either layer: three residual blocks, then values and a score.
+
+    With o = MLP(D, D, D, D)(v): values Lin(D, P)(o) and score o . W.
+    """
+
+    def __init__(self, size: int, outputs: int) -> None:
+        """Build for states of `size` = D and P = `outputs` values an atom."""
+        super().__init__()
+        self.mlp_x1 = MLP(size, size)
+        self.mlp_x2 = MLP(size, size)
+        self.res1 = Residual(size)
+        self.res2 = Residual(size)
+        self.res3 = Residual(size)
+        self.mlp_out = MLP(size, size, size, size)
+        self.W_out = nn.Linear(size, outputs)
+        self.W = nn.Parameter(torch.empty(size, 1))
+        nn.init.xavier_uniform_(self.W)
+
+    def finish(self, v: Tensor, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """From gathered messages v and the layer's input h [N, D]: state, values, score."""
+        v = self.res1(self.mlp_x2(v)) + h
+        v = self.res3(self.res2(v))
+        o = self.mlp_out(v)
+        return v, self.W_out(o), o @ self.W
+
+
+class GlobalLayer(Head):
+    """One propagation over the global graph."""
+
+    def __init__(self, size: int, outputs: int) -> None:
+        """Build for states of `size` = D and P = `outputs` values an atom."""
+        super().__init__(size, outputs)
+        self.mlp_m = EdgeMLP(size)
+        self.W_edge_attr = nn.Linear(size, size, bias=False)
+
+    def forward(self, h: Tensor, graph: GlobalGraph) -> tuple[Tensor, Tensor, Tensor]:
+        """States [N, D] to new states [N, D], values [N, P] and scores [N, 1]."""
+        edge_part = self.mlp_m.of_edges(graph.features)
+        weights = self.W_edge_attr(graph.features)
+        v = spread(self.mlp_x1(h), graph, self.mlp_m, edge_part, weights)
+        return self.finish(v, h)
+
+
+class LocalLayer(Head):
+    """Messages of bonds over two-hop and one-hop pairs together."""
+
+    def __init__(self, size: int, outputs: int) -> None:
+        """Build for states of `size` = D and P = `outputs` values an atom."""
+        super().__init__(size, outputs)
+        self.mlp_m_ji = EdgeMLP(size)
+        self.mlp_m_kj = EdgeMLP(size)
+        self.mlp_sbf = MLP(size, size, size)
+        self.lin_rbf = nn.Linear(size, size, bias=False)
+        self.lin_rbf_out = nn.Linear(size, size, bias=False)
+
+    def forward(self, h: Tensor, graph: LocalGraph) -> tuple[Tensor, Tensor, Tensor]:
+        """States [N, D] to new states [N, D], values [N, P] and scores [N, 1]."""
+        s, t, q = graph.source, graph.target, graph.features
+        v = self.mlp_x1(h)
+        onward = self.mlp_m_kj(v, t, s, q) * self.lin_rbf(q)
+        m = self.mlp_m_ji(v, t, s, q)
+        for pairs in (graph.two_hop, graph.one_hop):
+            m = pairs.deliver(m, onward, self.mlp_sbf(pairs.features))
+        v = v.index_add(0, t, self.lin_rbf_out(q) * m)
+        return self.finish(v, h)

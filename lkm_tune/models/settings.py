@@ -1,0 +1,51 @@
+"""Checks of the settings that a model is built with."""
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+
+from lkm_tune.graphs import HEAVIEST_ELEMENT
+
+
+def check_counts(**settings: object) -> None:
+    """Raise ValueError unless every setting is a whole number of at least 1."""
+    for name, value in settings.items():
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+            raise ValueError(f"`{name}` must be a whole number >= 1, but got {name}={value!r}")
+
+
+def check_lengths(**settings: object) -> None:
+    """Raise ValueError unless every setting is a positive, finite number (of Å)."""
+    for name, value in settings.items():
+        number = isinstance(value, Real) and not isinstance(value, bool)
+        if not number or not 0 < float(value) < float("inf"):  # type: ignore[arg-type]
+            raise ValueError(f"`{name}` must be a length > 0 in Å, but got {name}={value!r}")
+
+
+def check_layers(layers: str, choices: Sequence[str], n_states: int) -> None:
+    """Raise ValueError unless `layers` is one of the choices and leaves two states to mix."""
+    if layers not in choices:
+        raise ValueError(f"`layers` must be one of {', '.join(choices)}, but got {layers!r}")
+    if n_states < 2:
+        raise ValueError(
+            f"layers={layers!r} at this depth leaves {n_states} atom state, and with fewer than "
+            "two there is nothing to mix; take a larger depth or other layers"
+        )
+
+
+def checked_elements(elements: Sequence[int]) -> tuple[int, ...]:
+    """The atomic numbers as a tuple.
+
+    Raises:
+        ValueError: if there are none, one is listed twice or is not an atomic number.
+    """
+    listed = tuple(elements)
+    valid = all(
+        isinstance(z, Integral) and not isinstance(z, bool) and 1 <= z <= HEAVIEST_ELEMENT
+        for z in listed
+    )
+    if not listed or not valid or len(set(listed)) != len(listed):
+        raise ValueError(
+            f"`elements` must list distinct atomic numbers in 1 .. {HEAVIEST_ELEMENT}, "
+            f"but got elements={listed!r}"
+        )
+    return tuple(int(z) for z in listed)

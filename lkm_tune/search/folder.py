@@ -1,0 +1,65 @@
+"""Where things of a study lie on disk."""
+
+import json
+import time
+from pathlib import Path
+
+from lkm_tune.study import Study, TrialSpec, study_from_dict, study_to_dict
+from lkm_tune.training import Checkpoints, TrainingRun, save_model
+
+
+class TrialFolder:
+    """The folder of one trial: checkpoints while it runs, `model.safetensors` once complete."""
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is made on disk yet."""
+        self.path = path
+        self.checkpoints = Checkpoints(path)
+
+    @property
+    def model(self) -> Path:
+        """The trained network, for `lkm-tune predict`."""
+        return self.path / "model.safetensors"
+
+    def save_model(self, run: TrainingRun) -> None:
+        """Keeps the network of a finished run."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        save_model(run, self.model)
+
+
+class StudyFolder:
+    """The folder of one study, `DIR/studies/NAME`."""
+
+    def __init__(self, storage: Path, name: str) -> None:
+        """Nothing is made on disk yet."""
+        self.path = storage.resolve() / "studies" / name
+        self.ledger = self.path / "ledger.jsonl"
+        self.study = self.path / "study.json"
+        self.lock = self.path / "driver.lock"
+        self.report = self.path / "report"
+
+    def trial(self, spec: TrialSpec) -> TrialFolder:
+        """The folder of one trial."""
+        return TrialFolder(self.path / "trials" / spec.key)
+
+    def read_study(self) -> Study | None:
+        """The study as it was last run, None if it never was."""
+        if not self.study.exists():
+            return None
+        return study_from_dict(json.loads(self.study.read_text()))
+
+    def write_study(self, study: Study) -> None:
+        """Keeps the study as it is run now."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        part = self.study.with_suffix(".part")
+        part.write_text(json.dumps(study_to_dict(study), indent=1))
+        part.replace(self.study)
+
+    def put_aside(self) -> Path:
+        """Moves everything of the study, the lock aside, into a folder that it returns."""
+        old = self.path / "before" / time.strftime("%Y%m%d-%H%M%S")
+        old.mkdir(parents=True)
+        for path in self.path.iterdir():
+            if path.name != "before" and path.stem != self.lock.stem:
+                path.rename(old / path.name)
+        return old

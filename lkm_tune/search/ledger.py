@@ -1,0 +1,238 @@
+"""The ledger: every trial of a study, in Optuna's append-only journal.
+
+A cell has one Optuna study for each phase. Starting again builds everything from here: finished
+trials are known to the sampler, running ones are issued again. One process writes at a time (the
+driver holds the study's lock); others may read.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import FrozenTrial, TrialState
+
+from lkm_tune.search.halving import rungs, survives
+from lkm_tune.search.space import suggest_settings
+from lkm_tune.study import Cell, Phase, Study, TrialSpec
+
+PHASES: tuple[Phase, ...] = ("search", "control", "curve", "control_curve")
+
+# A diverged trial is told a finite value beside its violated constraint: Optuna refuses NaN.
+DIVERGED_VALUE = 1e30
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@dataclass
+class Record:
+    """One trial as the ledger knows it.
+
+    Attributes:
+        spec: the trial's identity.
+        state: `running`, or how it ended: `complete`, `stopped`, `diverged`, `failed`.
+        rungs: best validation error so far at every rung that it reached, by epoch.
+        summary: the fields of its `RunResult`, once it has ended; NaN is None here.
+        reason: why it ended.
+    """
+
+    spec: TrialSpec
+    state: str = "running"
+    rungs: dict[int, float] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+    reason: str = ""
+
+
+class _NoLock(JournalFileOpenLock):
+    """The study has one writer; Optuna's own lock outlives a killed one by 30 s."""
+
+    def acquire(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+
+class Ledger:
+    """Reads and writes the trials of one study."""
+
+    def __init__(self, study: Study, path: Path, *, writable: bool = True) -> None:
+        """Opens the journal at `path`, or begins it.
+
+        With `writable`, a last line that a killed process left unfinished is cut off: an append
+        to it would make the file unreadable. Without, an absent file is an empty ledger.
+        """
+        self.study = study
+        self._rungs = rungs(
+            study.search.grace_period, study.search.reduction_factor, study.training.epochs
+        )
+        self._records: dict[tuple[Cell, Phase], list[Record]] = {
+            (cell, phase): [] for cell in study.cells for phase in PHASES
+        }
+        self._optuna: dict[tuple[Cell, Phase], optuna.Study] = {}
+        if writable:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _cut_unfinished_line(path)
+        elif not path.exists():
+            return
+        self._storage = JournalStorage(JournalFileBackend(str(path), lock_obj=_NoLock(str(path))))
+        known = {study.study_name for study in optuna.get_all_study_summaries(self._storage)}
+        for cell, phase in self._records:
+            name = f"{cell.key}/{phase}"
+            if writable or name in known:
+                self._open(cell, phase, name, writable)
+
+    def _open(self, cell: Cell, phase: Phase, name: str, writable: bool) -> None:
+        opened = optuna.create_study(storage=self._storage, study_name=name, load_if_exists=True)
+        self._optuna[cell, phase] = opened
+        for trial in opened.get_trials(deepcopy=False):
+            if writable and "seed" not in trial.user_attrs:
+                # A kill came while it was drawn. The same sampler draws the rest.
+                opened.sampler = self._sampler(cell, phase, trial.number)
+                self._draw(optuna.trial.Trial(opened, trial._trial_id), phase)
+        for trial in opened.get_trials(deepcopy=False):
+            if "seed" in trial.user_attrs:
+                self._records[cell, phase].append(self._record(cell, phase, trial))
+
+    def records(self, cell: Cell, phase: Phase) -> list[Record]:
+        """The trials of one phase of a cell, by number."""
+        return self._records[cell, phase]
+
+    def all_records(self) -> list[Record]:
+        """Every trial, cell by cell."""
+        return [record for records in self._records.values() for record in records]
+
+    def record(self, spec: TrialSpec) -> Record:
+        """What is known of `spec`."""
+        return self._records[spec.cell, spec.phase][spec.number]
+
+    def ask(self, cell: Cell, phase: Phase) -> TrialSpec:
+        """Begins a search trial with settings that the cell's sampler suggests.
+
+        Suggestions are seeded by (study seed, cell, phase, number): one generator that goes on
+        over all trials would repeat its draws after a restart.
+        """
+        number = len(self._records[cell, phase])
+        opened = self._optuna[cell, phase]
+        opened.sampler = self._sampler(cell, phase, number)
+        self._draw(opened.ask(), phase)
+        record = self._record(cell, phase, opened.get_trials(deepcopy=False)[number])
+        self._records[cell, phase].append(record)
+        return record.spec
+
+    def _draw(self, trial: optuna.trial.Trial, phase: Phase) -> None:
+        """Draws the settings of a search trial, the seed last: it marks the drawing as whole."""
+        trial.set_user_attr("settings", suggest_settings(trial, self.study, phase))
+        trial.set_user_attr("seed", self.study.seed)
+
+    def add_point(
+        self, cell: Cell, phase: Phase, settings: Mapping[str, Any], seed: int
+    ) -> TrialSpec:
+        """Begins a curve point with given settings."""
+        opened = self._optuna[cell, phase]
+        attributes = {"settings": dict(settings), "seed": seed}
+        opened.add_trial(optuna.create_trial(state=TrialState.RUNNING, user_attrs=attributes))
+        record = self._record(cell, phase, opened.get_trials(deepcopy=False)[-1])
+        self._records[cell, phase].append(record)
+        return record.spec
+
+    def goes_on(self, spec: TrialSpec, epoch: int, best_error: float) -> bool:
+        """Enters a search trial's best error so far at a rung, and judges it.
+
+        The same epoch may be reported again by a trial that was continued; the first error
+        stands, and the judgement is made again.
+        """
+        if epoch not in self._rungs or spec.phase not in ("search", "control"):
+            return True
+        record = self.record(spec)
+        if epoch not in record.rungs:
+            record.rungs[epoch] = best_error
+            self._trial(spec).report(best_error, step=epoch)
+        peers = self._records[spec.cell, spec.phase]
+        others = [r.rungs[epoch] for r in peers if r is not record and epoch in r.rungs]
+        return survives(record.rungs[epoch], others, self.study.search.reduction_factor)
+
+    def finish(self, spec: TrialSpec, state: str, summary: Mapping[str, Any], reason: str) -> None:
+        """Tells how a trial ended, once and for all."""
+        record = self.record(spec)
+        record.state, record.reason = state, reason
+        record.summary = {key: _finite(value) for key, value in summary.items()}
+        trial = self._trial(spec)
+        attributes = {"state": state, "reason": reason, "summary": record.summary}
+        for name, value in attributes.items():
+            trial.set_user_attr(name, value)
+        opened = self._optuna[spec.cell, spec.phase]
+        if state == "failed":
+            opened.tell(spec.number, state=TrialState.FAIL)
+        elif state == "stopped":
+            opened.tell(spec.number, state=TrialState.PRUNED)
+        elif state == "diverged":
+            if not trial.constraints:
+                trial.set_constraint("diverged", 1.0)
+            # A penalised value alone would rank ahead of every stopped trial.
+            opened.tell(spec.number, DIVERGED_VALUE)
+        else:
+            opened.tell(spec.number, record.summary["val_error"])
+
+    def best(self, cell: Cell, phase: Phase) -> Record | None:
+        """The complete trial with the lowest validation error, or None."""
+        complete = [r for r in self._records[cell, phase] if r.state == "complete"]
+        return min(complete, key=lambda r: r.summary["val_error"], default=None)
+
+    def _trial(self, spec: TrialSpec) -> optuna.trial.Trial:
+        opened = self._optuna[spec.cell, spec.phase]
+        # Building a Trial draws from the study's sampler; this one has nothing to draw.
+        opened.sampler = optuna.samplers.RandomSampler()
+        return optuna.trial.Trial(opened, opened.get_trials(deepcopy=False)[spec.number]._trial_id)
+
+    def _sampler(self, cell: Cell, phase: Phase, number: int) -> optuna.samplers.BaseSampler:
+        identity = f"{self.study.seed}/{cell.key}/{phase}/{number}"
+        seed = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:4], "big")
+        plan = self.study.search
+        if plan.sampler == "random":
+            return optuna.samplers.RandomSampler(seed=seed)
+        return optuna.samplers.TPESampler(seed=seed, n_startup_trials=plan.startup_trials)
+
+    def _record(self, cell: Cell, phase: Phase, trial: FrozenTrial) -> Record:
+        attributes = trial.user_attrs
+        spec = TrialSpec(
+            study=self.study.name,
+            cell=cell,
+            phase=phase,
+            number=trial.number,
+            settings=attributes["settings"],
+            seed=attributes["seed"],
+            epochs=self.study.training.epochs,
+        )
+        return Record(
+            spec=spec,
+            state=attributes["state"] if trial.state.is_finished() else "running",
+            rungs=dict(trial.intermediate_values),
+            summary=attributes.get("summary", {}),
+            reason=attributes.get("reason", ""),
+        )
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _cut_unfinished_line(path: Path) -> None:
+    """Removes what follows the last complete line of a journal."""
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        content = file.read()
+        end = content.rfind(b"\n") + 1
+        try:
+            json.loads(content[content.rfind(b"\n", 0, max(0, end - 1)) + 1 : end] or b"{}")
+        except json.JSONDecodeError:
+            end = content.rfind(b"\n", 0, end - 1) + 1
+        file.truncate(end)

@@ -1,0 +1,52 @@
+"""One driver a study: the second one is refused and told who holds it."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+
+class StudyHeldError(Exception):
+    """Another process runs the study."""
+
+
+@contextmanager
+def hold(path: Path) -> Iterator[None]:
+    """Holds the study whose lock file is at `path`.
+
+    The operating system releases the lock when its holder dies, however it dies; what the file
+    beside it says is for people only.
+
+    Raises:
+        StudyHeldError: if another process holds it; says which, and since when.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    note = path.with_suffix(".json")
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise StudyHeldError(
+            f"the study in {path.parent} is being run by {_holder(note)}; one at a time may"
+        ) from error
+    try:
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+        note.write_text(json.dumps(holder))
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+        lock.release()
+
+
+def _holder(note: Path) -> str:
+    try:
+        holder = json.loads(note.read_text())
+    except (OSError, json.JSONDecodeError):
+        return "another process"
+    return "process {pid} on {host} since {since}".format(**holder)

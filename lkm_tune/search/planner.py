@@ -1,0 +1,114 @@
+"""What a study runs next, decided from the ledger alone."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lkm_tune.search.ledger import Ledger
+from lkm_tune.study import Cell, Phase, Study, TrialSpec
+
+# Which search decides the settings of which curve.
+CURVE_OF: dict[Phase, Phase] = {"search": "curve", "control": "control_curve"}
+
+
+class Planner:
+    """The order of trials: interrupted ones, then searches, then the curves of searched cells.
+
+    All cells share the slots: the cell with the fewest search trials is asked next. A curve
+    starts as soon as its own cell's search is over, so that no slot waits for another cell.
+    """
+
+    def __init__(self, study: Study, ledger: Ledger) -> None:
+        """Trials that the ledger calls running belong to a driver that is gone: they come first."""
+        self.study = study
+        self.ledger = ledger
+        self._interrupted = [r.spec for r in ledger.all_records() if r.state == "running"]
+        self._phases: tuple[Phase, ...] = (
+            ("search", "control") if study.search.control else ("search",)
+        )
+        # Points that failed for a driver before get another chance; those of this one do not.
+        self._failed_before = {r.spec.key for r in ledger.all_records() if r.state == "failed"}
+
+    def next(self) -> TrialSpec | None:
+        """A trial to run now, entered into the ledger; None if there is none at present."""
+        if self._interrupted:
+            return self._interrupted.pop(0)
+        return self._next_search() or self._next_curve_point()
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything that was planned has ended."""
+        if any(record.state == "running" for record in self.ledger.all_records()):
+            return False
+        return self._search_to_ask() is None and next(self._missing_points(), None) is None
+
+    @property
+    def cells_without_curve(self) -> list[tuple[Cell, Phase]]:
+        """Cells whose search ended without one complete trial: there are no settings to use."""
+        return [
+            (cell, phase)
+            for cell in self.study.cells
+            for phase in self._phases
+            if self._search_over(cell, phase) and self.ledger.best(cell, phase) is None
+        ]
+
+    def curve_settings(self, cell: Cell, phase: Phase) -> Mapping[str, Any] | None:
+        """The settings, γ aside, of a cell's curve; None until the search `phase` is over."""
+        if not self._search_over(cell, phase):
+            return None
+        best = self.ledger.best(cell, phase)
+        return {k: v for k, v in best.spec.settings.items() if k != "gamma"} if best else None
+
+    @property
+    def curves(self) -> list[tuple[Cell, Phase, Mapping[str, Any]]]:
+        """Every curve whose settings are decided: cell, phase of its points, settings but γ."""
+        decided = [
+            (cell, CURVE_OF[phase], self.curve_settings(cell, phase))
+            for cell in self.study.cells
+            for phase in self._phases
+        ]
+        return [(cell, phase, settings) for cell, phase, settings in decided if settings]
+
+    def _next_search(self) -> TrialSpec | None:
+        chosen = self._search_to_ask()
+        return self.ledger.ask(*chosen) if chosen else None
+
+    def _search_to_ask(self) -> tuple[Cell, Phase] | None:
+        asked = [
+            (len(self.ledger.records(cell, phase)), index, (cell, phase))
+            for index, cell in enumerate(self.study.cells)
+            for phase in self._phases
+        ]
+        fewest, _, chosen = min(asked, key=lambda item: item[:2])
+        return chosen if fewest < self.study.search.trials else None
+
+    def _search_over(self, cell: Cell, phase: Phase) -> bool:
+        records = self.ledger.records(cell, phase)
+        planned = self.study.search.trials
+        return len(records) >= planned and all(r.state != "running" for r in records)
+
+    def _next_curve_point(self) -> TrialSpec | None:
+        point = next(self._missing_points(), None)
+        return self.ledger.add_point(*point) if point else None
+
+    def _missing_points(self) -> Iterator[tuple[Cell, Phase, dict[str, Any], int]]:
+        for cell in self.study.cells:
+            for phase in self._phases:
+                settings = self.curve_settings(cell, phase)
+                if settings is not None:
+                    yield from self._missing_of(cell, CURVE_OF[phase], settings)
+
+    def _missing_of(
+        self, cell: Cell, phase: Phase, settings: Mapping[str, Any]
+    ) -> Iterator[tuple[Cell, Phase, dict[str, Any], int]]:
+        have = [
+            (record.spec.settings, record.spec.seed)
+            for record in self.ledger.records(cell, phase)
+            if record.spec.key not in self._failed_before
+        ]
+        gammas = self.study.curve.gammas if phase == "curve" else (0.0,)
+        # Seeds outermost: a curve that is cut short still has whole seeds.
+        for seed in self.study.curve.seeds:
+            for gamma in gammas:
+                point = {"gamma": gamma, **settings}
+                if (point, seed) not in have:
+                    yield cell, phase, point, seed

@@ -1,0 +1,70 @@
+"""A trial as Tune runs it: one epoch a step, on an actor that goes on to the next trial."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import tune
+
+from lkm_tune.search.folder import TrialFolder
+from lkm_tune.study import RunConfig
+from lkm_tune.training import EpochResult, TrainingRun
+
+
+class LkmTrainable(tune.Trainable):  # type: ignore[misc]
+    """Trains the run that a trial stands for, from the newest checkpoint that anyone left.
+
+    The config has `run` (a `RunConfig` as plain data), `folder` (the trial's, on storage that
+    every node sees), `cache` (where prepared data lie on a node, or None) and `trial` (for the
+    driver's side). Checkpoints are the run's own and not Tune's: they lie under the trial's
+    identity, so that whoever is given the trial next finds them.
+
+    A continued trial first reports the epochs it already has, without training them again: then
+    a driver that was killed between a result and its judgement still judges it.
+    """
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Begins or continues the trial."""
+        self._folder = TrialFolder(Path(config["folder"]))
+        # As many threads as the trial was given, or the numbers would depend on the machine.
+        torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
+        cache = Path(config["cache"]) if config["cache"] else None
+        device = "cuda" if config["gpu"] and torch.cuda.is_available() else "cpu"
+        self._run = TrainingRun(RunConfig.from_dict(config["run"]), device, cache)
+        state = self._folder.checkpoints.newest()
+        if state is not None:
+            self._run.load_state_dict(state)
+        self._results = self._epochs()
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Makes this actor go on with another trial."""
+        self.setup(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """One epoch; the last one also has the `RunResult`, under `summary`."""
+        result = next(self._results)
+        report = result.to_dict() | {"best_error": self._best_until(result.epoch), "done": False}
+        if self._run.finished and result.epoch == len(self._run.history):
+            summary = self._run.result()
+            if summary.outcome == "complete":
+                self._folder.save_model(self._run)
+            report |= {"summary": summary.to_dict(), "done": True}
+        return report
+
+    def _epochs(self) -> Iterator[EpochResult]:
+        yield from list(self._run.history)
+        for result in self._run.epochs():
+            self._folder.checkpoints.save(self._run.state_dict(), result.epoch)
+            yield result
+
+    def _best_until(self, epoch: int) -> float:
+        return min(result.val_error for result in self._run.history[:epoch])
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: see the class."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing: see the class."""

@@ -1,0 +1,127 @@
+"""Rules between the numbers of a study: γ, its curve, seeds, rungs, batches and resources."""
+
+import math
+from collections.abc import Collection, Iterator
+
+from lkm_tune.study.check_names import NOT_SEARCHED, twice
+from lkm_tune.study.problem import Finding, KeyPath, shown
+from lkm_tune.study.space import Choice, Range
+from lkm_tune.study.study import Study
+
+
+def check_plans(study: Study, written: Collection[KeyPath]) -> Iterator[Finding]:
+    """Every finding on the plans of `study`; `written` are the keys that its file holds."""
+    yield from _gamma(study)
+    yield from _curve(study)
+    yield from _budget(study)
+    yield from _resources(study)
+    for name in study.space:
+        for section in ("training", "lkm"):
+            if (section, name) in written and name not in NOT_SEARCHED:
+                yield twice((section, name), name, getattr(getattr(study, section), name))
+
+
+def _gamma(study: Study) -> Iterator[Finding]:
+    path: KeyPath = ("space", "gamma")
+    if "gamma" not in study.space:
+        yield Finding((path, ("space",)), "is missing: γ is what a study searches for")
+        return
+    values = study.space["gamma"]
+    rule = "must be a finite number above 0: γ = 0 is the control, which is always run"
+    if not isinstance(values, Choice):
+        if values.low <= 0:
+            yield Finding(((*path, "low"),), rule, shown(values.low))
+        return
+    for i, value in enumerate(values.values):
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not 0 < float(value) < math.inf:
+            yield Finding(((*path, "values", i),), rule, shown(value))
+
+
+def _curve(study: Study) -> Iterator[Finding]:
+    gammas, seeds = study.curve.gammas, study.curve.seeds
+    if 0.0 not in gammas:
+        rule = "must contain 0, the control that every gain is measured against"
+        yield Finding((("curve", "gammas"),), rule, shown(gammas))
+    if not any(gammas):
+        rule = "must contain at least one γ above 0"
+        yield Finding((("curve", "gammas"),), rule, shown(gammas))
+    for name, values in (("gammas", gammas), ("seeds", seeds)):
+        for i, value in enumerate(values):
+            if value in values[:i]:
+                yield Finding((("curve", name, i),), "is listed twice", shown(value))
+    for i, value in enumerate(seeds):
+        if value == study.seed:
+            rule = "must differ from `seed`, with which the settings are chosen"
+            yield Finding((("curve", "seeds", i), ("seed",)), rule, shown(value))
+
+
+def _budget(study: Study) -> Iterator[Finding]:
+    epochs, search = study.training.epochs, study.search
+    if search.grace_period > epochs:
+        keys: tuple[KeyPath, ...] = (("search", "grace_period"), ("training", "epochs"))
+        rule = f"must be at most training.epochs ({epochs})"
+        yield Finding(keys, rule, shown(search.grace_period))
+    if study.training.warmup_epochs >= epochs:
+        keys = (("training", "warmup_epochs"), ("training", "epochs"))
+        rule = f"must be less than training.epochs ({epochs})"
+        yield Finding(keys, rule, shown(study.training.warmup_epochs))
+    if study.training.batch_size > study.data.n_train:
+        keys = (("training", "batch_size"), ("data", "n_train"))
+        rule = f"must be at most data.n_train ({study.data.n_train})"
+        yield Finding(keys, rule, shown(study.training.batch_size))
+    if "batch_size" in study.space:
+        yield from _searched_batch_size(study)
+
+
+def _searched_batch_size(study: Study) -> Iterator[Finding]:
+    values = study.space["batch_size"]
+    sizes = values.values if isinstance(values, Choice) else (values.high,)
+    largest = max((size for size in sizes if isinstance(size, int | float)), default=0)
+    if largest > study.data.n_train:
+        rule = f"must stay within data.n_train ({study.data.n_train})"
+        yield Finding((("space", "batch_size"), ("data", "n_train")), rule, shown(largest))
+
+
+def _resources(study: Study) -> Iterator[Finding]:
+    gpu = study.resources.gpu
+    if gpu > 1 and gpu != int(gpu):
+        rule = "must be a fraction of one GPU or a whole number of them"
+        yield Finding((("resources", "gpu"),), rule, shown(gpu))
+
+
+def advice(study: Study) -> list[str]:
+    """What is allowed in `study` but weakens its answer, a sentence each."""
+    said = []
+    search, space = study.search, study.space
+    if len(study.curve.seeds) == 1:
+        said.append(
+            "curve.seeds: with one seed nothing tells an effect of γ from chance; "
+            "take three or more"
+        )
+    if len(study.curve.gammas) < 4:
+        said.append(
+            f"curve.gammas: {len(study.curve.gammas)} values of γ do not show where a curve turns; "
+            "take five or more"
+        )
+    if search.sampler == "tpe" and search.startup_trials >= search.trials:
+        said.append(
+            f"search.startup_trials: all {search.trials} trials are drawn at random, since TPE "
+            f"begins after {search.startup_trials}"
+        )
+    if "gamma" in space and _wide_and_linear(space["gamma"]):
+        said.append(
+            "space.gamma: the range spans more than two decades and is not `log`, so small γ "
+            "are hardly tried"
+        )
+    for name in ("distance", "reduction"):
+        if name in space:
+            said.append(
+                f"space.{name}: γ is comparable only within one choice of it, and cells may end "
+                "with different ones"
+            )
+    return said
+
+
+def _wide_and_linear(values: Range) -> bool:
+    return not isinstance(values, Choice) and not values.log and values.high > 100 * values.low

@@ -1,0 +1,129 @@
+"""Reading a study file: YAML to a checked `Study`, or every error in it at once."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, is_dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from lkm_tune.study.catalog import Catalog
+from lkm_tune.study.check_names import check_names
+from lkm_tune.study.check_plans import check_plans
+from lkm_tune.study.document import OVERRIDE, Document, read_document
+from lkm_tune.study.problem import Finding, KeyPath, Problem, StudyError, shown
+from lkm_tune.study.study import GAMMA, Study
+from lkm_tune.study.validate import validated
+
+_SECTIONS = {name for name, kind in get_type_hints(Study).items() if is_dataclass(kind)}
+
+
+def load_study(path: str | PathLike[str], catalog: Catalog, overrides: Iterable[str] = ()) -> Study:
+    """The study in the file at `path`.
+
+    Args:
+        path: a YAML file; every key is described in docs/study_file.md.
+        catalog: the models and tasks that exist.
+        overrides: texts `key=value`, as `search.trials=20`, that replace what the file says.
+
+    Raises:
+        StudyError: with every problem of the file and of the overrides.
+    """
+    document = _expanded(_read(Path(path)))
+    misread: list[Problem] = []
+    for text in overrides:
+        try:
+            document = _expanded(document.with_override(text))
+        except StudyError as error:
+            misread += error.errors
+    study, findings = _checked(document, catalog)
+    problems = [document.problem(finding) for finding in document.findings + tuple(findings)]
+    problems = sorted(problems, key=lambda problem: problem.line or 0)
+    in_file = [problem for problem in problems if problem.file != OVERRIDE]
+    in_override = [problem for problem in problems if problem.file == OVERRIDE]
+    if study is None or problems or misread:
+        raise StudyError(dict.fromkeys(in_file + in_override + misread))
+    return study
+
+
+def _read(path: Path) -> Document:
+    file = str(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise StudyError([Problem(file, None, "", f"cannot be read: {reason}")]) from error
+    except UnicodeDecodeError as error:
+        rule = f"must be text in UTF-8, but byte {error.start + 1} is not"
+        raise StudyError([Problem(file, None, "", rule)]) from error
+    document = read_document(text, file)
+    if not isinstance(document.data, dict):
+        rule = "must be a mapping of keys to values, beginning with `name: ...`"
+        raise StudyError([Problem(file, 1, "", rule, shown(document.data))])
+    return document
+
+
+def _expanded(document: Document) -> Document:
+    """`document` with its shorthands written out: listed models, and keys left empty."""
+    data, marks = dict(document.data), dict(document.marks)
+    findings: list[Finding] = []
+    for section in _SECTIONS & data.keys():
+        data[section] = {} if data[section] is None else data[section]
+    data.setdefault("space", {"gamma": asdict(GAMMA)})
+    models = data.get("models")
+    if isinstance(models, list) and all(isinstance(model, str) for model in models):
+        data["models"] = {model: {} for model in models}
+        for i, model in enumerate(models):
+            if model in models[:i]:
+                findings.append(Finding((("models", i),), "is listed twice", shown(model)))
+            marks.setdefault(("models", model), marks.get(("models", i), marks[("models",)]))
+    elif isinstance(models, dict):
+        data["models"] = {name: {} if held is None else held for name, held in models.items()}
+    return replace(document, data=data, marks=marks, findings=document.findings + tuple(findings))
+
+
+def _checked(document: Document, catalog: Catalog) -> tuple[Study | None, list[Finding]]:
+    """The study, None where nothing sound is left of it, and every finding on it.
+
+    What has a wrong type is left out and the rest is checked nevertheless, so that one reading
+    tells everything. Rules that speak about something left out are not asked.
+    """
+    study, findings = validated(document.data)
+    left_out: set[KeyPath] = set()
+    for depth in (2, 1):
+        if study is None:
+            left_out |= {part for finding in findings for part in _parts(finding, depth)}
+            study, more = validated(_without(document.data, left_out))
+            findings += more
+    if study is None:
+        return None, findings
+    study = replace(study, tasks=tuple(catalog.task(task) for task in study.tasks))
+    for finding in (*check_names(study, catalog), *check_plans(study, document.marks)):
+        if not any(key[: len(part)] == part for key in finding.keys for part in left_out):
+            findings.append(finding)
+    return study, findings
+
+
+def _parts(finding: Finding, depth: int) -> Iterator[KeyPath]:
+    """What has to be left out of the data because of `finding`."""
+    path = finding.keys[0]
+    yield path[:1] if path[0] == "tasks" else path[:depth]
+    if finding.near is not None:
+        # A misspelt key: the one that was meant does not have its intended value.
+        yield (*path[:-1], finding.near)
+
+
+def _without(data: Mapping[str, Any], parts: set[KeyPath]) -> dict[str, Any]:
+    """`data` without `parts`, and something of the right type for what a study must have."""
+    sound = {key: value for key, value in data.items() if (key,) not in parts}
+    for section, *rest in parts:
+        held = sound.get(str(section))
+        if rest and isinstance(held, dict):
+            sound[str(section)] = {key: held[key] for key in held if key != rest[0]}
+    sound.setdefault("name", "unnamed")
+    if not sound.get("models"):
+        parts.add(("models",))
+        sound["models"] = {"unnamed": {}}
+    if not sound.get("tasks"):
+        parts.add(("tasks",))
+        sound["tasks"] = ["unnamed"]
+    return sound

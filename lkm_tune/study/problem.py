@@ -1,0 +1,89 @@
+"""What is wrong with a study file, in words for the person who wrote it."""
+
+import json
+import math
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+KeyPath = tuple[str | int, ...]
+"""Where a value lies in a study file: `("curve", "gammas", 2)`."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rule that a study breaks, not yet tied to a line of a file.
+
+    `keys` are the places that the rule speaks about, the one to blame first. `value` is what is
+    there, as a user would write it; None where nothing is.
+    """
+
+    keys: tuple[KeyPath, ...]
+    rule: str
+    value: str | None = None
+    valid: tuple[str, ...] = ()
+    near: str | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One error of a study file: the place, the rule, the value, and what would be valid.
+
+    `line` counts from 1 and is None for what was given by `--set`; `key` is empty where a file
+    cannot be read as YAML.
+    """
+
+    file: str
+    line: int | None
+    key: str
+    rule: str
+    value: str | None = None
+    valid: tuple[str, ...] = ()
+    near: str | None = None
+
+    def __str__(self) -> str:
+        """One line: `quickstart.yaml:12: search.trails: unknown key, got 8; valid: trials, …`."""
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        text = ": ".join(part for part in (place, self.key, self.rule) if part)
+        text += "" if self.value is None else f", got {self.value}"
+        text += "; valid: " + ", ".join(self.valid) if self.valid else ""
+        return text + (f" (did you mean {self.near}?)" if self.near else "")
+
+
+class StudyError(ValueError):
+    """A study that cannot be run. `errors` holds every problem, the text is a line for each."""
+
+    def __init__(self, errors: Iterable[Problem]) -> None:
+        """Takes the problems in the order in which they are shown."""
+        self.errors: Sequence[Problem] = tuple(errors)
+        super().__init__("\n".join(map(str, self.errors)))
+
+
+def key_name(path: KeyPath) -> str:
+    """The name of a place as it is shown and written after `--set`: `curve.gammas[2]`."""
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
+    return "".join(parts).removeprefix(".")
+
+
+def shown(value: Any) -> str:
+    """A value as it would be written in the file, shortened where it is long."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
+    if value is None:
+        return "nothing"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def nearest(name: Any, names: Collection[str]) -> str | None:
+    """The one of `names` that was probably meant by `name`, without regard to case."""
+    lowered = {candidate.lower(): candidate for candidate in names}
+    close = get_close_matches(str(name).lower(), lowered, n=1)
+    return lowered[close[0]] if close else None
+
+
+def unknown(path: KeyPath, what: str, value: Any, names: Collection[str]) -> Finding:
+    """The finding for a name that does not exist, the last of `path` or a value there."""
+    name = value if isinstance(path[-1], int) else path[-1]
+    return Finding((path,), f"unknown {what}", shown(value), tuple(names), nearest(name, names))

@@ -1,0 +1,33 @@
+"""A study as plain data: to store it, to read it back, and to tell whether two are the same."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from lkm_tune.study.study import Study
+
+_STUDY: TypeAdapter[Study] = TypeAdapter(Study)
+
+
+def study_to_dict(study: Study) -> dict[str, Any]:
+    """Every key of `study` as JSON can hold it, defaults written out."""
+    data: dict[str, Any] = _STUDY.dump_python(study, mode="json")
+    return data
+
+
+def study_from_dict(data: Mapping[str, Any]) -> Study:
+    """The inverse of `study_to_dict`. Names are taken as they are: no catalog is asked.
+
+    Raises:
+        pydantic.ValidationError: if the data do not describe a study.
+    """
+    return _STUDY.validate_json(json.dumps(dict(data)))
+
+
+def digest(study: Study) -> str:
+    """Twelve hexadecimal digits of the SHA-256 of the study, the same wherever it is computed."""
+    text = json.dumps(study_to_dict(study), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,84 @@
+"""What a study will run: the numbers that `lkm-tune check` shows."""
+
+from dataclasses import dataclass
+
+from lkm_tune.study.plan import SearchPlan
+from lkm_tune.study.study import Study
+
+
+@dataclass(frozen=True)
+class PlanSummary:
+    """How many trials a study runs, and for how long at most and probably.
+
+    Attributes:
+        cells: models × tasks.
+        search_trials: trials of one cell's search.
+        control_trials: trials of one cell's search with γ = 0; 0 without `search.control`.
+        curve_points: runs of one cell's curve, γ values × seeds.
+        control_curve_points: runs of one cell at the control's own best settings.
+        trials: all of these, over all cells.
+        max_epochs: epochs over all cells if no trial is stopped early.
+        expected_epochs: epochs over all cells as successive halving should leave them.
+        max_molecule_epochs: `max_epochs` × the training molecules of an epoch.
+        expected_molecule_epochs: likewise for `expected_epochs`.
+    """
+
+    cells: int
+    search_trials: int
+    control_trials: int
+    curve_points: int
+    control_curve_points: int
+    trials: int
+    max_epochs: int
+    expected_epochs: float
+    max_molecule_epochs: int
+    expected_molecule_epochs: float
+
+
+def plan_summary(study: Study) -> PlanSummary:
+    """The numbers of `study`."""
+    cells, epochs, search = len(study.cells), study.training.epochs, study.search
+    control_trials = search.trials if search.control else 0
+    curve_points = len(study.curve.gammas) * len(study.curve.seeds)
+    control_points = len(study.curve.seeds) if search.control else 0
+    whole = curve_points + control_points
+    per_cell = search.trials + control_trials + whole
+    searches = 2 if search.control else 1
+    expected = cells * (searches * expected_search_epochs(search, epochs) + whole * epochs)
+    most = cells * per_cell * epochs
+    return PlanSummary(
+        cells=cells,
+        search_trials=search.trials,
+        control_trials=control_trials,
+        curve_points=curve_points,
+        control_curve_points=control_points,
+        trials=cells * per_cell,
+        max_epochs=most,
+        expected_epochs=expected,
+        max_molecule_epochs=most * study.data.n_train,
+        expected_molecule_epochs=expected * study.data.n_train,
+    )
+
+
+def expected_search_epochs(search: SearchPlan, epochs: int) -> float:
+    """Epochs of one search of `search.trials` trials, stopped by asynchronous successive halving.
+
+    The n-th trial at a rung goes on if it is among the best max(⌊n/η⌋, 1) so far (Li et al.,
+    MLSys 2020, arXiv:1810.05934, section 3, in the form that stops trials). This is the
+    expectation for trials that come one after another with errors in random order: the n-th goes
+    on with probability max(⌊n/η⌋, 1)/n. A sampler that gets better as it learns stops fewer.
+    """
+    rung, reached, reached_at = search.grace_period, float(search.trials), 0
+    total = 0.0
+    while rung < epochs:
+        total += reached * (rung - reached_at)
+        reached, reached_at = _promoted(reached, search.reduction_factor), rung
+        rung *= search.reduction_factor
+    return total + reached * (epochs - reached_at)
+
+
+def _promoted(reached: float, reduction_factor: int) -> float:
+    """How many of `reached` trials are expected to go on; the last one may be a part of one."""
+    whole = int(reached)
+    shares = [max(n // reduction_factor, 1) / n for n in range(1, whole + 2)]
+    return sum(shares[:whole]) + (reached - whole) * shares[whole]

@@ -1,0 +1,99 @@
+"""The MLflow experiment of a study: opened, made, set aside."""
+
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.entities import Experiment
+
+from lkm_tune.tracking.delivery import UnreachableError
+from lkm_tune.tracking.storage import is_server, sqlite_file
+
+STUDY, RETIRED = "lkm.study", "lkm.retired"
+"""Tags of an experiment: the study that it belongs to, and when it was set aside."""
+
+
+def open_client(uri: str) -> MlflowClient:
+    """A client whose database has its tables.
+
+    Processes that use a new database at the same time would all make the tables and fail, so
+    for SQLite one makes them while the others wait.
+    """
+    file = sqlite_file(uri)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{file}.lock") if file else nullcontext():
+        client = MlflowClient(uri)
+        client.search_experiments(max_results=1)
+    return client
+
+
+def open_experiment(
+    client: MlflowClient, uri: str, study: str, artifacts: Path | None
+) -> tuple[str, bool]:
+    """The experiment of a study, made when it is missing.
+
+    Args:
+        client: The client.
+        uri: The MLflow that the client writes.
+        study: Name of the study and of its experiment.
+        artifacts: Folder for the files of its runs; a server decides that itself.
+
+    Returns:
+        The experiment's id and whether it is new.
+
+    Raises:
+        UnreachableError: The experiment was deleted in MLflow.
+    """
+    found = client.get_experiment_by_name(study)
+    if found is None:
+        location = None if artifacts is None or is_server(uri) else artifacts.resolve().as_uri()
+        return client.create_experiment(study, location, tags={STUDY: study}), True
+    if found.lifecycle_stage != "active":
+        raise UnreachableError(
+            f"the experiment {study!r} (id {found.experiment_id}) was deleted in MLflow: "
+            "restore it, or start the study afresh"
+        )
+    return found.experiment_id, False
+
+
+def retire_experiment(uri: str, study: str) -> str | None:
+    """Set a study's experiment aside so that the study can start afresh under its name.
+
+    Its runs stay in MLflow under another name, and `read_runs` leaves them out.
+
+    Returns:
+        The experiment's new name, None when there was none.
+    """
+    file = sqlite_file(uri)
+    if file is not None and not file.exists():
+        return None
+    client = open_client(uri)
+    found = client.get_experiment_by_name(study)
+    if found is None:
+        return None
+    deleted = found.lifecycle_stage != "active"
+    if deleted:
+        client.restore_experiment(found.experiment_id)
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+    # The id keeps the name unique when a study starts afresh twice within a second.
+    name = f"{study} (until {stamp} UTC, {found.experiment_id})"
+    client.set_experiment_tag(found.experiment_id, RETIRED, stamp)
+    client.rename_experiment(found.experiment_id, name)
+    if deleted:
+        client.delete_experiment(found.experiment_id)
+    return name
+
+
+def study_experiments(client: MlflowClient) -> list[Experiment]:
+    """The experiments that belong to studies and were not set aside."""
+    experiments: list[Experiment] = []
+    token = None
+    while True:
+        page = client.search_experiments(page_token=token)
+        experiments += [e for e in page if STUDY in e.tags and RETIRED not in e.tags]
+        token = page.token
+        if not token:
+            return experiments

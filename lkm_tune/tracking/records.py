@@ -1,0 +1,238 @@
+"""What is recorded of a study: the records that the outbox keeps and MLflow gets.
+
+A record is plain data and complete in itself, so that whoever finds it can deliver it without
+the study: which run it belongs to, what kind it is and when it was made.
+
+    start      the run exists and runs: name, tags, parameters, the run it belongs under
+    epoch      the metrics of one epoch of training
+    tags       facts that are learnt later
+    end        how the run ended: MLflow's status, tags, final metrics
+    artifacts  a folder whose files belong to the run
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from lkm_tune.study import Cell, Study, TrialSpec
+from lkm_tune.tracking.outbox import Record
+from lkm_tune.tracking.versions import code_commit, package_versions
+
+REPORT = "report"
+"""Which run holds the report of a study; keys of cells and trials always hold a `-`."""
+
+MAX_PARAM, MAX_TAG = 6000, 8000
+"""MLflow's limits in characters."""
+
+# A diverged run has finished: it was trained as planned and its divergence is its result, a
+# boundary of the curve. FAILED is kept for runs that broke, which someone has to look at.
+STATUS = {
+    "complete": "FINISHED",
+    "diverged": "FINISHED",
+    "stopped": "KILLED",
+    "interrupted": "KILLED",
+    "failed": "FAILED",
+}
+"""MLflow's status for each way in which a trial ends."""
+
+_FINAL = (
+    "val_error",
+    "test_error",
+    "val_mean_error",
+    "test_mean_error",
+    "best_epoch",
+    "n_parameters",
+    "seconds",
+)
+
+
+def canonical(data: Any) -> str:
+    """JSON with sorted keys: equal data give equal text."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))
+
+
+def study_digest(study: Study) -> str:
+    """Sixteen hexadecimal digits that change with everything that a study file may say."""
+    return hashlib.sha256(canonical(asdict(study)).encode()).hexdigest()[:16]
+
+
+def cell_start(study: Study, cell: Cell) -> Record:
+    """The parent run of a cell runs."""
+    facts = {"model": cell.model, "task": cell.task, "n_train": cell.n_train}
+    tags = {**_common_tags(study, cell), "lkm.kind": "cell"}
+    params = {**facts, **study.models.get(cell.model, {})}
+    return _record(
+        cell.key,
+        "start",
+        name=str(cell),
+        tags=tags,
+        params={name: _text(value)[:MAX_PARAM] for name, value in params.items()},
+    )
+
+
+def trial_start(study: Study, trial: TrialSpec, config: Mapping[str, Any]) -> Record:
+    """A trial or curve point runs, under the run of its cell.
+
+    Args:
+        study: The study of the trial.
+        trial: The trial.
+        config: `RunConfig.to_dict()`, and where they are known `unit` (of the task's error),
+            `loss` (of the prediction) and `normalisation` (of the targets).
+    """
+    tags = {
+        **_common_tags(study, trial.cell),
+        "lkm.kind": "trial",
+        "lkm.phase": trial.phase,
+        "lkm.trial": trial.key,
+        "lkm.settings": canonical(dict(trial.settings)),
+        "lkm.unit": str(config.get("unit", "")),
+        "lkm.scale": _scale(config),
+    }
+    return _record(
+        trial.key,
+        "start",
+        name=run_name(trial),
+        tags=tags,
+        params=_parameters(trial, config),
+        parent=trial.cell.key,
+    )
+
+
+def trial_epoch(trial: TrialSpec, result: Mapping[str, Any]) -> Record:
+    """One epoch of a trial: `epoch` (from 1), `losses`, `kd_ratio`, `val_error`, `lr`, `seconds`.
+
+    The validation error is in the task's own unit, `kd_ratio` is γ·L_KD / L_pred.
+    """
+    metrics = {f"train/{name}": value for name, value in result["losses"].items()}
+    metrics["train/kd_ratio"] = result["kd_ratio"]
+    metrics["val/error"] = result["val_error"]
+    metrics["lr"] = result["lr"]
+    metrics["seconds"] = result["seconds"]
+    return _record(trial.key, "epoch", epoch=int(result["epoch"]), metrics=_numbers(metrics))
+
+
+def trial_end(
+    trial: TrialSpec, outcome: str, summary: Mapping[str, Any], reason: str | None
+) -> Record:
+    """How a trial ended.
+
+    Args:
+        trial: The trial.
+        outcome: A key of `STATUS`.
+        summary: The fields of its `RunResult`, as far as they are known.
+        reason: Why, in words; of a long text the end is kept, where errors say what they are.
+
+    Raises:
+        ValueError: The outcome is unknown.
+    """
+    if outcome not in STATUS:
+        raise ValueError(
+            f"the outcome of {trial.key} must be one of {', '.join(STATUS)}, but got {outcome!r}"
+        )
+    final = {name: summary[name] for name in _FINAL if summary.get(name) is not None}
+    return _record(
+        trial.key,
+        "end",
+        status=STATUS[outcome],
+        tags={"lkm.outcome": outcome, "lkm.reason": (reason or "")[-MAX_TAG:]},
+        metrics=_numbers({f"final/{name}": value for name, value in final.items()}),
+    )
+
+
+def cell_end(cell: Cell) -> Record:
+    """All trials and curve points of a cell have ended."""
+    return _complete(cell.key)
+
+
+def cell_curve_settings(cell: Cell, settings: Mapping[str, Any], phase: str) -> Record:
+    """At which settings the points of a cell's current curve lie; γ is no part of them."""
+    tags = {curve_tag(phase): canonical(without_gamma(settings))}
+    return _record(cell.key, "tags", tags=tags)
+
+
+def report_records(study: Study, folder: str) -> list[Record]:
+    """The report of a study, in a run of its own beside the cells."""
+    tags = {
+        "lkm.study": study.name,
+        "lkm.study_digest": study_digest(study),
+        "lkm.kind": "report",
+        "mlflow.source.name": "lkm-tune",
+    }
+    return [
+        _record(REPORT, "start", name=REPORT, tags=tags, params={}),
+        _record(REPORT, "artifacts", folder=folder, study=asdict(study)),
+        _complete(REPORT),
+    ]
+
+
+def curve_tag(phase: str) -> str:
+    """The tag of a cell's run that holds the settings of its `curve` or `control_curve`."""
+    return f"lkm.{phase}_settings"
+
+
+def without_gamma(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that all points of one curve share."""
+    return {name: value for name, value in settings.items() if name != "gamma"}
+
+
+def run_name(trial: TrialSpec) -> str:
+    """A readable name: `search 0007`, `curve γ=0.01 seed=2`, `control curve seed=2`."""
+    if trial.phase == "curve":
+        return f"curve γ={trial.settings['gamma']:g} seed={trial.seed}"
+    if trial.phase == "control_curve":
+        return f"control curve seed={trial.seed}"
+    return f"{trial.phase} {trial.number:04d}"
+
+
+def _common_tags(study: Study, cell: Cell) -> dict[str, str]:
+    return {
+        "lkm.study": study.name,
+        "lkm.study_digest": study_digest(study),
+        "lkm.cell": cell.key,
+        "lkm.model": cell.model,
+        "lkm.task": cell.task,
+        "lkm.versions": package_versions(),
+        "mlflow.source.name": "lkm-tune",
+        "mlflow.source.git.commit": code_commit(),
+    }
+
+
+def _parameters(trial: TrialSpec, config: Mapping[str, Any]) -> dict[str, str]:
+    """Every setting of the run by its plain name, as the study file has it."""
+    flat: dict[str, Any] = {}
+    for part in ("data", "training", "lkm", "model_settings"):
+        flat.update(config.get(part, {}))
+    flat.update(trial.settings)
+    flat.update(model=trial.cell.model, task=trial.cell.task, n_train=trial.cell.n_train)
+    flat.update(seed=trial.seed, epochs=trial.epochs, phase=trial.phase, number=trial.number)
+    return {name: _text(value)[:MAX_PARAM] for name, value in flat.items()}
+
+
+def _scale(config: Mapping[str, Any]) -> str:
+    """What gives γ its scale: the values of two runs compare only when this is the same."""
+    lkm = config.get("lkm", {})
+    parts = {name: lkm.get(name, "unknown") for name in ("distance", "reduction", "teacher")}
+    parts["layers"] = config.get("model_settings", {}).get("layers", "default")
+    parts["loss"] = config.get("loss", "l1")
+    parts["normalisation"] = config.get("normalisation", "standard")
+    return " ".join(f"{name}={_text(value)}" for name, value in parts.items())
+
+
+def _record(run: str, kind: str, **content: Any) -> Record:
+    return {"run": run, "kind": kind, "time": time.time_ns() // 1_000_000, **content}
+
+
+def _complete(run: str) -> Record:
+    tags = {"lkm.outcome": "complete"}
+    return _record(run, "end", status=STATUS["complete"], tags=tags, metrics={})
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items() if value is not None}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,264 @@
+"""The writer: puts the records of a study into MLflow, each once."""
+
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from lkm_tune.tracking.delivery import UnreachableError
+from lkm_tune.tracking.experiments import open_client, open_experiment
+from lkm_tune.tracking.outbox import Record
+from lkm_tune.tracking.records import REPORT
+
+logger = logging.getLogger(__name__)
+
+MAX_METRICS, MAX_PARAMS = 800, 100
+"""Per call of `log_batch`: MLflow takes 1,000 in all, of these 100 parameters and 100 tags."""
+
+PAGE = 1000
+
+_REFUSED = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "INVALID_STATE", "RESOURCE_ALREADY_EXISTS")
+"""Answers to one record that stay the same however often it is sent."""
+
+
+class _RefusedError(Exception):
+    """Records that cannot be taken, now or later."""
+
+
+@dataclass
+class _KnownRun:
+    """What MLflow holds of one run. `last_epoch` None: not looked up yet."""
+
+    run_id: str
+    status: str
+    tags: dict[str, str]
+    params: set[str] = field(default_factory=set)
+    metrics: dict[str, float] = field(default_factory=dict)
+    last_epoch: int | None = None
+    best: float = math.inf
+
+
+@dataclass
+class _Change:
+    """What the records of one run amount to."""
+
+    start: Record | None = None
+    end: Record | None = None
+    epochs: list[Record] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    folders: list[Record] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+
+    def add(self, record: Record) -> None:
+        """Take the next record of the run."""
+        self.records.append(record)
+        match record["kind"]:
+            case "start":
+                self.start, self.end = record, None
+                self.tags |= record["tags"] | {"lkm.outcome": "running", "lkm.reason": ""}
+            case "epoch":
+                self.epochs.append(record)
+            case "tags":
+                self.tags |= record["tags"]
+            case "end":
+                self.end = record
+                self.tags |= record["tags"]
+            case "artifacts":
+                self.folders.append(record)
+
+
+class MlflowWriter:
+    """Writes to the experiment of one study.
+
+    A run is found by the tag of what it is, so that a record that comes twice, also from
+    another process, lands once. One process writes a study at a time.
+    """
+
+    def __init__(self, uri: str, study: str, artifacts: Path | None) -> None:
+        """Find the experiment and its runs, or make the experiment.
+
+        Args:
+            uri: The MLflow.
+            study: Name of the study and of its experiment.
+            artifacts: Folder for the files of its runs.
+
+        Raises:
+            UnreachableError: MLflow cannot be reached now.
+        """
+        try:
+            self._client = open_client(uri)
+            self._experiment, self.is_new = open_experiment(self._client, uri, study, artifacts)
+            self._runs = {} if self.is_new else self._find_runs()
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            raise UnreachableError(_brief(error)) from error
+
+    def write(self, records: Sequence[Record]) -> list[tuple[Record, str]]:
+        """Put records in their places; see `Writer`."""
+        changes: dict[str, _Change] = {}
+        refused = []
+        for record in records:
+            if "run" in record:
+                changes.setdefault(record["run"], _Change()).add(record)
+            else:
+                refused.append((record, "the line names no run"))
+        for key, change in changes.items():
+            try:
+                self._apply(key, change)
+            except _RefusedError as error:
+                refused += [(r, str(error)) for r in change.records]
+            except MlflowException as error:
+                if error.error_code not in _REFUSED:
+                    raise UnreachableError(_brief(error)) from error
+                refused += [(r, _brief(error)) for r in change.records]
+            except (SQLAlchemyError, OSError) as error:
+                raise UnreachableError(_brief(error)) from error
+        return refused
+
+    def _apply(self, key: str, change: _Change) -> None:
+        run = self._runs.get(key)
+        if run is None:
+            if change.start is None:
+                raise _RefusedError(f"the run {key} never started")
+            run = self._runs[key] = self._create(change.start, change.tags)
+        self._log(run, change)
+        for record in change.folders:
+            self._log_folder(run, record)
+        if change.end is not None:
+            if run.status != change.end["status"]:
+                run.status = change.end["status"]
+                self._client.set_terminated(run.run_id, run.status, change.end["time"])
+        elif change.start is not None and run.status != "RUNNING":
+            run.status = "RUNNING"
+            self._client.update_run(run.run_id, run.status)
+
+    def _create(self, start: Record, tags: Mapping[str, str]) -> _KnownRun:
+        tags = dict(tags)
+        if parent := start.get("parent"):
+            if parent not in self._runs:
+                raise _RefusedError(f"the run {parent} above it never started")
+            tags["mlflow.parentRunId"] = self._runs[parent].run_id
+        run = self._client.create_run(
+            self._experiment, start_time=start["time"], tags=tags, run_name=start["name"]
+        )
+        return _KnownRun(run.info.run_id, run.info.status, tags, last_epoch=0)
+
+    def _log(self, run: _KnownRun, change: _Change) -> None:
+        """Log what MLflow does not hold yet, several epochs in one call."""
+        groups = self._new_epochs(run, change.epochs)
+        if change.end is not None:
+            final = {
+                name: value
+                for name, value in change.end["metrics"].items()
+                if name not in run.metrics or not _same(run.metrics[name], value)
+            }
+            groups.append([Metric(k, v, change.end["time"], 0) for k, v in final.items()])
+            run.metrics |= final
+        tags = {k: v for k, v in change.tags.items() if run.tags.get(k) != v}
+        run.tags |= tags
+        params = change.start["params"] if change.start else {}
+        new = [Param(name, value) for name, value in params.items() if name not in run.params]
+        run.params |= params.keys()
+        batches: list[dict[str, Any]] = [{"metrics": metrics} for metrics in _pack(groups)]
+        for i, begin in enumerate(range(0, len(new), MAX_PARAMS)):
+            if i == len(batches):
+                batches.append({})
+            batches[i]["params"] = new[begin : begin + MAX_PARAMS]
+        if tags:
+            batches = batches or [{}]
+            batches[-1]["tags"] = [RunTag(k, v) for k, v in tags.items()]
+        for batch in batches:
+            self._client.log_batch(run.run_id, **batch)
+
+    def _log_folder(self, run: _KnownRun, record: Record) -> None:
+        folder = record["folder"]
+        try:
+            if not Path(folder).is_dir():
+                raise FileNotFoundError(f"there is no folder {folder}")
+            self._client.log_artifacts(run.run_id, folder)
+            self._client.log_dict(run.run_id, record["study"], "study.json")
+        except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+            # A server may keep its files where this machine cannot write. The metrics that
+            # wait behind must not wait for that.
+            raise _RefusedError(f"the files of {folder} could not be stored: {error}") from error
+
+    def _new_epochs(self, run: _KnownRun, records: Sequence[Record]) -> list[list[Metric]]:
+        """The metrics of each epoch that MLflow lacks. An epoch arrives whole or not at all."""
+        if records and run.last_epoch is None:
+            history = self._client.get_metric_history(run.run_id, "val/error")
+            run.last_epoch = max((metric.step for metric in history), default=0)
+            run.best = min((m.value for m in history if math.isfinite(m.value)), default=math.inf)
+        groups = []
+        for record in records:
+            if record["epoch"] <= (run.last_epoch or 0):
+                continue
+            run.last_epoch = record["epoch"]
+            metrics = dict(record["metrics"])
+            if math.isfinite(metrics["val/error"]):
+                run.best = min(run.best, metrics["val/error"])
+            if math.isfinite(run.best):
+                metrics["val/best_error"] = run.best
+            groups.append(
+                [Metric(k, v, record["time"], record["epoch"]) for k, v in metrics.items()]
+            )
+        return groups
+
+    def _find_runs(self) -> dict[str, _KnownRun]:
+        """The runs of the experiment by what they are, oldest first."""
+        known: dict[str, _KnownRun] = {}
+        token = None
+        while True:
+            page = self._client.search_runs(
+                [self._experiment],
+                max_results=PAGE,
+                order_by=["attributes.start_time ASC"],
+                page_token=token,
+            )
+            for run in page:
+                key = _identity(run.data.tags)
+                if key in known:
+                    # A server that took a run but whose answer was lost got it a second time;
+                    # records only ever went to the first.
+                    self._client.delete_run(run.info.run_id)
+                elif key:
+                    known[key] = _known(run)
+            token = page.token
+            if not token:
+                return known
+
+
+def _known(run: Run) -> _KnownRun:
+    data = run.data
+    return _KnownRun(
+        run.info.run_id, run.info.status, dict(data.tags), set(data.params), dict(data.metrics)
+    )
+
+
+def _identity(tags: Mapping[str, str]) -> str | None:
+    kinds = {"cell": tags.get("lkm.cell"), "trial": tags.get("lkm.trial"), "report": REPORT}
+    return kinds.get(tags.get("lkm.kind", ""))
+
+
+def _pack(groups: Sequence[Sequence[Metric]]) -> Iterator[list[Metric]]:
+    """Whole groups in lists that one call takes."""
+    batch: list[Metric] = []
+    for group in groups:
+        if batch and len(batch) + len(group) > MAX_METRICS:
+            yield batch
+            batch = []
+        batch += group
+    if batch:
+        yield batch
+
+
+def _same(a: float, b: float) -> bool:
+    return a == b or (math.isnan(a) and math.isnan(b))
+
+
+def _brief(error: Any) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:500]

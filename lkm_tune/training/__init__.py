@@ -1,0 +1,17 @@
+"""Training one network: the epoch loop, its state on disk, and the trained network."""
+
+from lkm_tune.training.checkpoint import CheckpointError, Checkpoints
+from lkm_tune.training.result import EpochResult, Outcome, RunResult
+from lkm_tune.training.run import TrainingRun
+from lkm_tune.training.trained import TrainedModel, save_model
+
+__all__ = [
+    "CheckpointError",
+    "Checkpoints",
+    "EpochResult",
+    "Outcome",
+    "RunResult",
+    "TrainedModel",
+    "TrainingRun",
+    "save_model",
+]

@@ -1,0 +1,58 @@
+"""What a training run says: after every epoch, and at its end."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Outcome = Literal["complete", "stopped", "diverged", "failed"]
+"""How a run ended: at its full budget, by the scheduler, by non-finite or exploding numbers, or
+by an error."""
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """One epoch.
+
+    Attributes:
+        epoch: counted from 1.
+        losses: means over the training samples: `total`, `prediction`, `kd` (L_KD without γ), on
+            the scale of the normalised target.
+        kd_ratio: γ · L_KD / L_pred; above 1 the mixing term outweighs the prediction.
+        val_error: validation error of the averaged weights, in the task's own unit; NaN where
+            training broke off before it could be measured.
+        lr: learning rate at the end of the epoch.
+        seconds: wall time of training and validation.
+    """
+
+    epoch: int
+    losses: dict[str, float]
+    kd_ratio: float
+    val_error: float
+    lr: float
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A run that has ended; errors in the task's own unit.
+
+    `val_mean_error` and `test_mean_error` are the errors of predicting the mean of the training
+    part: what a network must beat to have learnt anything.
+    """
+
+    outcome: Outcome
+    reason: str
+    best_epoch: int
+    val_error: float
+    test_error: float
+    val_mean_error: float
+    test_mean_error: float
+    n_parameters: int
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)

@@ -1,0 +1,220 @@
+"""One training run: a generator of epochs, with a state that continues exactly."""
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lkm_tune.datasets import TaskData, load_task
+from lkm_tune.lkm import layer_mixing_loss
+from lkm_tune.models import build_model
+from lkm_tune.study import RunConfig
+from lkm_tune.training.result import EpochResult, RunResult
+from lkm_tune.training.schedule import averaged_model, make_schedule
+
+# How often the loss is looked at within an epoch: each look waits for the GPU.
+STEPS_BETWEEN_CHECKS = 50
+
+
+class TrainingRun:
+    """Training of one network with one γ, as `RunConfig` says.
+
+    Adam, linear warmup and cosine annealing over the full budget, EMA of the weights, L1 loss on
+    the normalised target, gradient clipping. The averaged weights are validated after every epoch;
+    those of the best epoch are tested once at the end.
+
+    The seed decides the initial weights, the split and the order of batches, and nothing else
+    does: two runs of one config on one machine give the same numbers, and runs that differ in γ
+    alone differ in nothing else. With γ = 0 the mixing term is measured but has no gradient, which
+    makes the run bit-for-bit the plain one on the CPU.
+    """
+
+    def __init__(self, config: RunConfig, device: str = "cpu", cache: Path | None = None) -> None:
+        """Builds the network and opens the data.
+
+        Raises:
+            ValueError: if the config names an unknown model, task or setting, or asks for more
+                samples than there are.
+        """
+        self.config = config
+        self.device = torch.device(device)
+        with torch.random.fork_rng():
+            torch.manual_seed(config.seed)
+            self.model = build_model(config.model, **config.model_settings).to(self.device)
+        self.data: TaskData = load_task(
+            config.task, config.data, config.seed, self.model.cutoff, cache
+        )
+        plan = config.training
+        self.averaged = averaged_model(self.model, plan.ema_decay)
+        self.optimizer = torch.optim.Adam(
+            self.model.parameters(), lr=plan.lr, weight_decay=plan.weight_decay
+        )
+        steps = math.ceil(len(self.data.split.train) / plan.batch_size)
+        self.schedule = make_schedule(
+            self.optimizer, round(plan.warmup_epochs * steps), plan.epochs * steps
+        )
+        self.order = torch.Generator().manual_seed(config.seed)
+        self.history: list[EpochResult] = []
+        self.best_epoch = 0
+        self.best_error = math.inf
+        self.best_weights: dict[str, Tensor] = {}
+        self.diverged = ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether no epoch is left, because the budget is spent or the run diverged."""
+        return bool(self.diverged) or len(self.history) >= self.config.training.epochs
+
+    def epochs(self) -> Iterator[EpochResult]:
+        """Trains on from the present epoch to the end of the budget, or until it diverges."""
+        while not self.finished:
+            yield self._epoch()
+
+    def _epoch(self) -> EpochResult:
+        start = time.perf_counter()
+        epoch = len(self.history) + 1
+        losses = self._train_epoch(epoch)
+        val_error = math.nan if self.diverged else self.error("val")
+        prediction = losses["prediction"]
+        result = EpochResult(
+            epoch=epoch,
+            losses=losses,
+            kd_ratio=self.config.gamma * losses["kd"] / prediction if prediction else math.nan,
+            val_error=val_error,
+            lr=self.schedule.get_last_lr()[0],
+            seconds=time.perf_counter() - start,
+        )
+        self.history.append(result)
+        self._judge(result)
+        return result
+
+    def _train_epoch(self, epoch: int) -> dict[str, float]:
+        self.model.train()
+        train = self.data.split.train
+        order = torch.randperm(len(train), generator=self.order).numpy()
+        sums = torch.zeros(3, device=self.device, dtype=torch.float64)
+        size = self.config.training.batch_size
+        for step, begin in enumerate(range(0, len(order), size), start=1):
+            sums += self._step(train[order[begin : begin + size]])
+            if step % STEPS_BETWEEN_CHECKS == 0 and not torch.isfinite(sums).all():
+                break
+        if not torch.isfinite(sums).all():
+            self.diverged = f"non-finite training loss in epoch {epoch}, seen at step {step}"
+        means = (sums / len(order)).tolist()
+        return dict(zip(("total", "prediction", "kd"), means, strict=True))
+
+    def _step(self, indices: Any) -> Tensor:
+        """One optimiser step; the summed losses [total, prediction, kd] of its samples."""
+        batch, target = self.data.batch(indices, self.device)
+        output = self.model(batch)
+        prediction = nn.functional.l1_loss(output.prediction, target)
+        gamma = self.config.gamma
+        # Without a graph for γ = 0: the term is only measured then.
+        with torch.set_grad_enabled(gamma > 0):
+            lkm = self.config.lkm
+            kd = layer_mixing_loss(output.layers, lkm.distance, lkm.reduction, lkm.teacher)
+        total = prediction + gamma * kd if gamma > 0 else prediction
+        self.optimizer.zero_grad()
+        total.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.training.clip_norm)
+        self.optimizer.step()
+        self.schedule.step()
+        self.averaged.update_parameters(self.model)
+        return torch.stack([total, prediction, kd]).detach().double() * len(indices)
+
+    def _judge(self, result: EpochResult) -> None:
+        """Keeps the weights of the best epoch; notices a run that has diverged."""
+        if self.diverged:
+            return
+        mean_error = self.data.mean_error("val")
+        factor = self.config.training.divergence_factor
+        if not result.val_error <= factor * mean_error:
+            self.diverged = (
+                f"validation error {result.val_error:.4g} in epoch {result.epoch} is above "
+                f"{factor:g} times that of predicting the mean, {mean_error:.4g}"
+            )
+        elif result.val_error < self.best_error:
+            self.best_epoch, self.best_error = result.epoch, result.val_error
+            weights = self.averaged.module.state_dict()
+            self.best_weights = {name: w.detach().clone() for name, w in weights.items()}
+
+    @torch.no_grad()
+    def error(self, part: str) -> float:
+        """Mean absolute error of the averaged weights on `val` or `test`, in the task's unit."""
+        network = self.averaged.module.eval()
+        indices = getattr(self.data.split, part)
+        size = self.config.training.eval_batch_size
+        total = 0.0
+        for begin in range(0, len(indices), size):
+            chosen = indices[begin : begin + size]
+            batch, target = self.data.batch(chosen, self.device)
+            error = self.data.normaliser.error(network(batch).prediction, target)
+            total += float(error) * len(chosen)
+        return total / len(indices)
+
+    def result(self) -> RunResult:
+        """The end of a finished run: loads the best weights and tests them, once.
+
+        Raises:
+            RuntimeError: if there are epochs left.
+        """
+        if not self.finished:
+            done, planned = len(self.history), self.config.training.epochs
+            raise RuntimeError(f"the test comes after the last epoch, {done} of {planned} are done")
+        test_error = math.nan
+        if self.best_weights:
+            self.averaged.module.load_state_dict(self.best_weights)
+        if not self.diverged:
+            test_error = self.error("test")
+        return RunResult(
+            outcome="diverged" if self.diverged else "complete",
+            reason=self.diverged or "full budget",
+            best_epoch=self.best_epoch,
+            val_error=math.nan if self.diverged else self.best_error,
+            test_error=test_error,
+            val_mean_error=self.data.mean_error("val"),
+            test_mean_error=self.data.mean_error("test"),
+            n_parameters=sum(p.numel() for p in self.model.parameters()),
+            seconds=sum(epoch.seconds for epoch in self.history),
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that continuing exactly needs, as tensors and plain data."""
+        return {
+            "config": self.config.to_dict(),
+            "model": self.model.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "order": self.order.get_state(),
+            "history": [epoch.to_dict() for epoch in self.history],
+            "best_epoch": self.best_epoch,
+            "best_error": self.best_error,
+            "best_weights": self.best_weights,
+            "diverged": self.diverged,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The inverse of `state_dict`.
+
+        Raises:
+            ValueError: if the state is of a run with another config.
+        """
+        if RunConfig.from_dict(state["config"]) != self.config:
+            raise ValueError(
+                f"a state continues only the run it is of: it is of {state['config']}, "
+                f"but this run is {self.config.to_dict()}"
+            )
+        self.model.load_state_dict(state["model"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.order.set_state(state["order"].cpu())
+        self.history = [EpochResult(**epoch) for epoch in state["history"]]
+        self.best_epoch, self.best_error = state["best_epoch"], state["best_error"]
+        self.best_weights = state["best_weights"]
+        self.diverged = state["diverged"]

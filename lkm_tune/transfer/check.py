@@ -1,0 +1,107 @@
+"""What a table of runs must look like; every fault of a table is reported at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+COLUMNS = {
+    "study": "name of the study",
+    "model": "architecture",
+    "task": "task",
+    "depth": "number of interaction blocks, a whole number",
+    "n_train": "number of training samples, a whole number",
+    "gamma": "strength of the mixing, 0 for the control",
+    "seed": "seed, a whole number",
+    "val_error": "validation error in the task's unit",
+    "test_error": "test error in the task's unit",
+    "status": "how the run ended",
+}
+"""The columns that every table has, with what they hold."""
+
+OPTIONAL_NUMBERS = ("val_mean_error", "test_mean_error", "kd_ratio")
+STATUSES = ("complete", "stopped", "diverged", "failed")
+PHASES = ("curve", "control_curve")
+"""The phases that enter the analysis."""
+
+
+class RunTableError(ValueError):
+    """A table of runs that cannot be analysed; the message lists every reason."""
+
+    def __init__(self, faults: list[str]) -> None:
+        """Make the message from the faults."""
+        self.faults = tuple(faults)
+        super().__init__("The table of runs cannot be analysed:\n  " + "\n  ".join(faults))
+
+
+def check_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """A clean copy of a tidy table of runs.
+
+    Numbers become numbers, γ is rounded to 10 significant digits (so that one γ written in two ways
+    is one γ) and a missing `phase` column is filled with "curve".
+
+    Raises:
+        RunTableError: naming all missing columns and all wrong values.
+    """
+    missing = [name for name in COLUMNS if name not in runs.columns]
+    if missing:
+        raise RunTableError(
+            [f"missing column {name!r}: {COLUMNS[name]}" for name in missing]
+            + [f"columns found: {', '.join(map(str, runs.columns)) or 'none'}"]
+        )
+    clean = runs.reset_index(drop=True).copy()
+    if "phase" not in clean:
+        clean["phase"] = "curve"
+    faults = _statuses(clean)
+    used = clean["phase"].isin(PHASES)
+    for name in ("depth", "n_train", "seed"):
+        faults += _number(clean, name, used, whole=True)
+    for name in ("gamma", "val_error", "test_error"):
+        faults += _number(clean, name, used & clean["status"].isin(["complete", "diverged"]))
+    for name in OPTIONAL_NUMBERS:
+        if name in clean:
+            clean[name] = pd.to_numeric(clean[name], errors="coerce")
+    for name in ("study", "model", "task"):
+        if clean.loc[used, name].isna().any():
+            faults.append(f"{name}: {clean.loc[used, name].isna().sum()} rows have none")
+    if not used.any():
+        faults.append('no row has the phase "curve": no response curve was measured yet')
+    if faults:
+        raise RunTableError(faults)
+    clean["gamma"] = [float(f"{g:.10g}") for g in clean["gamma"]]
+    return clean
+
+
+def _statuses(clean: pd.DataFrame) -> list[str]:
+    wrong = sorted({str(s) for s in clean["status"]} - set(STATUSES))
+    if not wrong:
+        return []
+    return [f"status: must be one of {', '.join(STATUSES)}, but got {', '.join(wrong)}"]
+
+
+def _number(
+    clean: pd.DataFrame, name: str, used: pd.Series[bool], whole: bool = False
+) -> list[str]:
+    """Turn a column into numbers; the faults of the rows in use."""
+    raw = clean[name]
+    values = pd.to_numeric(raw, errors="coerce").astype(float)
+    clean[name] = values
+    text = used & values.isna() & raw.notna()
+    if text.any():
+        return [f"{name}: must be a number, but got {_examples(raw[text])}"]
+    wrong = used & ((values < 0) | np.isinf(values))
+    rule = "must be finite and not negative"
+    if whole:
+        wrong = used & ~((values % 1 == 0) & (values.abs() < 2**53))
+        rule = "must be a whole number in every row of a curve"
+    elif name == "gamma":
+        wrong |= used & values.isna()
+    if name != "gamma" and not whole:
+        # What a diverged run ended with is often inf; it is never read.
+        wrong &= clean["status"] == "complete"
+    return [f"{name}: {rule}, but got {_examples(raw[wrong])}"] if wrong.any() else []
+
+
+def _examples(values: pd.Series) -> str:
+    shown = [repr(v) for v in dict.fromkeys(values.tolist())]
+    return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")

@@ -1,0 +1,156 @@
+"""The best γ of one cell with its interval, and the gain it brings, honestly selected.
+
+The γ with the lowest error flatters itself on the runs that chose it. So every statement that a
+γ is *good* uses cross-fitting over seeds: for seed k, γ̂_{−k} is the minimiser of the curve fitted
+to the other seeds, and is judged on the curve of seed k alone. A seed trains its own weights, so
+seed k knows nothing of the choice.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from lkm_tune.transfer.curve import CurveFit, CurveModel
+from lkm_tune.transfer.noise import Array, Information, NoisePrior, total
+from lkm_tune.transfer.runs import CurveRuns
+
+LEVEL = 0.95
+"""Level of every interval."""
+
+_SET_DRAWS = 2000
+
+
+@dataclass(frozen=True)
+class CellCurve:
+    """A cell's runs with the fitted curve and what cross-fitting says of its best γ.
+
+    Attributes:
+        runs: the measured runs.
+        fit: posterior of the curve given all seeds.
+        draws: of the log error relative to the control on the grid, shape [D, G]; None with one
+            seed, where the noise between seeds cannot be known.
+        choices: grid index of γ̂_{−k} by seed k.
+        held_out: the smoothed curve of seed k alone by seed k, each of shape [G], on the level of
+            the whole fit.
+    """
+
+    runs: CurveRuns
+    fit: CurveFit
+    draws: Array | None
+    choices: dict[tuple[str, int], int]
+    held_out: dict[tuple[str, int], Array]
+
+    @property
+    def grid(self) -> Array:
+        """log10 γ of the fine grid, shape [G]."""
+        return self.fit.model.grid
+
+    @property
+    def seeds(self) -> int:
+        """Number of seeds that speak on the curve."""
+        return len(self.held_out)
+
+    @cached_property
+    def mean(self) -> Array:
+        """Posterior mean of the log error relative to the control, shape [G]."""
+        return self.fit.mean
+
+    @property
+    def best(self) -> int:
+        """Grid index of the best γ."""
+        return int(np.argmin(self.mean))
+
+    @cached_property
+    def honest_level(self) -> float:
+        """Cross-fitted log error relative to the control at the γ chosen on the other seeds."""
+        return float(np.mean([self.held_out[k][i] for k, i in self.choices.items()]))
+
+    @cached_property
+    def honest_draws(self) -> Array:
+        """Draws around `honest_level`, shape [D]: how sure the level at the chosen γ is."""
+        if self.draws is None:
+            raise ValueError(f"{self.runs.key}: one seed has no held-out seed to be judged on")
+        chosen = list(self.choices.values())
+        optimism = self.honest_level - float(self.mean[chosen].mean())
+        return np.asarray(self.draws[:, chosen].mean(axis=1) + optimism)
+
+    @cached_property
+    def lowest_draws(self) -> Array:
+        """Draws of the lowest point of the curve, shape [D]."""
+        if self.draws is None:
+            raise ValueError(f"{self.runs.key}: one seed gives no draws")
+        return np.asarray(self.draws.min(axis=1))
+
+    @cached_property
+    def as_good(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Which γ of the grid are not significantly worse than the best, shape [G].
+
+        Comparisons with the best (J. C. Hsu, Multiple Comparisons, 1996, section 4.2): γ is left
+        out when its error is above that of some other γ' by more than the 95 % point of the largest
+        standardised deviation over all γ', taken from the posterior draws of the curve.
+        """
+        if self.draws is None:
+            return np.ones(len(self.grid), dtype=bool)
+        centred = self.draws[:_SET_DRAWS] - self.draws[:_SET_DRAWS].mean(axis=0)
+        within = np.zeros(len(self.grid), dtype=bool)
+        for i in range(len(self.grid)):
+            difference = centred[:, [i]] - centred
+            spread = np.maximum(difference.std(axis=0), 1e-12)
+            spread[i] = np.inf
+            allowed = np.quantile((difference / spread).max(axis=1), LEVEL)
+            within[i] = ((self.mean[i] - self.mean) / spread).max() <= allowed
+        within[self.best] = True
+        return within
+
+    def flat_within(self, margin: float) -> bool:
+        """Whether the curve is shown to differ nowhere by more than `margin`.
+
+        That is: with 95 % posterior probability no γ of the measured range has an error more than
+        a factor 1 + margin above that of another.
+        """
+        if self.draws is None or len(self.grid) < 2:
+            return False
+        return bool(np.quantile(np.ptp(self.draws, axis=1), LEVEL) <= np.log1p(margin))
+
+
+def fit_cell(runs: CurveRuns, prior: NoisePrior, seed: int) -> CellCurve:
+    """Fit the curve of one cell.
+
+    Args:
+        runs: the cell's runs.
+        prior: what the cells together say on the noise.
+        seed: of the draws. They depend on it and the cell only, not on which cells are beside it.
+    """
+    parts = runs.information()
+    model = CurveModel(np.log10(runs.gammas))
+    empty = Information(np.zeros((len(model.x),) * 2), np.zeros(len(model.x)), 0.0, 0)
+    fit = model.fit(total(parts.values()) if parts else empty, prior)
+    rng = np.random.default_rng([seed, zlib.crc32(repr(tuple(runs.key)).encode())])
+    if len(parts) < 2:
+        return CellCurve(runs, fit, None, {}, dict.fromkeys(parts, fit.mean))
+    choices = {k: _choice(model, parts, k, prior) for k in parts}
+    held_out = {k: _on_level(fit, parts[k], len(parts)) for k in parts}
+    return CellCurve(runs, fit, fit.draw(rng), choices, held_out)
+
+
+def _choice(
+    model: CurveModel,
+    parts: dict[tuple[str, int], Information],
+    left_out: tuple[str, int],
+    prior: NoisePrior,
+) -> int:
+    others = total(part for seed, part in parts.items() if seed != left_out)
+    return int(np.argmin(model.fit(others, prior).mean))
+
+
+def _on_level(fit: CurveFit, seed: Information, seeds: int) -> Array:
+    """A seed's smoothed curve; one without a control is set level with the fit where it ran."""
+    curve = fit.smooth(seed, seeds)
+    if seed.sees_control or not fit.sees_control:
+        return curve
+    ran = np.abs(fit.model.grid[:, None] - fit.model.x[seed.matrix.diagonal() > 0]).argmin(axis=0)
+    return np.asarray(curve - (curve - fit.mean)[ran].mean())

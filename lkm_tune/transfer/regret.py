@@ -1,0 +1,134 @@
+"""What it costs to use the γ of one cell in another.
+
+Regret of using s's γ in t = exp(f_t(γ*_s) − f_t(γ*_t)) − 1, f = expected log test error.
+
+γ*_s is uncertain, so it is drawn from the posterior of s; f_t is drawn from the posterior of t. The
+two sides of the regret need opposite care. Against the lowest point of each draw of f_t, regret is
+never understated: that side shows that a γ *transfers*. Against the honest (cross-fitted) level of
+t's own choice, regret is never overstated by luck of that choice: that side shows that it *does
+not*. The interval takes its upper end from the first and its lower end from the second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lkm_tune.transfer.noise import Array
+from lkm_tune.transfer.optimum import LEVEL, CellCurve
+
+_TAIL = (1 - LEVEL) / 2
+
+
+@dataclass(frozen=True)
+class Regret:
+    """Regret of one γ (of a source cell or given) in a target cell, as fractions of the error.
+
+    Attributes:
+        value: cross-fitted estimate, at least 0; inf where the target diverges.
+        low: lower end of the 95 % interval.
+        high: upper end; inf where the target never measured such a γ.
+        at_source: log error in the target relative to its control, cross-fitted.
+        p_within: one-sided p-value of "regret is above the margin" (small: it transfers).
+        p_beyond: one-sided p-value of "regret is within the margin" (small: it does not).
+    """
+
+    value: float
+    low: float
+    high: float
+    at_source: float
+    p_within: float
+    p_beyond: float
+
+
+UNKNOWN = Regret(np.nan, np.nan, np.nan, np.nan, 1.0, 1.0)
+"""With one seed in either cell nothing can be said."""
+
+
+def transfer_regret(source: CellCurve, target: CellCurve, margin: float) -> Regret:
+    """Regret of the source's best γ in the target.
+
+    A seed that both cells share is held out of both choices at once.
+    """
+    if source.draws is None or target.draws is None:
+        return UNKNOWN
+    choices = {
+        k: source.grid[source.choices.get(k, source.best)] for k in target.choices
+    }
+    drawn = source.grid[source.draws.argmin(axis=1)]
+    return _regret(target, choices, drawn, margin)
+
+
+def fixed_regret(gamma: float, target: CellCurve, margin: float) -> Regret:
+    """Regret of a given γ > 0 in the target."""
+    if target.draws is None:
+        return UNKNOWN
+    x = float(np.log10(gamma))
+    return _regret(target, dict.fromkeys(target.choices, x), np.full(len(target.draws), x), margin)
+
+
+def upper_tail(draws: Array, bound: float) -> float:
+    """One-sided p-value of "the quantity is above `bound`", never below 1 / (D + 1)."""
+    return float((1 + np.sum(draws > bound)) / (1 + len(draws)))
+
+
+def _regret(
+    target: CellCurve, choices: dict[tuple[str, int], float], drawn: Array, margin: float
+) -> Regret:
+    assert_draws = target.draws
+    if assert_draws is None:
+        return UNKNOWN
+    index = _nearest(target.grid, drawn)
+    at_source = assert_draws[np.arange(len(index)), index]
+    above, outside = _outside(target, drawn)
+    high = np.where(outside, np.inf, at_source - target.lowest_draws)
+    low = np.where(outside, 0.0, at_source - target.honest_draws)
+    high[above] = low[above] = np.inf
+    level = _cross_fitted(target, choices)
+    bound = np.log1p(margin)
+    return Regret(
+        value=max(float(np.expm1(level - target.honest_level)), 0.0),
+        low=max(float(np.expm1(_quantile(low, _TAIL))), 0.0),
+        high=max(float(np.expm1(_quantile(high, 1 - _TAIL))), 0.0),
+        at_source=level,
+        p_within=upper_tail(high, bound),
+        p_beyond=upper_tail(-low, -bound),
+    )
+
+
+def _cross_fitted(target: CellCurve, choices: dict[tuple[str, int], float]) -> float:
+    """Mean over seeds k of seed k's curve at the γ that other runs chose."""
+    places = np.array(list(choices.values()))
+    above, outside = _outside(target, places)
+    if above.mean() >= 0.5:
+        return np.inf
+    if outside.mean() >= 0.5:
+        return np.nan
+    index = _nearest(target.grid, places)
+    return float(np.mean([target.held_out[k][i] for k, i in zip(choices, index, strict=True)]))
+
+
+def _outside(target: CellCurve, x: Array) -> tuple[Array, Array]:
+    """Which log10 γ lie where the target diverges, and which lie outside its measured range."""
+    grid, runs = target.grid, target.runs
+    half_step = (grid[-1] - grid[0]) / max(len(grid) - 1, 1) / 2 + 1e-9
+    outside = (x < grid[0] - half_step) | (x > grid[-1] + half_step)
+    diverges = np.zeros(len(x), dtype=bool)
+    if runs.above is not None:
+        diverges |= x >= np.log10(runs.above) - 1e-9
+    if runs.below is not None:
+        diverges |= x <= np.log10(runs.below) + 1e-9
+    return diverges, outside
+
+
+def _nearest(grid: Array, x: Array) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    if len(grid) == 1:
+        return np.zeros(len(x), dtype=np.intp)
+    step = (grid[-1] - grid[0]) / (len(grid) - 1)
+    return np.clip(np.rint((x - grid[0]) / step), 0, len(grid) - 1).astype(np.intp)
+
+
+def _quantile(draws: Array, level: float) -> float:
+    """A quantile that is always one of the draws, so that inf among them stays inf."""
+    return float(np.quantile(draws, level, method="higher" if level > 0.5 else "lower"))

@@ -1,0 +1,242 @@
+"""From the tidy table of runs to the numbers of each cell that the analysis is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from lkm_tune.transfer.noise import Array, Information, seed_information
+
+LEARNT = 0.3
+"""A network has learnt something when it beats predicting the mean by this fraction."""
+
+
+class CellKey(NamedTuple):
+    """A cell of the analysis: one architecture of one depth on one task with n_train samples."""
+
+    model: str
+    task: str
+    depth: int
+    n_train: int
+
+    def __str__(self) -> str:
+        """The name for people: `pamnet on qm9/homo (depth 4, 300 samples)`."""
+        return f"{self.model} on {self.task} (depth {self.depth}, {self.n_train:,} samples)"
+
+
+@dataclass(frozen=True)
+class CurveRuns:
+    """The finished full-budget runs of one cell, S seeds and J usable γ.
+
+    Attributes:
+        key: the cell.
+        gammas: usable γ > 0, increasing, shape [J].
+        seeds: S labels (study, seed).
+        log_error: shape [S, 1 + J], the control first, NaN where no run is.
+        outcome: the column the errors are from, `test_error` or (where no test error is) `val_error`.
+        diverged: γ at which at least half of the runs diverged.
+        below: the nearest diverging γ below the usable range, if any.
+        above: the nearest diverging γ above the usable range, if any.
+        own_control: log error of γ = 0 at the control's own best settings, by seed label.
+        kd_ratio: median of γ·L_KD / L_pred at each usable γ, shape [J], NaN where unknown.
+        unit: unit of the error, "" where unknown.
+        scale: what fixes the scale of γ, "" where unknown.
+        notes: sentences on what was left out or looks wrong.
+    """
+
+    key: CellKey
+    gammas: Array
+    seeds: tuple[tuple[str, int], ...]
+    log_error: Array
+    outcome: str
+    diverged: tuple[float, ...]
+    below: float | None
+    above: float | None
+    own_control: dict[tuple[str, int], float]
+    kd_ratio: Array
+    unit: str
+    scale: str
+    notes: tuple[str, ...]
+
+    @property
+    def has_control(self) -> bool:
+        """Whether any seed has a γ = 0 run."""
+        return bool(np.any(~np.isnan(self.log_error[:, 0])))
+
+    def information(self) -> dict[tuple[str, int], Information]:
+        """Information on the curve by seed, of the seeds that have at least two runs."""
+        parts = {
+            seed: seed_information(row)
+            for seed, row in zip(self.seeds, self.log_error, strict=True)
+        }
+        return {seed: part for seed, part in parts.items() if part.dof > 0}
+
+
+def split_cells(runs: pd.DataFrame) -> Iterator[CurveRuns]:
+    """The cells of a checked table (`check_runs`), in the order of their keys.
+
+    A cell with no finished run at any γ > 0 is left out here; `unfinished_cells` names them.
+    """
+    curve = runs[runs["phase"] == "curve"]
+    for labels, rows in curve.groupby(list(CellKey._fields), sort=True):
+        key = CellKey(str(labels[0]), str(labels[1]), int(labels[2]), int(labels[3]))
+        if ((rows["status"] == "complete") & (rows["gamma"] > 0)).any():
+            yield _cell(key, rows, _own_control(key, runs, curve))
+
+
+def unfinished_cells(runs: pd.DataFrame) -> list[str]:
+    """Names of (model, task, n_train) with rows in the table but no finished curve run."""
+    names = ["model", "task", "n_train"]
+    done = (runs["phase"] == "curve") & (runs["status"] == "complete") & (runs["gamma"] > 0)
+    finished = set(runs.loc[done, names].itertuples(index=False, name=None))
+    every = dict.fromkeys(runs[names].dropna().itertuples(index=False, name=None))
+    return [f"{m} on {t} ({int(n):,} samples)" for m, t, n in every if (m, t, n) not in finished]
+
+
+def _cell(key: CellKey, rows: pd.DataFrame, own_control: pd.DataFrame) -> CurveRuns:
+    notes: list[str] = []
+    rows = _without_repeats(rows, notes)
+    outcome = _outcome(rows, notes)
+    done = rows[(rows["status"] == "complete") & (rows[outcome] > 0)]
+    _note_left_out(rows, done, outcome, notes)
+    diverged, below, above = _divergence(rows, done, outcome, notes)
+    kept = done[(done["gamma"] > (below or -1.0)) & (done["gamma"] < (above or np.inf))]
+    kept = pd.concat([kept, done[done["gamma"] == 0]]).drop_duplicates(["study", "seed", "gamma"])
+    table = kept.assign(log_error=np.log(kept[outcome])).pivot(
+        index=["study", "seed"], columns="gamma", values="log_error"
+    )
+    if 0.0 not in table.columns:
+        notes.append("there is no γ = 0 run, so no gain can be given")
+        table.insert(0, 0.0, np.nan)
+    table = table.sort_index().sort_index(axis=1)
+    gammas = table.columns.to_numpy(dtype=float)[1:]
+    seeds = tuple((str(study), int(seed)) for study, seed in table.index)
+    log_error = table.to_numpy(dtype=float)
+    _note_design(seeds, gammas, log_error, notes)
+    _note_learning(done, outcome, notes)
+    return CurveRuns(
+        key, gammas, seeds, log_error, outcome, diverged, below, above,
+        _own_levels(own_control, outcome), _kd_ratio(kept, gammas),
+        _common(rows, "unit", notes), _common(rows, "scale", notes),
+        tuple(f"{key}: {note}." for note in notes),
+    )  # fmt: skip
+
+
+def _without_repeats(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    repeated = rows.duplicated(["study", "gamma", "seed"], keep="last")
+    if repeated.any():
+        notes.append(f"{repeated.sum()} runs are recorded more than once; the last record counts")
+    return rows[~repeated]
+
+
+def _outcome(rows: pd.DataFrame, notes: list[str]) -> str:
+    done = rows[rows["status"] == "complete"]
+    if (done["test_error"] > 0).any() or not (done["val_error"] > 0).any():
+        return "test_error"
+    notes.append("no test error is known, the validation error stands in for it")
+    return "val_error"
+
+
+def _note_left_out(
+    rows: pd.DataFrame, done: pd.DataFrame, outcome: str, notes: list[str]
+) -> None:
+    for status, why in (("stopped", "were stopped before the full budget"), ("failed", "failed")):
+        count = int((rows["status"] == status).sum())
+        if count:
+            notes.append(f"{count} curve runs {why} and are left out")
+    without = int((rows["status"] == "complete").sum()) - len(done)
+    if without:
+        notes.append(f"{without} complete runs have no positive {outcome} and are left out")
+
+
+def _divergence(
+    rows: pd.DataFrame, done: pd.DataFrame, outcome: str, notes: list[str]
+) -> tuple[tuple[float, ...], float | None, float | None]:
+    """The diverging γ, and those nearest around the γ with the lowest error."""
+    bad = rows.loc[rows["status"] == "diverged", "gamma"].value_counts()
+    good = done["gamma"].value_counts().reindex(bad.index, fill_value=0)
+    diverging = sorted(float(g) for g in bad.index[(bad >= good) & (bad.index > 0)])
+    for gamma in sorted(set(bad.index) - set(diverging)):
+        notes.append(
+            f"{bad[gamma]} of {bad[gamma] + good[gamma]} runs at γ = {gamma:g} diverged; the curve"
+            " there speaks for the others only"
+        )
+    usable = done[(done["gamma"] > 0) & ~done["gamma"].isin(diverging)]
+    if usable.empty:
+        usable = done[done["gamma"] > 0]
+    level = usable.groupby("gamma")[outcome].apply(lambda e: np.log(e).mean())
+    best = float(level.index[int(np.argmin(level.to_numpy()))])
+    below = max((g for g in diverging if g < best), default=None)
+    above = min((g for g in diverging if g > best), default=None)
+    if diverging:
+        listed = ", ".join(f"{g:g}" for g in diverging)
+        notes.append(f"training diverges at γ = {listed}, which bounds the range")
+    return tuple(diverging), below, above
+
+
+def _note_design(
+    seeds: tuple[tuple[str, int], ...], gammas: Array, log_error: Array, notes: list[str]
+) -> None:
+    if len(seeds) == 1:
+        notes.append("only one seed, so no interval can be given; add seeds")
+    elif len(seeds) == 2:
+        notes.append("only two seeds, so the intervals are wide")
+    if len(gammas) < 4:
+        notes.append(f"only {len(gammas)} usable γ above 0, so the curve between them is a guess")
+    missing = int(np.isnan(log_error[:, 1:]).sum())
+    missing += int(np.isnan(log_error[:, 0]).sum()) if np.any(~np.isnan(log_error[:, 0])) else 0
+    if missing:
+        notes.append(f"{missing} of {log_error.size} runs (γ × seed) are missing")
+    studies = sorted({study for study, _ in seeds})
+    if len(studies) > 1:
+        notes.append(
+            f"runs of the studies {', '.join(studies)} are pooled, each seed of each study with a"
+            " level of its own"
+        )
+
+
+def _note_learning(done: pd.DataFrame, outcome: str, notes: list[str]) -> None:
+    mean_error = "test_mean_error" if outcome == "test_error" else "val_mean_error"
+    control = done[done["gamma"] == 0]
+    if mean_error not in control or control[mean_error].isna().all():
+        return
+    ratio = float((control[outcome] / control[mean_error]).median())
+    if ratio > 1 - LEARNT:
+        notes.append(
+            f"the error at γ = 0 is {ratio:.0%} of the error of predicting the mean; a curve of a"
+            " network that learnt nothing says nothing"
+        )
+
+
+def _common(rows: pd.DataFrame, column: str, notes: list[str]) -> str:
+    if column not in rows:
+        return ""
+    values = sorted({str(v) for v in rows[column].dropna() if str(v)})
+    if len(values) > 1:
+        notes.append(f"its runs differ in {column} ({' | '.join(values)})")
+    return " | ".join(values)
+
+
+def _kd_ratio(kept: pd.DataFrame, gammas: Array) -> Array:
+    if "kd_ratio" not in kept:
+        return np.full(len(gammas), np.nan)
+    return kept.groupby("gamma")["kd_ratio"].median().reindex(gammas).to_numpy(dtype=float)
+
+
+def _own_control(key: CellKey, runs: pd.DataFrame, curve: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the control at its own best settings: its depth may differ from the curve's."""
+    same = (runs["model"] == key.model) & (runs["task"] == key.task)
+    same &= runs["n_train"] == key.n_train
+    rows = runs[same & (runs["phase"] == "control_curve") & (runs["status"] == "complete")]
+    depths = curve.loc[same.reindex(curve.index), "depth"].nunique()
+    return rows if depths == 1 else rows[rows["depth"] == key.depth]
+
+
+def _own_levels(rows: pd.DataFrame, outcome: str) -> dict[tuple[str, int], float]:
+    rows = rows[(rows["gamma"] == 0) & (rows[outcome] > 0)]
+    labels = zip(rows["study"].astype(str), rows["seed"].astype(int), strict=True)
+    return dict(zip(labels, np.log(rows[outcome].to_numpy(dtype=float)).tolist(), strict=True))

@@ -1,0 +1,101 @@
+"""Files and data that the dataset tests share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lkm_tune.datasets import Molecules, MoleculeStore, TaskData, load_task, prepare
+from lkm_tune.datasets.qm9 import SAMPLE, read_qm9
+from lkm_tune.study import DataPlan
+
+CUTOFF = 5.0
+
+# Methane and water as QM9 has them (gdb indices 1 and 3).
+TWO_MOLECULES = {
+    "index": np.array([1, 3]),
+    "n_atoms": np.array([5, 3]),
+    "z": np.array([6, 1, 1, 1, 1, 8, 1, 1]),
+    "pos": np.array(
+        [
+            [-0.0126981, 1.0858042, 0.0080010],
+            [0.0021504, -0.0060313, 0.0019761],
+            [1.0117308, 1.4637512, 0.0002766],
+            [-0.5408151, 1.4475266, -0.8766437],
+            [-0.5238136, 1.4379326, 0.9063973],
+            [-0.0343605, 0.9775396, 0.0076016],
+            [0.0647665, 0.0205722, 0.0015346],
+            [0.8717903, 1.3007925, 0.0006931],
+        ]
+    ),
+    "mu": np.array([0.0, 1.8511]),
+    "alpha": np.array([13.21, 6.31]),
+    "homo": np.array([-0.3877, -0.2928]),
+    "lumo": np.array([0.1171, 0.0687]),
+    "gap": np.array([0.5048, 0.3615]),
+    "r2": np.array([35.3641, 19.0002]),
+    "zpve": np.array([0.044749, 0.021375]),
+    "U0": np.array([-40.47893, -76.404702]),
+    "U": np.array([-40.476062, -76.401867]),
+    "H": np.array([-40.475117, -76.400922]),
+    "G": np.array([-40.498597, -76.422349]),
+    "Cv": np.array([6.469, 6.002]),
+}
+
+WriteQm9 = Callable[..., Path]
+
+
+@pytest.fixture
+def write_qm9(tmp_path: Path) -> WriteQm9:
+    """Writes a QM9 file of methane and water, arrays replaced or (None) left out."""
+
+    def write(**changes: np.ndarray | None) -> Path:
+        arrays = {**TWO_MOLECULES, **changes}
+        path = tmp_path / "qm9.npz"
+        np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that holds the prepared sample for the whole session."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def sample_molecules() -> Molecules:
+    """The sample as it is read."""
+    return read_qm9(SAMPLE)
+
+
+@pytest.fixture(scope="session")
+def sample_store(cache: Path) -> MoleculeStore:
+    """The sample as every trial opens it."""
+    return prepare(SAMPLE, read_qm9, CUTOFF, cache)
+
+
+@pytest.fixture
+def load_sample(cache: Path) -> Callable[..., TaskData]:
+    """Loads a task of the sample: 500 to train on, 300 to validate on, 400 to test on."""
+
+    def load(name: str = "qm9/U0", seed: int = 1, **sizes: int | None) -> TaskData:
+        plan = {"n_train": 500, "n_val": 300, "n_test": 400, **sizes}
+        return load_task(name, DataPlan(source="sample", **plan), seed, CUTOFF, cache)
+
+    return load
+
+
+@pytest.fixture
+def full_qm9() -> Path:
+    """All of QM9, where it is there."""
+    folder = os.environ.get("LKM_TUNE_DATA")
+    if not folder:
+        pytest.skip("needs all of QM9: LKM_TUNE_DATA is not set")
+    path = Path(folder) / "qm9.npz"
+    if not path.is_file():
+        pytest.skip(f"needs all of QM9: LKM_TUNE_DATA is set, but {path} is not there")
+    return path

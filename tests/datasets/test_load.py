@@ -1,0 +1,119 @@
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lkm_tune.datasets import TASKS, DataError, TaskData, load_task, prepare
+from lkm_tune.datasets.load import reduced_values
+from lkm_tune.datasets.qm9 import SAMPLE, read_qm9
+from lkm_tune.study import DataPlan
+
+LoadSample = Callable[..., TaskData]
+WriteQm9 = Callable[..., Path]
+
+
+@pytest.mark.parametrize("name", list(TASKS))
+def test_every_task_of_the_sample_loads(load_sample: LoadSample, name: str):
+    data = load_sample(name)
+    assert data.task is TASKS[name] and data.source == SAMPLE
+    assert [len(data.split.part(p)) for p in ("train", "val", "test")] == [500, 300, 400]
+    _, target = data.batch(data.split.train, dtype=torch.float64)
+    assert target.shape == (500, 1)
+    assert float(target.mean()) == pytest.approx(0, abs=1e-9)
+    assert float(target.std(correction=0)) == pytest.approx(1)
+
+
+def test_atomisation_energies_of_methane_and_water(tmp_path: Path, write_qm9: WriteQm9):
+    store = prepare(write_qm9(), read_qm9, 5.0, tmp_path / "cache")
+    methane, water = reduced_values(store, TASKS["qm9/U0"])
+    assert methane == pytest.approx(-40.47893 + 37.846772 + 4 * 0.500273, abs=1e-9)
+    assert water == pytest.approx(-76.404702 + 75.064579 + 2 * 0.500273, abs=1e-9)
+    assert reduced_values(store, TASKS["qm9/gap"]).tolist() == [0.5048, 0.3615]
+
+
+def test_energies_of_the_sample_spread_like_those_of_all_of_qm9(load_sample: LoadSample):
+    """All of QM9: −76.116 eV, standard deviation 10.324 eV."""
+    data = load_sample("qm9/U0")
+    in_ev = data.values * data.task.factor / 1000
+    assert in_ev.mean() == pytest.approx(-76.116, abs=0.6)
+    assert in_ev.std() == pytest.approx(10.324, rel=0.05)
+
+
+def test_targets_belong_to_their_molecules(load_sample: LoadSample):
+    data = load_sample("qm9/gap")
+    chosen = data.split.val[[7, 3, 3]]
+    batch, target = data.batch(chosen, dtype=torch.float64)
+    raw = data.store.targets["gap"][chosen]
+    in_mev = data.normaliser.to_unit(target[:, 0]).numpy()
+    assert in_mev == pytest.approx(raw * 27211.386245988)
+    assert batch.n_graphs == 3
+    assert batch.z[batch.graph_index == 1].tolist() == batch.z[batch.graph_index == 2].tolist()
+
+
+def test_batches_come_without_warnings_in_the_type_asked_for(load_sample: LoadSample):
+    data = load_sample()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for dtype in (torch.float32, torch.float64):
+            batch, target = data.batch(torch.tensor([3, 1]), torch.device("cpu"), dtype)
+            assert batch.pos.dtype == target.dtype == dtype
+            batch.pos.add_(1)
+            target.add_(1)
+    first, _ = data.batch([3])
+    again, _ = data.batch([3])
+    assert torch.equal(first.pos, again.pos)
+
+
+def test_labels_outside_the_training_part_change_nothing_of_the_scale(
+    load_sample: LoadSample, cache: Path, tmp_path: Path
+):
+    honest = load_sample("qm9/mu")
+    with np.load(SAMPLE) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+
+    def load_with_mu_of(molecules: np.ndarray) -> TaskData:
+        mu = arrays["mu"].copy()
+        mu[molecules[arrays["index"][molecules] != 62]] = 39.0
+        path = tmp_path / "poisoned.npz"
+        np.savez(path, **{**arrays, "mu": mu})
+        plan = DataPlan(source=str(path), n_train=500, n_val=300, n_test=400)
+        return load_task("qm9/mu", plan, 1, honest.store.cutoff, cache)
+
+    outside = np.setdiff1d(np.arange(3000), honest.split.train)
+    poisoned = load_with_mu_of(outside)
+    assert poisoned.normaliser == honest.normaliser
+    assert poisoned.mean_error("train") == honest.mean_error("train")
+    assert poisoned.mean_error("test") > 10 * honest.mean_error("test")
+    assert load_with_mu_of(honest.split.train[:5]).normaliser != honest.normaliser
+
+
+def test_error_of_predicting_the_training_mean(load_sample: LoadSample):
+    data = load_sample("qm9/U0")
+    for part in ("train", "val", "test"):
+        _, target = data.batch(data.split.part(part), dtype=torch.float64)
+        zeros = torch.zeros_like(target)
+        expected = data.normaliser.error(zeros, target)
+        assert data.mean_error(part) == pytest.approx(expected)
+    assert 6000 < data.mean_error("test") < 10_000  # meV; all of QM9: about 8,000
+
+
+def test_one_seed_is_one_split(load_sample: LoadSample):
+    first, again, other = load_sample(seed=1), load_sample("qm9/mu", seed=1), load_sample(seed=2)
+    assert np.array_equal(first.split.train, again.split.train)
+    assert not np.array_equal(first.split.train, other.split.train)
+
+
+def test_an_element_without_an_atom_energy_is_refused(load_sample: LoadSample):
+    data = load_sample()
+    without_fluorine = replace(data.task, references=data.task.references[:-1])
+    with pytest.raises(DataError, match=r"atomic numbers \[9\]; there are for \[1, 6, 7, 8\]"):
+        reduced_values(data.store, without_fluorine)
+
+
+def test_too_many_molecules_names_task_file_and_numbers(load_sample: LoadSample):
+    with pytest.raises(ValueError, match=r"qm9/mu from .*qm9\.npz: .*2900 \+ 300 .* > 3000"):
+        load_sample("qm9/mu", n_train=2900, n_test=None)

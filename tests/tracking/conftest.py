@@ -1,0 +1,139 @@
+"""A small study, and a driver that plays it into a recorder."""
+
+import math
+import shutil
+from types import SimpleNamespace
+
+import pytest
+
+from lkm_tune.study import Cell, CurvePlan, DataPlan, Study, TrainingPlan, TrialSpec
+from lkm_tune.tracking.experiments import open_client
+
+PAMNET = Cell("pamnet", "qm9/homo", 300)
+MXMNET = Cell("mxmnet", "qm9/homo", 300)
+
+
+def make_study():
+    return Study(
+        name="small",
+        models={"pamnet": {"hidden": 16}, "mxmnet": {}},
+        tasks=("qm9/homo",),
+        data=DataPlan(source="sample", n_train=300, n_val=100),
+        curve=CurvePlan(gammas=(0.0, 0.01), seeds=(1, 2)),
+        training=TrainingPlan(epochs=3),
+    )
+
+
+def make_trial(cell=PAMNET, phase="search", number=0, gamma=0.5, depth=4, seed=0, epochs=3):
+    settings = {"gamma": gamma, "depth": depth, "lr": 1e-3}
+    return TrialSpec("small", cell, phase, number, settings, seed, epochs)
+
+
+def make_result(epoch, error=None):
+    return {
+        "epoch": epoch,
+        "losses": {"total": 1.5 / epoch, "prediction": 1.0 / epoch, "kd": 0.5 / epoch},
+        "kd_ratio": 0.25,
+        "val_error": 100.0 / epoch if error is None else error,
+        "lr": 1e-3,
+        "seconds": 0.1,
+    }
+
+
+def make_summary(outcome="complete", **changes):
+    summary = {
+        "outcome": outcome,
+        "best_epoch": 3,
+        "val_error": 33.0,
+        "test_error": 34.0,
+        "val_mean_error": 400.0,
+        "test_mean_error": 410.0,
+        "n_parameters": 1234,
+        "seconds": 9.0,
+        "reason": None,
+    }
+    return summary | changes
+
+
+def config(study, trial):
+    return {**study.run_config(trial).to_dict(), "unit": "meV"}
+
+
+def play_trial(recorder, trial, outcome="complete", epochs=3):
+    """One trial from its start to its end."""
+    recorder.start(trial, config(recorder.study, trial))
+    for epoch in range(1, epochs + 1):
+        recorder.epoch(trial, make_result(epoch))
+    recorder.end(trial, outcome, make_summary() if outcome == "complete" else {})
+
+
+TRIALS = {
+    "complete": make_trial(number=0),
+    "stopped": make_trial(number=1, gamma=2.0),
+    "diverged": make_trial(number=2, gamma=100.0),
+    "failed": make_trial(number=3, gamma=0.1),
+    "control": make_trial(phase="control", number=0, gamma=0.0),
+    "other cell": make_trial(cell=MXMNET, number=0),
+    "point": make_trial(phase="curve", number=1, gamma=0.01, seed=2),
+    "old point": make_trial(phase="curve", number=0, gamma=0.01, depth=2, seed=2),
+}
+
+
+def play_study(recorder, report):
+    """Every way in which a trial may end, a curve whose settings changed, and a report."""
+    play_trial(recorder, TRIALS["complete"])
+    play_trial(recorder, TRIALS["stopped"], "stopped", epochs=2)
+    diverged = TRIALS["diverged"]
+    recorder.start(diverged, config(recorder.study, diverged))
+    recorder.epoch(diverged, make_result(1, error=90.0))
+    recorder.epoch(diverged, make_result(2, error=math.nan))
+    recorder.end(diverged, "diverged", make_summary("diverged", test_error=None), "loss is NaN")
+    recorder.start(TRIALS["failed"], config(recorder.study, TRIALS["failed"]))
+    recorder.end(TRIALS["failed"], "failed", reason="ValueError: no")
+    play_trial(recorder, TRIALS["control"])
+    play_trial(recorder, TRIALS["other cell"])
+    play_trial(recorder, TRIALS["old point"])
+    recorder.curve_settings(PAMNET, TRIALS["point"].settings, "curve")
+    play_trial(recorder, TRIALS["point"])
+    recorder.finish_cell(PAMNET)
+    report.mkdir(exist_ok=True)
+    (report / "report.html").write_text("<p>γ</p>")
+    recorder.log_report(report)
+
+
+@pytest.fixture
+def play():
+    """The helpers above: with importlib mode, tests cannot import a file beside them."""
+    return SimpleNamespace(
+        PAMNET=PAMNET,
+        MXMNET=MXMNET,
+        TRIALS=TRIALS,
+        make_study=make_study,
+        make_trial=make_trial,
+        make_result=make_result,
+        make_summary=make_summary,
+        config=config,
+        trial=play_trial,
+        study=play_study,
+    )
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    """An empty MLflow database: making the tables takes seconds, a copy none."""
+    file = tmp_path_factory.mktemp("mlflow") / "empty.db"
+    open_client(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture
+def place(tmp_path, template):
+    """A storage folder with its own MLflow."""
+    shutil.copy(template, tmp_path / "mlflow.db")
+    return SimpleNamespace(
+        root=tmp_path,
+        template=template,
+        uri=f"sqlite:///{tmp_path / 'mlflow.db'}",
+        folder=tmp_path / "studies" / "small",
+        artifacts=tmp_path / "artifacts",
+    )
