@@ -13,6 +13,7 @@ Lengths are in Å.
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from ase.data import covalent_radii
 from torch import Tensor
@@ -87,11 +88,11 @@ def batch_from_arrays(
         ValueError: where shapes do not agree, a number is out of range or not finite, two atoms
             of a molecule coincide, or a bond is one-way, given twice or between two molecules.
     """
-    pos = torch.as_tensor(pos)
+    pos = _tensor(pos)
     if not pos.is_floating_point():
         pos = pos.to(torch.get_default_dtype())
-    z = torch.as_tensor(z, device=pos.device).long()
-    graph_index = torch.as_tensor(graph_index, device=pos.device).long()
+    z = _tensor(z).to(pos.device, torch.int64)
+    graph_index = _tensor(graph_index).to(pos.device, torch.int64)
     n_graphs = _check_atoms(z, pos, graph_index, cutoff)
 
     pairs, distance = _molecule_pairs(pos, graph_index)
@@ -175,7 +176,7 @@ def two_hop_pairs(edge_index: Tensor, n_atoms: int) -> tuple[Tensor, Tensor]:
     """Pairs (e, f) of edges e = (j -> i), f = (k -> j) with k != i: f ends where e starts.
 
     The message of f is delivered to e (Gasteiger et al. 2020, "Directional Message Passing for
-    Molecular Graphs", equation 4).
+    Molecular Graphs", section 4).
 
     Args:
         edge_index: int64 [2, E].
@@ -234,8 +235,14 @@ def _bond_lengths(z: Tensor, pairs: Tensor) -> Tensor:
             f"covalent radii are known for Z <= {_HEAVIEST_WITH_RADIUS}, but got Z = "
             f"{int(z.max())}; pass the bonds yourself"
         )
-    radii = torch.as_tensor(covalent_radii, device=z.device)[z]
-    return BOND_TOLERANCE * (radii[pairs[0]] + radii[pairs[1]])
+    radii = torch.tensor(covalent_radii, dtype=torch.float32, device=z.device)[z]
+    longest: Tensor = (radii[pairs[0]] + radii[pairs[1]]) * BOND_TOLERANCE
+    return longest
+
+
+def _tensor(values: Any) -> Tensor:
+    # Copied from numpy, since a tensor over a read-only array would warn.
+    return torch.tensor(values) if isinstance(values, np.ndarray) else torch.as_tensor(values)
 
 
 def _check_atoms(z: Tensor, pos: Tensor, graph_index: Tensor, cutoff: float) -> int:
@@ -266,7 +273,7 @@ def _check_atoms(z: Tensor, pos: Tensor, graph_index: Tensor, cutoff: float) -> 
 
 def _checked_bonds(bonds: Any, graph_index: Tensor) -> Tensor:
     """The given bonds as int64 [2, B] without self loops, each direction exactly once."""
-    bonds = torch.as_tensor(bonds, device=graph_index.device).long()
+    bonds = _tensor(bonds).to(graph_index.device, torch.int64)
     n_atoms = graph_index.shape[0]
     if bonds.ndim != 2 or bonds.shape[0] != 2:
         raise ValueError(f"bonds must have the shape [2, B], but got {tuple(bonds.shape)}")
@@ -275,7 +282,8 @@ def _checked_bonds(bonds: Any, graph_index: Tensor) -> Tensor:
             f"bonds must name atoms 0 .. {n_atoms - 1}, "
             f"but got {int(bonds.min())} .. {int(bonds.max())}"
         )
-    source, target = bonds = bonds[:, bonds[0] != bonds[1]]
+    kept: Tensor = bonds[:, bonds[0] != bonds[1]]
+    source, target = kept
     if bool((graph_index[source] != graph_index[target]).any()):
         raise ValueError("a bond must join two atoms of one molecule, but some join two molecules")
     forward, counts = torch.unique(source * n_atoms + target, return_counts=True)
@@ -284,4 +292,4 @@ def _checked_bonds(bonds: Any, graph_index: Tensor) -> Tensor:
         raise ValueError(
             "bonds must hold every bond once in each direction, but some are one-way or repeated"
         )
-    return bonds
+    return kept

@@ -1,13 +1,172 @@
 """`lkm-tune report` and `lkm-tune best-gamma`: what the finished runs say."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lkm_tune.cli.options import json_option, storage_option, user_errors
+from lkm_tune.cli.options import json_option, storage_option, study_names, user_errors
 
 if TYPE_CHECKING:
-    from lkm_tune.search.folder import StudyFolder
     from lkm_tune.study import Study
     from lkm_tune.transfer import TransferReport
+
+
+@click.command()
+@click.argument("study")
+@storage_option
+@click.option("--margin", default=0.01, show_default=True, help="Difference that does not matter.")
+def report(study: str, storage: Path, margin: float) -> None:
+    """Make the report of STUDY again from its finished runs in MLflow.
+
+    \b
+    Examples:
+      lkm-tune report quickstart
+      lkm-tune report quickstart --margin 0.02
+    """
+    from lkm_tune.cli.console import console
+    from lkm_tune.search.folder import StudyFolder
+
+    with user_errors():
+        (name,) = study_names(storage, study)
+        folder = StudyFolder(storage, name)
+        kept = folder.read_study()
+        if kept is None:
+            raise FileNotFoundError(f"study {name} has not been run in {storage}")
+        made = make_report(kept, storage, margin=margin)
+        made.write(folder.report)
+        show_report(made)
+        console.print(f"report: {folder.report / 'report.html'}", soft_wrap=True)
+
+
+@click.command("best-gamma")
+@storage_option
+@click.option("--study", help="Only this study; else every study of the storage folder.")
+@click.option("--model", help="Only this model.")
+@click.option("--task", help="Only this task.")
+@json_option
+def best_gamma(
+    storage: Path, study: str | None, model: str | None, task: str | None, as_json: bool
+) -> None:
+    """Say which γ is best, with its interval and gain, from the reports of finished studies.
+
+    \b
+    Examples:
+      lkm-tune best-gamma
+      lkm-tune best-gamma --model pamnet --task qm9/alpha
+      lkm-tune best-gamma --study quickstart --json
+    """
+    import json
+
+    with user_errors():
+        answers = [
+            answer
+            for name in study_names(storage, study)
+            for answer in finished_answers(storage, name)
+        ]
+        found = [answer for answer in answers if _fits(answer, model, task)]
+        if not found:
+            wanted = " on ".join(part for part in (model, task) if part)
+            known = "; ".join(f"{a['model']} on {a['task']}" for a in answers) or "none"
+            raise ValueError(f"no finished curve of {wanted or 'any cell'}; there are: {known}")
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    from lkm_tune.cli.console import console
+
+    console.print(_answer_table(found))
+    for answer in found:
+        console.print(answer["sentence"])
+
+
+def make_report(
+    study: "Study", storage: Path, *, margin: float = 0.01, ended_by_limit: bool = False
+) -> "TransferReport":
+    """The report of a study from its ended runs in MLflow.
+
+    Raises:
+        ValueError: if no run of the study can be analysed.
+    """
+    from lkm_tune.study import digest
+    from lkm_tune.tracking import tracking_uri
+    from lkm_tune.tracking.reader import read_runs
+    from lkm_tune.tracking.versions import package_versions
+    from lkm_tune.transfer import TransferReport
+
+    runs = read_runs(tracking_uri(storage), [study.name])
+    runs = runs[runs["status"].isin(["complete", "stopped", "diverged", "failed"])]
+    provenance = {
+        "study": study.name,
+        "study digest": digest(study),
+        "data": f"{study.data.source}: {study.data.n_train} training, {study.data.n_val} "
+        f"validation, {study.data.n_test or 'all other'} test samples",
+        "budget": f"{study.training.epochs} epochs",
+        "mixing": f"distance {study.lkm.distance}, reduction {study.lkm.reduction}, "
+        f"teacher {study.lkm.teacher}",
+        "runs": len(runs),
+        "training time": f"{runs['seconds'].sum() / 3600:.2f} h over all runs",
+        "ended by": "a limit of the study" if ended_by_limit else "its plan",
+        "versions": package_versions(),
+    }
+    return TransferReport.from_runs(runs, margin=margin, seed=study.seed, provenance=provenance)
+
+
+def show_report(made: "TransferReport") -> None:
+    """The answer on the terminal: each cell, each question, every warning."""
+    from lkm_tune.cli.console import console
+
+    console.print(_answer_table([answer.to_dict() for answer in made.answers]))
+    for answer in made.answers:
+        console.print(answer.sentence)
+    for question in made.questions:
+        console.print(f"{question.title} {question.answer}")
+    for warning in made.warnings:
+        console.print(f"warning: {warning}")
+
+
+def finished_answers(storage: Path, name: str) -> list[dict[str, Any]]:
+    """What the report of a study answers, cell by cell.
+
+    Raises:
+        FileNotFoundError: if the study has no report yet.
+    """
+    import json
+
+    path = storage / "studies" / name / "report" / "transfer.json"
+    if not path.exists():
+        raise FileNotFoundError(
+            f"study {name} has no report yet: run `lkm-tune run {name}` to its end, or "
+            f"`lkm-tune report {name}` for what is finished"
+        )
+    return [{"study": name, **answer} for answer in json.loads(path.read_text())["answers"]]
+
+
+def _fits(answer: dict[str, Any], model: str | None, task: str | None) -> bool:
+    wanted = {"model": model, "task": task}
+    return all(value is None or answer[k].lower() == value.lower() for k, value in wanted.items())
+
+
+def _answer_table(answers: list[dict[str, Any]]) -> Any:
+    from rich.table import Table
+
+    columns = ("model", "task", "depth", "best γ", "interval", "gain over γ = 0", "interval")
+    table = Table(*columns, box=None, pad_edge=False)
+    for a in answers:
+        table.add_row(
+            a["model"],
+            a["task"],
+            str(a["depth"]),
+            _number(a["gamma"]),
+            f"{_number(a['low'])} … {_number(a['high'])}",
+            _percent(a["gain"]),
+            f"{_percent(a['gain_low'])} … {_percent(a['gain_high'])}",
+        )
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "?" if value is None else f"{value:.3g}"
+
+
+def _percent(value: float | None) -> str:
+    return "?" if value is None else f"{100 * value:.1f} %"

@@ -1,25 +1,33 @@
 """`lkm-tune models` and `lkm-tune tasks`: what a study may name."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lkm_tune.cli.options import json_option
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lkm_tune.study import Catalog
 
 
 def make_catalog() -> "Catalog":
     """The models and tasks that exist, for reading a study file."""
+    import torch
+
     from lkm_tune.datasets import TASKS
     from lkm_tune.models import MODELS, build_model, model_settings
     from lkm_tune.study import Catalog
 
+    def try_model(name: str, settings: "Mapping[str, Any]") -> None:
+        with torch.device("meta"):  # Only to see whether it can be built.
+            build_model(name, **settings)
+
     return Catalog(
         models={name: model_settings(name) for name in MODELS},
         tasks=tuple(TASKS),
-        try_model=lambda name, settings: build_model(name, **settings),
+        try_model=try_model,
     )
 
 

@@ -1,6 +1,5 @@
 """`lkm-tune check`: every error of a study file, or what the study will run and cost."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -28,6 +27,7 @@ def check(study: str, overrides: tuple[str, ...], no_cost: bool) -> None:
     """
     from lkm_tune.cli.catalog import make_catalog
     from lkm_tune.cli.console import console
+    from lkm_tune.search.engine import check_data
     from lkm_tune.study import advice, find_study, load_study, plan_summary
 
     with user_errors():
@@ -37,6 +37,7 @@ def check(study: str, overrides: tuple[str, ...], no_cost: bool) -> None:
         for sentence in advice(loaded):
             console.print(f"note: {sentence}")
         _show_plan(loaded, plan_summary(loaded))
+        check_data(loaded)
         if not no_cost:
             _show_cost(loaded)
 
@@ -67,5 +68,3 @@ def _show_cost(study: "Study") -> None:
         total += cost.seconds
     slots = f"{total / 3600:.2g} hours of one thread of this machine's CPU"
     console.print(f"cost: about {slots}, divided by the trials that run at once")
-
-

@@ -17,7 +17,7 @@ SECONDS_BETWEEN_VIEWS = 0.5
 SECONDS_BETWEEN_LINES = 15.0
 
 
-class LiveView(Callback):  # type: ignore[misc]
+class LiveView(Callback):
     """Shows cells, trials, best errors and the time left while Tune runs."""
 
     def __init__(self, engine: Engine) -> None:

@@ -1,9 +1,8 @@
 """Options that several verbs share, and what they mean."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -25,12 +24,33 @@ set_option = click.option(
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Plain JSON for machines.")
 
-Command = Callable[..., Any]
+
+def study_names(storage: Path, study: str | None = None) -> list[str]:
+    """The studies that have been run in a storage folder, or the one asked for.
+
+    A file's name stands for its study here: what was typed after `run` can be typed again.
+
+    Raises:
+        FileNotFoundError: if there is none, or not this one; names those that are.
+    """
+    names = sorted(path.parent.name for path in storage.glob("studies/*/study.json"))
+    if study is None:
+        if not names:
+            raise FileNotFoundError(f"no study has been run in {storage}")
+        return names
+    name = Path(study).stem if study.endswith((".yaml", ".yml")) else study
+    if name not in names:
+        known = ", ".join(names) or "none"
+        raise FileNotFoundError(f"study {name} has not been run in {storage}; there are: {known}")
+    return [name]
 
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """Turns the errors that bad input leads to into a message without a traceback."""
+    """Turns the errors that bad input leads to into a message without a traceback.
+
+    To be put around what reads the input and not around the work, whose own errors are bugs.
+    """
     try:
         yield
     except (ValueError, FileNotFoundError, NotADirectoryError, PermissionError) as error:

@@ -1,7 +1,8 @@
 """`lkm-tune run`: search, curves and report of a study; the same command again continues it."""
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,7 +11,7 @@ from lkm_tune.cli.options import set_option, storage_option, user_errors
 if TYPE_CHECKING:
     from lkm_tune.search.engine import Ending
     from lkm_tune.search.folder import StudyFolder
-    from lkm_tune.study import Study
+    from lkm_tune.study import Study, TrialSpec
 
 DEFAULT_STUDY = "quickstart"
 # Exit codes: 1 is click's own for errors of the user.
@@ -38,33 +39,42 @@ def run(
       lkm-tune run my_study.yaml --storage /data/lkm --address auto
       lkm-tune run quickstart --set search.trials=20 --set curve.seeds=[1,2,3,4]
     """
-    with user_errors():
-        _run(study, storage.expanduser().resolve(), address, fresh, overrides)
-
-
-def _run(
-    name: str, storage: Path, address: str | None, fresh: bool, overrides: tuple[str, ...]
-) -> None:
     from lkm_tune.cli.catalog import make_catalog
-    from lkm_tune.cli.console import console
     from lkm_tune.search.folder import StudyFolder
     from lkm_tune.search.lock import StudyHeldError, hold
     from lkm_tune.study import find_study, load_study
+
+    storage = storage.expanduser().resolve()
+    with user_errors():
+        loaded = load_study(find_study(study), make_catalog(), overrides)
+    folder = StudyFolder(storage, loaded.name)
+    try:
+        with hold(folder.lock):
+            _prepare(loaded, folder, storage, address, fresh)
+            ending = _search(loaded, folder, storage)
+            _tell(ending, loaded, folder, storage)
+    except StudyHeldError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _prepare(
+    study: "Study", folder: "StudyFolder", storage: Path, address: str | None, fresh: bool
+) -> None:
+    """Everything that can be found wrong before any work starts, is."""
+    from lkm_tune.cli.console import console
+    from lkm_tune.search.engine import check_data, connect
+    from lkm_tune.search.slots import trial_slots
     from lkm_tune.tracking import tracking_uri
     from lkm_tune.tracking.experiments import retire_experiment
 
-    study = load_study(find_study(name), make_catalog(), overrides)
-    folder = StudyFolder(storage, study.name)
-    try:
-        with hold(folder.lock):
-            if fresh and folder.study.exists():
-                console.print(f"earlier results are kept in {folder.put_aside()}")
-                retire_experiment(tracking_uri(storage), study.name)
-            _settle(folder, study)
-            ending = _search(study, folder, storage, address)
-            _tell(ending, study, folder, storage)
-    except StudyHeldError as error:
-        raise click.ClickException(str(error)) from error
+    if fresh and folder.study.exists():
+        console.print(f"earlier results are kept in {folder.put_aside()}")
+        retire_experiment(tracking_uri(storage), study.name)
+    with user_errors():
+        check_data(study)
+        _settle(folder, study)
+        connect(address)
+        trial_slots(study.resources)
 
 
 def _settle(folder: "StudyFolder", study: "Study") -> None:
@@ -88,52 +98,70 @@ def _settle(folder: "StudyFolder", study: "Study") -> None:
     folder.write_study(study)
 
 
-def _search(
-    study: "Study", folder: "StudyFolder", storage: Path, address: str | None
-) -> "Ending":
-    """Runs what is left on Ray; MLflow has it all when this returns, or is told to be behind."""
+def _search(study: "Study", folder: "StudyFolder", storage: Path) -> "Ending":
+    """Runs what is left and reports; MLflow has it all when this returns, or is said not to."""
+    from lkm_tune.cli.answer import make_report, show_report
     from lkm_tune.cli.console import console
     from lkm_tune.cli.live import LiveView
-    from lkm_tune.search.engine import Engine, connect
+    from lkm_tune.search.engine import Engine
     from lkm_tune.tracking import StudyRecorder, tracking_uri
     from lkm_tune.tracking.callback import MlflowCallback
 
     engine = Engine(study, folder)
+    describe = partial(_describe, study)
     recorder = StudyRecorder(study, folder.path, tracking_uri(storage), storage / "artifacts")
     try:
-        recorder.catch_up(engine.ledger.all_records())
-        if not engine.planner.finished:
-            connect(address)
-        ending = engine.run([MlflowCallback(recorder), LiveView(engine)])
+        for record in engine.ledger.all_records():
+            # The ledger may know of ends that a killed driver could not record any more.
+            if record.state != "running":
+                outcome = (record.state, record.summary, record.reason)
+                recorder.recall(record.spec, describe(record.spec), *outcome)
+        ending = engine.run([MlflowCallback(recorder, describe), LiveView(engine)])
         for cell, phase, settings in engine.planner.curves:
             recorder.curve_settings(cell, settings, phase)
-        for cell in study.cells if ending.finished else ():
-            recorder.finish_cell(cell)
+        if ending.finished or ending.limit_reached:
+            for cell in study.cells:
+                recorder.finish_cell(cell)
+            recorder.flush()
+            report = make_report(study, storage, ended_by_limit=ending.limit_reached)
+            report.write(folder.report)
+            recorder.log_report(folder.report)
+            show_report(report)
     finally:
         behind = recorder.close()
-    if behind:
-        console.print(
-            f"{behind} records could not be delivered to MLflow; they are kept in {folder.path}, "
-            "and the same command again delivers them"
-        )
+        if behind:
+            console.print(
+                f"{behind} records could not be delivered to MLflow; they are kept in "
+                f"{folder.path}, and the same command again delivers them"
+            )
     return ending
 
 
+def _describe(study: "Study", trial: "TrialSpec") -> dict[str, Any]:
+    """A trial's training run with the defaults of its model written out, for MLflow."""
+    from lkm_tune.datasets import find_task
+    from lkm_tune.models import model_settings
+
+    config = study.run_config(trial).to_dict()
+    settings = {**model_settings(trial.cell.model), **config["model_settings"]}
+    return config | {"model_settings": settings, "unit": find_task(trial.cell.task).unit}
+
+
 def _tell(ending: "Ending", study: "Study", folder: "StudyFolder", storage: Path) -> None:
-    """The answer where there is one, what went wrong, and how to go on."""
-    from lkm_tune.cli.answer import make_report, show_report
+    """Where everything lies, what went wrong, and how to go on."""
     from lkm_tune.cli.console import console
     from lkm_tune.tracking import ui_command
 
-    again = f"lkm-tune run {study.name}"
     if not ending.finished and not ending.limit_reached:
-        console.print(f"interrupted; the same command continues ({again})")
+        console.print("interrupted: the same command again continues")
         raise SystemExit(INTERRUPTED)
-    report = make_report(study, folder, storage, limit_reached=ending.limit_reached)
-    show_report(report)
-    console.print(f"report:  {folder.report / 'report.html'}")
-    console.print(f"runs:    {ui_command(storage)}", soft_wrap=True)
-    console.print(f"answers: lkm-tune best-gamma --storage {storage} --study {study.name}")
+    lines = {
+        "report": str(folder.report / "report.html"),
+        "runs in MLflow": ui_command(storage),
+        "best γ": f"lkm-tune best-gamma --storage {storage} --study {study.name}",
+    }
+    for name, text in lines.items():
+        console.print(f"{name}: {text}", soft_wrap=True)
     if ending.limit_reached:
         console.print("a limit of the study ended it before its plan was done")
     for text in ending.without_curve:

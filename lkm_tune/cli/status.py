@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lkm_tune.cli.options import json_option, storage_option, user_errors
+from lkm_tune.cli.options import json_option, storage_option, study_names, user_errors
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -30,7 +30,7 @@ def status(study: str | None, storage: Path, as_json: bool) -> None:
     import json
 
     with user_errors():
-        planners = [_open(storage, name) for name in _names(storage, study)]
+        planners = [_open(storage, name) for name in study_names(storage, study)]
     if as_json:
         click.echo(json.dumps([_as_dict(planner) for planner in planners], indent=1))
         return
@@ -40,20 +40,6 @@ def status(study: str | None, storage: Path, as_json: bool) -> None:
         state = "finished" if planner.finished else "not finished"
         console.print(f"{planner.study.name}: {state}")
         console.print(cell_table(planner))
-
-
-def _names(storage: Path, study: str | None) -> list[str]:
-    names = sorted(path.parent.name for path in storage.glob("studies/*/study.json"))
-    if study is None:
-        if not names:
-            raise FileNotFoundError(f"no study has been run in {storage}")
-        return names
-    # A file's name stands for its study here: what was typed after `run` can be typed again.
-    name = Path(study).stem if study.endswith((".yaml", ".yml")) else study
-    if name not in names:
-        known = ", ".join(names) or "none"
-        raise FileNotFoundError(f"study {name} has not been run in {storage}; there are: {known}")
-    return [name]
 
 
 def _open(storage: Path, name: str) -> "Planner":

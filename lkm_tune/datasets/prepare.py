@@ -26,10 +26,9 @@ def prepare(
 ) -> MoleculeStore:
     """Opens the store of a source file, building it first where that was not yet done.
 
-    Building is done under a lock in a folder of its own, which gets its name only once it is
-    complete: an interrupted build leaves nothing that would be taken for a store, and of several
-    processes at once one builds while the others wait. What is in the cache is known by the
-    content of the source, so a file that was replaced is prepared anew.
+    A build gets its folder's name only once it is complete, so an interrupted one leaves nothing
+    that would be taken for a store; of several processes at once, one builds and the others wait.
+    The name is made from the source's content: a file that was replaced is prepared anew.
 
     Args:
         source: The dataset's file.
@@ -39,8 +38,7 @@ def prepare(
             `~/.cache/lkm-tune` where that is not set.
 
     Raises:
-        DataError: The source is no good, two atoms sit on one another, or the cache cannot be
-            written.
+        DataError: The source is no good, atoms coincide, or the cache cannot be written.
     """
     if not 0 < cutoff < np.inf:
         raise ValueError(f"the cutoff must be a positive number of Å, but is {cutoff}")
@@ -98,14 +96,9 @@ def build_store(molecules: Molecules, cutoff: float) -> MoleculeStore:
     found: dict[str, list[Array]] = {"edges": [], "bonds": []}
     counts: dict[str, list[IntArray]] = {"edges": [], "bonds": []}
     for first, last in _chunks(offsets):
-        begin, end = offsets[first], offsets[last]
+        begin = int(offsets[first])
         graphs = np.repeat(np.arange(last - first), molecules.n_atoms[first:last])
-        graph_index = torch.from_numpy(graphs)
-        pos = torch.from_numpy(molecules.pos[begin:end].astype(np.float64))
-        z = torch.from_numpy(molecules.z[begin:end].astype(np.int64))
-        edges = radius_edges(pos, graph_index, cutoff).numpy()
-        _check_distances(molecules, pos.numpy(), edges, int(begin))
-        bonds = covalent_bonds(z, pos, graph_index).numpy()
+        edges, bonds = _edges_and_bonds(molecules, begin, graphs, cutoff)
         for name, pairs in (("edges", edges), ("bonds", bonds)):
             # Pairs are grouped by their target, so those of one molecule lie side by side.
             graph_of_pair = graphs[pairs[1]]
@@ -130,6 +123,19 @@ def _chunks(offsets: IntArray) -> list[tuple[int, int]]:
     marks = np.arange(_ATOMS_PER_CHUNK, offsets[-1], _ATOMS_PER_CHUNK)
     cuts = np.unique([0, *np.searchsorted(offsets, marks), len(offsets) - 1])
     return [(int(first), int(last)) for first, last in zip(cuts[:-1], cuts[1:], strict=True)]
+
+
+def _edges_and_bonds(
+    molecules: Molecules, begin: int, graphs: IntArray, cutoff: float
+) -> tuple[IntArray, IntArray]:
+    """Edges [2, E] and bonds [2, B] of the atoms from `begin` on, which `graphs` assigns."""
+    span = slice(begin, begin + len(graphs))
+    pos = torch.from_numpy(molecules.pos[span].astype(np.float64))
+    z = torch.from_numpy(molecules.z[span].astype(np.int64))
+    graph_index = torch.from_numpy(graphs)
+    edges: IntArray = radius_edges(pos, graph_index, cutoff).numpy()
+    _check_distances(molecules, pos.numpy(), edges, begin)
+    return edges, covalent_bonds(z, pos, graph_index).numpy()
 
 
 def _check_distances(

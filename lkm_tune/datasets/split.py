@@ -47,6 +47,18 @@ def split_molecules(
     Raises:
         ValueError: A number below its bound, or more molecules asked for than there are.
     """
+    _check_sizes(n_molecules, n_train, n_val, n_test, seed)
+    generator = np.random.Generator(np.random.PCG64([_STREAM, seed]))
+    order = generator.permutation(n_molecules)
+    first_test = n_val + n_train if n_test is None else n_molecules - n_test
+    return Split(
+        train=np.sort(order[n_val : n_val + n_train]),
+        val=np.sort(order[:n_val]),
+        test=np.sort(order[first_test:]),
+    )
+
+
+def _check_sizes(n_molecules: int, n_train: int, n_val: int, n_test: int | None, seed: int) -> None:
     sizes = {"n_train": n_train, "n_val": n_val, "n_test": 1 if n_test is None else n_test}
     for name, size in sizes.items():
         if size < 1:
@@ -60,11 +72,3 @@ def split_molecules(
             "n_train + n_val + n_test must not exceed the number of molecules, but "
             f"{n_train} + {n_val} + {rest} = {asked} > {n_molecules}"
         )
-    generator = np.random.Generator(np.random.PCG64([_STREAM, seed]))
-    order = generator.permutation(n_molecules)
-    first_test = n_val + n_train if n_test is None else n_molecules - n_test
-    return Split(
-        train=np.sort(order[n_val : n_val + n_train]),
-        val=np.sort(order[:n_val]),
-        test=np.sort(order[first_test:]),
-    )

@@ -45,7 +45,9 @@ class AngularSum:
         """
         n_atoms, _, n_columns = self.harmonics.shape
         weighted = messages.unsqueeze(1) * radial
-        columns = weighted.index_select(0, self.entering).view(n_atoms, n_columns, -1)
+        columns = weighted.index_select(0, self.entering).view(
+            n_atoms, n_columns, messages.shape[1]
+        )
         sums = torch.bmm(self.harmonics, columns).flatten(0, 1)
         return sums.index_select(0, self.leaving_place)
 
@@ -62,7 +64,7 @@ def angular_sum(unit: Tensor, edge_index: Tensor, n_atoms: int, num_spherical: i
 
 
 def _rows(values: Tensor, table: Tensor) -> Tensor:
-    return values.index_select(0, table.flatten()).view(*table.shape, -1)
+    return values.index_select(0, table.flatten()).view(*table.shape, values.shape[1])
 
 
 def _table(atom: Tensor, n_atoms: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -39,7 +39,7 @@ def kinked_envelope(x: Tensor, exponent: int) -> Tensor:
 
 
 def _tail(x: Tensor, p: int) -> Tensor:
-    """a x^p + b x^(p+1) + c x^(p+2), which meets -1 at x = 1 with two vanishing derivatives."""
+    """The tail a x^p + b x^(p+1) + c x^(p+2): -1 at x = 1, first and second derivatives 0."""
     a, b, c = -(p + 1) * (p + 2) / 2, p * (p + 2), -p * (p + 1) / 2
     return x**p * (a + x * (b + x * c))
 
@@ -90,11 +90,11 @@ class SphericalBessel(nn.Module):
         self.register_buffer("norms", torch.tensor(norms, dtype=dtype), persistent=False)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         # A cast of the buffers from float32 to float64 would keep the rounding to float32.
         zeros, norms = bessel_tables(self.num_spherical, self.num_radial)
-        self.zeros = torch.tensor(zeros).to(self.zeros)
-        self.norms = torch.tensor(norms).to(self.norms)
+        kind = {"dtype": self.zeros.dtype, "device": self.zeros.device}
+        self.zeros, self.norms = torch.tensor(zeros, **kind), torch.tensor(norms, **kind)
         return self
 
     def forward(self, distance: Tensor, edge: Tensor, cosine: Tensor) -> Tensor:
@@ -123,8 +123,8 @@ def harmonics(cosine: Tensor, count: int) -> Tensor:
     """
     legendre = [torch.ones_like(cosine), cosine]
     for order in range(2, count):
-        previous = (2 * order - 1) * cosine * legendre[-1] - (order - 1) * legendre[-2]
-        legendre.append(previous / order)
+        term = (2 * order - 1) * cosine * legendre[-1] - (order - 1) * legendre[-2]
+        legendre.append(term / order)
     scale = [math.sqrt((2 * order + 1) / (4 * math.pi)) for order in range(count)]
     return torch.stack([s * p for s, p in zip(scale, legendre[:count], strict=True)], dim=-1)
 

@@ -26,6 +26,25 @@ class DimeNetPlusPlus(nn.Module):
     The state x lives on directed edges, [E, D]. The L + 1 output blocks sum it to atoms; the atom
     states are these sums S (`layers="sum"`, [N, D]) or what enters the last linear map of each
     output block (`"hidden"`, [N, out_emb_channels]). Forces are continuous at the cutoff.
+
+    Args:
+        hidden: D.
+        depth: L, the number of interaction blocks.
+        outputs: P.
+        layers: which atom states to return, "sum" or "hidden".
+        cutoff: radius of the graph in Å.
+        int_emb_size: size of a message while it passes an angle.
+        basis_emb_size: size of the embedded bases.
+        out_emb_channels: size of the states inside an output block.
+        num_spherical: Ls, angular functions.
+        num_radial: Nr, radial functions.
+        envelope_exponent: DimeNet's p minus 1.
+        num_before_skip: residual blocks before the skip connection.
+        num_after_skip: residual blocks after it.
+        num_output_layers: dense layers of an output block.
+
+    Raises:
+        ValueError: for a value out of range.
     """
 
     def __init__(
@@ -46,66 +65,29 @@ class DimeNetPlusPlus(nn.Module):
         num_after_skip: int = 2,
         num_output_layers: int = 3,
     ) -> None:
-        """Build as published; the defaults are the published size.
-
-        Args:
-            hidden: D.
-            depth: L, the number of interaction blocks.
-            outputs: P.
-            layers: which atom states to return, "sum" or "hidden".
-            cutoff: radius of the graph in Å.
-            int_emb_size: size of a message while it passes an angle.
-            basis_emb_size: size of the embedded bases.
-            out_emb_channels: size of the states inside an output block.
-            num_spherical: angular functions.
-            num_radial: radial functions.
-            envelope_exponent: DimeNet's p minus 1.
-            num_before_skip: residual blocks before the skip connection.
-            num_after_skip: residual blocks after it.
-            num_output_layers: dense layers of an output block.
-
-        Raises:
-            ValueError: for a value out of range.
-        """
+        """Build and initialise as published; the defaults are the published size."""
         super().__init__()
-        check_counts(
-            hidden=hidden,
-            depth=depth,
-            outputs=outputs,
-            int_emb_size=int_emb_size,
-            basis_emb_size=basis_emb_size,
-            out_emb_channels=out_emb_channels,
-            num_spherical=num_spherical,
-            num_radial=num_radial,
-            envelope_exponent=envelope_exponent,
-            num_before_skip=num_before_skip,
-            num_after_skip=num_after_skip,
-            num_output_layers=num_output_layers,
-        )
+        check_counts(hidden=hidden, depth=depth, outputs=outputs, num_spherical=num_spherical)
+        check_counts(num_radial=num_radial, envelope_exponent=envelope_exponent)
+        check_counts(int_emb_size=int_emb_size, basis_emb_size=basis_emb_size)
+        check_counts(out_emb_channels=out_emb_channels)
+        check_counts(0, num_before_skip=num_before_skip, num_after_skip=num_after_skip)
+        check_counts(0, num_output_layers=num_output_layers)
         check_lengths(cutoff=cutoff)
         check_layers(layers, ("sum", "hidden"), depth + 1)
         self.cutoff = float(cutoff)
         self.layers = layers
-        self.rbf = BesselRadial(num_radial, cutoff, envelope_exponent, smooth_envelope)
-        self.sbf = SphericalBessel(
-            num_spherical, num_radial, cutoff, envelope_exponent, smooth_envelope
-        )
+        envelope = (envelope_exponent, smooth_envelope)
+        self.rbf = BesselRadial(num_radial, cutoff, *envelope)
+        self.sbf = SphericalBessel(num_spherical, num_radial, cutoff, *envelope)
         self.emb = EmbeddingBlock(hidden, num_radial)
         self.output_blocks = nn.ModuleList(
             OutputBlock(hidden, out_emb_channels, outputs, num_radial, num_output_layers)
             for _ in range(depth + 1)
         )
+        sizes = (hidden, int_emb_size, basis_emb_size, num_spherical, num_radial)
         self.interaction_blocks = nn.ModuleList(
-            InteractionBlock(
-                hidden,
-                int_emb_size,
-                basis_emb_size,
-                num_spherical,
-                num_radial,
-                num_before_skip,
-                num_after_skip,
-            )
-            for _ in range(depth)
+            InteractionBlock(*sizes, num_before_skip, num_after_skip) for _ in range(depth)
         )
 
     def forward(self, batch: MoleculeBatch) -> ModelOutput:
@@ -237,7 +219,6 @@ class InteractionBlock(nn.Module):
 
     def _embedded(self, radial: Tensor) -> Tensor:
         """lin_sbf2(lin_sbf1(.)) for each l apart: [E, Ls, Nr] to [E, Ls, int_emb_size]."""
-        n_angular = radial.shape[1]
         both = (self.lin_sbf2.weight @ self.lin_sbf1.weight).view(-1, *radial.shape[1:])
         return torch.bmm(radial.transpose(0, 1), both.permute(1, 2, 0)).transpose(0, 1)
 

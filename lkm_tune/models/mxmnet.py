@@ -21,6 +21,22 @@ class MXMNet(MultiplexNet):
     Atom states: after each global and each local layer (`layers="both"`, 2L states) or after each
     local layer (`"local"`, L states). The energy jumps where a pair of atoms crosses the cutoff:
     messages pass through biased maps, so they do not end at zero there (as published).
+
+    Args:
+        hidden: D.
+        depth: L.
+        outputs: P.
+        layers: which atom states to return, "both" or "local".
+        cutoff: radius of the global graph in Å.
+        cutoff_local: range of the bases on bonds in Å.
+        elements: the atomic numbers that may occur, in the order of the embedding's rows.
+        num_rbf: radial functions of a distance.
+        num_spherical: Ls, angular functions of a pair of bonds.
+        num_radial: Nr, radial functions of a pair of bonds.
+        envelope_exponent: power p of the envelope.
+
+    Raises:
+        ValueError: for a value out of range, or fewer than two atom states.
     """
 
     def __init__(
@@ -38,24 +54,7 @@ class MXMNet(MultiplexNet):
         num_radial: int = 6,
         envelope_exponent: int = 5,
     ) -> None:
-        """Build with torch's default initialisation; the defaults are the published size.
-
-        Args:
-            hidden: D.
-            depth: L.
-            outputs: P.
-            layers: which atom states to return, "both" or "local".
-            cutoff: radius of the global graph in Å.
-            cutoff_local: range of the bases on bonds in Å.
-            elements: the atomic numbers that may occur, in the order of the embedding's rows.
-            num_rbf: radial functions of a distance.
-            num_spherical: angular functions of a pair of bonds.
-            num_radial: radial functions of a pair of bonds.
-            envelope_exponent: power p of the envelope.
-
-        Raises:
-            ValueError: for a value out of range, or fewer than two atom states.
-        """
+        """Build with torch's default initialisation; the defaults are the published size."""
         super().__init__(
             hidden,
             depth,

@@ -25,6 +25,22 @@ class PAMNet(MultiplexNet):
     network's unused projection `init_linear` is left out. The energy jumps where a pair of atoms
     crosses the cutoff: messages pass through biased maps, so they do not end at zero there (as
     published).
+
+    Args:
+        hidden: D.
+        depth: L.
+        outputs: P.
+        layers: which atom states to return, "both" or "local".
+        cutoff: radius of the global graph in Å.
+        cutoff_local: range of the bases on bonds in Å.
+        elements: the atomic numbers that may occur, in the order of the embedding's rows.
+        num_rbf: radial functions of a distance.
+        num_spherical: Ls, angular functions of a pair of bonds.
+        num_radial: Nr, radial functions of a pair of bonds.
+        envelope_exponent: power p of the envelope.
+
+    Raises:
+        ValueError: for a value out of range, or fewer than two atom states.
     """
 
     def __init__(
@@ -42,24 +58,7 @@ class PAMNet(MultiplexNet):
         num_radial: int = 6,
         envelope_exponent: int = 5,
     ) -> None:
-        """Build as published (torch's default initialisation, Glorot for the scores).
-
-        Args:
-            hidden: D.
-            depth: L.
-            outputs: P.
-            layers: which atom states to return, "both" or "local".
-            cutoff: radius of the global graph in Å.
-            cutoff_local: range of the bases on bonds in Å.
-            elements: the atomic numbers that may occur, in the order of the embedding's rows.
-            num_rbf: radial functions of a distance.
-            num_spherical: angular functions of a pair of bonds.
-            num_radial: radial functions of a pair of bonds.
-            envelope_exponent: power p of the envelope.
-
-        Raises:
-            ValueError: for a value out of range, or fewer than two atom states.
-        """
+        """Build and initialise as published (Glorot for the scores); defaults: published size."""
         super().__init__(
             hidden,
             depth,
@@ -101,7 +100,7 @@ class PAMNet(MultiplexNet):
 
 
 def _fuse(values: list[Tensor], scores: list[Tensor]) -> Tensor:
-    """Weigh global against local values of each depth and sum: lists of [N, P], [N, 1] to [N, P]."""
+    """Weigh global against local values at each depth, and sum: [N, P] and [N, 1] to [N, P]."""
     n_atoms, depth = values[0].shape[0], len(values) // 2
     score = functional.leaky_relu(torch.stack(scores, dim=1), 0.2).view(n_atoms, depth, 2, 1)
     value = torch.stack(values, dim=1).view(n_atoms, depth, 2, -1)

@@ -6,6 +6,7 @@ Our submodules carry the names of the published parameters, so a state goes in a
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -50,7 +51,7 @@ def from_published(
     model = build_model(name, **{k: v for k, v in taken.items() if k in known} | settings)
     wanted = model.state_dict()
     tensors = {
-        key: torch.as_tensor(value)
+        key: torch.tensor(value) if isinstance(value, np.ndarray) else torch.as_tensor(value)
         for key, value in state.items()
         if key not in _UNUSED.get(name, ())
     }

@@ -6,11 +6,13 @@ from numbers import Integral, Real
 from lkm_tune.graphs import HEAVIEST_ELEMENT
 
 
-def check_counts(**settings: object) -> None:
-    """Raise ValueError unless every setting is a whole number of at least 1."""
+def check_counts(least: int = 1, /, **settings: object) -> None:
+    """Raise ValueError unless every setting is a whole number of at least `least`."""
     for name, value in settings.items():
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-            raise ValueError(f"`{name}` must be a whole number >= 1, but got {name}={value!r}")
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+            raise ValueError(
+                f"`{name}` must be a whole number >= {least}, but got {name}={value!r}"
+            )
 
 
 def check_lengths(**settings: object) -> None:

@@ -11,10 +11,13 @@ from typing import Any
 import ray
 from ray import tune
 
+from lkm_tune.datasets import load_task
+from lkm_tune.models import build_model
 from lkm_tune.search.folder import StudyFolder
 from lkm_tune.search.ledger import Ledger, Record
 from lkm_tune.search.planner import Planner
 from lkm_tune.search.searcher import CellScheduler, StudySearcher
+from lkm_tune.search.slots import trial_slots
 from lkm_tune.search.trainable import LkmTrainable
 from lkm_tune.study import Study, TrialSpec
 
@@ -49,9 +52,20 @@ def connect(address: str | None) -> None:
     if address:
         ray.init(address=address, **quiet)
         return
-    # Ray would turn authentication on by itself, or not, by what it finds in the home folder.
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    # Without RAY_AUTH_MODE Ray asks for a token on what it starts itself, which is what we want.
+    # The mode cannot be set here: Ray reads it when it is imported.
     ray.init(address="local", include_dashboard=False, **quiet)
+
+
+def check_data(study: Study, cache: Path | None = None) -> None:
+    """Opens the data of every cell as its trials will, and prepares them where they are not yet.
+
+    Raises:
+        ValueError: if they are missing, damaged, or fewer than the study asks for.
+    """
+    for cell in study.cells:
+        cutoff = build_model(cell.model, **study.models[cell.model]).cutoff
+        load_task(cell.task, study.data, study.seed, cutoff, cache)
 
 
 class Engine:
@@ -71,7 +85,7 @@ class Engine:
         Args:
             callbacks: Tune callbacks that watch it.
         """
-        searcher = StudySearcher(self.planner, self._config, self._after)
+        searcher = StudySearcher(self.planner, self._config, self._after, self._slots)
         if not self.planner.finished:
             self._tune(searcher, callbacks)
         return Ending(
@@ -87,6 +101,9 @@ class Engine:
         # The ledger is what a study continues from: Tune's own records are not kept.
         os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
         os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "1e9"
+        # How many trials are out is the searcher's to say.
+        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "1000"
+        os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
         resources = self.study.resources
         with TemporaryDirectory(prefix="lkm-tune-") as scratch:
             tune.run(
@@ -103,6 +120,9 @@ class Engine:
                 verbose=0,
                 log_to_file=False,
             )
+
+    def _slots(self) -> int:
+        return trial_slots(self.study.resources)
 
     def _config(self, spec: TrialSpec) -> dict[str, Any]:
         return {

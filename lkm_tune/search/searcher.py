@@ -1,5 +1,6 @@
 """The study as Tune sees it: a searcher that hands out its trials, a scheduler that stops some."""
 
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from lkm_tune.study import TrialSpec
 STOPPED = "stopped by successive halving"
 
 
-class StudySearcher(Searcher):  # type: ignore[misc]
+class StudySearcher(Searcher):
     """Hands the planner's trials to Tune and enters their ends into the ledger.
 
     It keeps nothing that the ledger does not have, so Tune's snapshots of it are empty.
@@ -26,8 +27,18 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         planner: Planner,
         config_of: Callable[[TrialSpec], dict[str, Any]],
         on_end: Callable[[TrialSpec], None],
+        slots: Callable[[], int],
     ) -> None:
-        """`config_of` makes the Tune config of a trial; `on_end` hears of every trial's end."""
+        """Nothing is asked of the planner yet.
+
+        Args:
+            planner: of the study.
+            config_of: makes the Tune config of a trial.
+            on_end: hears of every trial's end.
+            slots: how many trials the cluster holds at present. No more are handed out: what
+                waits would have been suggested with less knowledge, and a waiting trial takes
+                over the actor of the next one that ends while its own is still starting.
+        """
         super().__init__(metric="val_error", mode="min")
         self.planner = planner
         self.ledger: Ledger = planner.ledger
@@ -36,16 +47,17 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         self._config_of = config_of
         self._on_end = on_end
         self._live: dict[str, TrialSpec] = {}
+        self._slots = slots
         plan = planner.study.search
-        self._max_concurrent = plan.max_concurrent
+        self._most = plan.max_concurrent or sys.maxsize
         self._deadline = time.monotonic() + 3600 * plan.time_limit if plan.time_limit else None
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> Any:
         """The next trial's config, None while there is none, FINISHED at the end."""
         if self._deadline is not None and time.monotonic() > self._deadline:
             self.limit_reached = not self.planner.finished
             return str(Searcher.FINISHED)
-        if self._max_concurrent and len(self._live) >= self._max_concurrent:
+        if len(self._live) >= min(self._slots(), self._most):
             return None
         spec = self.planner.next()
         if spec is None:
@@ -86,12 +98,12 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         """Nothing: the ledger has it."""
 
 
-class CellScheduler(FIFOScheduler):  # type: ignore[misc]
+class CellScheduler(FIFOScheduler):
     """Stops search trials by successive halving within their cell; curve points never."""
 
     def __init__(self, searcher: StudySearcher) -> None:
         """Judges by the searcher's ledger."""
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._searcher = searcher
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from lkm_tune.study import RunConfig
 from lkm_tune.training import EpochResult, TrainingRun
 
 
-class LkmTrainable(tune.Trainable):  # type: ignore[misc]
+class LkmTrainable(tune.Trainable):
     """Trains the run that a trial stands for, from the newest checkpoint that anyone left.
 
     The config has `run` (a `RunConfig` as plain data), `folder` (the trial's, on storage that

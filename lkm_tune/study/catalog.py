@@ -14,12 +14,12 @@ class Catalog:
 
     Attributes:
         models: name of a model -> names of its settings with their defaults. A default also says
-            what kind of value a setting takes, where it is a number, text or true/false.
+            what kind of value a setting takes, where it is a number, text, truth or a tuple.
         tasks: the names of tasks; a study matches them without regard to case.
         own_model: the settings, as in `models`, of a user's own model `package.module:build`.
             Raises ValueError, in a sentence, where there is no such model. None: there are none.
         try_model: builds a model, only to see whether it can be built: `try_model(name,
-            settings)` raises ValueError where it cannot. None: it is not tried.
+            settings)` raises ValueError or TypeError where it cannot. None: it is not tried.
     """
 
     models: Mapping[str, Mapping[str, Any]]

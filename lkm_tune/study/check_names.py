@@ -30,7 +30,13 @@ _PLANS = {
     for field in fields(plan)
 }
 """A setting outside the models -> (its class, its section of the file, its default)."""
-_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+_KINDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    tuple: "a list",
+}
 
 
 def check_names(study: Study, catalog: Catalog) -> Iterator[Finding]:
@@ -88,7 +94,12 @@ def twice(path: KeyPath, name: str, value: Any) -> Finding:
 
 
 def _searched(study: Study, known: Settings) -> Iterator[Finding]:
-    common = [name for name in next(iter(known.values()), {}) if _lacking(known, name) == []]
+    defaults_of_one = next(iter(known.values()), {})
+    common = [
+        name
+        for name, default in defaults_of_one.items()
+        if not _lacking(known, name) and not isinstance(default, tuple)
+    ]
     names = ["gamma", *common, *(name for name in _PLANS if name not in NOT_SEARCHED)]
     for name, values in study.space.items():
         path: KeyPath = ("space", name)
@@ -107,6 +118,8 @@ def _searched(study: Study, known: Settings) -> Iterator[Finding]:
         elif lacking:
             said = f"only a setting of every model can be searched, and {lacking[0]} has none such"
             yield Finding((path, ("models",)), said, None, tuple(names))
+        elif isinstance(defaults_of_one[name], tuple):
+            yield Finding((path,), "cannot be searched: it takes a list")
         else:
             for defaults in known.values():
                 yield from _range_of_model(name, defaults[name], values)
@@ -161,8 +174,9 @@ def _range_of_model(name: str, default: Any, values: Range) -> Iterator[Finding]
 def _misfit(name: str, default: Any, value: Any) -> str | None:
     """The rule that `value` breaks as a setting whose default is `default`; None if it fits."""
     kind = type(default)
-    fits = isinstance(value, int | float) if kind is float else isinstance(value, kind)
-    if kind in _KINDS and (not fits or (isinstance(value, bool) and kind is not bool)):
+    accepted: Any = {float: int | float, tuple: list | tuple}.get(kind, kind)
+    fits = isinstance(value, accepted) and (kind is bool or not isinstance(value, bool))
+    if kind in _KINDS and not fits:
         return f"must be {_KINDS[kind]}"
     if name == "depth" and isinstance(value, int) and value < 1:
         return "must be at least 1"
@@ -174,18 +188,19 @@ def _built(study: Study, build: Build, known: Settings) -> Iterator[Finding]:
     for model in known:
         fixed = study.models[model]
         if said := _failure(build, model, fixed):
-            yield Finding((("models", model),), f"cannot be built: {said}")
+            alone = [name for name in fixed if _failure(build, model, {name: fixed[name]})]
+            yield Finding((("models", model, *alone[:1]),), f"cannot be built: {said}")
             continue
         for name, values in study.space.items():
             ends = _ends(name, values) if name in known[model] else []
             for path, value in ends:
                 if said := _failure(build, model, {**fixed, name: value}):
-                    yield Finding((path,), f"{model} cannot be built: {said}", shown(value))
+                    yield Finding((path,), f"{model} cannot be built: {said}")
 
 
 def _failure(build: Build, model: str, settings: Mapping[str, Any]) -> str | None:
     try:
         build(model, settings)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         return str(error)
     return None

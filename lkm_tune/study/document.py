@@ -118,9 +118,7 @@ def read_document(text: str, file: str, root: KeyPath = ()) -> Document:
         loader = _Loader(text)
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
-        place = error.problem_mark or error.context_mark
-        said = ", ".join(part for part in (error.context, error.problem) if part)
-        raise StudyError([_no_yaml(file, place.line + 1 if place else 1, said)]) from error
+        raise StudyError([_no_yaml(file, *_syntax(error, text))]) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, int(error.position)) + 1
         raise StudyError([_no_yaml(file, line, error.reason)]) from error
@@ -131,6 +129,15 @@ def read_document(text: str, file: str, root: KeyPath = ()) -> Document:
     data = None if node is None else reader.read(node, root)
     reader.marks.setdefault(root, Mark(file, 1))
     return Document(file, data, reader.marks, tuple(reader.findings))
+
+
+def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str]:
+    """The line of a syntax error, within the text, and what PyYAML says about it."""
+    begun = error.context_mark.line + 1 if error.context_mark else None
+    line = error.problem_mark.line + 1 if error.problem_mark else begun or 1
+    since = f" (line {begun})" if begun and begun != line else ""
+    said = [f"{error.context}{since}" if error.context else "", error.problem or ""]
+    return max(1, min(line, len(text.splitlines()))), ", ".join(filter(None, said))
 
 
 def _no_yaml(file: str, line: int, reason: str) -> Problem:

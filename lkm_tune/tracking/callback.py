@@ -1,6 +1,7 @@
 """The Tune callback: hands what Ray Tune tells about trials to the recorder."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback
@@ -73,8 +74,16 @@ class MlflowCallback(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """A trial failed and is not tried again."""
-        lines = str(trial.get_error() or "unknown error").strip().splitlines()
-        self._recorder.end(_spec(trial), "failed", reason="\n".join(lines[-LAST_LINES:]))
+        self._recorder.end(_spec(trial), "failed", reason=_last_lines(trial.error_file))
+
+
+def _last_lines(file: str | None) -> str:
+    # Not `trial.get_error()`: it looks where the file will be copied to later.
+    try:
+        lines = Path(file or "").read_text(errors="replace").strip().splitlines()
+    except OSError as error:
+        return f"Ray Tune left no error text: {error}"
+    return "\n".join(lines[-LAST_LINES:])
 
 
 def _spec(trial: Trial) -> TrialSpec:

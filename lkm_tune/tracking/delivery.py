@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -14,6 +15,11 @@ CHUNK = 1000
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds between two attempts while MLflow cannot be reached; each pause doubles the last."""
+
+
+REST = 20.0
+"""How many times as long as a delivery took the thread rests before the next. MLflow's cost is
+mostly one per call, so that rarer deliveries of more records leave the driver its processor."""
 
 
 class UnreachableError(Exception):
@@ -46,7 +52,7 @@ class Delivery:
         Args:
             outbox: The records.
             connect: Makes the writer; raises `UnreachableError` when that is not possible now.
-            interval: Seconds over which records are gathered into batches.
+            interval: Seconds over which records are gathered into batches, at least.
         """
         self._outbox = outbox
         self._connect = connect
@@ -101,12 +107,16 @@ class Delivery:
 
     def _run(self) -> None:
         pause = 0.0
+        rest = self._interval
         closing = False
         try:
             # Closing waits for one attempt, not for a server that does not come back.
             while not (closing and (pause or self._has_delivered(self._outbox.size))):
-                closing = self._wait(pause)
+                closing = self._wait(max(rest, pause))
+                started = time.monotonic()
                 pause = self._try(pause)
+                rest = max(self._interval, REST * (time.monotonic() - started))
+                rest = min(rest, LONGEST_PAUSE)
                 self.notify()
         except Exception:
             logger.exception(
@@ -117,13 +127,13 @@ class Delivery:
         finally:
             self.notify()
 
-    def _wait(self, pause: float) -> bool:
-        """Wait for records, then a little longer for more; returns whether to close."""
+    def _wait(self, seconds: float) -> bool:
+        """Wait for records, then these seconds for more; returns whether to close."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._in_haste() or not self._has_delivered(self._outbox.size)
             )
-            self._changed.wait_for(self._in_haste, max(self._interval, pause))
+            self._changed.wait_for(self._in_haste, seconds)
             self._hurry = False
             return self._closing
 

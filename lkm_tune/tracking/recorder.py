@@ -28,7 +28,7 @@ class StudyRecorder:
         folder: Path,
         tracking_uri: str,
         artifact_root: Path | None = None,
-        interval: float = 1.0,
+        interval: float = 2.0,
     ) -> None:
         """Open the outbox and begin to deliver what an earlier recorder left in it.
 
@@ -37,7 +37,7 @@ class StudyRecorder:
             folder: The study's folder, where the outbox lies.
             tracking_uri: The MLflow, as `tracking_uri` gives it.
             artifact_root: Folder under which a study's files lie when MLflow is a database.
-            interval: Seconds over which records are gathered into batches.
+            interval: Seconds over which records are gathered into batches, at least.
 
         Raises:
             OSError: The outbox cannot be opened.

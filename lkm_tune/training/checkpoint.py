@@ -61,7 +61,8 @@ class Checkpoints:
             os.fsync(file.fileno())
         part.replace(path)
         for old in before:
-            if old != path:
+            # A later attempt's are not ours to delete: it took over while we were cut off.
+            if old != path and old.parent.name <= attempt.name:
                 old.unlink(missing_ok=True)
 
     def discard(self) -> None:

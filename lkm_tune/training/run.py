@@ -85,7 +85,7 @@ class TrainingRun:
             losses=losses,
             kd_ratio=self.config.gamma * losses["kd"] / prediction if prediction else math.nan,
             val_error=val_error,
-            lr=self.schedule.get_last_lr()[0],
+            lr=float(self.schedule.get_last_lr()[0]),
             seconds=time.perf_counter() - start,
         )
         self.history.append(result)
@@ -119,7 +119,7 @@ class TrainingRun:
             kd = layer_mixing_loss(output.layers, lkm.distance, lkm.reduction, lkm.teacher)
         total = prediction + gamma * kd if gamma > 0 else prediction
         self.optimizer.zero_grad()
-        total.backward()
+        torch.autograd.backward(total)
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.training.clip_norm)
         self.optimizer.step()
         self.schedule.step()

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 def warmup_cosine(step: int, warmup_steps: int, total_steps: int) -> float:
     """Factor of the learning rate at `step` (0-based): linear warmup, then cosine annealing.
@@ -39,7 +41,7 @@ def averaged_model(model: nn.Module, decay: float) -> AveragedModel:
     hundred steps of a small study.
     """
 
-    def update(averages: list[Tensor], weights: list[Tensor], n_averaged: Tensor | int) -> None:
+    def update(averages: Tensors, weights: Tensors, n_averaged: Tensor | int) -> None:
         n = int(n_averaged)
         torch._foreach_lerp_(averages, weights, 1.0 - min(decay, (1 + n) / (10 + n)))
 

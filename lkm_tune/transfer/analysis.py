@@ -91,9 +91,7 @@ def gain_on_own_control(cell: CellCurve) -> tuple[float, float, float]:
     return -float(np.expm1(mean)), float(low), float(high)
 
 
-def compare(
-    cells: Sequence[CellCurve], gains: Sequence[Gain], margin: float
-) -> tuple[Pair, ...]:
+def compare(cells: Sequence[CellCurve], gains: Sequence[Gain], margin: float) -> tuple[Pair, ...]:
     """Every ordered pair of different cells with regret and verdict."""
     order = [(s, t) for s in range(len(cells)) for t in range(len(cells)) if s != t]
     regrets = [transfer_regret(cells[s], cells[t], margin) for s, t in order]
@@ -111,7 +109,9 @@ def compare(
             verdict=verdict,
             seeds_needed=_seeds_needed(
                 regret, gains[t], min(cells[s].seeds, cells[t].seeds), margin, decisions.p_needed
-            ) if verdict.verdict == UNDECIDED else np.nan,
+            )
+            if verdict.verdict == UNDECIDED
+            else np.nan,
         )
         for (s, t), regret, verdict in zip(order, regrets, decisions.verdicts, strict=True)
     )

@@ -63,7 +63,7 @@ class CurveModel:
 
     def left_over(self, pair: int) -> Array:
         """Variance of the grid given the measured points in units of σ², shape [G, G]."""
-        return self._left_over[pair // len(RATIOS)] * self._ratios[pair]
+        return np.asarray(self._left_over[pair // len(RATIOS)] * self._ratios[pair])
 
     def fit(self, information: Information, prior: NoisePrior) -> CurveFit:
         """Posterior of the curve given the information of some seeds."""
@@ -81,7 +81,10 @@ class CurveModel:
             self.log_prior - 0.5 * np.linalg.slogdet(posterior)[1] - 0.5 * dof * np.log(scale)
         )
         weight = np.exp(log_weight - log_weight.max())
-        return CurveFit(self, covariance, theta, scale, dof, weight / weight.sum(), sees_control)
+        return CurveFit(
+            self, np.asarray(covariance, dtype=np.float64), theta, scale, dof,
+            weight / weight.sum(), sees_control,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

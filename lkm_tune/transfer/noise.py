@@ -37,12 +37,15 @@ class Information:
         vector: b = Σ_s Z_sᵀ P_s y_s, shape [J].
         rss: Σ_s y_sᵀ P_s y_s.
         dof: Σ_s (runs of s − 1).
+        sees_control: whether the level of the curve against the control is known, or only its
+            shape.
     """
 
     matrix: Array
     vector: Array
     rss: float
     dof: int
+    sees_control: bool
 
     def __add__(self, other: Information) -> Information:
         """The information of both, which must come from different seeds."""
@@ -51,13 +54,8 @@ class Information:
             self.vector + other.vector,
             self.rss + other.rss,
             self.dof + other.dof,
+            self.sees_control or other.sees_control,
         )
-
-    @property
-    def sees_control(self) -> bool:
-        """Whether the level of the curve against the control is known (else only its shape)."""
-        ones = np.ones(len(self.vector))
-        return bool(ones @ self.matrix @ ones > 1e-9)
 
 
 def seed_information(log_errors: Array) -> Information:
@@ -69,11 +67,13 @@ def seed_information(log_errors: Array) -> Information:
     seen = np.flatnonzero(~np.isnan(log_errors))
     size = len(log_errors) - 1
     if len(seen) < 2:
-        return Information(np.zeros((size, size)), np.zeros(size), 0.0, 0)
+        return Information(np.zeros((size, size)), np.zeros(size), 0.0, 0, False)
     design = np.eye(size + 1)[seen][:, 1:]
     y = log_errors[seen] - log_errors[seen].mean()
     centred = design - design.mean(axis=0)
-    return Information(centred.T @ centred, centred.T @ y, float(y @ y), len(seen) - 1)
+    return Information(
+        centred.T @ centred, centred.T @ y, float(y @ y), len(seen) - 1, bool(seen[0] == 0)
+    )
 
 
 def total(parts: Iterable[Information]) -> Information:

@@ -9,13 +9,16 @@ seed k knows nothing of the choice.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
+from lkm_tune.transfer.bend import Bend, bend_for
 from lkm_tune.transfer.curve import CurveFit, CurveModel
-from lkm_tune.transfer.noise import Array, Information, NoisePrior, total
+from lkm_tune.transfer.noise import Array, Information, NoisePrior, pure_error, total
 from lkm_tune.transfer.runs import CurveRuns
 
 LEVEL = 0.95
@@ -28,19 +31,24 @@ _SET_DRAWS = 2000
 class CellCurve:
     """A cell's runs with the fitted curve and what cross-fitting says of its best γ.
 
+    The fit lives on the bent scale of `lkm_tune.transfer.bend`, which keeps the order of all γ;
+    what is read from a cell is log error relative to the control.
+
     Attributes:
         runs: the measured runs.
-        fit: posterior of the curve given all seeds.
-        draws: of the log error relative to the control on the grid, shape [D, G]; None with one
-            seed, where the noise between seeds cannot be known.
+        bend: the scale of the fit.
+        fit: posterior of the bent curve given all seeds.
+        bent_draws: of the bent curve on the grid, shape [D, G]; None with one seed, where the noise
+            between seeds cannot be known.
         choices: grid index of γ̂_{−k} by seed k.
-        held_out: the smoothed curve of seed k alone by seed k, each of shape [G], on the level of
-            the whole fit.
+        held_out: the smoothed bent curve of seed k alone by seed k, each of shape [G], on the level
+            of the whole fit.
     """
 
     runs: CurveRuns
+    bend: Bend
     fit: CurveFit
-    draws: Array | None
+    bent_draws: Array | None
     choices: dict[tuple[str, int], int]
     held_out: dict[tuple[str, int], Array]
 
@@ -56,27 +64,37 @@ class CellCurve:
 
     @cached_property
     def mean(self) -> Array:
-        """Posterior mean of the log error relative to the control, shape [G]."""
-        return self.fit.mean
+        """The fitted curve: log error relative to the control, shape [G]."""
+        return self.bend.unbend(self.fit.mean)
+
+    @cached_property
+    def draws(self) -> Array | None:
+        """Draws of the curve, shape [D, G], None with one seed."""
+        return None if self.bent_draws is None else self.bend.unbend(self.bent_draws)
 
     @property
     def best(self) -> int:
         """Grid index of the best γ."""
         return int(np.argmin(self.mean))
 
+    def cross_fitted(self, places: Mapping[tuple[str, int], int]) -> float:
+        """Mean over seeds k of seed k's own curve at a grid index that other runs chose."""
+        levels = [self.held_out[k][i] for k, i in places.items()]
+        return float(self.bend.unbend(np.mean(levels)))
+
     @cached_property
     def honest_level(self) -> float:
         """Cross-fitted log error relative to the control at the γ chosen on the other seeds."""
-        return float(np.mean([self.held_out[k][i] for k, i in self.choices.items()]))
+        return self.cross_fitted(self.choices)
 
     @cached_property
     def honest_draws(self) -> Array:
         """Draws around `honest_level`, shape [D]: how sure the level at the chosen γ is."""
-        if self.draws is None:
+        if self.bent_draws is None:
             raise ValueError(f"{self.runs.key}: one seed has no held-out seed to be judged on")
         chosen = list(self.choices.values())
-        optimism = self.honest_level - float(self.mean[chosen].mean())
-        return np.asarray(self.draws[:, chosen].mean(axis=1) + optimism)
+        luck = np.mean([self.held_out[k][i] - self.fit.mean[i] for k, i in self.choices.items()])
+        return self.bend.unbend(self.bent_draws[:, chosen].mean(axis=1) + luck)
 
     @cached_property
     def lowest_draws(self) -> Array:
@@ -86,23 +104,24 @@ class CellCurve:
         return np.asarray(self.draws.min(axis=1))
 
     @cached_property
-    def as_good(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def as_good(self) -> NDArray[np.bool_]:
         """Which γ of the grid are not significantly worse than the best, shape [G].
 
         Comparisons with the best (J. C. Hsu, Multiple Comparisons, 1996, section 4.2): γ is left
         out when its error is above that of some other γ' by more than the 95 % point of the largest
         standardised deviation over all γ', taken from the posterior draws of the curve.
         """
-        if self.draws is None:
+        if self.bent_draws is None:
             return np.ones(len(self.grid), dtype=bool)
-        centred = self.draws[:_SET_DRAWS] - self.draws[:_SET_DRAWS].mean(axis=0)
+        draws, mean = self.bent_draws[:_SET_DRAWS], self.fit.mean
+        centred = draws - draws.mean(axis=0)
         within = np.zeros(len(self.grid), dtype=bool)
         for i in range(len(self.grid)):
             difference = centred[:, [i]] - centred
             spread = np.maximum(difference.std(axis=0), 1e-12)
             spread[i] = np.inf
             allowed = np.quantile((difference / spread).max(axis=1), LEVEL)
-            within[i] = ((self.mean[i] - self.mean) / spread).max() <= allowed
+            within[i] = ((mean[i] - mean) / spread).max() <= allowed
         within[self.best] = True
         return within
 
@@ -125,16 +144,22 @@ def fit_cell(runs: CurveRuns, prior: NoisePrior, seed: int) -> CellCurve:
         prior: what the cells together say on the noise.
         seed: of the draws. They depend on it and the cell only, not on which cells are beside it.
     """
-    parts = runs.information()
+    raw = runs.information()
     model = CurveModel(np.log10(runs.gammas))
-    empty = Information(np.zeros((len(model.x),) * 2), np.zeros(len(model.x)), 0.0, 0)
-    fit = model.fit(total(parts.values()) if parts else empty, prior)
+    everything = total(raw.values()) if raw else _nothing(len(model.x))
+    bend, at = bend_for(everything, np.sqrt(pure_error(everything).variance))
+    parts = {seed: bend.information(part, at) for seed, part in raw.items()}
+    fit = model.fit(bend.information(everything, at), prior)
     rng = np.random.default_rng([seed, zlib.crc32(repr(tuple(runs.key)).encode())])
     if len(parts) < 2:
-        return CellCurve(runs, fit, None, {}, dict.fromkeys(parts, fit.mean))
+        return CellCurve(runs, bend, fit, None, {}, dict.fromkeys(parts, fit.mean))
     choices = {k: _choice(model, parts, k, prior) for k in parts}
     held_out = {k: _on_level(fit, parts[k], len(parts)) for k in parts}
-    return CellCurve(runs, fit, fit.draw(rng), choices, held_out)
+    return CellCurve(runs, bend, fit, fit.draw(rng), choices, held_out)
+
+
+def _nothing(size: int) -> Information:
+    return Information(np.zeros((size, size)), np.zeros(size), 0.0, 0, False)
 
 
 def _choice(

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lkm_tune.transfer.noise import Array
 from lkm_tune.transfer.optimum import LEVEL, CellCurve
@@ -42,7 +43,7 @@ class Regret:
     p_beyond: float
 
 
-UNKNOWN = Regret(np.nan, np.nan, np.nan, np.nan, 1.0, 1.0)
+UNKNOWN = Regret(np.nan, np.nan, np.nan, np.nan, np.nan, np.nan)
 """With one seed in either cell nothing can be said."""
 
 
@@ -51,21 +52,20 @@ def transfer_regret(source: CellCurve, target: CellCurve, margin: float) -> Regr
 
     A seed that both cells share is held out of both choices at once.
     """
-    if source.draws is None or target.draws is None:
+    if source.bent_draws is None or target.bent_draws is None:
         return UNKNOWN
-    choices = {
-        k: source.grid[source.choices.get(k, source.best)] for k in target.choices
-    }
-    drawn = source.grid[source.draws.argmin(axis=1)]
+    choices = {k: source.grid[source.choices.get(k, source.best)] for k in target.choices}
+    drawn = source.grid[source.bent_draws.argmin(axis=1)]
     return _regret(target, choices, drawn, margin)
 
 
 def fixed_regret(gamma: float, target: CellCurve, margin: float) -> Regret:
     """Regret of a given γ > 0 in the target."""
-    if target.draws is None:
+    if target.bent_draws is None:
         return UNKNOWN
     x = float(np.log10(gamma))
-    return _regret(target, dict.fromkeys(target.choices, x), np.full(len(target.draws), x), margin)
+    drawn = np.full(len(target.bent_draws), x)
+    return _regret(target, dict.fromkeys(target.choices, x), drawn, margin)
 
 
 def upper_tail(draws: Array, bound: float) -> float:
@@ -76,11 +76,10 @@ def upper_tail(draws: Array, bound: float) -> float:
 def _regret(
     target: CellCurve, choices: dict[tuple[str, int], float], drawn: Array, margin: float
 ) -> Regret:
-    assert_draws = target.draws
-    if assert_draws is None:
+    if target.draws is None:
         return UNKNOWN
     index = _nearest(target.grid, drawn)
-    at_source = assert_draws[np.arange(len(index)), index]
+    at_source = target.draws[np.arange(len(index)), index]
     above, outside = _outside(target, drawn)
     high = np.where(outside, np.inf, at_source - target.lowest_draws)
     low = np.where(outside, 0.0, at_source - target.honest_draws)
@@ -106,7 +105,7 @@ def _cross_fitted(target: CellCurve, choices: dict[tuple[str, int], float]) -> f
     if outside.mean() >= 0.5:
         return np.nan
     index = _nearest(target.grid, places)
-    return float(np.mean([target.held_out[k][i] for k, i in zip(choices, index, strict=True)]))
+    return target.cross_fitted(dict(zip(choices, index.tolist(), strict=True)))
 
 
 def _outside(target: CellCurve, x: Array) -> tuple[Array, Array]:
@@ -122,11 +121,11 @@ def _outside(target: CellCurve, x: Array) -> tuple[Array, Array]:
     return diverges, outside
 
 
-def _nearest(grid: Array, x: Array) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+def _nearest(grid: Array, x: Array) -> NDArray[np.int64]:
     if len(grid) == 1:
-        return np.zeros(len(x), dtype=np.intp)
+        return np.zeros(len(x), dtype=np.int64)
     step = (grid[-1] - grid[0]) / (len(grid) - 1)
-    return np.clip(np.rint((x - grid[0]) / step), 0, len(grid) - 1).astype(np.intp)
+    return np.asarray(np.clip(np.rint((x - grid[0]) / step), 0, len(grid) - 1), dtype=np.int64)
 
 
 def _quantile(draws: Array, level: float) -> float:

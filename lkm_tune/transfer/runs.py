@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lkm_tune.transfer.noise import Array, Information, seed_information
+from lkm_tune.transfer.plain import percent
 
 LEARNT = 0.3
 """A network has learnt something when it beats predicting the mean by this fraction."""
@@ -37,7 +38,7 @@ class CurveRuns:
         gammas: usable γ > 0, increasing, shape [J].
         seeds: S labels (study, seed).
         log_error: shape [S, 1 + J], the control first, NaN where no run is.
-        outcome: the column the errors are from, `test_error` or (where no test error is) `val_error`.
+        outcome: the column the errors are from: `test_error`, or where there is none `val_error`.
         diverged: γ at which at least half of the runs diverged.
         below: the nearest diverging γ below the usable range, if any.
         above: the nearest diverging γ above the usable range, if any.
@@ -82,8 +83,11 @@ def split_cells(runs: pd.DataFrame) -> Iterator[CurveRuns]:
     A cell with no finished run at any γ > 0 is left out here; `unfinished_cells` names them.
     """
     curve = runs[runs["phase"] == "curve"]
-    for labels, rows in curve.groupby(list(CellKey._fields), sort=True):
-        key = CellKey(str(labels[0]), str(labels[1]), int(labels[2]), int(labels[3]))
+    for _, rows in curve.groupby(list(CellKey._fields), sort=True):
+        first = rows.iloc[0]
+        key = CellKey(
+            str(first["model"]), str(first["task"]), int(first["depth"]), int(first["n_train"])
+        )
         if ((rows["status"] == "complete") & (rows["gamma"] > 0)).any():
             yield _cell(key, rows, _own_control(key, runs, curve))
 
@@ -141,9 +145,7 @@ def _outcome(rows: pd.DataFrame, notes: list[str]) -> str:
     return "val_error"
 
 
-def _note_left_out(
-    rows: pd.DataFrame, done: pd.DataFrame, outcome: str, notes: list[str]
-) -> None:
+def _note_left_out(rows: pd.DataFrame, done: pd.DataFrame, outcome: str, notes: list[str]) -> None:
     for status, why in (("stopped", "were stopped before the full budget"), ("failed", "failed")):
         count = int((rows["status"] == status).sum())
         if count:
@@ -207,8 +209,8 @@ def _note_learning(done: pd.DataFrame, outcome: str, notes: list[str]) -> None:
     ratio = float((control[outcome] / control[mean_error]).median())
     if ratio > 1 - LEARNT:
         notes.append(
-            f"the error at γ = 0 is {ratio:.0%} of the error of predicting the mean; a curve of a"
-            " network that learnt nothing says nothing"
+            f"the error at γ = 0 is {percent(ratio)} of the error of predicting the mean; a curve"
+            " of a network that learnt nothing says nothing"
         )
 
 

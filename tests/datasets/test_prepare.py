@@ -107,9 +107,10 @@ def test_an_interrupted_build_leaves_nothing_and_can_be_done_again(
     # A killed process cannot even clean up.
     partial = cache / f"{_key(source, 5.0)}.partial"
     partial.mkdir()
-    (partial / "z.npy").write_bytes(b"half")
+    (partial / "stray.npy").write_bytes(b"half")
     assert len(prepare(source, read_qm9, 5.0, cache)) == 2
     assert left(cache) == [_key(source, 5.0)]
+    assert not (cache / _key(source, 5.0) / "stray.npy").exists()
 
 
 def test_a_damaged_store_is_built_again(tmp_path: Path, write_qm9: WriteQm9):

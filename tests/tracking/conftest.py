@@ -101,7 +101,7 @@ def play_study(recorder, report):
     recorder.log_report(report)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def play():
     """The helpers above: with importlib mode, tests cannot import a file beside them."""
     return SimpleNamespace(

@@ -1,0 +1,139 @@
+"""`lkm-tune train`, `export` and `predict`: one network, without Ray."""
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lkm_tune.cli.options import set_option, storage_option, study_names, user_errors
+
+if TYPE_CHECKING:
+    from lkm_tune.training import TrainingRun
+
+
+@click.command()
+@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--model", help="A model, see `lkm-tune models`.")
+@click.option("--task", help="A task, see `lkm-tune tasks`.")
+@click.option("--gamma", type=float, help="Strength of the mixing; 0 is the plain network.")
+@click.option("--depth", type=int, help="Interaction blocks.")
+@click.option("--lr", type=float, help="Peak learning rate.")
+@click.option("--epochs", type=int)
+@click.option("--seed", type=int)
+@set_option
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("lkm-train"))
+def train(
+    config: Path | None, overrides: tuple[str, ...], device: str, out: Path, **given: Any
+) -> None:
+    """Train one network, in this process: for a debugger, or for the final model.
+
+    Writes model.safetensors, history.csv and result.json into --out. The keys of --set are those
+    of the file that `lkm-tune export` writes.
+
+    \b
+    Examples:
+      lkm-tune train --model pamnet --task qm9/alpha --gamma 0.01 --epochs 10
+      lkm-tune train --config best.yaml --set data.n_train=2000 --out final
+      lkm-tune train --model mxmnet --task qm9/homo --gamma 0 --set model_settings.hidden=64
+    """
+    from lkm_tune.cli.config import read_config
+    from lkm_tune.training import TrainingRun
+
+    with user_errors():
+        settings = read_config(config, given, overrides)
+        run = TrainingRun(settings, device)
+    _train(run, out)
+
+
+@click.command()
+@click.option("--study", required=True)
+@click.option("--model", required=True)
+@click.option("--task", required=True)
+@storage_option
+@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Else printed.")
+def export(study: str, model: str, task: str, storage: Path, out: Path | None) -> None:
+    """Write the best settings of a finished cell as a file for `lkm-tune train --config`.
+
+    \b
+    Example:
+      lkm-tune export --study quickstart --model pamnet --task qm9/alpha -o best.yaml
+    """
+    from lkm_tune.cli.config import best_config, config_text
+
+    with user_errors():
+        (name,) = study_names(storage, study)
+        config, comment = best_config(storage, name, model, task)
+    text = config_text(config, comment)
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        out.write_text(text)
+        click.echo(f"{out}: lkm-tune train --config {out}")
+
+
+@click.command()
+@click.option(
+    "--model", required=True, help="A model.safetensors, a trial's name or an MLflow run."
+)
+@click.argument("molecules", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@storage_option
+@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Else printed.")
+def predict(model: str, molecules: Path, storage: Path, out: Path | None) -> None:
+    """Predict a property for MOLECULES, a file that ASE reads (xyz, extxyz, sdf, …), as CSV.
+
+    \b
+    Examples:
+      lkm-tune predict --model lkm-train/model.safetensors molecules.xyz
+      lkm-tune predict --model pamnet-qm9_alpha-300/curve/0003-9823659f molecules.xyz
+    """
+    import csv
+    import sys
+
+    from lkm_tune.cli.molecules import find_model, read_molecules
+    from lkm_tune.training import TrainedModel
+
+    with user_errors():
+        trained = TrainedModel.load(find_model(model, storage))
+        named = read_molecules(molecules)
+        values = trained.predict([(z, pos) for _, z, pos in named])
+    with out.open("w", newline="") if out else nullcontext(sys.stdout) as file:
+        table = csv.writer(file)
+        table.writerow(["molecule", f"{trained.task.name} [{trained.task.unit}]"])
+        table.writerows(
+            (name, f"{value:.8g}") for (name, *_), value in zip(named, values, strict=True)
+        )
+
+
+def _train(run: "TrainingRun", out: Path) -> None:
+    import json
+    import math
+
+    from lkm_tune.training import save_model
+
+    unit = run.data.task.unit
+    out.mkdir(parents=True, exist_ok=True)
+    history = out / "history.csv"
+    with history.open("w") as file:
+        file.write("epoch,total,prediction,kd,kd_ratio,val_error,lr,seconds\n")
+        for epoch in run.epochs():
+            losses = [epoch.losses[name] for name in ("total", "prediction", "kd")]
+            row = [epoch.epoch, *losses, epoch.kd_ratio, epoch.val_error, epoch.lr, epoch.seconds]
+            file.write(",".join(f"{value:.8g}" for value in row) + "\n")
+            click.echo(
+                f"epoch {epoch.epoch:>4}  loss {epoch.losses['prediction']:.4f}  "
+                f"L_KD {epoch.losses['kd']:.4g}  γ·L_KD/L_pred {epoch.kd_ratio:.3g}  "
+                f"validation {epoch.val_error:.5g} {unit}  {epoch.seconds:.2f} s"
+            )
+    result = run.result()
+    values = {k: None if isinstance(v, float) and not math.isfinite(v) else v
+              for k, v in result.to_dict().items()}  # fmt: skip
+    (out / "result.json").write_text(json.dumps(values, indent=1) + "\n")
+    if result.outcome == "diverged":
+        raise click.ClickException(f"diverged: {result.reason}")
+    save_model(run, out / "model.safetensors")
+    click.echo(
+        f"test error {result.test_error:.5g} {unit} (epoch {result.best_epoch}); predicting the "
+        f"mean: {result.test_mean_error:.5g} {unit}\nmodel: {out / 'model.safetensors'}"
+    )

@@ -1,0 +1,201 @@
+"""Answers in words: the best γ of one cell, and what the pairs together say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lkm_tune.transfer.analysis import Pair
+from lkm_tune.transfer.plain import gamma_text, percent, plain, span
+from lkm_tune.transfer.runs import CellKey
+from lkm_tune.transfer.verdict import DOES_NOT, NOTHING, TRANSFERS, UNDECIDED
+
+PAPER_GAMMA = 0.02
+"""The γ that the method's paper found best on QM9, on its own scale of γ (arXiv:2510.20236)."""
+
+
+@dataclass(frozen=True)
+class BestGamma:
+    """The best γ of one cell. Gains and regrets are fractions of the error, NaN where unknown.
+
+    Attributes:
+        model: architecture.
+        task: task.
+        depth: number of interaction blocks.
+        n_train: training samples.
+        gamma: γ with the lowest expected test error.
+        low: lower end of the 95 % interval of γ.
+        high: upper end of the 95 % interval of γ.
+        gain: fraction by which the best γ lowers the error of γ = 0.
+        gain_low: lower end of its 95 % interval.
+        gain_high: upper end of its 95 % interval.
+        flat: whether no γ of the measured range is told from another.
+        at_edge: whether the lowest error is at an end of the measured range.
+        n_seeds: seeds that speak on it.
+        unit: unit of the errors.
+        control_error: error at γ = 0 (geometric mean over seeds).
+        best_error: error to expect at the best γ.
+        paper_regret: what `PAPER_GAMMA` costs here instead.
+        paper_regret_low: lower end of its 95 % interval.
+        paper_regret_high: upper end of its 95 % interval.
+        sentence: all of this in plain words.
+    """
+
+    model: str
+    task: str
+    depth: int
+    n_train: int
+    gamma: float
+    low: float
+    high: float
+    gain: float
+    gain_low: float
+    gain_high: float
+    flat: bool
+    at_edge: bool
+    n_seeds: int
+    unit: str
+    control_error: float
+    best_error: float
+    paper_regret: float
+    paper_regret_low: float
+    paper_regret_high: float
+    sentence: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data that is valid JSON: unknown numbers are None."""
+        return {name: plain(value) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the sentence of a cell depends on beside its numbers."""
+
+    margin: float
+    flat_within: bool
+    range_low: float
+    range_high: float
+    diverges_below: float | None
+    diverges_above: float | None
+
+
+def cell_sentence(best: BestGamma, shape: Shape) -> str:
+    """One plain paragraph on the best γ of a cell."""
+    name = CellKey(best.model, best.task, best.depth, best.n_train)
+    if best.n_seeds < 2:
+        return (
+            f"{name}: of the γ measured with one seed, {gamma_text(best.gamma)} looks best, but"
+            " whether it beats γ = 0 cannot be told from a single seed. Add seeds."
+        )
+    parts = [f"{name}: {_where(best, shape)}; {_gain(best, shape)}."]
+    parts += _edge(best, shape)
+    if math.isfinite(best.paper_regret_high) and not best.flat:
+        parts.append(
+            f"Using the published {PAPER_GAMMA:g} instead costs {percent(best.paper_regret)}"
+            f" ({span(best.paper_regret_low, best.paper_regret_high)})."
+        )
+    return " ".join(parts)
+
+
+def _where(best: BestGamma, shape: Shape) -> str:
+    whole = f"{gamma_text(shape.range_low)} to {gamma_text(shape.range_high)}"
+    if best.flat and shape.flat_within:
+        return f"any γ from {whole} is as good, to within {percent(shape.margin)}"
+    if best.flat:
+        return f"these runs cannot tell any γ from {whole} from another"
+    interval = f"{gamma_text(best.low)} to {gamma_text(best.high)}"
+    return f"the best γ is {gamma_text(best.gamma)} (95 % interval {interval})"
+
+
+def _gain(best: BestGamma, shape: Shape) -> str:
+    if not math.isfinite(best.gain_high):
+        return "without a γ = 0 run no gain can be given"
+    interval = f"95 % interval {span(best.gain_low, best.gain_high)}, {best.n_seeds} seeds"
+    which = "they lower" if best.flat else "it lowers"
+    if best.gain_high <= 0:
+        return f"but γ = 0 is better than every γ measured, by {percent(-best.gain)} ({interval})"
+    if best.gain_high <= shape.margin:
+        return f"but mixing gains at most {percent(best.gain_high)} here, so γ can stay 0"
+    if best.gain_low > 0:
+        return f"{which} the test error of γ = 0 by {percent(best.gain)} ({interval})"
+    return f"a gain over γ = 0 is not shown: {percent(best.gain)} ({interval})"
+
+
+def _edge(best: BestGamma, shape: Shape) -> list[str]:
+    if not best.at_edge:
+        return []
+    upper = best.gamma >= shape.range_high * (1 - 1e-6)
+    beyond = shape.diverges_above if upper else shape.diverges_below
+    side = "upper" if upper else "lower"
+    if beyond is not None:
+        return [
+            f"That is the {side} end of the usable range: training diverges at"
+            f" γ = {gamma_text(beyond)}."
+        ]
+    return [f"That is the {side} end of the measured range, so a better γ may lie beyond it."]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question on transfer with its answer in words and the counts behind it."""
+
+    title: str
+    answer: str
+    counts: dict[str, int]
+
+
+def _same(*fields: str) -> Callable[[CellKey, CellKey], bool]:
+    return lambda s, t: all(getattr(s, f) == getattr(t, f) for f in fields)
+
+
+_AXES: tuple[tuple[str, Callable[[CellKey, CellKey], bool]], ...] = (
+    ("from one depth to another", _same("model", "task", "n_train")),
+    ("from one sample size to another", _same("model", "task")),
+    ("from one architecture to another", _same("task", "n_train")),
+    ("from one task to another", _same("model", "n_train")),
+    ("between cells that differ in more than one way", lambda s, t: True),
+)
+"""Each pair belongs to the first axis that it fits. Depth may differ on the later ones: it is
+one of the settings that the search finds for each cell."""
+
+
+def transfer_questions(pairs: Sequence[Pair], margin: float) -> list[Question]:
+    """For each axis along which cells differ: does γ transfer?"""
+    left = list(pairs)
+    questions = []
+    for name, fits in _AXES:
+        here = [pair for pair in left if fits(pair.source, pair.target)]
+        left = [pair for pair in left if not fits(pair.source, pair.target)]
+        if here:
+            questions.append(_question(name, here, margin))
+    return questions
+
+
+def _question(name: str, pairs: Sequence[Pair], margin: float) -> Question:
+    counts = {
+        verdict: sum(pair.verdict.verdict == verdict for pair in pairs)
+        for verdict in (TRANSFERS, DOES_NOT, NOTHING, UNDECIDED)
+    }
+    listed = ", ".join(f"{verdict}: {count}" for verdict, count in counts.items() if count)
+    ways = f"{len(pairs)} ordered pairs" if len(pairs) > 1 else "one ordered pair"
+    answer = f"{_conclusion(counts, len(pairs), margin)} Of {ways} — {listed}."
+    closest = min((p.seeds_needed for p in pairs if p.seeds_needed > 0), default=math.inf)
+    if counts[UNDECIDED] and math.isfinite(closest):
+        seeds = "one further seed" if closest == 1 else f"about {closest:.0f} further seeds"
+        answer += f" The closest open pair would take {seeds} in each cell."
+    return Question(f"Does γ transfer {name}?", answer, counts)
+
+
+def _conclusion(counts: dict[str, int], pairs: int, margin: float) -> str:
+    if counts[NOTHING] == pairs:
+        return f"There is nothing to transfer: no γ gains more than {percent(margin)}."
+    if counts[DOES_NOT]:
+        share = "Not always" if counts[TRANSFERS] else "No"
+        return f"{share}: a γ taken from elsewhere can cost more than {percent(margin)}."
+    if counts[UNDECIDED] == 0:
+        return f"Yes, to within {percent(margin)} of the error."
+    if counts[TRANSFERS]:
+        return f"Where it could be decided, yes, to within {percent(margin)}; the rest is open."
+    return "Not answered: the runs are too few or too noisy to say."

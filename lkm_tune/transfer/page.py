@@ -1,0 +1,96 @@
+"""The page that a supervisor reads: the answer in words, then figures, tables and provenance."""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from lkm_tune.transfer.answer import PAPER_GAMMA
+from lkm_tune.transfer.figures import MARKS, curve_figure, regret_figure, short_names
+from lkm_tune.transfer.plain import gamma_text, number_text, percent, short_text, span
+from lkm_tune.transfer.runs import CellKey
+from lkm_tune.transfer.verdict import MOST_SEEDS
+
+if TYPE_CHECKING:
+    from lkm_tune.transfer.report import TransferReport
+
+_KEY = list(CellKey._fields)
+
+
+def render(report: TransferReport) -> str:
+    """The report as one HTML page that needs no network and no script."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters |= {
+        "percent": percent, "gamma": gamma_text, "number": number_text, "seeds": _seeds_text, "short": short_text,
+    }  # fmt: skip
+    environment.globals |= {"span": span}
+    source = files("lkm_tune.transfer").joinpath("templates/report.html.j2")
+    template = environment.from_string(source.read_text(encoding="utf-8"))
+    return template.render(
+        report=report,
+        cells=_cells(report),
+        optima=report.optima.to_dict("records"),
+        names=_names(report),
+        regret=report.regret.to_dict("records"),
+        agreement=report.agreement.to_dict("records"),
+        matrix=_matrix(report),
+        marks=MARKS,
+        paper_gamma=PAPER_GAMMA,
+        provenance=_provenance(report),
+        trials=_trial_counts(report),
+    )
+
+
+def _cells(report: TransferReport) -> list[dict[str, Any]]:
+    curves, names = dict(list(report.curves.groupby(_KEY))), _names(report)
+    return [
+        {
+            "short": names[_key(row)],
+            "sentence": answer.sentence,
+            "figure": Markup(curve_figure(curves[tuple(_key(row))], row)),
+        }
+        for answer, row in zip(report.answers, report.optima.to_dict("records"), strict=True)
+    ]
+
+
+def _key(row: dict[Any, Any]) -> CellKey:
+    return CellKey(*(row[name] for name in _KEY))
+
+
+def _names(report: TransferReport) -> dict[tuple[Any, ...], str]:
+    return short_names([_key(row) for row in report.optima.to_dict("records")])
+
+
+def _matrix(report: TransferReport) -> Markup:
+    if report.regret.empty:
+        return Markup("")
+    return Markup(regret_figure(report.regret, _names(report)))
+
+
+def _seeds_text(value: float) -> str:
+    if value != value:
+        return "–"
+    return f"{value:.0f}" if value <= MOST_SEEDS else f"> {MOST_SEEDS:,}"
+
+
+def _provenance(report: TransferReport) -> list[tuple[str, str]]:
+    """Pairs of label and text; nested entries are written out one level."""
+    rows = []
+    for name, value in report.provenance.items():
+        if isinstance(value, dict):
+            value = "; ".join(f"{key}: {item}" for key, item in value.items())
+        elif isinstance(value, list | tuple):
+            value = ", ".join(map(str, value))
+        rows.append((str(name).replace("_", " "), str(value)))
+    return rows
+
+
+def _trial_counts(report: TransferReport) -> list[tuple[str, str, int]]:
+    trials = report.trials
+    phase = trials["phase"] if "phase" in trials else trials["status"].map(lambda _: "curve")
+    counts = Counter(zip(phase.astype(str), trials["status"].astype(str), strict=True))
+    return [(name, status, count) for (name, status), count in sorted(counts.items())]

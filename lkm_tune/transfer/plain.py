@@ -1,0 +1,61 @@
+"""Numbers as people and as JSON read them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it: tuples as lists, NaN and ±inf as None."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or value is pd.NaT or value is pd.NA:
+        return None
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, bool | int | str) else str(value)
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as JSON can hold them."""
+    return [plain(row) for row in table.to_dict("records")]
+
+
+def gamma_text(gamma: float) -> str:
+    """γ to two significant digits."""
+    return f"{gamma:.2g}" if math.isfinite(gamma) else "unknown"
+
+
+def percent(fraction: float) -> str:
+    """A fraction as a percentage: `2.1 %`, with a no-break space."""
+    if math.isnan(fraction):
+        return "unknown"
+    if math.isinf(fraction):
+        return "without bound"
+    digits = 1 if abs(fraction) < 0.9995 else 0
+    text = f"{100 * fraction:.{digits}f}".replace("-", "−")
+    # A no-break space: a number never stands at a line's end without its sign.
+    return f"{text.removeprefix('−') if text == '−0.0' else text}\N{NO-BREAK SPACE}%"
+
+
+def span(low: float, high: float) -> str:
+    """An interval of fractions: `1.0 % to 3.2 %`."""
+    return f"{percent(low)} to {percent(high)}"
+
+
+def number_text(value: float) -> str:
+    """An error or another number to four significant digits."""
+    return f"{value:.4g}".replace("-", "−") if math.isfinite(value) else "–"
+
+
+def short_text(value: float) -> str:
+    """A number to two significant digits."""
+    return f"{value:.2g}".replace("-", "−") if math.isfinite(value) else "–"

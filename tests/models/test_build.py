@@ -1,0 +1,129 @@
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from lkm_tune.models import MODELS, ModelOutput, build_model, model_settings
+
+PARAMETERS = {"dimenet++": 1_885_830, "mxmnet": 3_773_862, "pamnet": 3_581_100 - 2_304}
+COMMON = {"hidden", "depth", "outputs", "layers", "cutoff"}
+
+
+def test_without_settings_a_model_has_its_published_size(name):
+    model = build_model(name)
+    assert sum(p.numel() for p in model.parameters()) == PARAMETERS[name]
+    assert model.cutoff == 5.0
+    assert set(model_settings(name)) >= COMMON
+
+
+def test_defaults_are_settings(name):
+    torch.manual_seed(0)
+    plain = build_model(name)
+    torch.manual_seed(0)
+    spelled = build_model(name, **model_settings(name))
+    assert all(
+        torch.equal(a, b) for a, b in zip(plain.parameters(), spelled.parameters(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("depth", range(1, 9))
+def test_every_depth_runs(name, depth, make_model, make_batch, molecules):
+    model = make_model(name, hidden=8, depth=depth, outputs=3)
+    batch = make_batch([molecules["water"], molecules["methane"]])
+    output = model(batch)
+
+    assert isinstance(output, ModelOutput)
+    assert output.prediction.shape == (2, 3)
+    assert len(output.layers) == (depth + 1 if name == "dimenet++" else 2 * depth)
+    assert all(layer.shape == (8, 8) for layer in output.layers)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "count", "width"),
+    [("dimenet++", "hidden", 3, 24), ("mxmnet", "local", 2, 16), ("pamnet", "local", 2, 16)],
+)
+def test_other_atom_states(name, layers, count, width, make_model, make_batch, molecules):
+    settings = {"layers": layers} | ({"out_emb_channels": 24} if name == "dimenet++" else {})
+    usual = make_model(name, **settings | {"layers": "sum" if name == "dimenet++" else "both"})
+    model = make_model(name, **settings)
+    batch = make_batch([molecules["water"]])
+    output, other = model(batch), usual(batch)
+
+    assert torch.equal(output.prediction, other.prediction)
+    assert [layer.shape for layer in output.layers] == [(3, width)] * count
+    if layers == "local":
+        assert all(map(torch.equal, output.layers, other.layers[1::2]))
+
+
+@pytest.mark.parametrize("name", ["mxmnet", "pamnet"])
+def test_one_atom_state_leaves_nothing_to_mix(name):
+    with pytest.raises(ValueError, match="leaves 1 atom state.*nothing to mix"):
+        build_model(name, depth=1, layers="local")
+
+
+def test_an_unknown_model_is_answered_with_the_known_ones():
+    with pytest.raises(ValueError, match="unknown model 'schnet'.*dimenet\\+\\+, mxmnet, pamnet"):
+        build_model("schnet")
+
+
+def test_an_unknown_setting_is_answered_with_the_known_ones(name):
+    with pytest.raises(ValueError, match="no setting width; its settings are hidden, depth"):
+        build_model(name, width=3)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("depth", 0, "`depth` must be a whole number >= 1, but got depth=0"),
+        ("hidden", 12.5, "`hidden` must be a whole number >= 1, but got hidden=12.5"),
+        ("outputs", True, "`outputs` must be a whole number"),
+        ("cutoff", -1, "`cutoff` must be a length > 0"),
+        ("cutoff", float("inf"), "`cutoff` must be a length > 0"),
+        ("cutoff", "5", "`cutoff` must be a length > 0"),
+        ("layers", "all", "`layers` must be one of .*, but got 'all'"),
+    ],
+)
+def test_values_out_of_range_are_named(name, setting, value, message):
+    with pytest.raises(ValueError, match=message):
+        build_model(name, **{setting: value})
+
+
+@pytest.mark.parametrize("elements", [(), (1, 1), (0, 1), (1, 6.5), (1, 119)])
+def test_elements_must_be_distinct_atomic_numbers(elements):
+    with pytest.raises(ValueError, match="distinct atomic numbers"):
+        build_model("pamnet", elements=elements)
+
+
+def test_numbers_of_numpy_are_numbers(name):
+    assert build_model(name, hidden=np.int64(8), depth=np.int64(2)).cutoff == 5.0
+
+
+@pytest.mark.parametrize("name", ["mxmnet", "pamnet"])
+def test_elements_can_be_chosen(name, make_model, make_batch, molecules):
+    _, pos = molecules["water"]
+    sulfide = ([16, 1, 1], pos * 1.4)
+    model = make_model(name, elements=[1, 6, 16])
+
+    assert torch.isfinite(model(make_batch([sulfide])).prediction).all()
+    with pytest.raises(ValueError, match=r"\(1, 6, 16\), but got Z in \[8\]"):
+        model(make_batch([molecules["water"]]))
+    with pytest.raises(ValueError, match=r"\(1, 6, 7, 8, 9\), but got Z in \[16\]"):
+        make_model(name)(make_batch([sulfide]))
+
+
+def test_dimenetpp_knows_95_rows(make_model, make_batch, molecules):
+    z, pos = molecules["water"]
+    with pytest.raises(ValueError, match="1 .. 94, but got Z = 96"):
+        make_model("dimenet++")(make_batch([([96, 1, 1], pos * 2)]))
+
+
+def test_models_can_be_copied_and_sent(name, make_model, make_batch, molecules):
+    model, batch = make_model(name), make_batch([molecules["water"]])
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert torch.equal(twin(batch).prediction, model(batch).prediction)
+
+
+def test_models_are_listed_by_name():
+    assert list(MODELS) == ["dimenet++", "mxmnet", "pamnet"]

@@ -1,0 +1,104 @@
+"""Rules between the numbers of a study: the table is the specification."""
+
+from collections.abc import Callable
+
+import pytest
+
+Errors = Callable[..., list[str]]
+
+HEAD = "name: s\nmodels: [pamnet, mxmnet]\ntasks: [qm9/homo]\n"
+GAMMA = "  gamma: {type: float, low: 1e-4, high: 100, log: true}\n"
+
+
+def space(line: str) -> str:
+    return f"space:\n{GAMMA}  {line}\n"
+
+
+# What follows HEAD, which has three lines, and the lines that it must give.
+BAD = {
+    # γ
+    "no gamma": (
+        "space:\n  depth: {type: int, low: 1, high: 3}\n",
+        ["4: space.gamma: is missing: γ is what a study searches for"],
+    ),
+    "gamma from 0": (
+        "space:\n  gamma: {type: float, low: 0, high: 1}\n",
+        [
+            "5: space.gamma.low: must be a finite number above 0: γ = 0 is the control, which is "
+            "always run, got 0.0"
+        ],
+    ),
+    "gamma among 0": (
+        "space:\n  gamma: {type: choice, values: [0, 1]}\n",
+        [
+            "5: space.gamma.values[0]: must be a finite number above 0: γ = 0 is the control, "
+            "which is always run, got 0"
+        ],
+    ),
+    "fixed and searched": (
+        space("lr: {type: float, low: 1e-4, high: 1}") + "training:\n  lr: 1e-3\n",
+        ["8: training.lr: is fixed here and searched by space.lr; keep one of the two, got 0.001"],
+    ),
+    # the curve
+    "curve without control": (
+        "curve:\n  gammas: [0.1, 1]\n",
+        [
+            "5: curve.gammas: must contain 0, the control that every gain is measured against, "
+            "got [0.1, 1.0]"
+        ],
+    ),
+    "curve of the control": (
+        "curve: {gammas: [0, 0]}\n",
+        [
+            "4: curve.gammas: must contain at least one γ above 0, got [0.0, 0.0]",
+            "4: curve.gammas[1]: is listed twice, got 0.0",
+        ],
+    ),
+    "one gamma": ("curve: {gammas: [0]}\n", ["4: curve.gammas: must hold at least 2, holds 1"]),
+    "negative gamma": (
+        "curve:\n  gammas:\n    - 0\n    - -1\n    - 2\n",
+        ["7: curve.gammas[1]: must be at least 0, got -1"],
+    ),
+    "seed twice": (
+        "curve: {seeds: [1, 2, 1]}\n",
+        ["4: curve.seeds[2]: is listed twice, got 1"],
+    ),
+    "seed of the search": (
+        "curve: {seeds: [7, 8]}\nseed: 8\n",
+        ["4: curve.seeds[1]: must differ from `seed`, with which the settings are chosen, got 8"],
+    ),
+    "default seed of the search": (
+        "seed: 3\n",
+        [
+            "4: curve.seeds[2]: must differ from `seed`, with which the settings are chosen, "
+            "got 3 (the default)"
+        ],
+    ),
+    # budgets
+    "grace longer than training": (
+        "training: {epochs: 5}\n",
+        ["4: search.grace_period: must be at most training.epochs (5), got 10 (the default)"],
+    ),
+    "warmup as long as training": (
+        "training: {epochs: 10, warmup_epochs: 10}\n",
+        ["4: training.warmup_epochs: must be less than training.epochs (10), got 10.0"],
+    ),
+    "batch of more than all": (
+        "data: {n_train: 20}\n",
+        ["4: training.batch_size: must be at most data.n_train (20), got 32 (the default)"],
+    ),
+    "batches of more than all": (
+        "data: {n_train: 50}\n" + space("batch_size: {type: int, low: 16, high: 64}"),
+        ["7: space.batch_size: must stay within data.n_train (50), got 64"],
+    ),
+    "one GPU and a half": (
+        "resources: {gpu: 1.5}\n",
+        ["4: resources.gpu: must be a fraction of one GPU or a whole number of them, got 1.5"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_file(case: str, errors: Errors) -> None:
+    text, expected = BAD[case]
+    assert errors(HEAD + text) == [f"study.yaml:{line}" for line in expected]

@@ -1,0 +1,118 @@
+"""The table of runs."""
+
+import math
+import shutil
+
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from lkm_tune.tracking import StudyRecorder
+from lkm_tune.tracking.experiments import retire_experiment
+from lkm_tune.tracking.reader import COLUMNS, read_runs
+
+
+@pytest.fixture(scope="module")
+def played(template, play, tmp_path_factory):
+    """A database with the small study in it."""
+    root = tmp_path_factory.mktemp("played")
+    file = shutil.copy(template, root / "mlflow.db")
+    with StudyRecorder(play.make_study(), root, f"sqlite:///{file}", root, 0.01) as recorder:
+        play.study(recorder, root / "report")
+    return file
+
+
+@pytest.fixture
+def recorded(place, played):
+    """A storage folder with the small study in it."""
+    shutil.copy(played, place.root / "mlflow.db")
+    return place
+
+
+def test_one_row_a_run(recorded, play):
+    table = read_runs(recorded.uri).set_index("trial")
+    status = {trial.key: name for name, trial in play.TRIALS.items()}
+    assert table["status"].rename(status).to_dict() == {
+        "complete": "complete",
+        "stopped": "stopped",
+        "diverged": "diverged",
+        "failed": "failed",
+        "control": "complete",
+        "other cell": "complete",
+        "point": "complete",
+    }
+    point = table.loc[play.TRIALS["point"].key]
+    facts = {"study": "small", "model": "pamnet", "task": "qm9/homo", "phase": "curve"}
+    facts |= {"depth": 4, "n_train": 300, "gamma": 0.01, "seed": 2, "lr": 1e-3, "epochs": 3}
+    facts |= {"val_error": 33.0, "test_error": 34.0, "unit": "meV", "kd_ratio": 0.25}
+    facts |= {"val_mean_error": 400.0, "test_mean_error": 410.0, "best_epoch": 3}
+    facts |= {"n_parameters": 1234, "seconds": 9.0}
+    facts["scale"] = (
+        "distance=l2 reduction=mean teacher=live layers=default loss=l1 normalisation=standard"
+    )
+    assert point[list(facts)].to_dict() == facts
+
+
+def test_errors_of_unfinished_trials(recorded, play):
+    table = read_runs(recorded.uri).set_index("trial")
+    assert table.loc[play.TRIALS["stopped"].key, "val_error"] == 50.0
+    failed = table.loc[play.TRIALS["failed"].key]
+    assert math.isnan(failed["val_error"])
+    assert failed["reason"] == "ValueError: no"
+    assert pd.isna(failed["best_epoch"])
+
+
+def test_points_of_an_earlier_curve_are_superseded(recorded, play):
+    old = play.TRIALS["old point"].key
+    assert old not in set(read_runs(recorded.uri)["trial"])
+    everything = read_runs(recorded.uri, superseded=True).set_index("trial")["status"]
+    assert everything[old] == "superseded"
+    assert everything[play.TRIALS["point"].key] == "complete"
+
+
+def test_types_do_not_depend_on_content(recorded, tmp_path):
+    full = read_runs(recorded.uri).dtypes[list(COLUMNS)]
+    empty = read_runs(f"sqlite:///{tmp_path / 'nothing' / 'mlflow.db'}")
+    assert len(empty) == 0
+    assert empty.dtypes.to_dict() == full.to_dict()
+    assert not (tmp_path / "nothing").exists(), "reading makes no database"
+
+
+def test_searched_settings_are_columns(place, play):
+    trial = play.make_trial()
+    trial.settings["cutoff_lower"] = 1.5
+    with StudyRecorder(play.make_study(), place.folder, place.uri, interval=0.01) as recorder:
+        play.trial(recorder, trial)
+    assert read_runs(place.uri)["cutoff_lower"].to_list() == [1.5]
+
+
+def test_other_peoples_runs_and_studies_are_left_out(recorded):
+    client = MlflowClient(recorded.uri)
+    client.create_run(client.create_experiment("foreign"))
+    client.create_run(client.get_experiment_by_name("small").experiment_id)
+    assert len(read_runs(recorded.uri)) == 7
+    assert len(read_runs(recorded.uri, studies=["small"])) == 7
+    assert len(read_runs(recorded.uri, studies=["large"])) == 0
+
+
+def test_many_pages(recorded, monkeypatch):
+    whole = read_runs(recorded.uri)
+    monkeypatch.setattr("lkm_tune.tracking.reader.PAGE", 2)
+    pd.testing.assert_frame_equal(read_runs(recorded.uri), whole)
+
+
+def test_a_study_starts_afresh(recorded, play):
+    old = retire_experiment(recorded.uri, "small")
+    assert old.startswith("small (until ")
+    assert len(read_runs(recorded.uri)) == 0
+    fresh = recorded.root / "fresh"
+    with StudyRecorder(play.make_study(), fresh, recorded.uri, interval=0.01) as recorder:
+        play.trial(recorder, play.make_trial())
+    assert len(read_runs(recorded.uri)) == 1
+    kept = MlflowClient(recorded.uri).get_experiment_by_name(old)
+    assert kept.lifecycle_stage == "active"
+
+
+def test_nothing_to_set_aside(place):
+    assert retire_experiment(place.uri, "small") is None
+    assert retire_experiment(f"sqlite:///{place.root}/none.db", "small") is None
