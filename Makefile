@@ -1,21 +1,29 @@
-# make demo: the quickstart study. make test, make lint: what CI runs. make test-slow, make bench: by hand.
-PYTHON ?= python3.11
+# make demo   the main job: the quickstart study, from search to report
+# make test   every test but the slow ones; make lint: style and types; both are what CI runs
+# make setup  only makes .venv, which the others do by themselves
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-# A CUDA machine asks for another build here: make TORCH=torch==2.13.0+cu130 with its index in PIP_EXTRA_INDEX_URL.
+
+# Which build of torch, with any options of pip that it needs. See the README for CUDA.
 TORCH ?= torch==2.13.0
+
+# Tests on whole public datasets run where this folder is, and say so where it is not.
+ifneq ($(wildcard ../shared/data),)
 export LKM_TUNE_DATA ?= $(realpath ../shared/data)
+endif
+# Threads beyond a trial's own make small networks slower.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo test test-slow lint bench clean
+.PHONY: setup demo test test-slow lint clean
 
 setup: $(VENV)/.ready
 
 # Made again only when what is to be installed has changed.
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	touch $@
 
 demo: setup

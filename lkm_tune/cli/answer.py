@@ -24,7 +24,7 @@ def report(study: str, storage: Path, margin: float) -> None:
       lkm-tune report quickstart
       lkm-tune report quickstart --margin 0.02
     """
-    from lkm_tune.cli.console import console
+    from lkm_tune.cli.console import say
     from lkm_tune.search.folder import StudyFolder
 
     with user_errors():
@@ -36,7 +36,7 @@ def report(study: str, storage: Path, margin: float) -> None:
         made = make_report(kept, storage, margin=margin)
         made.write(folder.report)
         show_report(made)
-        console.print(f"report: {folder.report / 'report.html'}", soft_wrap=True)
+        say(f"report: {folder.report / 'report.html'}")
 
 
 @click.command("best-gamma")
@@ -72,11 +72,11 @@ def best_gamma(
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
-    from lkm_tune.cli.console import console
+    from lkm_tune.cli.console import console, say
 
     console.print(_answer_table(found))
     for answer in found:
-        console.print(answer["sentence"])
+        say(answer["sentence"])
 
 
 def make_report(
@@ -113,15 +113,15 @@ def make_report(
 
 def show_report(made: "TransferReport") -> None:
     """The answer on the terminal: each cell, each question, every warning."""
-    from lkm_tune.cli.console import console
+    from lkm_tune.cli.console import console, say
 
     console.print(_answer_table([answer.to_dict() for answer in made.answers]))
     for answer in made.answers:
-        console.print(answer.sentence)
+        say(answer.sentence)
     for question in made.questions:
-        console.print(f"{question.title} {question.answer}")
+        say(f"{question.title} {question.answer}")
     for warning in made.warnings:
-        console.print(f"warning: {warning}")
+        say(f"warning: {warning}")
 
 
 def finished_answers(storage: Path, name: str) -> list[dict[str, Any]]:

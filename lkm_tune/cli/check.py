@@ -26,16 +26,16 @@ def check(study: str, overrides: tuple[str, ...], no_cost: bool) -> None:
       lkm-tune check my_study.yaml --set search.trials=20
     """
     from lkm_tune.cli.catalog import make_catalog
-    from lkm_tune.cli.console import console
+    from lkm_tune.cli.console import say
     from lkm_tune.search.engine import check_data
     from lkm_tune.study import advice, find_study, load_study, plan_summary
 
     with user_errors():
         path = find_study(study)
         loaded = load_study(path, make_catalog(), overrides)
-        console.print(f"{path}: no errors")
+        say(f"{path}: no errors")
         for sentence in advice(loaded):
-            console.print(f"note: {sentence}")
+            say(f"note: {sentence}")
         _show_plan(loaded, plan_summary(loaded))
         check_data(loaded)
         if not no_cost:
@@ -43,28 +43,28 @@ def check(study: str, overrides: tuple[str, ...], no_cost: bool) -> None:
 
 
 def _show_plan(study: "Study", plan: "PlanSummary") -> None:
-    from lkm_tune.cli.console import console
+    from lkm_tune.cli.console import say
 
-    console.print(f"study {study.name}: {plan.cells} cells")
+    say(f"study {study.name}: {plan.cells} cells")
     for cell in study.cells:
-        console.print(f"  {cell}, {cell.n_train} training samples")
-    console.print(
+        say(f"  {cell}, {cell.n_train} training samples")
+    say(
         f"each: {plan.search_trials} search trials, {plan.control_trials} control trials, "
         f"{plan.curve_points} curve points, {plan.control_curve_points} control points"
     )
-    console.print(
+    say(
         f"in all: {plan.trials} trials, at most {plan.max_epochs:,} epochs, "
         f"about {plan.expected_epochs:,.0f} with successive halving"
     )
 
 
 def _show_cost(study: "Study") -> None:
-    from lkm_tune.cli.console import console
+    from lkm_tune.cli.console import say
     from lkm_tune.search.cost import estimate
 
     total = 0.0
     for cell, cost in estimate(study):
-        console.print(f"  {cell}: {cost.seconds_per_epoch:.3g} s an epoch")
+        say(f"  {cell}: {cost.seconds_per_epoch:.3g} s an epoch")
         total += cost.seconds
     slots = f"{total / 3600:.2g} hours of one thread of this machine's CPU"
-    console.print(f"cost: about {slots}, divided by the trials that run at once")
+    say(f"cost: about {slots}, divided by the trials that run at once")

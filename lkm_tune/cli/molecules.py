@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lkm_tune.tracking import tracking_uri
+from lkm_tune.tracking.reader import trial_of_run
+
 
 def find_model(name: str, storage: Path) -> Path:
     """The file of a model given as a path, a trial's name, or the id of an MLflow run.
@@ -18,7 +21,7 @@ def find_model(name: str, storage: Path) -> Path:
         return path
     if path.is_dir() and (path / "model.safetensors").is_file():
         return path / "model.safetensors"
-    trial = name if "/" in name else _trial_of_run(name, storage)
+    trial = name if "/" in name else trial_of_run(tracking_uri(storage), name)
     found = sorted(storage.glob(f"studies/*/trials/{trial}/model.safetensors")) if trial else []
     if len(found) != 1:
         raise FileNotFoundError(
@@ -26,20 +29,6 @@ def find_model(name: str, storage: Path) -> Path:
             f"in {storage}, but {len(found)} models were found"
         )
     return found[0]
-
-
-def _trial_of_run(run_id: str, storage: Path) -> str | None:
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-
-    from lkm_tune.tracking import tracking_uri
-
-    try:
-        run = MlflowClient(tracking_uri(storage)).get_run(run_id)
-    except MlflowException:
-        return None
-    trial: str | None = run.data.tags.get("lkm.trial")
-    return trial
 
 
 def read_molecules(path: Path) -> list[tuple[str, NDArray[np.int64], NDArray[np.float64]]]:

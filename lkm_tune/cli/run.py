@@ -61,14 +61,14 @@ def _prepare(
     study: "Study", folder: "StudyFolder", storage: Path, address: str | None, fresh: bool
 ) -> None:
     """Everything that can be found wrong before any work starts, is."""
-    from lkm_tune.cli.console import console
+    from lkm_tune.cli.console import say
     from lkm_tune.search.engine import check_data, connect
     from lkm_tune.search.slots import trial_slots
     from lkm_tune.tracking import tracking_uri
     from lkm_tune.tracking.experiments import retire_experiment
 
     if fresh and folder.study.exists():
-        console.print(f"earlier results are kept in {folder.put_aside()}")
+        say(f"earlier results are kept in {folder.put_aside()}")
         retire_experiment(tracking_uri(storage), study.name)
     with user_errors():
         check_data(study)
@@ -79,7 +79,7 @@ def _prepare(
 
 def _settle(folder: "StudyFolder", study: "Study") -> None:
     """Compares the study with what has been run under its name, and keeps it if they agree."""
-    from lkm_tune.cli.console import console
+    from lkm_tune.cli.console import say
     from lkm_tune.study import compare
 
     before = folder.read_study()
@@ -94,16 +94,17 @@ def _settle(folder: "StudyFolder", study: "Study") -> None:
                 "the earlier results aside with --fresh."
             )
         for sentence in (*change.extends, *change.free):
-            console.print(f"extended: {sentence}")
+            say(f"extended: {sentence}")
     folder.write_study(study)
 
 
 def _search(study: "Study", folder: "StudyFolder", storage: Path) -> "Ending":
     """Runs what is left and reports; MLflow has it all when this returns, or is said not to."""
     from lkm_tune.cli.answer import make_report, show_report
-    from lkm_tune.cli.console import console
+    from lkm_tune.cli.console import say
     from lkm_tune.cli.live import LiveView
     from lkm_tune.search.engine import Engine
+    from lkm_tune.search.watch import Watch
     from lkm_tune.tracking import StudyRecorder, tracking_uri
     from lkm_tune.tracking.callback import MlflowCallback
 
@@ -116,7 +117,9 @@ def _search(study: "Study", folder: "StudyFolder", storage: Path) -> "Ending":
             if record.state != "running":
                 outcome = (record.state, record.summary, record.reason)
                 recorder.recall(record.spec, describe(record.spec), *outcome)
-        ending = engine.run([MlflowCallback(recorder, describe), LiveView(engine)])
+        with LiveView(engine.planner) as view:
+            watch = Watch(view.show, view.seconds)
+            ending = engine.run([MlflowCallback(recorder, describe), watch])
         for cell, phase, settings in engine.planner.curves:
             recorder.curve_settings(cell, settings, phase)
         if ending.finished or ending.limit_reached:
@@ -130,7 +133,7 @@ def _search(study: "Study", folder: "StudyFolder", storage: Path) -> "Ending":
     finally:
         behind = recorder.close()
         if behind:
-            console.print(
+            say(
                 f"{behind} records could not be delivered to MLflow; they are kept in "
                 f"{folder.path}, and the same command again delivers them"
             )
@@ -149,11 +152,11 @@ def _describe(study: "Study", trial: "TrialSpec") -> dict[str, Any]:
 
 def _tell(ending: "Ending", study: "Study", folder: "StudyFolder", storage: Path) -> None:
     """Where everything lies, what went wrong, and how to go on."""
-    from lkm_tune.cli.console import console
+    from lkm_tune.cli.console import say
     from lkm_tune.tracking import ui_command
 
     if not ending.finished and not ending.limit_reached:
-        console.print("interrupted: the same command again continues")
+        say("interrupted: the same command again continues")
         raise SystemExit(INTERRUPTED)
     lines = {
         "report": str(folder.report / "report.html"),
@@ -161,12 +164,12 @@ def _tell(ending: "Ending", study: "Study", folder: "StudyFolder", storage: Path
         "best γ": f"lkm-tune best-gamma --storage {storage} --study {study.name}",
     }
     for name, text in lines.items():
-        console.print(f"{name}: {text}", soft_wrap=True)
+        say(f"{name}: {text}")
     if ending.limit_reached:
-        console.print("a limit of the study ended it before its plan was done")
+        say("a limit of the study ended it before its plan was done")
     for text in ending.without_curve:
-        console.print(f"no trial of {text} was complete: there is no curve for it")
+        say(f"no trial of {text} was complete: there is no curve for it")
     for record in ending.failed:
-        console.print(f"failed: {record.spec.key}\n{record.reason}")
+        say(f"failed: {record.spec.key}\n{record.reason}")
     if ending.failed or ending.without_curve:
         raise SystemExit(FAILURES)

@@ -34,11 +34,11 @@ def status(study: str | None, storage: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_as_dict(planner) for planner in planners], indent=1))
         return
-    from lkm_tune.cli.console import console
+    from lkm_tune.cli.console import console, say
 
     for planner in planners:
         state = "finished" if planner.finished else "not finished"
-        console.print(f"{planner.study.name}: {state}")
+        say(f"{planner.study.name}: {state}")
         console.print(cell_table(planner))
 
 

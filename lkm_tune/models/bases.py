@@ -93,8 +93,9 @@ class SphericalBessel(nn.Module):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         # A cast of the buffers from float32 to float64 would keep the rounding to float32.
         zeros, norms = bessel_tables(self.num_spherical, self.num_radial)
-        kind = {"dtype": self.zeros.dtype, "device": self.zeros.device}
-        self.zeros, self.norms = torch.tensor(zeros, **kind), torch.tensor(norms, **kind)
+        dtype, device = self.zeros.dtype, self.zeros.device
+        self.zeros = torch.tensor(zeros, dtype=dtype, device=device)
+        self.norms = torch.tensor(norms, dtype=dtype, device=device)
         return self
 
     def forward(self, distance: Tensor, edge: Tensor, cosine: Tensor) -> Tensor:

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from torch import nn
-
 from lkm_tune.models.dimenetpp import DimeNetPlusPlus
 from lkm_tune.models.mxmnet import MXMNet
+from lkm_tune.models.output import MoleculeModel
 from lkm_tune.models.pamnet import PAMNet
 
-MODELS: Mapping[str, type[nn.Module]] = MappingProxyType(
+MODELS: Mapping[str, type[MoleculeModel]] = MappingProxyType(
     {"dimenet++": DimeNetPlusPlus, "mxmnet": MXMNet, "pamnet": PAMNet}
 )
 """The models that there are."""
@@ -29,11 +28,10 @@ def model_settings(name: str) -> Mapping[str, Any]:
     return {parameter.name: parameter.default for parameter in parameters}
 
 
-def build_model(name: str, **settings: Any) -> nn.Module:
+def build_model(name: str, **settings: Any) -> MoleculeModel:
     """Build a model that maps a `MoleculeBatch` to a `ModelOutput`.
 
-    Its attribute `cutoff` is the radius in Å of the neighbour graph that it needs. Weights are
-    drawn from torch's generator.
+    Weights are drawn from torch's generator.
 
     Args:
         name: a name of `MODELS`.

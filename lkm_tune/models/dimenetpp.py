@@ -13,14 +13,14 @@ from torch.nn import functional
 from lkm_tune.graphs import MoleculeBatch, edge_vectors, edges_within
 from lkm_tune.models.angular import AngularSum, angular_sum
 from lkm_tune.models.bases import BesselRadial, SphericalBessel, smooth_envelope
-from lkm_tune.models.output import ModelOutput, sum_over_atoms
+from lkm_tune.models.output import ModelOutput, MoleculeModel, sum_over_atoms
 from lkm_tune.models.settings import check_counts, check_layers, check_lengths
 
 EMBEDDED_ELEMENTS = 95
 """Rows of the published embedding table, indexed by the atomic number itself."""
 
 
-class DimeNetPlusPlus(nn.Module):
+class DimeNetPlusPlus(MoleculeModel):
     """x <- Embedding; x <- Interaction_b(x), b = 1 .. L; prediction = sum_atoms sum_b Output_b(x).
 
     The state x lives on directed edges, [E, D]. The L + 1 output blocks sum it to atoms; the atom
@@ -68,18 +68,18 @@ class DimeNetPlusPlus(nn.Module):
         """Build and initialise as published; the defaults are the published size."""
         super().__init__()
         check_counts(hidden=hidden, depth=depth, outputs=outputs, num_spherical=num_spherical)
-        check_counts(num_radial=num_radial, envelope_exponent=envelope_exponent)
-        check_counts(int_emb_size=int_emb_size, basis_emb_size=basis_emb_size)
-        check_counts(out_emb_channels=out_emb_channels)
+        check_counts(out_emb_channels=out_emb_channels, envelope_exponent=envelope_exponent)
+        check_counts(
+            int_emb_size=int_emb_size, basis_emb_size=basis_emb_size, num_radial=num_radial
+        )
         check_counts(0, num_before_skip=num_before_skip, num_after_skip=num_after_skip)
         check_counts(0, num_output_layers=num_output_layers)
         check_lengths(cutoff=cutoff)
         check_layers(layers, ("sum", "hidden"), depth + 1)
-        self.cutoff = float(cutoff)
-        self.layers = layers
-        envelope = (envelope_exponent, smooth_envelope)
-        self.rbf = BesselRadial(num_radial, cutoff, *envelope)
-        self.sbf = SphericalBessel(num_spherical, num_radial, cutoff, *envelope)
+        self.cutoff, self.layers = float(cutoff), layers
+        range_and_envelope = (cutoff, envelope_exponent, smooth_envelope)
+        self.rbf = BesselRadial(num_radial, *range_and_envelope)
+        self.sbf = SphericalBessel(num_spherical, num_radial, *range_and_envelope)
         self.emb = EmbeddingBlock(hidden, num_radial)
         self.output_blocks = nn.ModuleList(
             OutputBlock(hidden, out_emb_channels, outputs, num_radial, num_output_layers)

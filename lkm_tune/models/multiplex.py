@@ -17,6 +17,7 @@ from torch.nn import functional
 from lkm_tune.graphs import MoleculeBatch, edge_vectors, edges_within, one_hop_pairs, two_hop_pairs
 from lkm_tune.models.bases import BesselRadial, SphericalBessel, kinked_envelope
 from lkm_tune.models.blocks import MLP, EdgeMLP, ElementRows
+from lkm_tune.models.output import MoleculeModel
 from lkm_tune.models.settings import check_counts, check_layers, check_lengths, checked_elements
 
 ELEMENTS = (1, 6, 7, 8, 9)
@@ -79,7 +80,7 @@ class LocalGraph:
     one_hop: EdgePairs
 
 
-class MultiplexNet(nn.Module):
+class MultiplexNet(MoleculeModel):
     """What MXMNet and PAMNet have in common: settings, atom embedding, graphs and bases."""
 
     def __init__(

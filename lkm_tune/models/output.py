@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lkm_tune.graphs import MoleculeBatch
 
@@ -19,6 +19,16 @@ class ModelOutput:
 
     prediction: Tensor
     layers: list[Tensor]
+
+
+class MoleculeModel(nn.Module):
+    """A network that maps a `MoleculeBatch` to a `ModelOutput`.
+
+    Attributes:
+        cutoff: radius in Å of the neighbour graph that it needs.
+    """
+
+    cutoff: float
 
 
 def sum_over_atoms(values: Tensor, batch: MoleculeBatch) -> Tensor:

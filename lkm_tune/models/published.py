@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from lkm_tune.models.build import build_model, model_settings
+from lkm_tune.models.output import MoleculeModel
 
 _MULTIPLEX = {
     "dim": "hidden",
@@ -32,7 +32,7 @@ _UNUSED = {"pamnet": {"init_linear.weight"}}
 
 def from_published(
     name: str, config: Mapping[str, Any], state: Mapping[str, Any], **settings: Any
-) -> nn.Module:
+) -> MoleculeModel:
     """The published network `name` with its configuration and parameters, as our module.
 
     Args:

@@ -17,9 +17,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds between two attempts while MLflow cannot be reached; each pause doubles the last."""
 
 
-REST = 20.0
-"""How many times as long as a delivery took the thread rests before the next. MLflow's cost is
-mostly one per call, so that rarer deliveries of more records leave the driver its processor."""
+REST, LONGEST_REST = 20.0, 15.0
+"""How many times as long as a delivery took the thread rests before the next, and at most how
+many seconds. MLflow's cost is mostly one per call, so that rarer deliveries of more records
+leave the driver its processor."""
 
 
 class UnreachableError(Exception):
@@ -115,8 +116,8 @@ class Delivery:
                 closing = self._wait(max(rest, pause))
                 started = time.monotonic()
                 pause = self._try(pause)
-                rest = max(self._interval, REST * (time.monotonic() - started))
-                rest = min(rest, LONGEST_PAUSE)
+                took = time.monotonic() - started
+                rest = max(self._interval, min(REST * took, LONGEST_REST))
                 self.notify()
         except Exception:
             logger.exception(

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ class Outbox:
         """Write one record behind all others.
 
         Args:
-            record: Plain data; NaN and infinities are allowed.
+            record: Plain data with at least `run` and `kind`; NaN and infinities are allowed.
             sync: Whether to wait until the disk holds it.
 
         Raises:
@@ -81,7 +81,7 @@ class Outbox:
     def read(self, limit: int) -> tuple[list[Record], int]:
         """The next undelivered records, at most `limit`, and the offset behind them.
 
-        A line that is no JSON object comes as `{"kind": "unreadable", "line": ...}`.
+        A line that is no record comes as `{"kind": "unreadable", "line": ...}`.
         """
         records: list[Record] = []
         end = self._offset
@@ -93,6 +93,17 @@ class Outbox:
                 records.append(_parse(line))
                 end += len(line)
         return records, end
+
+    def search(self, *kinds: str) -> Iterator[Record]:
+        """All records of these kinds, delivered or not, oldest first."""
+        marks = [f'"kind":"{kind}"'.encode() for kind in kinds]
+        with self.path.open("rb") as file:
+            for line in file:
+                # Most lines are epochs; reading them all as JSON would take seconds.
+                if any(mark in line for mark in marks):
+                    record = _parse(line)
+                    if record["kind"] in kinds:
+                        yield record
 
     def pending(self) -> int:
         """How many records wait."""
@@ -151,6 +162,6 @@ def _parse(line: bytes) -> Record:
         record = json.loads(line)
     except ValueError:
         record = None
-    if isinstance(record, dict):
+    if isinstance(record, dict) and {"run", "kind"} <= record.keys():
         return record
     return {"kind": "unreadable", "line": line.decode(errors="replace")}

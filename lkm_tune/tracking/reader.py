@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 
 from lkm_tune.tracking.experiments import STUDY, open_client, study_experiments
 from lkm_tune.tracking.records import curve_tag, without_gamma
@@ -85,6 +86,16 @@ def read_runs(
         if superseded or row["status"] != "superseded":
             rows.append(row)
     return _table(rows)
+
+
+def trial_of_run(tracking_uri: str, run_id: str) -> str | None:
+    """The key of the trial that an MLflow run is of; None where there is no such run."""
+    try:
+        run = open_client(tracking_uri).get_run(run_id)
+    except MlflowException:
+        return None
+    trial: str | None = run.data.tags.get("lkm.trial")
+    return trial
 
 
 def _runs(client: MlflowClient, experiments: list[str]) -> list[Run]:

@@ -53,6 +53,10 @@ class StudyRecorder:
         self.study = study
         self._cells: set[Cell] = set()
         self._outbox = Outbox(folder / OUTBOX, destination=tracking_uri)
+        # How each run ended last, "" for one that started again.
+        self._ended: dict[str, str] = {}
+        for record in self._outbox.search("start", "end"):
+            self._remember(record)
         self._delivery = Delivery(self._outbox, connect, interval)
 
     def start(self, trial: TrialSpec, config: Mapping[str, Any]) -> None:
@@ -64,7 +68,7 @@ class StudyRecorder:
                 error), `loss` (of the prediction) and `normalisation` (of the targets).
         """
         self._open(trial.cell)
-        self._put(records.trial_start(self.study, trial, config))
+        self._note(records.trial_start(self.study, trial, config))
 
     def epoch(self, trial: TrialSpec, result: Mapping[str, Any]) -> None:
         """An epoch of a trial is over.
@@ -95,7 +99,24 @@ class StudyRecorder:
         Raises:
             ValueError: The outcome is none of these.
         """
-        self._put(records.trial_end(trial, outcome, summary or {}, reason), sync=True)
+        self._note(records.trial_end(trial, outcome, summary or {}, reason))
+
+    def recall(
+        self,
+        trial: TrialSpec,
+        config: Mapping[str, Any],
+        outcome: str,
+        summary: Mapping[str, Any] | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """A trial is known to have ended; it is recorded unless it was already.
+
+        For a driver that goes on where another was killed, perhaps between noting an end in
+        its own books and recording it here. The arguments are those of `start` and `end`.
+        """
+        if self._ended.get(trial.key) != outcome:
+            self.start(trial, config)
+            self.end(trial, outcome, summary, reason)
 
     def curve_settings(self, cell: Cell, settings: Mapping[str, Any], phase: str) -> None:
         """The points of a cell's curve lie at these settings from now on.
@@ -160,6 +181,13 @@ class StudyRecorder:
         if cell not in self._cells:
             self._cells.add(cell)
             self._put(records.cell_start(self.study, cell))
+
+    def _note(self, record: Record) -> None:
+        self._put(record, sync=record["kind"] == "end")
+        self._remember(record)
+
+    def _remember(self, record: Record) -> None:
+        self._ended[record["run"]] = record["tags"].get("lkm.outcome", "")
 
     def _put(self, record: Record, sync: bool = False) -> None:
         self._outbox.append(record, sync)

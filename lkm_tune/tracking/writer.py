@@ -106,7 +106,7 @@ class MlflowWriter:
             if "run" in record:
                 changes.setdefault(record["run"], _Change()).add(record)
             else:
-                refused.append((record, "the line names no run"))
+                refused.append((record, "the line is no record"))
         for key, change in changes.items():
             try:
                 self._apply(key, change)

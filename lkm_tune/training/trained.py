@@ -10,11 +10,10 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
 
 from lkm_tune.datasets import Normaliser, Task, find_task
 from lkm_tune.graphs import batch_from_arrays
-from lkm_tune.models import build_model
+from lkm_tune.models import MoleculeModel, build_model
 from lkm_tune.study import RunConfig
 from lkm_tune.training.run import TrainingRun
 
@@ -44,7 +43,7 @@ class TrainedModel:
     """
 
     config: RunConfig
-    network: nn.Module
+    network: MoleculeModel
     normaliser: Normaliser
 
     @classmethod

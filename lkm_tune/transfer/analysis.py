@@ -13,7 +13,7 @@ from lkm_tune.transfer.noise import pure_error, shared_noise, total
 from lkm_tune.transfer.optimum import LEVEL, CellCurve, fit_cell
 from lkm_tune.transfer.regret import Regret, transfer_regret, upper_tail
 from lkm_tune.transfer.runs import CellKey, split_cells
-from lkm_tune.transfer.verdict import UNDECIDED, Verdict, decide, seeds_needed
+from lkm_tune.transfer.verdict import UNDECIDED, Estimate, Verdict, decide, seeds_needed
 
 _TAIL = (1 - LEVEL) / 2
 
@@ -127,11 +127,12 @@ def _gain_kept(regret: Regret, target: Gain) -> float:
 def _seeds_needed(
     regret: Regret, target: Gain, seeds: int, margin: float, p_needed: float
 ) -> float:
-    estimates = [
-        (np.log1p(regret.value), np.log1p(regret.low), np.log1p(regret.high), np.log1p(margin))
-    ]
+    p_value = regret.p_within if regret.value < margin else regret.p_beyond
+    value, low, high, bound = np.log1p([regret.value, regret.low, regret.high, margin]).tolist()
+    estimates = [Estimate(value, low, high, bound, p_value)]
     if target.value < margin:
         # In log error relative to the control, where a gain is negative.
-        levels = np.log1p(-np.array([target.value, target.high, target.low, margin]))
-        estimates.append(tuple(levels))
+        levels = np.log1p([-target.value, -target.high, -target.low, -margin]).tolist()
+        value, low, high, bound = levels
+        estimates.append(Estimate(value, low, high, bound, target.p_within))
     return seeds_needed(estimates, seeds, p_needed)

@@ -72,7 +72,10 @@ def regret_figure(regret: pd.DataFrame, names: Mapping[tuple[Any, ...], str]) ->
         axes = figure.add_subplot()
         shown = np.ma.masked_invalid(np.minimum(values, _DARKEST_REGRET))
         mesh = axes.pcolormesh(
-            shown, cmap="cividis_r", norm=Normalize(0, _DARKEST_REGRET), edgecolors="white"
+            shown,
+            cmap=matplotlib.colormaps["cividis_r"].resampled(20),
+            norm=Normalize(0, _DARKEST_REGRET),
+            edgecolors="white",
         )
         for (i, j), value in np.ndenumerate(values):
             text = "–" if i == j else f"{MARKS[verdicts[i, j]]}\n{_short_percent(value)}"
@@ -83,6 +86,9 @@ def regret_figure(regret: pd.DataFrame, names: Mapping[tuple[Any, ...], str]) ->
             )  # fmt: skip
         _label_matrix(axes, list(names.values()))
         bar = figure.colorbar(mesh, ax=axes, shrink=0.7, extend="max")
+        if bar.solids is not None:
+            # Raster would come as a picture inside the SVG.
+            bar.solids.set_rasterized(False)
         bar.set_ticks([0, 0.05, 0.10], labels=["0 %", "5 %", "10 %"])
         bar.set_label("regret")
         return _svg(figure)

@@ -25,7 +25,8 @@ def render(report: TransferReport) -> str:
     """The report as one HTML page that needs no network and no script."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {
-        "percent": percent, "gamma": gamma_text, "number": number_text, "seeds": _seeds_text, "short": short_text,
+        "percent": percent, "gamma": gamma_text, "number": number_text, "seeds": _seeds_text,
+        "short": short_text,
     }  # fmt: skip
     environment.globals |= {"span": span}
     source = files("lkm_tune.transfer").joinpath("templates/report.html.j2")
@@ -40,7 +41,7 @@ def render(report: TransferReport) -> str:
         matrix=_matrix(report),
         marks=MARKS,
         paper_gamma=PAPER_GAMMA,
-        provenance=_provenance(report),
+        provenance=_provenance(report) + _scales(report),
         trials=_trial_counts(report),
     )
 
@@ -87,6 +88,18 @@ def _provenance(report: TransferReport) -> list[tuple[str, str]]:
             value = ", ".join(map(str, value))
         rows.append((str(name).replace("_", " "), str(value)))
     return rows
+
+
+def _scales(report: TransferReport) -> list[tuple[str, str]]:
+    """What fixes the scale of γ: once when it is the same everywhere."""
+    scales = [
+        (name, row["scale"])
+        for name, row in zip(_names(report).values(), report.optima.to_dict("records"), strict=True)
+        if row["scale"]
+    ]
+    if len({scale for _, scale in scales}) == 1:
+        return [("scale of γ", scales[0][1])]
+    return [(f"scale of γ, {name}", scale) for name, scale in scales]
 
 
 def _trial_counts(report: TransferReport) -> list[tuple[str, str, int]]:

@@ -81,34 +81,47 @@ def _verdict(q: Array) -> Verdict:
     return Verdict(UNDECIDED, float(np.nanmin(q)) if not np.isnan(q).all() else np.nan)
 
 
-def seeds_needed(
-    estimates: Sequence[tuple[float, float, float, float]], seeds: int, p_needed: float
-) -> float:
+@dataclass(frozen=True)
+class Estimate:
+    """An estimate beside the margin that it is held against, in log error.
+
+    `p_value` is that of the test on the side of the margin where the estimate lies.
+    """
+
+    value: float
+    low: float
+    high: float
+    margin: float
+    p_value: float
+
+
+def seeds_needed(estimates: Sequence[Estimate], seeds: int, p_needed: float) -> float:
     """Further seeds a cell after which a pair would be settled, were its estimates the truth.
 
-    The half-width of an interval shrinks as 1 / √seeds; the distance of the estimate from the
-    margin stays. A plan, not a promise: the estimates move, too.
+    The standard error shrinks as 1 / √seeds; the distance of the estimate from the margin stays.
+    A plan, not a promise: the estimates move, too.
 
     Args:
-        estimates: (value, low, high, margin) of each question that would settle the pair, in log
-            error.
+        estimates: one for each question that would settle the pair.
         seeds: seeds the cells have now.
         p_needed: one-sided p-value that decides.
 
     Returns:
         The number of further seeds, at least 1; inf above `MOST_SEEDS`; NaN when nothing is known.
     """
-    needed = [math.inf]
-    known = False
-    for value, low, high, margin in estimates:
-        if not all(map(math.isfinite, (value, low, high))):
-            continue
-        known = True
-        error = max(high - value, value - low) / norm.isf(0.025)
-        distance = abs(value - margin)
-        if distance > 0 and error > 0:
-            needed.append(seeds * (norm.isf(p_needed) * error / distance) ** 2)
+    known = [e for e in estimates if all(map(math.isfinite, (e.value, e.low, e.high)))]
     if not known:
         return math.nan
-    further = max(math.ceil(min(needed) - seeds), 1) if math.isfinite(min(needed)) else math.inf
+    distance = max(_distance(estimate) for estimate in known)
+    if distance <= 0:
+        return math.inf
+    further = max(math.ceil(seeds * (norm.isf(p_needed) / distance) ** 2 - seeds), 1)
     return float(further) if further <= MOST_SEEDS else math.inf
+
+
+def _distance(estimate: Estimate) -> float:
+    """Distance from the margin in standard errors: by the interval, by the test where smaller."""
+    reach = max(estimate.high - estimate.value, estimate.value - estimate.low)
+    distance = abs(estimate.value - estimate.margin) * norm.isf(0.025) / max(reach, 1e-12)
+    by_test = norm.isf(estimate.p_value) if estimate.p_value < 0.5 else math.inf
+    return float(min(distance, by_test))

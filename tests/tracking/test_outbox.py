@@ -14,10 +14,14 @@ def path(tmp_path):
     return tmp_path / "outbox.jsonl"
 
 
+def item(number, kind="epoch"):
+    return {"run": "a", "kind": kind, "number": number}
+
+
 def fill(path, count, destination="a"):
     outbox = Outbox(path, destination)
     for number in range(count):
-        outbox.append({"number": number}, sync=number == count - 1)
+        outbox.append(item(number), sync=number == count - 1)
     return outbox
 
 
@@ -57,7 +61,9 @@ def test_another_destination_gets_everything(path):
 
 def test_values_come_back_as_they_were(path):
     outbox = Outbox(path, "a")
-    outbox.append({"run": "γ=0.01", "x": [0.1 + 0.2, math.inf, math.nan, None, True]})
+    outbox.append(
+        {"run": "γ=0.01", "kind": "tags", "x": [0.1 + 0.2, math.inf, math.nan, None, True]}
+    )
     (record,), _ = outbox.read(1)
     assert record["run"] == "γ=0.01"
     assert record["x"][:2] == [0.1 + 0.2, math.inf]
@@ -72,7 +78,7 @@ def test_a_torn_tail_is_cut(path, tail):
     path.write_bytes(whole + tail)
     outbox = Outbox(path, "a")
     assert path.read_bytes() == whole
-    outbox.append({"number": 3})
+    outbox.append(item(3))
     assert numbers(outbox) == [0, 1, 2, 3]
 
 
@@ -85,9 +91,18 @@ def test_a_file_that_is_all_torn_is_empty(path):
 def test_a_damaged_line_does_not_hide_the_others(path):
     fill(path, 1).close()
     with path.open("ab") as file:
-        file.write(b'\xff{"number"\n[1]\n{"number":1}\n')
-    kinds = [record.get("kind", record.get("number")) for record in Outbox(path, "a").read(9)[0]]
-    assert kinds == [0, "unreadable", "unreadable", 1]
+        file.write(b'\xff{"number"\n[1]\n{}\n{"run":"a","kind":"end"}\n')
+    outbox = Outbox(path, "a")
+    kinds = [record["kind"] for record in outbox.read(9)[0]]
+    assert kinds == ["epoch", "unreadable", "unreadable", "unreadable", "end"]
+
+
+def test_search_finds_kinds_delivered_or_not(path):
+    outbox = Outbox(path, "a")
+    for number, kind in enumerate(["start", "epoch", "end", "tags", "end"]):
+        outbox.append(item(number, kind) | {"text": '"kind":"end"'})
+    outbox.mark_delivered(outbox.read(3)[1])
+    assert [record["number"] for record in outbox.search("start", "end")] == [0, 2, 4]
 
 
 @pytest.mark.parametrize(
@@ -113,9 +128,9 @@ def test_a_full_disk_leaves_whole_lines(path, monkeypatch):
     write = os.write
     monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:5]))
     with pytest.raises(OSError, match=r"outbox.jsonl.*only 5 of \d+ bytes fit"):
-        outbox.append({"number": 2})
+        outbox.append(item(2))
     monkeypatch.undo()
-    outbox.append({"number": 3})
+    outbox.append(item(3))
     assert numbers(outbox) == [0, 1, 3]
 
 
@@ -123,4 +138,4 @@ def test_a_closed_outbox_takes_nothing(path):
     outbox = fill(path, 1)
     outbox.close()
     with pytest.raises(ValueError, match="closed outbox"):
-        outbox.append({"number": 1})
+        outbox.append(item(1))

@@ -1,7 +1,6 @@
 """The recorder against a real MLflow in SQLite."""
 
 import math
-import os
 import shutil
 import signal
 import subprocess
@@ -195,6 +194,29 @@ def test_what_mlflow_refuses_is_kept_and_holds_nothing_up(place, play, record):
     assert "there is no folder" in rejected
 
 
+def test_recall_records_only_what_is_missing(place, play, record):
+    known, lost, resumed = (play.make_trial(number=number) for number in range(3))
+    first = record()
+    play.trial(first, known)
+    # Killed before the end of this one was recorded.
+    first.start(lost, play.config(first.study, lost))
+    first.epoch(lost, play.make_result(1))
+    play.trial(first, resumed, "interrupted", epochs=1)
+    deliver(first)
+    again = record()
+    written = (place.folder / "outbox.jsonl").stat().st_size
+    again.recall(known, play.config(again.study, known), "complete", play.make_summary())
+    assert (place.folder / "outbox.jsonl").stat().st_size == written
+    again.recall(lost, play.config(again.study, lost), "stopped")
+    again.recall(resumed, play.config(again.study, resumed), "failed", reason="no")
+    deliver(again)
+    runs = runs_of(place.uri)
+    outcomes = [runs[t.key][0].data.tags["lkm.outcome"] for t in (known, lost, resumed)]
+    assert outcomes == ["complete", "stopped", "failed"]
+    assert runs[lost.key][0].info.status == "KILLED"
+    assert runs[lost.key][1]["val/error"] == [(1, 100.0)]
+
+
 def test_an_unknown_outcome_is_refused(play, record):
     recorder = record()
     with pytest.raises(ValueError, match="complete, diverged, stopped.*but got 'done'"):
@@ -222,11 +244,12 @@ with StudyRecorder(study, root / "studies/small", uri, interval=0.01) as recorde
 def test_killed_in_the_middle_of_delivery(place, play, record, kills):
     command = [sys.executable, "-c", DRIVER, str(Path(__file__).parent), str(place.root)]
     for count in kills:
-        driver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert driver.stdout.readline() == "recorded\n"
-        wait_for_runs(place.uri, count)
-        os.kill(driver.pid, signal.SIGKILL)
-        driver.communicate()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as driver:
+            try:
+                assert driver.stdout.readline() == "recorded\n"
+                wait_for_runs(place.uri, count)
+            finally:
+                driver.send_signal(signal.SIGKILL)
         assert count <= len(runs_of(place.uri)) < 31, "the kill was to come in the middle"
     deliver(record())
     runs = runs_of(place.uri)

@@ -1,0 +1,81 @@
+"""Studies run as a user runs them: through the command, on real Ray and a real MLflow database."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STUDY = """
+name: small
+models:
+  pamnet: {hidden: 8}
+  mxmnet: {hidden: 8}
+tasks: [qm9/alpha]
+data: {source: sample, n_train: 48, n_val: 16, n_test: 16}
+space:
+  gamma: {type: float, low: 1e-4, high: 100, log: true}
+  depth: {type: int, low: 1, high: 2}
+  lr: {type: float, low: 1e-3, high: 1e-2, log: true}
+search: {trials: 3, startup_trials: 2, grace_period: 1, control: true, max_concurrent: 1}
+curve: {gammas: [0, 0.01, 1], seeds: [1, 2]}
+training: {epochs: 3, batch_size: 16}
+"""
+TRIALS = 2 * (3 + 3 + 6 + 2)
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def environment(cache):
+    kept = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    return {**kept, "LKM_TUNE_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="session")
+def study_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("study") / "small.yaml"
+    path.write_text(STUDY)
+    return path
+
+
+@pytest.fixture(scope="session")
+def start(environment):
+    """Starts `lkm-tune` as a process of its own."""
+
+    def start(*arguments, cwd=None, **changes):
+        command = [str(Path(sys.executable).with_name("lkm-tune")), *map(str, arguments)]
+        return subprocess.Popen(
+            command,
+            cwd=cwd,
+            env={**environment, **changes},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def lkm_tune(start):
+    """Runs `lkm-tune` to its end; its output, after the exit code that was expected."""
+
+    def run(*arguments, code=0, **options):
+        process = start(*arguments, **options)
+        output, _ = process.communicate(timeout=500)
+        assert process.returncode == code, output
+        return output
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished(lkm_tune, study_file, tmp_path_factory):
+    """The storage folder of a whole study, and what the command printed."""
+    storage = tmp_path_factory.mktemp("finished")
+    return storage, lkm_tune("run", study_file, "--storage", storage)

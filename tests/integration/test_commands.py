@@ -1,0 +1,167 @@
+"""The other verbs, on the storage of a finished study."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+WATER = """3
+name=water
+O 0.0 0.0 0.117
+H 0.0 0.757 -0.471
+H 0.0 -0.757 -0.471
+"""
+
+
+def test_best_gamma(finished, lkm_tune):
+    storage, _ = finished
+    everything = json.loads(lkm_tune("best-gamma", "--storage", storage, "--json"))
+    assert [answer["model"] for answer in everything] == ["mxmnet", "pamnet"]
+    one = lkm_tune("best-gamma", "--storage", storage, "--model", "PAMNet", "--task", "qm9/Alpha")
+    assert everything[1]["sentence"] in one
+    assert everything[0]["sentence"] not in one
+    missing = lkm_tune("best-gamma", "--storage", storage, "--task", "qm9/mu", code=1)
+    assert "no finished curve of qm9/mu; there are: mxmnet on qm9/alpha; pamnet" in missing
+
+
+def test_report_again_is_the_same(finished, lkm_tune):
+    storage, _ = finished
+    path = storage / "studies/small/report/transfer.json"
+    before = json.loads(path.read_text())
+    lkm_tune("report", "small", "--storage", storage)
+    assert json.loads(path.read_text()) == before
+
+
+def test_status(finished, lkm_tune):
+    storage, _ = finished
+    assert "small: finished" in lkm_tune("status", "--storage", storage)
+    (study,) = json.loads(lkm_tune("status", "small", "--storage", storage, "--json"))
+    assert study["finished"]
+    assert study["trials"] == {"planned": 28, "ended": 28}
+    assert all(sum(cell["curve"].values()) == 8 for cell in study["cells"])
+    assert "there are: small" in lkm_tune("status", "other", "--storage", storage, code=1)
+
+
+def test_export_train_predict(finished, lkm_tune, tmp_path):
+    storage, _ = finished
+    config, out, xyz = tmp_path / "best.yaml", tmp_path / "final", tmp_path / "molecules.xyz"
+    cell = ("--study", "small", "--model", "pamnet", "--task", "qm9/alpha")
+    lkm_tune("export", *cell, "--storage", storage, "-o", config)
+    exported = yaml.safe_load(config.read_text())
+    answer = json.loads(lkm_tune("best-gamma", "--storage", storage, "--json"))[1]
+    assert exported["gamma"] == answer["gamma"]
+    assert exported["model_settings"] == {"hidden": 8, "depth": answer["depth"]}
+    trained = lkm_tune("train", "--config", config, "--epochs", 2, "--out", out)
+    assert trained.count("epoch ") == 2 + 1
+    assert {p.name for p in out.iterdir()} == {"history.csv", "result.json", "model.safetensors"}
+    xyz.write_text(WATER)
+    for model in (out / "model.safetensors", self_made_name(storage)):
+        output = lkm_tune("predict", "--model", model, xyz, "--storage", storage)
+        (row,) = csv.DictReader(io.StringIO(output))
+        assert row["molecule"] == "water"
+        assert -50 < float(row["qm9/alpha [a0³]"]) < 150
+
+
+def self_made_name(storage):
+    """A complete trial's name, as MLflow and the tables show it."""
+    trials = storage / "studies/small/trials"
+    path = next(iter(sorted(trials.glob("*/curve/*/model.safetensors"))))
+    return path.parent.relative_to(trials)
+
+
+def test_train_needs_no_study(lkm_tune, tmp_path):
+    settings = ("--set", "model_settings.hidden=8", "--set", "data.n_train=32",
+                "--set", "data.n_val=8", "--set", "data.n_test=8")  # fmt: skip
+    arguments = ("--model", "mxmnet", "--task", "qm9/homo", "--gamma", "0.1", "--epochs", 1)
+    output = lkm_tune("train", *arguments, "--depth", 1, *settings, "--out", tmp_path)
+    assert "predicting the mean" in output
+    assert "meV" in output
+
+
+def test_train_names_every_wrong_key(lkm_tune, tmp_path):
+    wrong = ("--set", "training.batch=8", "--set", "model_settings.width=8", "--set", "sed=1")
+    output = lkm_tune("train", "--model", "pamnet", "--task", "qm9/homo", *wrong, code=1)
+    for key in ("training.batch", "sed"):
+        assert key in output
+
+
+def test_check(lkm_tune, study_file, tmp_path):
+    good = lkm_tune("check", study_file)
+    assert "2 cells" in good
+    assert "in all: 28 trials" in good
+    assert "s an epoch" in good
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("name: bad\nmodels: [pamet]\ntasks: [qm9/homo]\nsearch: {trials: 0}\n")
+    output = lkm_tune("check", bad, code=1)
+    assert "bad.yaml:2: models" in output
+    assert "did you mean pamnet?" in output
+    assert "bad.yaml:4: search.trials" in output
+
+
+@pytest.mark.parametrize(
+    ("verb", "expected"),
+    [("models", ["dimenet++", "mxmnet", "pamnet"]), ("tasks", ["qm9/homo", "meV", "qm9/Cv"])],
+)
+def test_what_there_is(lkm_tune, verb, expected):
+    output = lkm_tune(verb)
+    assert all(word in output for word in expected)
+
+
+def test_every_verb_explains_itself_without_loading_torch(lkm_tune):
+    """`--help` is quick because it imports nothing heavy: shown by what is imported."""
+    program = (
+        "import sys, lkm_tune.cli\n"
+        "lkm_tune.cli.cli.main(['run', '--help'], standalone_mode=False)\n"
+        "print([m for m in ('torch', 'ray', 'mlflow', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "Examples:" in done.stdout
+    assert done.stdout.strip().endswith("[]")
+    for verb in lkm_tune("--help").partition("Commands:")[2].split("\n")[1:]:
+        if verb.strip():
+            assert "Usage:" in lkm_tune(verb.split()[0], "--help")
+
+
+@pytest.fixture
+def running_ray(tmp_path):
+    """A Ray of the test's own, as another program would have started it."""
+    program = (
+        "import ray, sys, time\n"
+        "context = ray.init(address='local', num_cpus=2, include_dashboard=False)\n"
+        "print('address', context.address_info['gcs_address'], flush=True)\n"
+        "time.sleep(600)"
+    )
+    arguments = [sys.executable, "-c", program]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        address = ""
+        while not address.startswith("address "):
+            address = process.stdout.readline()
+            assert address, "Ray did not start"
+        yield address.split()[1]
+        process.terminate()
+        process.wait(timeout=30)
+        time.sleep(1)  # Ray's own processes end a moment after their head.
+
+
+def test_tune_py_joins_a_running_ray_from_another_folder(
+    running_ray, environment, study_file, tmp_path
+):
+    script = Path(__file__).parents[2] / "tune.py"
+    fewer = ["--set", "search.trials=1", "--set", "search.control=false"]
+    arguments = [script, study_file, "--address", running_ray, *fewer]
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "lkm-runs/studies/small/report/report.html").exists()

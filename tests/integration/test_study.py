@@ -1,0 +1,151 @@
+"""From a study file to a best-γ answer: whole, interrupted, extended, refused."""
+
+import json
+import shutil
+import signal
+import time
+
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from lkm_tune.tracking import tracking_uri
+from lkm_tune.tracking.reader import read_runs
+
+from .conftest import TRIALS
+
+# What a machine's speed or a run's name decides; everything else is the study's.
+NOT_THE_STUDYS = ["seconds", "run_id"]
+
+
+def table(storage):
+    runs = pd.read_csv(storage / "studies/small/report/trials.csv")
+    return runs.drop(columns=NOT_THE_STUDYS)
+
+
+def runs_by_kind(storage):
+    client = MlflowClient(tracking_uri(storage))
+    experiment = client.get_experiment_by_name("small")
+    runs = client.search_runs([experiment.experiment_id], max_results=1000)
+    kinds = {}
+    for run in runs:
+        kinds.setdefault(run.data.tags["lkm.kind"], []).append(run)
+    return kinds
+
+
+def test_a_study_ends_with_its_answer(finished):
+    storage, output = finished
+    report = storage / "studies/small/report"
+    assert {path.name for path in report.iterdir()} == {
+        "report.html", "transfer.json", "curves.csv", "regret.csv", "trials.csv",
+    }  # fmt: skip
+    answers = json.loads((report / "transfer.json").read_text())["answers"]
+    assert [(a["model"], a["task"]) for a in answers] == [
+        ("mxmnet", "qm9/alpha"),
+        ("pamnet", "qm9/alpha"),
+    ]
+    for answer in answers:
+        assert answer["sentence"] in output
+    assert "mlflow ui" in output
+    assert "lkm-tune best-gamma" in output
+
+
+def test_mlflow_has_every_trial_under_its_cell(finished):
+    storage, _ = finished
+    kinds = runs_by_kind(storage)
+    assert {kind: len(runs) for kind, runs in kinds.items()} == {
+        "cell": 2, "trial": TRIALS, "report": 1,
+    }  # fmt: skip
+    parents = {run.info.run_id for run in kinds["cell"]}
+    assert {run.data.tags["mlflow.parentRunId"] for run in kinds["trial"]} == parents
+    status = {"complete": "FINISHED", "stopped": "KILLED"}
+    for run in kinds["trial"]:
+        assert run.info.status == status[run.data.tags["lkm.outcome"]]
+        assert run.data.metrics["train/kd"] > 0
+    for run in kinds["cell"] + kinds["report"]:
+        assert run.info.status == "FINISHED"
+    client = MlflowClient(tracking_uri(storage))
+    complete = next(r for r in kinds["trial"] if r.data.tags["lkm.outcome"] == "complete")
+    history = client.get_metric_history(complete.info.run_id, "val/error")
+    assert [metric.step for metric in history] == [1, 2, 3]
+    names = [a.path for a in client.list_artifacts(kinds["report"][0].info.run_id)]
+    assert any(name.endswith("report.html") for name in names)
+
+
+def test_planned_counts_and_a_fair_control(finished):
+    runs = table(finished[0])
+    counts = runs.groupby(["model", "phase"]).size().to_dict()
+    for model in ("pamnet", "mxmnet"):
+        assert counts[model, "search"] == counts[model, "control"] == 3
+        assert counts[model, "curve"] == 6
+        assert counts[model, "control_curve"] == 2
+    assert (runs.loc[runs["phase"].str.startswith("control"), "gamma"] == 0).all()
+    curve = runs[runs["phase"] == "curve"]
+    assert not curve.duplicated(["model", "gamma", "seed"]).any()
+    assert curve.groupby("model")[["depth", "lr"]].nunique().eq(1).all(axis=None)
+
+
+def test_finished_trials_keep_a_model_and_nothing_else(finished):
+    storage, _ = finished
+    kept = [p for p in (storage / "studies/small/trials").rglob("*") if p.is_file()]
+    complete = (table(storage)["status"] == "complete").sum()
+    assert {path.name for path in kept} == {"model.safetensors"}
+    assert len(kept) == complete
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_study_continues_to_the_same_tables(
+    finished, start, lkm_tune, study_file, tmp_path, end
+):
+    process = start("run", study_file, "--storage", tmp_path)
+    ledger = tmp_path / "studies/small/ledger.jsonl"
+    # Half-way: the curves have begun, and a trial is in the middle of its epochs.
+    while not (ledger.exists() and ledger.read_text().count('"state"') >= TRIALS // 2):
+        assert process.poll() is None
+        time.sleep(0.2)
+    interrupted = time.monotonic()
+    process.send_signal(end)
+    output, _ = process.communicate(timeout=60)
+    if end == signal.SIGINT:
+        assert time.monotonic() - interrupted < 15
+        assert process.returncode == 130
+        assert "the same command again continues" in output
+    lkm_tune("run", study_file, "--storage", tmp_path)
+    pd.testing.assert_frame_equal(table(tmp_path), table(finished[0]))
+    kinds = runs_by_kind(tmp_path)
+    assert len(kinds["trial"]) == len({r.data.tags["lkm.trial"] for r in kinds["trial"]}) == TRIALS
+    assert {run.info.status for run in kinds["trial"]} <= {"FINISHED", "KILLED"}
+
+
+def test_a_finished_study_is_extended_and_not_repeated(finished, lkm_tune, study_file, tmp_path):
+    storage = tmp_path / "copy"
+    shutil.copytree(finished[0], storage)
+    before = table(storage)
+    again = lkm_tune("run", study_file, "--storage", storage, "--set", "curve.seeds=[1,2,3]")
+    assert "extended: curve.seeds: 1 seed more (3)" in again
+    after = table(storage)
+    assert len(after) == len(before) + 2 * (3 + 1)
+    old = after[after["trial"].isin(before["trial"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(old, before)
+    new = after[~after["trial"].isin(before["trial"])]
+    assert set(new["seed"]) == {3}
+
+
+def test_a_change_that_would_mix_results_is_refused(finished, lkm_tune, study_file):
+    change = ("--set", "training.batch_size=8", "--set", "curve.seeds=[1]")
+    output = lkm_tune("run", study_file, "--storage", finished[0], *change, code=1)
+    assert "training.batch_size: was 16, is 8 now" in output
+    assert "curve.seeds: 1 seed taken away (2)" in output
+    assert "--fresh" in output
+
+
+def test_fresh_puts_earlier_results_aside(finished, lkm_tune, study_file, tmp_path):
+    storage = tmp_path / "copy"
+    shutil.copytree(finished[0], storage)
+    fewer = ("--set", "search.trials=1", "--set", "search.control=false", "--set", "tasks=[qm9/mu]")
+    output = lkm_tune("run", study_file, "--storage", storage, "--fresh", *fewer)
+    assert "earlier results are kept in" in output
+    assert len(list(storage.glob("studies/small/before/*/ledger.jsonl"))) == 1
+    runs = read_runs(tracking_uri(storage), ["small"])
+    assert set(runs["task"]) == {"qm9/mu"}
+    assert len(runs) == 2 * (1 + 6)

@@ -1,0 +1,65 @@
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from lkm_tune.models.blocks import EdgeMLP
+from lkm_tune.models.multiplex import GlobalGraph, spread
+
+
+@pytest.fixture
+def batch(make_batch, molecules):
+    return make_batch([molecules["formaldehyde"], molecules["methane"]], cutoff=2.0)
+
+
+def angle(u, v):
+    return torch.atan2(torch.linalg.vector_norm(torch.linalg.cross(u, v)), u @ v)
+
+
+@pytest.mark.parametrize("name", ["mxmnet", "pamnet"])
+def test_local_graph_follows_its_definition(name, make_model, batch):
+    model = make_model(name, cutoff=2.0)
+    raw = nn.Identity()
+    graph = model.local_graph(batch, raw, raw, raw)
+    r, bonds = batch.pos, batch.bond_index.T.tolist()
+
+    assert len(graph.two_hop.e) == sum(j == j2 and k != i for j, i in bonds for k, j2 in bonds)
+    assert len(graph.one_hop.e) == sum(t == t2 for _, t in bonds for _, t2 in bonds)
+    for e, f, features in zip(*vars(graph.two_hop).values(), strict=True):
+        (j, i), (k, _) = bonds[e], bonds[f]
+        theta = angle(r[j] - r[i], r[k] - r[j])
+        check_features(model, features, torch.linalg.vector_norm(r[k] - r[j]), theta)
+    for e, f, features in zip(*vars(graph.one_hop).values(), strict=True):
+        (s, t), (s2, _) = bonds[e], bonds[f]
+        theta = angle(r[t] - r[s], r[s2] - r[t])
+        check_features(model, features, torch.linalg.vector_norm(r[s2] - r[t]), theta)
+
+
+def check_features(model, features, distance, theta):
+    one = torch.zeros(1, dtype=torch.int64)
+    expected = model.sbf(distance.view(1), one, torch.cos(theta).view(1))[0]
+    assert_close(features, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["mxmnet", "pamnet"])
+def test_global_graph_holds_every_pair_once(name, make_model, batch):
+    graph = make_model(name, cutoff=2.0).global_graph(batch, nn.Identity())
+    pairs = set(zip(graph.first.tolist(), graph.second.tolist(), strict=True))
+
+    assert all(a < b for a, b in pairs)
+    assert len(pairs) * 2 == batch.edge_index.shape[1]
+
+
+def test_spread_sums_the_messages_of_both_directions():
+    torch.manual_seed(0)
+    first, second = torch.tensor([0, 0, 1]), torch.tensor([1, 3, 2])
+    mlp = EdgeMLP(4).double()
+    v, g, weights = torch.randn(5, 4).double(), *torch.randn(2, 3, 4).double()
+    expected = v.clone()
+    for pair, (a, b) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
+        for here, there in ((a, b), (b, a)):
+            message = nn.functional.silu(mlp[0][0](torch.cat([v[here], v[there], g[pair]])))
+            expected[here] += weights[pair] * message
+
+    total = spread(v, GlobalGraph(first, second, g), mlp, mlp.of_edges(g), weights)
+    assert_close(total, expected, rtol=1e-12, atol=1e-12)

@@ -1,0 +1,160 @@
+"""The order of a study's trials, decided from the ledger; the driver here is a loop."""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from lkm_tune.search.ledger import Ledger
+from lkm_tune.search.planner import Planner
+from lkm_tune.study import GAMMA, CurvePlan, IntRange, SearchPlan, Study, TrainingPlan
+
+STUDY = Study(
+    name="s",
+    models={"pamnet": {}, "mxmnet": {}},
+    tasks=("qm9/homo", "qm9/mu"),
+    space={"gamma": GAMMA, "depth": IntRange(type="int", low=1, high=4)},
+    search=SearchPlan(trials=4, startup_trials=2, grace_period=1, control=True),
+    curve=CurvePlan(gammas=(0.0, 0.1, 1.0), seeds=(1, 2)),
+    training=TrainingPlan(epochs=2),
+)
+
+
+def error_of(spec):
+    return spec.settings["depth"] + spec.settings["gamma"] + spec.seed
+
+
+def drive(study, path, *, slots=1, stop_after=None, outcome=lambda spec: "complete"):
+    """Runs a study to its end, or until so many trials have ended; trials end in random order."""
+    planner = Planner(study, Ledger(study, path))
+    shuffle = random.Random(0)
+    live, ended = [], []
+    while not planner.finished:
+        while len(live) < slots and (spec := planner.next()):
+            live.append(spec)
+        spec = live.pop(shuffle.randrange(len(live)))
+        state = outcome(spec)
+        summary = {"val_error": error_of(spec)} if state == "complete" else {}
+        planner.ledger.finish(spec, state, summary, "")
+        ended.append(spec)
+        if stop_after and len(ended) == stop_after:
+            break
+    return planner, ended
+
+
+def points(planner, phase):
+    return sorted(
+        (record.spec.cell.key, record.spec.settings["gamma"], record.spec.seed)
+        for cell in planner.study.cells
+        for record in planner.ledger.records(cell, phase)
+        if record.state == "complete"
+    )
+
+
+@pytest.mark.parametrize("slots", [1, 3, 16])
+def test_planned_counts_are_met_exactly(tmp_path, slots):
+    planner, ended = drive(STUDY, tmp_path / "ledger", slots=slots)
+    assert len(ended) == len({spec.key for spec in ended}) == 4 * (4 + 4 + 6 + 2)
+    expected = sorted((c.key, g, s) for c in STUDY.cells for g in (0, 0.1, 1) for s in (1, 2))
+    assert points(planner, "curve") == expected
+    assert points(planner, "control_curve") == [point for point in expected if point[1] == 0]
+
+
+def test_one_at_a_time_searches_take_turns_and_curves_follow(tmp_path):
+    _, ended = drive(STUDY, tmp_path / "ledger")
+    phases = [spec.phase for spec in ended]
+    assert set(phases[:32]) == {"search", "control"}
+    assert set(phases[32:]) == {"curve", "control_curve"}
+    assert len({(spec.cell, spec.phase) for spec in ended[:8]}) == 8
+
+
+def test_a_curve_lies_at_the_best_settings_of_its_own_search(tmp_path):
+    planner, _ = drive(STUDY, tmp_path / "ledger", slots=3)
+    for cell in STUDY.cells:
+        for search, curve in (("search", "curve"), ("control", "control_curve")):
+            best = min(planner.ledger.records(cell, search), key=lambda r: error_of(r.spec))
+            depths = {r.spec.settings["depth"] for r in planner.ledger.records(cell, curve)}
+            assert depths == {best.spec.settings["depth"]}
+
+
+def test_no_slot_waits_for_another_cell(tmp_path):
+    """While one cell's last search trial runs, the other slots have curve points."""
+    planner = Planner(STUDY, Ledger(STUDY, tmp_path / "ledger"))
+    slow = planner.next()
+    for _ in range(31):
+        spec = planner.next()
+        planner.ledger.finish(spec, "complete", {"val_error": error_of(spec)}, "")
+    waiting = planner.next()
+    assert waiting is not None
+    assert waiting.phase in ("curve", "control_curve")
+    assert (waiting.cell, waiting.phase) != (slow.cell, "curve")
+
+
+@pytest.mark.parametrize("stop_after", [1, 9, 33, 50])
+def test_a_continued_study_is_the_whole_study(tmp_path, stop_after):
+    whole, _ = drive(STUDY, tmp_path / "whole")
+    drive(STUDY, tmp_path / "cut", stop_after=stop_after)
+    planner = Planner(STUDY, Ledger(STUDY, tmp_path / "cut"))
+    planner.next()  # a trial that was running when the driver was killed
+    continued, _ = drive(STUDY, tmp_path / "cut")
+    assert [r.spec for r in continued.ledger.all_records()] == [
+        r.spec for r in whole.ledger.all_records()
+    ]
+
+
+def test_asking_for_more_extends(tmp_path):
+    drive(STUDY, tmp_path / "ledger")
+    more = replace(
+        STUDY,
+        curve=CurvePlan(gammas=(0.0, 0.01, 0.1, 1.0), seeds=(1, 2, 3)),
+        tasks=(*STUDY.tasks, "qm9/r2"),
+    )
+    planner, ended = drive(more, tmp_path / "ledger")
+    assert len(points(planner, "curve")) == len(set(points(planner, "curve"))) == 6 * 12
+    per_new_cell = 4 + 4 + 12 + 3
+    assert len(ended) == 4 * (6 + 1) + 2 * per_new_cell
+
+
+def test_a_finished_study_has_nothing_to_do(tmp_path):
+    drive(STUDY, tmp_path / "ledger")
+    planner = Planner(STUDY, Ledger(STUDY, tmp_path / "ledger"))
+    assert planner.finished
+    assert planner.next() is None
+
+
+def test_more_search_trials_may_move_the_curve(tmp_path):
+    """Points at settings that are no longer the best stay, and the new ones are measured."""
+    drive(STUDY, tmp_path / "ledger")
+    longer = replace(STUDY, search=replace(STUDY.search, trials=12))
+    planner, _ = drive(longer, tmp_path / "ledger")
+    for cell, phase, settings in planner.curves:
+        at_best = [
+            r.spec
+            for r in planner.ledger.records(cell, phase)
+            if r.spec.settings["depth"] == settings["depth"]
+        ]
+        assert len(at_best) == (6 if phase == "curve" else 2)
+
+
+def test_a_cell_that_only_diverges_has_no_curve_and_is_named(tmp_path):
+    bad = STUDY.cells[0]
+
+    def outcome(spec):
+        return "diverged" if spec.cell == bad and spec.phase == "search" else "complete"
+
+    planner, _ = drive(STUDY, tmp_path / "ledger", outcome=outcome)
+    assert planner.cells_without_curve == [(bad, "search")]
+    assert planner.ledger.records(bad, "curve") == []
+    assert len(planner.ledger.records(bad, "control_curve")) == 2
+
+
+def test_failed_points_are_tried_again_by_the_next_driver_only(tmp_path):
+    def outcome(spec):
+        return "failed" if spec.phase == "curve" and spec.seed == 2 else "complete"
+
+    planner, first = drive(STUDY, tmp_path / "ledger", outcome=outcome)
+    assert planner.finished
+    _, second = drive(STUDY, tmp_path / "ledger")
+    assert len(first) == 64
+    assert sorted({spec.seed for spec in second}) == [2]
+    assert len(second) == 12

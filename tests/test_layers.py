@@ -1,0 +1,66 @@
+"""Who may know whom: the import statements of the package, held to its layers."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import lkm_tune
+
+PACKAGE = Path(lkm_tune.__file__).parent
+
+# What each room may import of the others. Rooms that are not listed for it are above it.
+ALLOWED = {
+    "study": set(),
+    "lkm": set(),
+    "graphs": set(),
+    "models": {"graphs"},
+    "datasets": {"graphs", "study"},
+    "training": {"models", "datasets", "lkm", "study", "graphs"},
+    "search": {"training", "models", "datasets", "study"},
+    "tracking": {"study"},
+    "transfer": {"study", "tracking"},
+    "cli": {"study", "models", "datasets", "training", "search", "tracking", "transfer"},
+    "__init__": set(),
+}
+
+# Where each heavy package may be imported at all.
+HOMES = {
+    "ray": {"search", "tracking"},
+    "optuna": {"search"},
+    "mlflow": {"tracking"},
+    "torch_geometric": {"models", "datasets"},
+    "rich": {"cli"},
+    "click": {"cli"},
+}
+
+
+def room_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+FILES = sorted(p for p in PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_upwards(path):
+    room = room_of(path)
+    for name in imports(path):
+        top, _, rest = name.partition(".")
+        if top == "lkm_tune" and rest:
+            other = rest.split(".")[0]
+            assert other in ALLOWED[room] | {room}, f"{room} must not import {other}"
+        if top in HOMES:
+            assert room in HOMES[top], f"{room} must not import {top}"
+
+
+def test_every_room_is_listed():
+    assert {room_of(path) for path in FILES} == set(ALLOWED)

@@ -1,0 +1,99 @@
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lkm_tune.transfer import TransferReport
+
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+
+
+class Tree(HTMLParser):
+    """Text of a page, its ids and references, and whether every element is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.text: list[str] = []
+        self.outside: list[str] = []
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self.tags.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name in ("src", "href", "srcset", "data") and not (value or "").startswith("#"):
+                self.outside.append(value)
+
+    def handle_startendtag(self, tag, attrs) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data) -> None:
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def report(simulate, shapes) -> TransferReport:
+    runs = simulate(
+        {"<b>evil</b>": shapes["peak"](0.03, 0.1), "cliff": shapes["cliff"](0.01, 0.05)}
+    ).assign(unit="meV", phase="curve", scale="l2, mean")
+    bad = (runs["model"] == "cliff") & (runs["gamma"] == 1.0)
+    runs.loc[bad, "status"] = "diverged"
+    provenance = {"study_digest": "ab12", "versions": {"torch": "2.13.0"}}
+    return TransferReport.from_runs(runs, provenance=provenance)
+
+
+@pytest.fixture(scope="module")
+def page(report, tmp_path_factory) -> str:
+    return report.write(tmp_path_factory.mktemp("r"))["report.html"].read_text(encoding="utf-8")
+
+
+def test_page_is_well_formed_and_answers_first(page, report) -> None:
+    tree = Tree()
+    tree.feed(page)
+    assert tree.open == []
+    text = " ".join("".join(tree.text).split())
+    for sentence in [a.sentence for a in report.answers] + [q.answer for q in report.questions]:
+        assert " ".join(sentence.split()) in text
+    assert text.index("the best γ is") < text.index("Response curves")
+    for part in ("ab12", "study digest", "torch: 2.13.0", "curve diverged: 4", "diverges"):
+        assert part in text
+
+
+def test_page_needs_nothing_from_outside(page) -> None:
+    tree = Tree()
+    tree.feed(page)
+    assert tree.outside == []
+    assert not {"script", "iframe", "img", "link"} & set(tree.tags)
+    assert not re.search(r"https?:|//\w+\.\w|@import|url\((?!#)", page)
+
+
+def test_names_are_escaped_and_figures_drawn(page) -> None:
+    assert "<b>evil" not in page
+    assert page.count("<svg") == 3
+    references = set(re.findall(r'(?:href="#|url\(#)([\w-]+)', page))
+    assert references <= set(re.findall(r'id="([\w-]+)"', page))
+    assert len(page) < 300_000
+
+
+def test_page_is_the_same_every_time(report, page, tmp_path) -> None:
+    assert report.write(tmp_path)["report.html"].read_text(encoding="utf-8") == page
+
+
+def test_a_single_cell_without_control_or_seeds_still_gives_a_page(
+    simulate, shapes, tmp_path
+) -> None:
+    runs: pd.DataFrame = simulate({"a": shapes["flat"]()}, seeds=1)
+    report = TransferReport.from_runs(runs[runs["gamma"].isin([0.01, 0.1])])
+    text = report.write(tmp_path)["report.html"].read_text(encoding="utf-8")
+    assert "nothing to compare yet" in text
+    assert np.isnan(report.answers[0].gain)
+    assert not re.search(r"\bnan\b|None", text)
