@@ -120,6 +120,9 @@ def _search(study: "Study", folder: "StudyFolder", storage: Path) -> "Ending":
         with LiveView(engine.planner) as view:
             watch = Watch(view.show, view.seconds)
             ending = engine.run([MlflowCallback(recorder, describe), watch])
+        for record in engine.ledger.all_records():
+            if record.state == "running":
+                recorder.end(record.spec, "interrupted", reason="the study was interrupted")
         for cell, phase, settings in engine.planner.curves:
             recorder.curve_settings(cell, settings, phase)
         if ending.finished or ending.limit_reached:

@@ -14,7 +14,7 @@ from lkm_tune.lkm import layer_mixing_loss
 from lkm_tune.models import build_model
 from lkm_tune.study import RunConfig
 from lkm_tune.training.result import EpochResult, RunResult
-from lkm_tune.training.schedule import averaged_model, make_schedule
+from lkm_tune.training.schedule import WeightAverage, make_schedule
 
 # How often the loss is looked at within an epoch: each look waits for the GPU.
 STEPS_BETWEEN_CHECKS = 50
@@ -49,9 +49,10 @@ class TrainingRun:
             config.task, config.data, config.seed, self.model.cutoff, cache
         )
         plan = config.training
-        self.averaged = averaged_model(self.model, plan.ema_decay)
+        self.averaged = WeightAverage(self.model, plan.ema_decay)
+        self.parameters = list(self.model.parameters())
         self.optimizer = torch.optim.Adam(
-            self.model.parameters(), lr=plan.lr, weight_decay=plan.weight_decay
+            self.parameters, lr=plan.lr, weight_decay=plan.weight_decay, fused=True
         )
         steps = math.ceil(len(self.data.split.train) / plan.batch_size)
         self.schedule = make_schedule(
@@ -120,10 +121,10 @@ class TrainingRun:
         total = prediction + gamma * kd if gamma > 0 else prediction
         self.optimizer.zero_grad()
         torch.autograd.backward(total)
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.training.clip_norm)
+        nn.utils.clip_grad_norm_(self.parameters, self.config.training.clip_norm)
         self.optimizer.step()
         self.schedule.step()
-        self.averaged.update_parameters(self.model)
+        self.averaged.update()
         return torch.stack([total, prediction, kd]).detach().double() * len(indices)
 
     def _judge(self, result: EpochResult) -> None:
@@ -139,13 +140,13 @@ class TrainingRun:
             )
         elif result.val_error < self.best_error:
             self.best_epoch, self.best_error = result.epoch, result.val_error
-            weights = self.averaged.module.state_dict()
+            weights = self.averaged.network.state_dict()
             self.best_weights = {name: w.detach().clone() for name, w in weights.items()}
 
     @torch.no_grad()
     def error(self, part: str) -> float:
         """Mean absolute error of the averaged weights on `val` or `test`, in the task's unit."""
-        network = self.averaged.module.eval()
+        network = self.averaged.network
         indices = getattr(self.data.split, part)
         size = self.config.training.eval_batch_size
         total = 0.0
@@ -167,7 +168,7 @@ class TrainingRun:
             raise RuntimeError(f"the test comes after the last epoch, {done} of {planned} are done")
         test_error = math.nan
         if self.best_weights:
-            self.averaged.module.load_state_dict(self.best_weights)
+            self.averaged.network.load_state_dict(self.best_weights)
         if not self.diverged:
             test_error = self.error("test")
         return RunResult(

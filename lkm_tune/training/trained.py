@@ -26,7 +26,7 @@ def save_model(run: TrainingRun, path: Path) -> None:
     The file is in the safetensors format, with the config as JSON in its header.
     """
     header = {"config": run.config.to_dict(), "normaliser": asdict(run.data.normaliser)}
-    weights = {name: w.contiguous() for name, w in run.averaged.module.state_dict().items()}
+    weights = {name: w.contiguous() for name, w in run.averaged.network.state_dict().items()}
     part = path.with_suffix(".part")
     save_file(weights, part, metadata={KEY: json.dumps(header)})
     part.replace(path)

@@ -12,7 +12,7 @@ from scipy.stats import t as student_t
 from lkm_tune.transfer.noise import pure_error, shared_noise, total
 from lkm_tune.transfer.optimum import LEVEL, CellCurve, fit_cell
 from lkm_tune.transfer.regret import Regret, transfer_regret, upper_tail
-from lkm_tune.transfer.runs import CellKey, split_cells
+from lkm_tune.transfer.runs import FEWEST_GAMMAS, CellKey, split_cells
 from lkm_tune.transfer.verdict import UNDECIDED, Estimate, Verdict, decide, seeds_needed
 
 _TAIL = (1 - LEVEL) / 2
@@ -60,11 +60,12 @@ def gain(cell: CellCurve, margin: float) -> Gain:
     """Gain of the cell's best γ against γ = 0 at the same settings."""
     if cell.draws is None or not cell.fit.sees_control:
         return NO_GAIN
+    p_within = upper_tail(-cell.lowest_draws, -float(np.log1p(-margin)))
     return Gain(
         value=-float(np.expm1(cell.honest_level)),
         low=-float(np.expm1(np.quantile(cell.honest_draws, 1 - _TAIL))),
         high=-float(np.expm1(min(np.quantile(cell.lowest_draws, _TAIL), cell.honest_level))),
-        p_within=upper_tail(-cell.lowest_draws, -float(np.log1p(-margin))),
+        p_within=p_within if len(cell.runs.gammas) >= FEWEST_GAMMAS else np.nan,
     )
 
 
@@ -125,14 +126,20 @@ def _gain_kept(regret: Regret, target: Gain) -> float:
 
 
 def _seeds_needed(
-    regret: Regret, target: Gain, seeds: int, margin: float, p_needed: float
+    regret: Regret,
+    target: Gain,
+    seeds: int,
+    margin: float,
+    p_needed: tuple[float, float, float],
 ) -> float:
-    p_value = regret.p_within if regret.value < margin else regret.p_beyond
+    nothing, within, beyond = p_needed
+    inside = regret.value < margin
+    p_value, needed = (regret.p_within, within) if inside else (regret.p_beyond, beyond)
     value, low, high, bound = np.log1p([regret.value, regret.low, regret.high, margin]).tolist()
-    estimates = [Estimate(value, low, high, bound, p_value)]
+    estimates = [Estimate(value, low, high, bound, p_value, needed)]
     if target.value < margin:
         # In log error relative to the control, where a gain is negative.
         levels = np.log1p([-target.value, -target.high, -target.low, -margin]).tolist()
         value, low, high, bound = levels
-        estimates.append(Estimate(value, low, high, bound, target.p_within))
-    return seeds_needed(estimates, seeds, p_needed)
+        estimates.append(Estimate(value, low, high, bound, target.p_within, nothing))
+    return seeds_needed(estimates, seeds)

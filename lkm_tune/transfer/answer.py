@@ -84,7 +84,12 @@ class Shape:
 def cell_sentence(best: BestGamma, shape: Shape) -> str:
     """One plain paragraph on the best γ of a cell."""
     name = CellKey(best.model, best.task, best.depth, best.n_train)
-    if best.n_seeds < 2:
+    if best.n_seeds == 0:
+        return (
+            f"{name}: nothing can be said, because no seed ran at more than one γ. Repeat the same"
+            " seeds at every γ."
+        )
+    if best.n_seeds == 1:
         return (
             f"{name}: of the γ measured with one seed, {gamma_text(best.gamma)} looks best, but"
             " whether it beats γ = 0 cannot be told from a single seed. Add seeds."

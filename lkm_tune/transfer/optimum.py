@@ -25,6 +25,8 @@ LEVEL = 0.95
 """Level of every interval."""
 
 _SET_DRAWS = 2000
+_CLEARLY_WORSE = 2.5
+"""Standard errors above γ at which another γ' is no rival of it any more."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,9 @@ class CellCurve:
 
         Comparisons with the best (J. C. Hsu, Multiple Comparisons, 1996, section 4.2): γ is left
         out when its error is above that of some other γ' by more than the 95 % point of the largest
-        standardised deviation over all γ', taken from the posterior draws of the curve.
+        standardised deviation over the γ', taken from the posterior draws of the curve. γ' that are
+        clearly worse than γ cannot contradict it and are not counted (moment selection: D. W. K.
+        Andrews & G. Soares, Econometrica 78, 2010, section 4.2).
         """
         if self.bent_draws is None:
             return np.ones(len(self.grid), dtype=bool)
@@ -120,8 +124,10 @@ class CellCurve:
             difference = centred[:, [i]] - centred
             spread = np.maximum(difference.std(axis=0), 1e-12)
             spread[i] = np.inf
-            allowed = np.quantile((difference / spread).max(axis=1), LEVEL)
-            within[i] = ((mean[i] - mean) / spread).max() <= allowed
+            excess = (mean[i] - mean) / spread
+            rivals = excess > -_CLEARLY_WORSE
+            allowed = np.quantile((difference / spread)[:, rivals].max(axis=1), LEVEL)
+            within[i] = excess.max() <= allowed
         within[self.best] = True
         return within
 

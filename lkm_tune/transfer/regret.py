@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from lkm_tune.transfer.noise import Array
 from lkm_tune.transfer.optimum import LEVEL, CellCurve
+from lkm_tune.transfer.runs import FEWEST_GAMMAS
 
 _TAIL = (1 - LEVEL) / 2
 
@@ -44,7 +45,7 @@ class Regret:
 
 
 UNKNOWN = Regret(np.nan, np.nan, np.nan, np.nan, np.nan, np.nan)
-"""With one seed in either cell nothing can be said."""
+"""With one seed or hardly any γ in either cell nothing can be said."""
 
 
 def transfer_regret(source: CellCurve, target: CellCurve, margin: float) -> Regret:
@@ -52,7 +53,8 @@ def transfer_regret(source: CellCurve, target: CellCurve, margin: float) -> Regr
 
     A seed that both cells share is held out of both choices at once.
     """
-    if source.bent_draws is None or target.bent_draws is None:
+    few = min(len(source.runs.gammas), len(target.runs.gammas)) < FEWEST_GAMMAS
+    if few or source.bent_draws is None or target.bent_draws is None:
         return UNKNOWN
     choices = {k: source.grid[source.choices.get(k, source.best)] for k in target.choices}
     drawn = source.grid[source.bent_draws.argmin(axis=1)]
@@ -61,7 +63,7 @@ def transfer_regret(source: CellCurve, target: CellCurve, margin: float) -> Regr
 
 def fixed_regret(gamma: float, target: CellCurve, margin: float) -> Regret:
     """Regret of a given γ > 0 in the target."""
-    if target.bent_draws is None:
+    if target.bent_draws is None or len(target.runs.gammas) < FEWEST_GAMMAS:
         return UNKNOWN
     x = float(np.log10(gamma))
     drawn = np.full(len(target.bent_draws), x)

@@ -92,22 +92,15 @@ class TransferReport:
         gains = [gain(cell, margin) for cell in cells]
         pairs = compare(cells, gains, margin)
         optima = optima_table(cells, gains, margin)
+        answers = [
+            _answer(cell, row, margin)
+            for cell, row in zip(cells, optima.to_dict("records"), strict=True)
+        ]
         return cls(
-            margin=margin,
-            seed=seed,
-            curves=curves_table(cells),
-            optima=optima,
-            regret=regret_table(pairs),
-            agreement=agreement_table(cells),
-            trials=runs.reset_index(drop=True),
-            answers=tuple(
-                _answer(cell, row, margin)
-                for cell, row in zip(cells, optima.to_dict("records"), strict=True)
-            ),
-            questions=tuple(transfer_questions(pairs, margin)),
-            warnings=_warnings(checked, cells),
-            provenance=dict(provenance or {}),
-        )
+            margin, seed, curves_table(cells), optima, regret_table(pairs), agreement_table(cells),
+            runs.reset_index(drop=True), tuple(answers), tuple(transfer_questions(pairs, margin)),
+            _warnings(checked, cells), dict(provenance or {}),
+        )  # fmt: skip
 
     def best_gamma(
         self, model: str, task: str, depth: int | None = None, n_train: int | None = None

@@ -12,6 +12,9 @@ import pandas as pd
 from lkm_tune.transfer.noise import Array, Information, seed_information
 from lkm_tune.transfer.plain import percent
 
+FEWEST_GAMMAS = 3
+"""Fewer measured γ > 0 are no curve: what lies between and beside them is unknown."""
+
 LEARNT = 0.3
 """A network has learnt something when it beats predicting the mean by this fraction."""
 
@@ -164,8 +167,8 @@ def _divergence(
     diverging = sorted(float(g) for g in bad.index[(bad >= good) & (bad.index > 0)])
     for gamma in sorted(set(bad.index) - set(diverging)):
         notes.append(
-            f"{bad[gamma]} of {bad[gamma] + good[gamma]} runs at γ = {gamma:g} diverged; the curve"
-            " there speaks for the others only"
+            f"{bad[gamma]} of {bad[gamma] + good[gamma]} runs at γ = {gamma:g} diverged and are"
+            " left out"
         )
     usable = done[(done["gamma"] > 0) & ~done["gamma"].isin(diverging)]
     if usable.empty:
@@ -183,12 +186,19 @@ def _divergence(
 def _note_design(
     seeds: tuple[tuple[str, int], ...], gammas: Array, log_error: Array, notes: list[str]
 ) -> None:
-    if len(seeds) == 1:
+    if np.all((~np.isnan(log_error)).sum(axis=1) < 2):
+        notes.append(
+            "no seed ran at more than one γ, so levels of seeds and effects of γ cannot be told"
+            " apart; repeat the same seeds at every γ"
+        )
+    elif len(seeds) == 1:
         notes.append("only one seed, so no interval can be given; add seeds")
     elif len(seeds) == 2:
         notes.append("only two seeds, so the intervals are wide")
-    if len(gammas) < 4:
-        notes.append(f"only {len(gammas)} usable γ above 0, so the curve between them is a guess")
+    if len(gammas) < FEWEST_GAMMAS:
+        notes.append(
+            f"only {len(gammas)} usable γ above 0, too few for a curve; no verdict is given"
+        )
     missing = int(np.isnan(log_error[:, 1:]).sum())
     missing += int(np.isnan(log_error[:, 0]).sum()) if np.any(~np.isnan(log_error[:, 0])) else 0
     if missing:

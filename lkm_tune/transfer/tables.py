@@ -45,7 +45,7 @@ def optima_table(cells: Sequence[CellCurve], gains: Sequence[Gain], margin: floa
 def _optimum(cell: CellCurve, gain: Gain, margin: float) -> dict[str, Any]:
     as_good, known = cell.grid[cell.as_good], cell.draws is not None
     flat_within = cell.flat_within(margin)
-    flat = known and (flat_within or bool(cell.as_good.all()))
+    flat = known and len(cell.grid) > 1 and (flat_within or bool(cell.as_good.all()))
     own = gain_on_own_control(cell)
     nearest = int(np.abs(np.log10(cell.runs.gammas) - cell.grid[cell.best]).argmin())
     level = float(np.exp(level_of(cell)))
@@ -81,7 +81,7 @@ def _optimum(cell: CellCurve, gain: Gain, margin: float) -> dict[str, Any]:
 
 def level_of(cell: CellCurve) -> float:
     """Log error that the curve is relative to: of the control, or without one of the curve."""
-    return float(np.mean(_intercepts(cell)))
+    return float(np.nanmean(_intercepts(cell)))
 
 
 def _intercepts(cell: CellCurve) -> Array:
@@ -92,7 +92,9 @@ def _intercepts(cell: CellCurve) -> Array:
     if not cell.fit.sees_control:
         log_error = log_error[:, 1:]
         curve = curve[1:]
-    return np.asarray(np.nanmean(log_error - curve, axis=1))
+    ran = ~np.isnan(log_error)
+    sums = np.where(ran, log_error - curve, 0.0).sum(axis=1)
+    return np.where(ran.any(axis=1), sums / np.maximum(ran.sum(axis=1), 1), np.nan)
 
 
 def curves_table(cells: Sequence[CellCurve]) -> pd.DataFrame:

@@ -8,7 +8,8 @@ Verdicts in this order, each on its own one-sided test:
 4. *not enough evidence* otherwise.
 
 "Shown" means a q-value of at most 5 % after Benjamini & Yekutieli (Ann. Stat. 29, 2001, theorem
-1.3) over all tests of all pairs, which holds however the pairs depend on each other.
+1.3) over all pairs, which holds however the pairs depend on each other. Each side is a family of
+its own: of the pairs called the same, at most 5 % are expected to be called so wrongly.
 """
 
 from __future__ import annotations
@@ -47,11 +48,12 @@ class Decisions:
 
     Attributes:
         verdicts: one a pair.
-        p_needed: p-value below which one more test would have been decided.
+        p_needed: for each of the three tests, the p-value at which one more pair would have been
+            decided; NaN where nothing was tested.
     """
 
     verdicts: tuple[Verdict, ...]
-    p_needed: float
+    p_needed: tuple[float, float, float]
 
 
 def decide(p_values: Sequence[tuple[float, float, float]]) -> Decisions:
@@ -62,16 +64,23 @@ def decide(p_values: Sequence[tuple[float, float, float]]) -> Decisions:
             margin) as null hypotheses; NaN where there is nothing to test.
     """
     p = np.array(p_values, dtype=float).reshape(-1, 3)
-    q = np.full(p.shape, np.nan)
+    sides = [_family(side) for side in p.T]
+    q = np.column_stack([side for side, _ in sides])
+    nothing, within, beyond = (needed for _, needed in sides)
+    return Decisions(tuple(_verdict(row) for row in q), (nothing, within, beyond))
+
+
+def _family(p: Array) -> tuple[Array, float]:
+    """q-values of one test over all pairs, and the p-value that one more decision would take."""
+    q = np.full(len(p), np.nan)
     tested = ~np.isnan(p)
     count = int(tested.sum())
     if count == 0:
-        return Decisions((Verdict(UNDECIDED, np.nan),) * len(p), np.nan)
+        return q, math.nan
     q[tested] = false_discovery_control(p[tested], method="by")
     decided = int((q[tested] <= FALSE_DISCOVERY_RATE).sum())
     harmonic = float(np.sum(1 / np.arange(1, count + 1)))
-    p_needed = FALSE_DISCOVERY_RATE * min(decided + 1, count) / (count * harmonic)
-    return Decisions(tuple(_verdict(row) for row in q), p_needed)
+    return q, FALSE_DISCOVERY_RATE * min(decided + 1, count) / (count * harmonic)
 
 
 def _verdict(q: Array) -> Verdict:
@@ -85,7 +94,8 @@ def _verdict(q: Array) -> Verdict:
 class Estimate:
     """An estimate beside the margin that it is held against, in log error.
 
-    `p_value` is that of the test on the side of the margin where the estimate lies.
+    `p_value` is that of the test on the side of the margin where the estimate lies, `p_needed` the
+    one that would decide it.
     """
 
     value: float
@@ -93,9 +103,10 @@ class Estimate:
     high: float
     margin: float
     p_value: float
+    p_needed: float
 
 
-def seeds_needed(estimates: Sequence[Estimate], seeds: int, p_needed: float) -> float:
+def seeds_needed(estimates: Sequence[Estimate], seeds: int) -> float:
     """Further seeds a cell after which a pair would be settled, were its estimates the truth.
 
     The standard error shrinks as 1 / √seeds; the distance of the estimate from the margin stays.
@@ -104,7 +115,6 @@ def seeds_needed(estimates: Sequence[Estimate], seeds: int, p_needed: float) -> 
     Args:
         estimates: one for each question that would settle the pair.
         seeds: seeds the cells have now.
-        p_needed: one-sided p-value that decides.
 
     Returns:
         The number of further seeds, at least 1; inf above `MOST_SEEDS`; NaN when nothing is known.
@@ -112,16 +122,19 @@ def seeds_needed(estimates: Sequence[Estimate], seeds: int, p_needed: float) -> 
     known = [e for e in estimates if all(map(math.isfinite, (e.value, e.low, e.high)))]
     if not known:
         return math.nan
-    distance = max(_distance(estimate) for estimate in known)
-    if distance <= 0:
+    reached = max(_reached(estimate) for estimate in known)
+    if reached <= 0:
         return math.inf
-    further = max(math.ceil(seeds * (norm.isf(p_needed) / distance) ** 2 - seeds), 1)
+    further = max(math.ceil(seeds / reached**2 - seeds), 1)
     return float(further) if further <= MOST_SEEDS else math.inf
 
 
-def _distance(estimate: Estimate) -> float:
-    """Distance from the margin in standard errors: by the interval, by the test where smaller."""
+def _reached(estimate: Estimate) -> float:
+    """How far the estimate is from the margin, as a fraction of how far it must be.
+
+    In standard errors: by the interval, or by the test where that says less.
+    """
     reach = max(estimate.high - estimate.value, estimate.value - estimate.low)
     distance = abs(estimate.value - estimate.margin) * norm.isf(0.025) / max(reach, 1e-12)
     by_test = norm.isf(estimate.p_value) if estimate.p_value < 0.5 else math.inf
-    return float(min(distance, by_test))
+    return float(min(distance, by_test) / norm.isf(estimate.p_needed))

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lkm_tune.training.schedule import averaged_model, make_schedule, warmup_cosine
+from lkm_tune.training.schedule import WeightAverage, make_schedule, warmup_cosine
 
 
 @pytest.mark.parametrize(
@@ -29,12 +29,12 @@ def test_the_schedule_drives_the_optimiser():
 
 def test_the_average_follows_its_recursion():
     model = torch.nn.Linear(1, 1, bias=False)
-    averaged = averaged_model(model, decay=0.5)
-    expected = None
+    torch.nn.init.constant_(model.weight, 2.0)
+    averaged = WeightAverage(model, decay=0.5)
+    expected = 2.0
     for n, value in enumerate([1.0, 3.0, 5.0, 7.0, 11.0, 2.0, 8.0, 9.0, 1.0, 4.0, 6.0]):
-        with torch.no_grad():
-            model.weight.fill_(value)
-        averaged.update_parameters(model)
+        torch.nn.init.constant_(model.weight, value)
+        averaged.update()
         decay = min(0.5, (1 + n) / (10 + n))
-        expected = value if expected is None else decay * expected + (1 - decay) * value
-        assert averaged.module.weight.item() == pytest.approx(expected, rel=1e-6)
+        expected = decay * expected + (1 - decay) * value
+        assert averaged.network.weight.item() == pytest.approx(expected, rel=1e-6)

@@ -190,6 +190,26 @@ def test_without_a_control_the_shape_still_speaks(simulate, shapes) -> None:
     assert any("no γ = 0 run" in w for w in report.warnings)
 
 
+@pytest.mark.parametrize(
+    ("keep", "warning"),
+    [
+        ("gamma in (0, 0.01)", "only 1 usable γ above 0"),
+        ("gamma in (0, 0.01, 0.1)", "only 2 usable γ above 0"),
+        ("gamma == 0", "a on qm9/homo (300 samples): no response curve is finished yet."),
+        ("(seed == 0 and gamma == 0) or (seed == 1 and gamma > 0.9)", "repeat the same seeds"),
+    ],
+)
+def test_too_little_gives_a_report_without_verdict_that_says_why(
+    simulate, shapes, tmp_path, keep, warning
+) -> None:
+    runs = simulate({"a": shapes["peak"](0.03, 0.3), "b": shapes["peak"](0.03, 0.3)}, noise=1e-4)
+    report = TransferReport.from_runs(runs.query(keep))
+    assert any(warning in w for w in report.warnings)
+    assert set(report.regret["verdict"]) <= {UNDECIDED}
+    assert not any(answer.flat for answer in report.answers)
+    report.write(tmp_path)
+
+
 def test_warns_of_networks_that_learnt_nothing_and_of_unlike_scales(simulate, shapes) -> None:
     runs = simulate({"a": shapes["flat"](), "b": shapes["flat"]()})
     runs["test_mean_error"] = np.where(runs["model"] == "a", 60.0, 500.0)
