@@ -31,6 +31,7 @@ def test_one_lucky_run_flatters_the_curve_but_not_the_gain(simulate, shapes) -> 
     assert flattered > 0.01
     assert honest.value < flattered / 2
     assert honest.low < 0 < honest.high
+    assert np.median(found.honest_draws) == pytest.approx(found.honest_level, abs=1e-3)
 
 
 def test_interval_of_gamma_narrows_with_seeds_and_holds_the_truth(simulate, shapes) -> None:

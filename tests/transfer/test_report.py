@@ -53,6 +53,13 @@ def test_flat_and_edge_are_called_so(report) -> None:
     assert "may lie beyond it" in report.best_gamma("edge", "qm9/homo").sentence
 
 
+def test_a_flat_curve_has_no_edge(simulate, shapes) -> None:
+    optimum = TransferReport.from_runs(simulate({"a": shapes["slope"](-0.002)})).optima.iloc[0]
+    assert optimum["gamma_best"] == pytest.approx(1.0)
+    assert optimum["flat"]
+    assert not optimum["at_edge"]
+
+
 def test_verdicts_of_clear_pairs(report) -> None:
     assert verdict(report, "early", "broad") == TRANSFERS
     assert verdict(report, "early", "late") == DOES_NOT
