@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 
@@ -48,8 +48,8 @@ class WeightAverage:
         self.network = copy.deepcopy(model).requires_grad_(False).eval()
         self.updates = 0
         self._decay = decay
-        self._averages = list(self.network.parameters())
-        self._weights = list(model.parameters())
+        self._averages: list[Tensor] = list(self.network.parameters())
+        self._weights: list[Tensor] = list(model.parameters())
 
     @torch.no_grad()
     def update(self) -> None:
