@@ -11,6 +11,9 @@ from lkm_tune.cli.options import set_option, storage_option, study_names, user_e
 if TYPE_CHECKING:
     from lkm_tune.training import TrainingRun
 
+# Options of `train` that are short for a key of its file.
+SHORT = {"lr": "training.lr", "epochs": "training.epochs", "depth": "model_settings.depth"}
+
 
 @click.command()
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -38,11 +41,13 @@ def train(
       lkm-tune train --config best.yaml --set data.n_train=2000 --out final
       lkm-tune train --model mxmnet --task qm9/homo --gamma 0 --set model_settings.hidden=64
     """
-    from lkm_tune.cli.config import read_config
+    from lkm_tune.cli.catalog import make_catalog
+    from lkm_tune.study import load_run_config
     from lkm_tune.training import TrainingRun
 
+    options = [f"{SHORT.get(k, k)}={v}" for k, v in given.items() if v is not None]
     with user_errors():
-        settings = read_config(config, given, overrides)
+        settings = load_run_config(config, make_catalog(), [*options, *overrides])
         run = TrainingRun(settings, device)
     _train(run, out)
 
