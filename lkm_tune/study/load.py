@@ -28,7 +28,7 @@ def load_study(path: str | PathLike[str], catalog: Catalog, overrides: Iterable[
     Raises:
         StudyError: with every problem of the file and of the overrides.
     """
-    document = _expanded(read_file(Path(path)))
+    document = _expanded(read_file(Path(path), "name"))
     misread: list[Problem] = []
     for text in overrides:
         try:
@@ -45,8 +45,8 @@ def load_study(path: str | PathLike[str], catalog: Catalog, overrides: Iterable[
     return study
 
 
-def read_file(path: Path) -> Document:
-    """The file at `path`, a mapping of keys to values.
+def read_file(path: Path, first: str) -> Document:
+    """The file at `path`, a mapping of keys to values that begins with the key `first`.
 
     Raises:
         StudyError: if it cannot be read, or is something else.
@@ -62,7 +62,7 @@ def read_file(path: Path) -> Document:
         raise StudyError([Problem(file, None, "", rule)]) from error
     document = read_document(text, file)
     if not isinstance(document.data, dict):
-        rule = "must be a mapping of keys to values"
+        rule = f"must be a mapping of keys to values, beginning with `{first}: ...`"
         raise StudyError([Problem(file, 1, "", rule, shown(document.data))])
     return document
 

@@ -25,7 +25,7 @@ def load_run_config(
     Raises:
         StudyError: with every problem.
     """
-    document = read_file(path) if path else read_document("{}", OVERRIDE)
+    document = read_file(path, "model") if path else read_document("{}", OVERRIDE)
     misread: list[Problem] = []
     for text in overrides:
         try:
