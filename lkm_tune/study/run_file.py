@@ -37,6 +37,7 @@ def load_run_config(
         config = replace(config, task=catalog.task(config.task))
         findings = list(_names(config, catalog))
     problems = [document.problem(finding) for finding in (*document.findings, *findings)]
+    problems.sort(key=lambda problem: (problem.file == OVERRIDE, problem.line or 0))
     if config is None or problems or misread:
         raise StudyError([*problems, *misread])
     return config

@@ -43,7 +43,7 @@ BAD = {
         [
             'run.yaml:2: task: unknown task, got "qm9/lumo"; valid: qm9/homo, qm9/U0',
             "run.yaml:3: model_settings.width: unknown setting of pamnet, got 3; "
-            "valid: hidden, depth",
+            "valid: hidden, depth (did you mean depth?)",
         ],
     ),
     "no mapping": (
