@@ -1,7 +1,8 @@
 """The file of one training run: written by `export`, read by `train`."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,14 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from lkm_tune.cli.answer import finished_answers
+from lkm_tune.cli.own import settings_of_own
 from lkm_tune.datasets import find_task
-from lkm_tune.models import model_settings
+from lkm_tune.models import PUBLISHED, is_own, model_settings, published_settings
 from lkm_tune.search.folder import StudyFolder
 from lkm_tune.search.ledger import Ledger
 from lkm_tune.search.planner import Planner
 from lkm_tune.study import RunConfig, TrialSpec
+from lkm_tune.training import Weights
 
 # Options of `train` that are short for a key of the file.
 SHORT = {"lr": "training.lr", "epochs": "training.epochs", "depth": "model_settings.depth"}
@@ -41,6 +44,45 @@ def read_config(path: Path | None, given: Mapping[str, Any], overrides: Sequence
     if missing:
         raise ValueError(f"{' and '.join(missing)} must be given, or a file with --config")
     return _checked(data)
+
+
+def started_from(config: RunConfig, weights: Weights, path: Path | None) -> RunConfig:
+    """`config` with the settings of the network that `weights` are of.
+
+    They come from the config, from the JSON file at `path`, and from the weights themselves: our
+    own files say all settings, and the shapes of a published network's parameters tell its sizes.
+
+    Raises:
+        ValueError: naming the settings that none of these says, or that contradict each other.
+    """
+    said = {**_json(path), **config.model_settings}
+    if weights.config is not None:
+        if weights.config.model != config.model:
+            raise ValueError(
+                f"the weights must be of {config.model}, but are of {weights.config.model}"
+            )
+        said = {**weights.config.model_settings, **said}
+    elif config.model in PUBLISHED:
+        try:
+            said = published_settings(config.model, weights.tensors, said)
+        except ValueError as error:
+            raise ValueError(
+                f"{error} (--init-config FILE, or --set model_settings.KEY)"
+            ) from error
+    known = model_settings(config.model)
+    return replace(config, model_settings={k: v for k, v in said.items() if k in known})
+
+
+def _json(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        held = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    if not isinstance(held, dict):
+        raise ValueError(f"{path} must be a mapping of keys to values")
+    return held
 
 
 def best_config(storage: Path, study: str, model: str, task: str) -> tuple[RunConfig, str]:
@@ -94,7 +136,7 @@ def _checked(data: Mapping[str, Any]) -> RunConfig:
             place = ".".join(map(str, found["loc"]))
             problems.append(f"{place}: {found['msg']}, got {found['input']!r}")
         raise ValueError("\n".join(problems)) from error
-    settings = model_settings(config.model)
+    settings = (settings_of_own if is_own(config.model) else model_settings)(config.model)
     problems += [
         f"model_settings.{key}: {config.model} has no such setting; valid: {', '.join(settings)}"
         for key in config.model_settings
