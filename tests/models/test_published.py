@@ -163,10 +163,8 @@ def test_sizes_are_read_from_the_shapes(published_name, make_model, make_batch, 
 def test_sizes_of_the_published_files(path):
     """The state and what no shape tells give the same network as the whole configuration."""
     model, batch, data = load(path)
-    config, name = (
-        json.loads(str(data["config"])),
-        OUR_NAME[json.loads(str(data["config"]))["model"]],
-    )
+    config = json.loads(str(data["config"]))
+    name = OUR_NAME[config["model"]]
     kept = {k: v for k, v in config.items() if "cutoff" in k or k.startswith(("num_s", "env"))}
     state = {k.removeprefix("param:"): v for k, v in data.items() if k.startswith("param:")}
     again = from_published(name, published_settings(name, state, kept), state)

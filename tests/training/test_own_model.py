@@ -59,7 +59,7 @@ def config(request, tmp_path, monkeypatch):
         task="qm9/alpha",
         model_settings={"width": 12},
         data=DataPlan(source="sample", n_train=64, n_val=16, n_test=16),
-        training=TrainingPlan(epochs=8, batch_size=16, lr=1e-2, ema_decay=0.8),
+        training=TrainingPlan(epochs=20, batch_size=16, lr=1e-2, ema_decay=0.8),
         gamma=0.1,
         seed=1,
     )
