@@ -149,7 +149,10 @@ def _fits(answer: dict[str, Any], model: str | None, task: str | None) -> bool:
 def _answer_table(answers: list[dict[str, Any]]) -> Any:
     from rich.table import Table
 
-    columns = ("model", "task", "depth", "best γ", "interval", "gain over γ = 0", "interval")
+    columns = ["model", "task", "depth", "best γ", "interval", "gain over γ = 0", "interval"]
+    own = any(a["gain_own_control"] is not None for a in answers)
+    if own:
+        columns.append("over its own best")
     table = Table(*columns, box=None, pad_edge=False)
     for a in answers:
         table.add_row(
@@ -160,6 +163,7 @@ def _answer_table(answers: list[dict[str, Any]]) -> Any:
             f"{_number(a['low'])} … {_number(a['high'])}",
             _percent(a["gain"]),
             f"{_percent(a['gain_low'])} … {_percent(a['gain_high'])}",
+            *([_percent(a["gain_own_control"])] if own else []),
         )
     return table
 

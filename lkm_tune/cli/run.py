@@ -9,14 +9,17 @@ import click
 from lkm_tune.cli.options import set_option, storage_option, user_errors
 
 if TYPE_CHECKING:
-    from lkm_tune.search.engine import Ending
+    from lkm_tune.search.engine import Ending, Engine
     from lkm_tune.search.folder import StudyFolder
     from lkm_tune.study import Study, TrialSpec
+    from lkm_tune.tracking import StudyRecorder
 
 DEFAULT_STUDY = "quickstart"
 # Exit codes: 1 is click's own for errors of the user.
 FAILURES = 2
 INTERRUPTED = 130
+# The report is read back from MLflow, so it waits this long for MLflow to have everything.
+DELIVERY_SECONDS = 120.0
 
 
 @click.command()
@@ -40,18 +43,20 @@ def run(
       lkm-tune run quickstart --set search.trials=20 --set curve.seeds=[1,2,3,4]
     """
     from lkm_tune.cli.catalog import make_catalog
+    from lkm_tune.search.auth import choose_auth_mode
     from lkm_tune.search.folder import StudyFolder
     from lkm_tune.search.lock import StudyHeldError, hold
     from lkm_tune.study import find_study, load_study
 
+    choose_auth_mode(address)
     storage = storage.expanduser().resolve()
     with user_errors():
         loaded = load_study(find_study(study), make_catalog(), overrides)
     folder = StudyFolder(storage, loaded.name)
     try:
         with hold(folder.lock):
-            _prepare(loaded, folder, storage, address, fresh)
-            ending = _search(loaded, folder, storage)
+            engine = _prepare(loaded, folder, storage, address, fresh)
+            ending = _search(engine, storage)
             _tell(ending, loaded, folder, storage)
     except StudyHeldError as error:
         raise click.ClickException(str(error)) from error
@@ -59,25 +64,28 @@ def run(
 
 def _prepare(
     study: "Study", folder: "StudyFolder", storage: Path, address: str | None, fresh: bool
-) -> None:
+) -> "Engine":
     """Everything that can be found wrong before any work starts, is."""
     from lkm_tune.cli.console import say
-    from lkm_tune.search.engine import check_data, connect
+    from lkm_tune.search.engine import Engine, check_data, connect
     from lkm_tune.search.slots import trial_slots
     from lkm_tune.tracking import tracking_uri
     from lkm_tune.tracking.experiments import retire_experiment
 
-    if fresh and folder.study.exists():
-        say(f"earlier results are kept in {folder.put_aside()}")
-        retire_experiment(tracking_uri(storage), study.name)
     with user_errors():
-        check_data(study)
-        _settle(folder, study)
-        connect(address)
-        trial_slots(study.resources)
+        data = check_data(study)
+        if fresh and folder.study.exists():
+            say(f"earlier results are kept in {folder.put_aside()}")
+            retire_experiment(tracking_uri(storage), study.name)
+        _settle(folder, study, data)
+        engine = Engine(study, folder)
+        if not engine.planner.finished:
+            connect(address)
+            trial_slots(study.resources)
+    return engine
 
 
-def _settle(folder: "StudyFolder", study: "Study") -> None:
+def _settle(folder: "StudyFolder", study: "Study", data: dict[str, str]) -> None:
     """Compares the study with what has been run under its name, and keeps it if they agree."""
     from lkm_tune.cli.console import say
     from lkm_tune.study import compare
@@ -93,22 +101,28 @@ def _settle(folder: "StudyFolder", study: "Study") -> None:
                 "Results of both cannot stand side by side. Give the study another name, or put "
                 "the earlier results aside with --fresh."
             )
-        for sentence in (*change.extends, *change.free):
+        for sentence in change.extends:
             say(f"extended: {sentence}")
+        for sentence in change.free:
+            say(f"changed: {sentence}")
+    if other := folder.keep_data(data):
+        raise click.ClickException(
+            f"study {study.name} in {folder.path} was run on another data file for "
+            f"{', '.join(other)}: give `data.source` as the path of that file, give the study "
+            "another name, or put the earlier results aside with --fresh"
+        )
     folder.write_study(study)
 
 
-def _search(study: "Study", folder: "StudyFolder", storage: Path) -> "Ending":
+def _search(engine: "Engine", storage: Path) -> "Ending":
     """Runs what is left and reports; MLflow has it all when this returns, or is said not to."""
-    from lkm_tune.cli.answer import make_report, show_report
     from lkm_tune.cli.console import say
     from lkm_tune.cli.live import LiveView
-    from lkm_tune.search.engine import Engine
     from lkm_tune.search.watch import Watch
     from lkm_tune.tracking import StudyRecorder, tracking_uri
     from lkm_tune.tracking.callback import MlflowCallback
 
-    engine = Engine(study, folder)
+    study, folder = engine.study, engine.folder
     describe = partial(_describe, study)
     recorder = StudyRecorder(study, folder.path, tracking_uri(storage), storage / "artifacts")
     try:
@@ -120,19 +134,7 @@ def _search(study: "Study", folder: "StudyFolder", storage: Path) -> "Ending":
         with LiveView(engine.planner) as view:
             watch = Watch(view.show, view.seconds)
             ending = engine.run([MlflowCallback(recorder, describe), watch])
-        for record in engine.ledger.all_records():
-            if record.state == "running":
-                recorder.end(record.spec, "interrupted", reason="the study was interrupted")
-        for cell, phase, settings in engine.planner.curves:
-            recorder.curve_settings(cell, settings, phase)
-        if ending.finished or ending.limit_reached:
-            for cell in study.cells:
-                recorder.finish_cell(cell)
-            recorder.flush()
-            report = make_report(study, storage, ended_by_limit=ending.limit_reached)
-            report.write(folder.report)
-            recorder.log_report(folder.report)
-            show_report(report)
+        _close(engine, recorder, ending, storage)
     finally:
         behind = recorder.close()
         if behind:
@@ -141,6 +143,30 @@ def _search(study: "Study", folder: "StudyFolder", storage: Path) -> "Ending":
                 f"{folder.path}, and the same command again delivers them"
             )
     return ending
+
+
+def _close(engine: "Engine", recorder: "StudyRecorder", ending: "Ending", storage: Path) -> None:
+    """Tells MLflow how things stand, and reports if the study has ended."""
+    from lkm_tune.cli.answer import make_report, show_report
+    from lkm_tune.cli.console import say
+
+    study, folder = engine.study, engine.folder
+    for record in engine.ledger.all_records():
+        if record.state == "running":
+            recorder.end(record.spec, "interrupted", reason="the study was interrupted")
+    for cell, phase, settings in engine.planner.curves:
+        recorder.curve_settings(cell, settings, phase)
+    if not (ending.finished or ending.limit_reached):
+        return
+    for cell in study.cells:
+        recorder.finish_cell(cell)
+    if recorder.flush(timeout=DELIVERY_SECONDS):
+        say(f"no report yet, since MLflow is not reached: later, `lkm-tune run {study.name}`")
+        return
+    report = make_report(study, storage, ended_by_limit=ending.limit_reached)
+    report.write(folder.report)
+    recorder.log_report(folder.report)
+    show_report(report)
 
 
 def _describe(study: "Study", trial: "TrialSpec") -> dict[str, Any]:

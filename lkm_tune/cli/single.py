@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from lkm_tune.training import TrainingRun
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+# Options of `train` that are short for a key of its file.
+SHORT = {"lr": "training.lr", "epochs": "training.epochs", "depth": "model_settings.depth"}
 
 
 @click.command()
@@ -50,16 +52,15 @@ def train(
       lkm-tune train --model mynets:schnet --task qm9/homo --gamma 0.01
       lkm-tune train --model mxmnet --task qm9/homo --init checkpoint.pt --init-config config.json
     """
-    from lkm_tune.cli.config import read_config, started_from
-    from lkm_tune.training import TrainingRun, read_weights
+    from lkm_tune.cli.catalog import make_catalog
+    from lkm_tune.cli.start import begin
+    from lkm_tune.study import load_run_config
+    from lkm_tune.training import TrainingRun
 
+    options = [f"{SHORT.get(k, k)}={v}" for k, v in given.items() if v is not None]
     with user_errors():
-        settings, weights = read_config(config, given, overrides), None
-        if init is not None:
-            start = read_weights(init)
-            settings, weights = started_from(settings, start, init_config), start.tensors
-        elif init_config is not None:
-            raise ValueError("--init-config speaks of the weights of --init, which is not given")
+        settings = load_run_config(config, make_catalog(), [*options, *overrides])
+        settings, weights = begin(settings, init, init_config)
         run = TrainingRun(settings, device, weights=weights)
     _train(run, out)
 

@@ -11,7 +11,7 @@ from typing import Any
 import ray
 from ray import tune
 
-from lkm_tune.datasets import load_task
+from lkm_tune.datasets import content_digest, load_task
 from lkm_tune.models import build_model
 from lkm_tune.search.folder import StudyFolder
 from lkm_tune.search.ledger import Ledger, Record
@@ -57,15 +57,21 @@ def connect(address: str | None) -> None:
     ray.init(address="local", include_dashboard=False, **quiet)
 
 
-def check_data(study: Study, cache: Path | None = None) -> None:
+def check_data(study: Study, cache: Path | None = None) -> dict[str, str]:
     """Opens the data of every cell as its trials will, and prepares them where they are not yet.
+
+    Returns:
+        The digest of the file that each task is read from.
 
     Raises:
         ValueError: if they are missing, damaged, or fewer than the study asks for.
     """
+    sources = {}
     for cell in study.cells:
         cutoff = build_model(cell.model, **study.models[cell.model]).cutoff
-        load_task(cell.task, study.data, study.seed, cutoff, cache)
+        sources[cell.task] = load_task(cell.task, study.data, study.seed, cutoff, cache).source
+    digests = {source: content_digest(source) for source in set(sources.values())}
+    return {task: digests[source] for task, source in sources.items()}
 
 
 class Engine:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from lkm_tune.study import Study, TrialSpec, study_from_dict, study_to_dict
@@ -35,6 +36,7 @@ class StudyFolder:
         self.path = storage.resolve() / "studies" / name
         self.ledger = self.path / "ledger.jsonl"
         self.study = self.path / "study.json"
+        self.data = self.path / "data.json"
         self.lock = self.path / "driver.lock"
         self.report = self.path / "report"
 
@@ -54,6 +56,21 @@ class StudyFolder:
         part = self.study.with_suffix(".part")
         part.write_text(json.dumps(study_to_dict(study), indent=1))
         part.replace(self.study)
+
+    def keep_data(self, digests: Mapping[str, str]) -> list[str]:
+        """Notes which file each task is read from.
+
+        Returns:
+            The tasks that were read from another file before; nothing is noted if there are any.
+        """
+        before = json.loads(self.data.read_text()) if self.data.exists() else {}
+        other = [task for task, value in digests.items() if before.get(task, value) != value]
+        if not other:
+            self.path.mkdir(parents=True, exist_ok=True)
+            part = self.data.with_suffix(".part")
+            part.write_text(json.dumps({**before, **digests}, indent=1))
+            part.replace(self.data)
+        return other
 
     def put_aside(self) -> Path:
         """Moves everything of the study, the lock aside, into a folder that it returns."""

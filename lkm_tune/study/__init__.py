@@ -14,6 +14,7 @@ from lkm_tune.study.plan import (
 )
 from lkm_tune.study.problem import Problem, StudyError
 from lkm_tune.study.record import digest, study_from_dict, study_to_dict
+from lkm_tune.study.run_file import load_run_config
 from lkm_tune.study.shipped import find_study, shipped_studies
 from lkm_tune.study.space import Choice, FloatRange, IntRange, Range, Space
 from lkm_tune.study.study import GAMMA, Study
@@ -47,6 +48,7 @@ __all__ = [
     "compare",
     "digest",
     "find_study",
+    "load_run_config",
     "load_study",
     "plan_summary",
     "shipped_studies",

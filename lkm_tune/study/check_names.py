@@ -157,7 +157,7 @@ def _range_of_plan(name: str, values: Range) -> Iterator[Finding]:
         try:
             plan(**{name: value})
         except ValidationError as error:
-            for found in translated(error):
+            for found in translated(error, Study):
                 yield Finding((path,), found.rule, found.value, found.valid, found.near)
 
 

@@ -28,7 +28,7 @@ def load_study(path: str | PathLike[str], catalog: Catalog, overrides: Iterable[
     Raises:
         StudyError: with every problem of the file and of the overrides.
     """
-    document = _expanded(_read(Path(path)))
+    document = _expanded(read_file(Path(path), "name"))
     misread: list[Problem] = []
     for text in overrides:
         try:
@@ -45,7 +45,12 @@ def load_study(path: str | PathLike[str], catalog: Catalog, overrides: Iterable[
     return study
 
 
-def _read(path: Path) -> Document:
+def read_file(path: Path, first: str) -> Document:
+    """The file at `path`, a mapping of keys to values that begins with the key `first`.
+
+    Raises:
+        StudyError: if it cannot be read, or is something else.
+    """
     file = str(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -57,7 +62,7 @@ def _read(path: Path) -> Document:
         raise StudyError([Problem(file, None, "", rule)]) from error
     document = read_document(text, file)
     if not isinstance(document.data, dict):
-        rule = "must be a mapping of keys to values, beginning with `name: ...`"
+        rule = f"must be a mapping of keys to values, beginning with `{first}: ...`"
         raise StudyError([Problem(file, 1, "", rule, shown(document.data))])
     return document
 
@@ -87,12 +92,12 @@ def _checked(document: Document, catalog: Catalog) -> tuple[Study | None, list[F
     What has a wrong type is left out and the rest is checked nevertheless, so that one reading
     tells everything. Rules that speak about something left out are not asked.
     """
-    study, findings = validated(document.data)
+    study, findings = validated(document.data, Study)
     left_out: set[KeyPath] = set()
     for depth in (2, 1):
         if study is None:
             left_out |= {part for finding in findings for part in _parts(finding, depth)}
-            study, more = validated(_without(document.data, left_out))
+            study, more = validated(_without(document.data, left_out), Study)
             findings += more
     if study is None:
         return None, findings

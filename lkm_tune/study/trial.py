@@ -4,10 +4,14 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
 
-from lkm_tune.study.plan import DataPlan, LkmOptions, TrainingPlan
+from pydantic import Field
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+from lkm_tune.study.plan import DataPlan, LkmOptions, NonNegative, TrainingPlan
+from lkm_tune.study.space import STRICT
 
 Phase = Literal["search", "control", "curve", "control_curve"]
 """What a trial is for.
@@ -70,18 +74,21 @@ class TrialSpec:
         return cls(**{**data, "cell": Cell(**data["cell"])})
 
 
-@dataclass(frozen=True)
+@checked_dataclass(frozen=True, config=STRICT)
 class RunConfig:
-    """Everything that determines one training run. The same config gives the same numbers."""
+    """Everything that determines one training run. The same config gives the same numbers.
+
+    Its fields are the keys of the file that `lkm-tune export` writes.
+    """
 
     model: str
     task: str
-    model_settings: Mapping[str, Any] = field(default_factory=dict)
-    data: DataPlan = field(default_factory=DataPlan)
-    training: TrainingPlan = field(default_factory=TrainingPlan)
-    lkm: LkmOptions = field(default_factory=LkmOptions)
-    gamma: float = 0.0
-    seed: int = 0
+    model_settings: Mapping[str, Any] = Field(default_factory=dict)
+    data: DataPlan = Field(default_factory=DataPlan)
+    training: TrainingPlan = Field(default_factory=TrainingPlan)
+    lkm: LkmOptions = Field(default_factory=LkmOptions)
+    gamma: NonNegative = 0.0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for a file."""

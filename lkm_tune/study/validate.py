@@ -1,4 +1,4 @@
-"""Plain data to a `Study`: types, bounds and keys, every error in plain English.
+"""Plain data to a `Study` or a `RunConfig`: types, bounds, keys, every error in plain English.
 
 pydantic does the checking, from the dataclasses alone; here its errors are translated.
 """
@@ -7,16 +7,15 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from lkm_tune.study.problem import Finding, KeyPath, nearest, shown
 from lkm_tune.study.space import Choice, FloatRange, IntRange
-from lkm_tune.study.study import Study
 
-_STUDY: TypeAdapter[Study] = TypeAdapter(Study)
+T = TypeVar("T")
 _RANGES = {get_args(get_type_hints(cls)["type"])[0]: cls for cls in (FloatRange, IntRange, Choice)}
 
 _RULES: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
@@ -44,28 +43,28 @@ _RULES: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
 _MODELS = "must be a list of names, or a mapping of names to settings"
 
 
-def validated(data: Any) -> tuple[Study | None, list[Finding]]:
-    """The study that `data` describe, or None and every error of type, bound or key.
+def validated(data: Any, kind: type[T]) -> tuple[T | None, list[Finding]]:
+    """The `kind` (a `Study`, say) that `data` describe, or None and every error in them.
 
     A file holds what JSON can hold, so it is read in pydantic's JSON mode: lists become tuples
     and mappings become dataclasses, while text never becomes a number.
     """
     try:
-        return _STUDY.validate_json(json.dumps(data)), []
+        return TypeAdapter(kind).validate_json(json.dumps(data)), []
     except ValidationError as error:
-        return None, translated(error)
+        return None, translated(error, kind)
 
 
-def translated(error: ValidationError) -> list[Finding]:
-    """The errors that pydantic found in a study, in plain English, one for each place."""
+def translated(error: ValidationError, owner: type) -> list[Finding]:
+    """The errors that pydantic found in an `owner`, in plain English, one for each place."""
     details = error.errors(include_url=False)
     places = [item["loc"] for item in details]
     # A list whose items are wrong is also "too short" to pydantic, which counts the good ones.
     outer = {loc[:n] for loc in places for n in range(len(loc))}
-    return [_finding(item) for item in details if item["loc"] not in outer]
+    return [_finding(item, owner) for item in details if item["loc"] not in outer]
 
 
-def _finding(item: ErrorDetails) -> Finding:
+def _finding(item: ErrorDetails, owner: type) -> Finding:
     loc, kind, context = item["loc"], item["type"], item.get("ctx", {})
     path = _written(loc)
     if kind == "missing":
@@ -73,7 +72,7 @@ def _finding(item: ErrorDetails) -> Finding:
     if kind == "union_tag_not_found":
         return Finding(((*path, "type"),), "is missing", None, tuple(_RANGES))
     if kind == "unexpected_keyword_argument":
-        keys = _keys_beside(loc)
+        keys = _keys_beside(loc, owner)
         near = nearest(path[-1], keys)
         return Finding((path,), "unknown key", shown(item["input"]), keys, near)
     valid: Sequence[str] = ()
@@ -98,11 +97,11 @@ def _written(loc: tuple[str | int, ...]) -> KeyPath:
     return loc[:2] + loc[3:] if loc[:1] == ("space",) else loc
 
 
-def _keys_beside(loc: tuple[str | int, ...]) -> tuple[str, ...]:
+def _keys_beside(loc: tuple[str | int, ...], owner: type) -> tuple[str, ...]:
     """The valid keys of the mapping in which the last key of `loc` is."""
-    part: Any = Study
+    part: Any = owner
     if loc[0] == "space" and len(loc) > 2:
         part = _RANGES[str(loc[2])]
     elif len(loc) > 1:
-        part = get_type_hints(Study)[str(loc[0])]
+        part = get_type_hints(owner)[str(loc[0])]
     return tuple(field.name for field in fields(part)) if is_dataclass(part) else ()

@@ -19,7 +19,7 @@ class EpochResult:
         kd_ratio: γ · L_KD / L_pred; above 1 the mixing term outweighs the prediction.
         val_error: validation error of the averaged weights, in the task's own unit; NaN where
             training broke off before it could be measured.
-        lr: learning rate at the end of the epoch.
+        lr: learning rate of the epoch's last step.
         seconds: wall time of training and validation.
     """
 

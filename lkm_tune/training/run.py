@@ -75,6 +75,7 @@ class TrainingRun:
             self.optimizer, round(plan.warmup_epochs * steps), plan.epochs * steps
         )
         self.order = torch.Generator().manual_seed(config.seed)
+        self.lr = 0.0
         self.history: list[EpochResult] = []
         self.best_epoch = 0
         self.best_error = math.inf
@@ -105,7 +106,7 @@ class TrainingRun:
             losses=losses,
             kd_ratio=self.config.gamma * losses["kd"] / prediction if prediction else math.nan,
             val_error=val_error,
-            lr=float(self.schedule.get_last_lr()[0]),
+            lr=self.lr,
             seconds=time.perf_counter() - start,
         )
         self.history.append(result)
@@ -147,6 +148,7 @@ class TrainingRun:
         torch.autograd.backward(total)
         nn.utils.clip_grad_norm_(self.parameters, self.config.training.clip_norm)
         self.optimizer.step()
+        self.lr = float(self.schedule.get_last_lr()[0])
         self.schedule.step()
         self.averaged.update()
         return torch.stack([total, prediction, kd]).detach().double() * len(indices)

@@ -31,6 +31,10 @@ class BestGamma:
         gain: fraction by which the best γ lowers the error of γ = 0.
         gain_low: lower end of its 95 % interval.
         gain_high: upper end of its 95 % interval.
+        gain_own_control: the gain over γ = 0 at the control's own best settings, NaN where the
+            control had no search of its own.
+        gain_own_control_low: lower end of its 95 % interval.
+        gain_own_control_high: upper end of its 95 % interval.
         flat: whether no γ of the measured range is told from another.
         at_edge: whether the lowest error is at an end of the measured range.
         n_seeds: seeds that speak on it.
@@ -53,6 +57,9 @@ class BestGamma:
     gain: float
     gain_low: float
     gain_high: float
+    gain_own_control: float
+    gain_own_control_low: float
+    gain_own_control_high: float
     flat: bool
     at_edge: bool
     n_seeds: int
@@ -95,6 +102,12 @@ def cell_sentence(best: BestGamma, shape: Shape) -> str:
             " whether it beats γ = 0 cannot be told from a single seed. Add seeds."
         )
     parts = [f"{name}: {_where(best, shape)}; {_gain(best, shape)}."]
+    if math.isfinite(best.gain_own_control):
+        low, high = best.gain_own_control_low, best.gain_own_control_high
+        parts.append(
+            f"Against γ = 0 at the control's own best settings the gain is"
+            f" {percent(best.gain_own_control)} ({span(low, high)})."
+        )
     parts += _edge(best, shape)
     if math.isfinite(best.paper_regret_high) and not best.flat:
         parts.append(

@@ -119,7 +119,7 @@ def seeds_needed(estimates: Sequence[Estimate], seeds: int) -> float:
     Returns:
         The number of further seeds, at least 1; inf above `MOST_SEEDS`; NaN when nothing is known.
     """
-    known = [e for e in estimates if all(map(math.isfinite, (e.value, e.low, e.high)))]
+    known = [e for e in estimates if all(map(math.isfinite, (e.value, e.low, e.high, e.p_value)))]
     if not known:
         return math.nan
     reached = max(_reached(estimate) for estimate in known)

@@ -86,7 +86,7 @@ def test_train_an_own_model(lkm_tune, folder):
     train = ("train", "--model", "users_net:schnet", "--task", "qm9/homo", "--epochs", 1, *SMALL)
     width = ("--set", "model_settings.width=8")
     assert "test error" in lkm_tune(*train, *width, "--gamma", "0.1", "--depth", 2, cwd=folder)
-    assert "no such setting; valid: width, depth" in lkm_tune(
+    assert "unknown setting of users_net:schnet" in lkm_tune(
         *train, "--set", "model_settings.hidden=8", cwd=folder, code=1
     )
 

@@ -71,3 +71,5 @@ def test_seeds_needed_follow_the_square_of_what_is_missing() -> None:
     assert needed(4.0, p_value=0.158655) == 12
     assert needed(0.01) == math.inf
     assert math.isnan(needed(1.0, high=math.inf))
+    # Too few γ for a test: the estimates are finite, but nothing is known of them.
+    assert math.isnan(needed(1.0, p_value=math.nan))

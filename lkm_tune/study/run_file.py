@@ -1,0 +1,63 @@
+"""The file of one training run: what `lkm-tune export` writes and `lkm-tune train` reads."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from lkm_tune.study.catalog import Catalog
+from lkm_tune.study.document import OVERRIDE, read_document
+from lkm_tune.study.load import read_file
+from lkm_tune.study.problem import Finding, Problem, StudyError, nearest, shown, unknown
+from lkm_tune.study.trial import RunConfig
+from lkm_tune.study.validate import validated
+
+
+def load_run_config(
+    path: Path | None, catalog: Catalog, overrides: Iterable[str] = ()
+) -> RunConfig:
+    """The training run that a file and texts `key=value` describe, the texts last.
+
+    Args:
+        path: a YAML file whose keys are the fields of `RunConfig`, or None for no file.
+        catalog: the models and tasks that exist.
+        overrides: as `training.lr=1e-3`.
+
+    Raises:
+        StudyError: with every problem.
+    """
+    document = read_file(path, "model") if path else read_document("{}", OVERRIDE)
+    misread: list[Problem] = []
+    for text in overrides:
+        try:
+            document = document.with_override(text)
+        except StudyError as error:
+            misread += error.errors
+    config, findings = validated(document.data, RunConfig)
+    if config is not None:
+        config = replace(config, task=catalog.task(config.task))
+        findings = list(_names(config, catalog))
+    problems = [document.problem(finding) for finding in (*document.findings, *findings)]
+    problems.sort(key=lambda problem: (problem.file == OVERRIDE, problem.line or 0))
+    if config is None or problems or misread:
+        raise StudyError([*problems, *misread])
+    return config
+
+
+def _names(config: RunConfig, catalog: Catalog) -> Iterator[Finding]:
+    if config.task not in catalog.tasks:
+        yield unknown(("task",), "task", config.task, catalog.tasks)
+    try:
+        known = catalog.settings(config.model)
+    except LookupError:
+        near = nearest(config.model, catalog.models)
+        yield Finding(
+            (("model",),), "unknown model", shown(config.model), tuple(catalog.models), near
+        )
+        return
+    except ValueError as error:
+        yield Finding((("model",),), f"cannot be used: {error}")
+        return
+    for name, value in config.model_settings.items():
+        if name not in known:
+            path = ("model_settings", name)
+            yield unknown(path, f"setting of {config.model}", value, tuple(known))
