@@ -136,6 +136,7 @@ class Engine:
             "run": self.study.run_config(spec).to_dict(),
             "folder": str(self.folder.trial(spec).path),
             "cache": str(self.cache) if self.cache else None,
+            "cpu": self.study.resources.cpu,
             "gpu": self.study.resources.gpu,
         }
 

@@ -1,6 +1,5 @@
 """A trial as Tune runs it: one epoch a step, on an actor that goes on to the next trial."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,11 @@ class LkmTrainable(tune.Trainable):
     """Trains the run that a trial stands for, from the newest checkpoint that anyone left.
 
     The config has `run` (a `RunConfig` as plain data), `folder` (the trial's, on storage that
-    every node sees), `cache` (where prepared data lie on a node, or None) and `trial` (for the
-    driver's side). Checkpoints are the run's own and not Tune's: they lie under the trial's
-    identity, so that whoever is given the trial next finds them.
+    every node sees), `cache` (where prepared data lie on a node, or None), `cpu` and `gpu` (what
+    the trial holds) and `trial` (for the driver's side).
+
+    Checkpoints are the run's own and not Tune's: they lie under the trial's identity, so that
+    whoever is given the trial next finds them.
 
     A continued trial first reports the epochs it already has, without training them again: then
     a driver that was killed between a result and its judgement still judges it.
@@ -29,9 +30,9 @@ class LkmTrainable(tune.Trainable):
         """Begins or continues the trial."""
         self._folder = TrialFolder(Path(config["folder"]))
         # As many threads as the trial was given, or the numbers would depend on the machine.
-        torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
+        torch.set_num_threads(max(1, int(config["cpu"])))
         cache = Path(config["cache"]) if config["cache"] else None
-        device = "cuda" if config["gpu"] and torch.cuda.is_available() else "cpu"
+        device = _device(config["gpu"])
         self._run = TrainingRun(RunConfig.from_dict(config["run"]), device, cache)
         state = self._folder.checkpoints.newest()
         if state is not None:
@@ -68,3 +69,12 @@ class LkmTrainable(tune.Trainable):
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing: see the class."""
+
+
+def _device(gpu: float) -> str:
+    if gpu and not torch.cuda.is_available():
+        raise RuntimeError(
+            f"the trial was given {gpu:g} GPU, but torch {torch.__version__} sees none on this "
+            "node: install its CUDA build there, or set resources.gpu to 0"
+        )
+    return "cuda" if gpu else "cpu"
