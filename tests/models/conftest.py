@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lkm_tune.graphs import MoleculeBatch, batch_from_arrays
-from lkm_tune.models import MODELS, build_model
+from lkm_tune.models import MODELS, PUBLISHED, build_model
 
 Molecule = tuple[list[int], np.ndarray]
 
@@ -17,6 +17,9 @@ SIZES = {
     "dimenet++": {"hidden": 16, "depth": 2, "int_emb_size": 8, "out_emb_channels": 16},
     "mxmnet": {"hidden": 16, "depth": 2},
     "pamnet": {"hidden": 16, "depth": 2},
+    "gcn": {"hidden": 16, "depth": 2},
+    "gat": {"hidden": 16, "depth": 2},
+    "gin": {"hidden": 16, "depth": 2},
 }
 
 
@@ -67,6 +70,17 @@ def make_batch() -> Callable[..., MoleculeBatch]:
 
 @pytest.fixture(params=list(MODELS))
 def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=PUBLISHED)
+def published_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=[name for name, model in MODELS.items() if model.uses_positions])
+def spatial_name(request: pytest.FixtureRequest) -> str:
+    """A model whose predictions follow the positions of atoms."""
     return str(request.param)
 
 
