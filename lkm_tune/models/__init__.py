@@ -2,6 +2,7 @@
 
 from lkm_tune.models.build import MODELS, build_model, model_settings
 from lkm_tune.models.convolution import NodeClassifier
+from lkm_tune.models.forces import energy_and_forces
 from lkm_tune.models.output import ModelOutput, MoleculeModel, mean_over_atoms, sum_over_atoms
 from lkm_tune.models.own import is_own, own_settings
 from lkm_tune.models.published import PUBLISHED, from_published, load_weights, published_settings
@@ -15,6 +16,7 @@ __all__ = [
     "MoleculeModel",
     "NodeClassifier",
     "build_model",
+    "energy_and_forces",
     "from_published",
     "is_own",
     "load_weights",

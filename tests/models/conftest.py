@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from lkm_tune.graphs import MoleculeBatch, batch_from_arrays
 from lkm_tune.models import MODELS, PUBLISHED, build_model
@@ -97,16 +97,3 @@ def make_model() -> Callable[..., nn.Module]:
         return model
 
     return make
-
-
-@pytest.fixture
-def forces() -> Callable[[nn.Module, MoleculeBatch], Tensor]:
-    """-d(sum of predictions)/d(positions) [N, 3], itself differentiable."""
-
-    def compute(model: nn.Module, batch: MoleculeBatch) -> Tensor:
-        batch.pos.requires_grad_(True)
-        energy = model(batch).prediction.sum()
-        (gradient,) = torch.autograd.grad(energy, batch.pos, create_graph=True)
-        return -gradient
-
-    return compute

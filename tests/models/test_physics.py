@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from lkm_tune.models import model_settings
+from lkm_tune.models import energy_and_forces, model_settings
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 
@@ -43,7 +43,7 @@ def test_order_of_atoms_does_not_matter(name, make_model, make_batch, molecules)
 
 @pytest.mark.parametrize("determinant", [1, -1], ids=["rotation", "reflection"])
 def test_rigid_motion_changes_nothing_but_turns_forces(
-    name, determinant, make_model, make_batch, molecules, forces
+    name, determinant, make_model, make_batch, molecules
 ):
     model = make_model(name)
     matrix, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))
@@ -53,8 +53,8 @@ def test_rigid_motion_changes_nothing_but_turns_forces(
 
     assert_close(model(moved).prediction, model(still).prediction, **EXACT)
     if model.uses_positions:
-        turned = forces(model, still) @ torch.tensor(matrix).T
-        assert_close(forces(model, moved), turned, rtol=1e-8, atol=1e-8)
+        turned = energy_and_forces(model, still)[1] @ torch.tensor(matrix).T
+        assert_close(energy_and_forces(model, moved)[1], turned, rtol=1e-8, atol=1e-8)
 
 
 def bent(water):
@@ -95,7 +95,7 @@ def test_a_model_without_positions_sees_the_graph_alone(name, make_model, make_b
 
 @pytest.mark.parametrize("molecule", ["formaldehyde", "hydrogen cyanide"])
 def test_forces_are_the_slope_of_the_energy(
-    spatial_name, molecule, make_model, make_batch, molecules, forces
+    spatial_name, molecule, make_model, make_batch, molecules
 ):
     model = make_model(spatial_name)
     z, pos = molecules[molecule]
@@ -108,14 +108,24 @@ def test_forces_are_the_slope_of_the_energy(
             energies.append(energy(model, make_batch([(z, shifted)])))
         slopes[place] = (energies[0] - energies[1]) / (2 * step)
 
-    assert_close(forces(model, make_batch([(z, pos)])), -torch.tensor(slopes), rtol=1e-6, atol=1e-7)
+    _, forces = energy_and_forces(model, make_batch([(z, pos)]))
+    assert_close(forces, -torch.tensor(slopes), rtol=1e-6, atol=1e-7)
+
+
+def test_forces_are_refused_where_there_are_none(make_model, make_batch, molecules):
+    batch = make_batch([molecules["water"]])
+    with pytest.raises(ValueError, match="sees positions, but GCN does not"):
+        energy_and_forces(make_model("gcn"), batch)
+    with pytest.raises(ValueError, match="one energy a molecule, but the model predicts 2"):
+        energy_and_forces(make_model("pamnet", outputs=2), batch)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_forces_can_be_trained_on(spatial_name, dtype, make_model, make_batch, molecules, forces):
+def test_forces_can_be_trained_on(spatial_name, dtype, make_model, make_batch, molecules):
     model = make_model(spatial_name).to(dtype)
     batch = make_batch(list(molecules.values())).to(dtype=dtype)
-    forces(model, batch).square().sum().backward()
+    _, forces = energy_and_forces(model, batch, trainable=True)
+    forces.square().sum().backward()
 
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     assert len(gradients) > 10
