@@ -35,7 +35,7 @@ test: setup
 	$(BIN)/python -m pytest
 
 test-slow: setup
-	$(BIN)/python -m pytest -m slow -s
+	$(BIN)/python -m pytest -m slow -n 0 -s
 
 lint: setup
 	$(BIN)/ruff check .
