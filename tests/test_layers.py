@@ -20,7 +20,7 @@ ALLOWED = {
     "search": {"training", "models", "datasets", "study"},
     "tracking": {"study"},
     "transfer": {"study", "tracking"},
-    "cli": {"study", "models", "datasets", "training", "search", "tracking", "transfer"},
+    "cli": {"study", "graphs", "models", "datasets", "training", "search", "tracking", "transfer"},
     "__init__": set(),
 }
 

@@ -174,9 +174,10 @@ def _describe(study: "Study", trial: "TrialSpec") -> dict[str, Any]:
     from lkm_tune.datasets import find_task
     from lkm_tune.models import model_settings
 
+    task = find_task(trial.cell.task, study.data_plan(trial.cell.task))
     config = study.run_config(trial).to_dict()
     settings = {**model_settings(trial.cell.model), **config["model_settings"]}
-    return config | {"model_settings": settings, "unit": find_task(trial.cell.task).unit}
+    return config | {"model_settings": settings, "unit": task.unit}
 
 
 def _tell(ending: "Ending", study: "Study", folder: "StudyFolder", storage: Path) -> None:

@@ -88,7 +88,7 @@ def cell_table(planner: "Planner") -> "Table":
     for cell in planner.study.cells:
         progress = CellProgress.of(planner, cell)
         best = progress.best
-        unit = find_task(cell.task).unit
+        unit = find_task(cell.task, planner.study.data_plan(cell.task)).unit
         table.add_row(
             str(cell),
             _states(progress.search),

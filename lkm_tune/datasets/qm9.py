@@ -11,12 +11,12 @@ import numpy as np
 
 from lkm_tune.datasets.archive import read_arrays
 from lkm_tune.datasets.molecules import Array, DataError, FloatArray, Molecules, sum_per_molecule
-from lkm_tune.datasets.tasks import TASKS
+from lkm_tune.datasets.tasks import QM9_TARGETS
 
 SAMPLE = Path(__file__).parent / "sample" / "qm9.npz"
 """3,000 molecules of QM9 that come with the package."""
 
-TARGETS = tuple(task.target for task in TASKS.values() if task.dataset == "qm9")
+TARGETS = tuple(QM9_TARGETS)
 ELEMENTS = (1, 6, 7, 8, 9)
 
 _ANGSTROM_IN_BOHR = 1 / 0.529177210903
@@ -144,12 +144,12 @@ def _rules(molecules: Molecules) -> list[tuple[str, FloatArray, float, float]]:
     t, n = molecules.targets, molecules.n_atoms
     z = molecules.z.astype(np.float64)
     electrons = sum_per_molecule(z, molecules.offsets)
-    pos = molecules.pos.astype(np.float64) * _ANGSTROM_IN_BOHR
+    pos = np.asarray(molecules.pos, dtype=np.float64) * _ANGSTROM_IN_BOHR
     weighted = sum_per_molecule(z[:, None] * pos, molecules.offsets)
     pos -= np.repeat(weighted / electrons[:, None], n, axis=0)
     on_nuclei = sum_per_molecule(z * (pos**2).sum(axis=1), molecules.offsets)
     free_atoms = np.zeros(max(ELEMENTS) + 1)
-    for element, energy in TASKS["qm9/U0"].references:
+    for element, energy in QM9_TARGETS["U0"].references:
         free_atoms[element] = energy
     binding = t["U0"] - sum_per_molecule(free_atoms[molecules.z], molecules.offsets)
     return [

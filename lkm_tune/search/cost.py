@@ -41,10 +41,10 @@ def _seconds_per_epoch(study: Study, cell: Cell, cache: Path | None) -> float:
     settings = {name: _middle(range_) for name, range_ in study.space.items()}
     trial = TrialSpec(study.name, cell, "search", 0, settings, study.seed, study.training.epochs)
     config = study.run_config(trial)
-    n_samples = min(STEPS * config.training.batch_size, study.data.n_train)
+    n_samples = min(STEPS * config.training.batch_size, cell.n_train)
     few = replace(
         config,
-        data=DataPlan(study.data.source, n_samples, 1, 1),
+        data=DataPlan(n_train=n_samples, n_val=1, n_test=1).over(config.data),
         training=replace(config.training, epochs=2, warmup_epochs=0.0),
     )
     epochs = TrainingRun(few, cache=cache).epochs()
@@ -52,7 +52,7 @@ def _seconds_per_epoch(study: Study, cell: Cell, cache: Path | None) -> float:
     start = time.perf_counter()
     next(epochs)
     # Validation has no backward pass: about a third of a training step.
-    return (time.perf_counter() - start) / n_samples * (study.data.n_train + study.data.n_val / 3)
+    return (time.perf_counter() - start) / n_samples * (cell.n_train + (config.data.n_val or 0) / 3)
 
 
 def _middle(range_: Range) -> Any:

@@ -11,8 +11,7 @@ from typing import Any
 import ray
 from ray import tune
 
-from lkm_tune.datasets import content_digest, load_task
-from lkm_tune.models import build_model
+from lkm_tune.datasets import content_digest
 from lkm_tune.search.folder import StudyFolder
 from lkm_tune.search.ledger import Ledger, Record
 from lkm_tune.search.planner import Planner
@@ -20,6 +19,7 @@ from lkm_tune.search.searcher import CellScheduler, StudySearcher
 from lkm_tune.search.slots import trial_slots
 from lkm_tune.search.trainable import LkmTrainable
 from lkm_tune.study import Study, TrialSpec
+from lkm_tune.training import open_run
 
 # A trial that breaks is tried this often in all before it is recorded as failed.
 ATTEMPTS = 3
@@ -68,8 +68,8 @@ def check_data(study: Study, cache: Path | None = None) -> dict[str, str]:
     """
     sources = {}
     for cell in study.cells:
-        cutoff = build_model(cell.model, **study.models[cell.model]).cutoff
-        sources[cell.task] = load_task(cell.task, study.data, study.seed, cutoff, cache).source
+        spec = TrialSpec(study.name, cell, "curve", 0, {"gamma": 0.0}, study.seed, 1)
+        sources[cell.task] = open_run(study.run_config(spec), cache).data.source
     digests = {source: content_digest(source) for source in set(sources.values())}
     return {task: digests[source] for task, source in sources.items()}
 

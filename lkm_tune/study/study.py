@@ -26,6 +26,9 @@ from lkm_tune.study.trial import Cell, RunConfig, TrialSpec
 GAMMA = FloatRange(type="float", low=1e-4, high=100.0, log=True)
 """The range of γ that holds every value known from the paper (arXiv:2510.20236)."""
 
+N_TRAIN = 1000
+"""Training samples where neither the file nor the catalog says how many."""
+
 
 def _folder_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
@@ -40,12 +43,13 @@ def _folder_name(name: str) -> str:
 class Study:
     """One study: every model on every task, one search space, one way to train.
 
-    `models` maps the name of a model to the settings that are fixed for it.
+    `models` maps the name of a model to the settings that are fixed for it, `tasks` the name of a
+    task to what differs for it from `data`.
     """
 
     name: Annotated[str, Field(max_length=100), AfterValidator(_folder_name)]
     models: Annotated[Mapping[str, Mapping[str, Any]], Field(min_length=1)]
-    tasks: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+    tasks: Annotated[Mapping[str, DataPlan], Field(min_length=1)]
     space: Space = Field(default_factory=lambda: {"gamma": GAMMA})
     data: DataPlan = Field(default_factory=DataPlan)
     search: SearchPlan = Field(default_factory=SearchPlan)
@@ -59,10 +63,14 @@ class Study:
     def cells(self) -> tuple[Cell, ...]:
         """Every model on every task, models first."""
         return tuple(
-            Cell(model=model, task=task, n_train=self.data.n_train)
+            Cell(model=model, task=task, n_train=self.data_plan(task).n_train or N_TRAIN)
             for model in self.models
             for task in self.tasks
         )
+
+    def data_plan(self, task: str) -> DataPlan:
+        """The data of one of the tasks."""
+        return self.tasks[task].over(self.data)
 
     def run_config(self, trial: TrialSpec) -> RunConfig:
         """The training run that `trial` stands for.
@@ -78,7 +86,7 @@ class Study:
             model=trial.cell.model,
             model_settings={**self.models[trial.cell.model], **settings},
             task=trial.cell.task,
-            data=self.data,
+            data=self.data_plan(trial.cell.task),
             training=replace(self.training, **training),
             lkm=replace(self.lkm, **lkm),
             gamma=gamma,
