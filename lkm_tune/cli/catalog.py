@@ -88,4 +88,4 @@ def tasks(as_json: bool) -> None:
         click.echo(json.dumps([asdict(task) for task in TASKS.values()]))
         return
     for task in TASKS.values():
-        click.echo(f"{task.name:<12} {task.meaning}, error in {task.unit}")
+        click.echo(f"{task.name:<20} {task.meaning}, error in {task.unit}")

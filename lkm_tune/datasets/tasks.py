@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from lkm_tune.datasets.md17 import NAMES
+from lkm_tune.datasets.trajectory import HARTREE_IN_KCAL_MOL
 from lkm_tune.study import DataPlan
 
 HARTREE_IN_MEV = 27211.386245988
 """One Hartree in meV (CODATA 2018)."""
-HARTREE_IN_KCAL = 627.5094740631
-"""One Hartree in kcal/mol (CODATA 2018; 1 kcal = 4,184 J)."""
-KCAL_IN_MEV = HARTREE_IN_MEV / HARTREE_IN_KCAL
+KCAL_IN_MEV = HARTREE_IN_MEV / HARTREE_IN_KCAL_MOL
 
 FILE = "file:"
 """How the names of tasks on a user's own file begin; the path follows."""
@@ -102,12 +102,6 @@ _QM9 = (
 QM9_TARGETS: Mapping[str, Target] = MappingProxyType({target.name: target for target in _QM9})
 """The twelve properties of QM9 by name."""
 
-MD17_MOLECULES = (
-    "aspirin", "azobenzene", "benzene", "ethanol", "malonaldehyde", "naphthalene", "paracetamol",
-    "salicylic", "toluene", "uracil",
-)  # fmt: skip
-"""The molecules of MD17 and of revised MD17."""
-
 
 def _trajectory(dataset: str, molecule: str) -> Task:
     # Errors on MD17 are told in kcal/mol in the literature, those on revised MD17 in meV.
@@ -119,7 +113,7 @@ def _trajectory(dataset: str, molecule: str) -> Task:
 
 
 _CHIGNOLIN = Target(
-    "energy", "energy of Chignolin, less its atoms", "Hartree", "kcal/mol", HARTREE_IN_KCAL,
+    "energy", "energy of Chignolin, less its atoms", "Hartree", "kcal/mol", HARTREE_IN_KCAL_MOL,
     fit_references=True,
 )  # fmt: skip
 _GAP = Target("homo_lumo_gap_eV", "gap between the frontier orbitals", "eV", "eV")
@@ -127,7 +121,7 @@ _TOPIC = Target("topic", "topic of a paper, by citations and words", "class", "e
 
 _TASKS = (
     *(Task(f"qm9/{target.name}", "qm9", (target,)) for target in _QM9),
-    *(_trajectory(set_, name) for set_ in ("md17", "rmd17") for name in MD17_MOLECULES),
+    *(_trajectory(set_, name) for set_ in ("md17", "rmd17") for name in NAMES),
     Task("chignolin", "chignolin", (_CHIGNOLIN,), forces=True),
     Task("cora", "cora", (_TOPIC,), classes=True, geometry=False),
     Task("pubchem/gap", "pubchem", (_GAP,), geometry=False),
