@@ -133,7 +133,7 @@ class TrainingRun:
     def _step(self, indices: NDArray[Any]) -> Tensor:
         """One optimiser step; the summed losses [total, prediction, kd] of its samples."""
         self.optimizer.zero_grad()
-        size = self.config.training.micro_batch_size or len(indices)
+        size = self.objective.micro_batch_size
         losses = torch.zeros(3, device=self.device)
         for begin in range(0, len(indices), size):
             losses += self._backward(indices[begin : begin + size], indices)
