@@ -8,16 +8,14 @@ ICML (2016).
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch_geometric.io import read_planetoid_data
 
 from lkm_tune.datasets.download import Remote, checksum_of
-from lkm_tune.datasets.molecules import DataError, IntArray
+from lkm_tune.datasets.molecules import DataError
+from lkm_tune.datasets.nodes import NodeGraph
 from lkm_tune.datasets.published import Published
 
 _URL = (
@@ -55,25 +53,6 @@ CORA = Published(
     unpack=_gather,
 )
 """The eight files of the public split; the checksums are those of its authors' repository."""
-
-
-@dataclass(frozen=True, eq=False)
-class NodeGraph:
-    """One graph of N nodes, each with F features and one of several classes.
-
-    Attributes:
-        features: [N, F] float32; each row sums to 1.
-        edge_index: [2, E] nodes of each edge, in both directions, no edge from a node to itself.
-        labels: [N] class of each node, from 0.
-        parts: `train`, `val` and `test` to the nodes that are in them.
-        classes: Number of classes.
-    """
-
-    features: torch.Tensor
-    edge_index: torch.Tensor
-    labels: torch.Tensor
-    parts: Mapping[str, IntArray]
-    classes: int
 
 
 def read_cora(folder: Path) -> NodeGraph:

@@ -105,7 +105,7 @@ class NodeData:
 
     def mean_error(self, part: Part) -> float:
         """Share of a part that the most frequent class of the training part gets wrong."""
-        labels = self.graph.labels
+        labels = self.graph.labels.numpy()
         frequent = np.bincount(labels[self.split.train]).argmax()
         return float((labels[self.split.part(part)] != frequent).mean())
 

@@ -104,10 +104,11 @@ def _of_molecules(data: MoleculeData) -> Iterator[Spread]:
 
 def _of_nodes(data: NodeData) -> Iterator[Spread]:
     graph = data.graph
-    degrees = np.bincount(graph.edge_index[1], minlength=len(graph.labels))
+    labels, features = graph.labels.numpy(), graph.features.numpy()
+    degrees = np.bincount(graph.edge_index[1].numpy(), minlength=len(labels))
     yield Spread.of("neighbours", "per node", degrees)
-    yield Spread.of("features not 0", f"of {graph.features.shape[1]}", (graph.features != 0).sum(1))
-    yield Spread.of("nodes of a class", f"of {graph.classes}", np.bincount(graph.labels))
+    yield Spread.of("features not 0", f"of {features.shape[1]}", (features != 0).sum(axis=1))
+    yield Spread.of("nodes of a class", f"of {graph.classes}", np.bincount(labels))
 
 
 def _splits(data: MoleculeData) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ Ramakrishnan, Dral, Rupp and von Lilienfeld, "Quantum chemistry structures and p
 kilo molecules", Scientific Data 1, 140022 (2014).
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -32,35 +31,6 @@ _KNOWN = {
     3: {"mu": 1.8511, "U0": -76.404702},
     62: {"mu": 5.1668, "U0": -283.16874},
 }  # fmt: skip
-
-
-def locate_qm9(source: str) -> Path:
-    """Finds the file that a study's `source` means.
-
-    Args:
-        source: `sample`; `auto`, which is `qm9.npz` in the folder that LKM_TUNE_DATA names where
-            there is one, else the sample; or a path to the file or to a folder that holds it.
-
-    Returns:
-        The file's path.
-
-    Raises:
-        DataError: A path was given and there is no such file.
-    """
-    if source == "sample":
-        return SAMPLE
-    if source == "auto":
-        folder = os.environ.get("LKM_TUNE_DATA")
-        full = Path(folder).expanduser() / "qm9.npz" if folder else SAMPLE
-        return full if full.is_file() else SAMPLE
-    path = Path(source).expanduser()
-    file = path / "qm9.npz" if path.is_dir() else path
-    if not file.is_file():
-        raise DataError(
-            f"QM9 must be a file or a folder with qm9.npz in it, but {file} is not there; "
-            "`auto`, `sample` or a path are valid"
-        )
-    return file
 
 
 def read_qm9(path: Path) -> Molecules:

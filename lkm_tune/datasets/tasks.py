@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from lkm_tune.datasets.md17 import NAMES
+from lkm_tune.datasets.pubchem import TARGET
 from lkm_tune.datasets.trajectory import HARTREE_IN_KCAL_MOL
 from lkm_tune.study import DataPlan
 
@@ -116,7 +117,7 @@ _CHIGNOLIN = Target(
     "energy", "energy of Chignolin, less its atoms", "Hartree", "kcal/mol", HARTREE_IN_KCAL_MOL,
     fit_references=True,
 )  # fmt: skip
-_GAP = Target("homo_lumo_gap_eV", "gap between the frontier orbitals", "eV", "eV")
+_GAP = Target(TARGET, "gap between the frontier orbitals", "eV", "eV")
 _TOPIC = Target("topic", "topic of a paper, by citations and words", "class", "error rate")
 
 _TASKS = (

@@ -197,9 +197,9 @@ class Classes(Objective):
         self.data = data
         self.batch_size = self.micro_batch_size = len(data.split.train)
         self.eval_batch_size = len(data.graph.labels)
-        self.features = torch.from_numpy(data.graph.features).to(device)
-        self.edge_index = torch.from_numpy(data.graph.edge_index).to(device)
-        self.labels = torch.from_numpy(data.graph.labels).to(device)
+        self.features = data.graph.features.to(device)
+        self.edge_index = data.graph.edge_index.to(device)
+        self.labels = data.graph.labels.to(device)
 
     def loss(self, network: nn.Module, indices: Indices, batch: Indices) -> Loss:
         """See `Objective`."""
