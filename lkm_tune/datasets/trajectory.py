@@ -114,7 +114,7 @@ def _carbon_hydrogen(molecules: Molecules, forces: Array) -> tuple[FloatArray, F
     pulls: list[FloatArray] = []
     for frame in np.unique(np.linspace(0, len(molecules) - 1, _FRAMES).astype(np.int64)):
         atoms = slice(molecules.offsets[frame], molecules.offsets[frame + 1])
-        z, pos = molecules.z[atoms], positions_of(molecules)[atoms].astype(np.float64)
+        z, pos = molecules.z[atoms], _positions(molecules)[atoms].astype(np.float64)
         heavy, light = np.flatnonzero(z > 1), np.flatnonzero(z == 1)
         if len(heavy) == 0 or len(light) == 0:
             continue
@@ -144,7 +144,7 @@ def check_work(molecules: Molecules, name: str) -> None:
     Raises:
         DataError: Forces are not the negative slope of the energy in its unit per Å.
     """
-    frames = positions_of(molecules).reshape(len(molecules), -1)
+    frames = _positions(molecules).reshape(len(molecules), -1)
     first, second = _near_pairs(frames, molecules.ids, _NEAR * np.sqrt(frames.shape[1] / 3))
     if len(first) < 5:
         return
@@ -185,7 +185,7 @@ def check_frames_differ(molecules: Molecules) -> None:
     Raises:
         DataError: Two are; the message names them.
     """
-    z, pos, offsets = molecules.z, positions_of(molecules), molecules.offsets
+    z, pos, offsets = molecules.z, _positions(molecules), molecules.offsets
     seen: dict[int, int] = {}
     for frame in range(len(molecules)):
         atoms = slice(offsets[frame], offsets[frame + 1])
@@ -197,7 +197,7 @@ def check_frames_differ(molecules: Molecules) -> None:
             )
 
 
-def positions_of(molecules: Molecules) -> Array:
+def _positions(molecules: Molecules) -> Array:
     """The positions of molecules that must have some.
 
     Raises:

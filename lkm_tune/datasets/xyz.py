@@ -70,7 +70,7 @@ def _read_frames(path: Path) -> Sequence[ase.Atoms]:
         raise DataError(f"{path}: there is no such file") from None
     except DataError:
         raise
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: is not a readable extended XYZ file ({error!r})") from error
     if not frames:
         raise DataError(f"{path}: there must be molecules, but there are none")
@@ -101,12 +101,18 @@ def _check_counts(path: Path) -> None:
 
 def _refusal(atoms: ase.Atoms) -> list[str]:
     """What keeps every model from taking this frame."""
+    if len(atoms) == 0:
+        return ["has no atoms"]
     told = []
     if atoms.pbc.any():
         told.append('is periodic, which no model can take; pbc="F F F" says that it is not')
     for key, value in {**atoms.info, **atoms.arrays}.items():
-        if key.lower() in _CHARGES and _is_number(total := np.sum(value)) and abs(total) > 1e-3:
-            told.append(f"has {key} {total:g}, which no model can see: it must be neutral")
+        if key.lower() in _CHARGES:
+            charges = np.asarray(value)
+            total = charges.sum() if charges.dtype.kind in "fiu" else np.nan
+            if not abs(total) < 1e-3:
+                what = f"{total:g}" if np.isfinite(total) else repr(value)
+                told.append(f"has {key} {what}, which no model can see: it must be neutral")
     if atoms.numbers.min() < 1:
         told.append("has an atom of no element")
     if not np.isfinite(atoms.positions).all():

@@ -90,18 +90,6 @@ def load_sample(cache: Path) -> Callable[..., TaskData]:
 
 
 @pytest.fixture
-def full_qm9() -> Path:
-    """All of QM9, where it is there."""
-    folder = os.environ.get("LKM_TUNE_DATA")
-    if not folder:
-        pytest.skip("needs all of QM9: LKM_TUNE_DATA is not set")
-    path = Path(folder) / "qm9.npz"
-    if not path.is_file():
-        pytest.skip(f"needs all of QM9: LKM_TUNE_DATA is set, but {path} is not there")
-    return path
-
-
-@pytest.fixture
 def shared_file() -> Callable[[str], Path]:
     """A file of the shared data, where it is there."""
 
@@ -115,6 +103,12 @@ def shared_file() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture
+def full_qm9(shared_file: Callable[[str], Path]) -> Path:
+    """All of QM9, where it is there."""
+    return shared_file("qm9.npz")
 
 
 @pytest.fixture(scope="session")
