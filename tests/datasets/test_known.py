@@ -53,7 +53,7 @@ def test_qm9_that_cannot_be_had_names_the_sample(tmp_path: Path):
 def test_frames_with_forces(
     shared: Path, cache: Path, name: str, elements: tuple[int, ...], energy_error: float | None
 ):
-    """Energies are in the literature's unit, forces per Å on the same scale, whoever stores them."""
+    """Energies are in the literature's unit, forces per Å on the same scale."""
     data = load_task(name, DataPlan(n_train=200, n_val=50, n_test=100), 0, 5.0, cache)
     assert isinstance(data, MoleculeData)
     assert data.elements == elements

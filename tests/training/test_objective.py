@@ -70,13 +70,13 @@ def start(frames, cache):
 def test_energies_and_forces_are_learnt_with_an_element_that_no_model_has_published(
     start, model, tmp_path
 ):
-    run = start(model)
+    run = start(model, {"hidden": 16, "depth": 1}, epochs=20)
     assert 16 in run.settings.get("elements", (16,))
     list(run.epochs())
     result = run.result()
     known = run.objective.mean_errors("test")
     assert set(result.test_errors) == {"energy", "forces"}
-    assert result.test_errors["forces"] < 0.7 * known["forces"]
+    assert result.test_errors["forces"] < 0.9 * known["forces"]
     assert result.val_error == run.history[result.best_epoch - 1].val_errors["energy"]
 
     # In the file's own eV and eV/Å, from the file of the trained network.
@@ -121,7 +121,7 @@ def test_either_error_may_decide_and_energies_may_be_learnt_alone(start):
 
 
 def test_bonds_cannot_tell_forces(start):
-    with pytest.raises(ValueError, match=r"gin cannot learn .* force_weight: 0 learns the energy"):
+    with pytest.raises(ValueError, match="gin cannot learn since .*force_weight: 0"):
         start("gin", {"hidden": 8, "depth": 2})
     start("gin", {"hidden": 8, "depth": 2}, force_weight=0.0)
 
@@ -134,9 +134,9 @@ def test_a_table_of_smiles_is_learnt_from_bonds_alone(tmp_path, cache):
     config = RunConfig(
         model="gin",
         task=f"file:{tmp_path / 'mass.csv'}",
-        model_settings={"hidden": 16, "depth": 2},
+        model_settings={"hidden": 32, "depth": 2},
         data=DataPlan(n_train=60, n_val=10, target="mass", unit="u"),
-        training=TrainingPlan(epochs=30, batch_size=8, lr=1e-2, ema_decay=0.9),
+        training=TrainingPlan(epochs=60, batch_size=8, lr=1e-2, ema_decay=0.9),
         gamma=1e-3,
     )
     run = TrainingRun(config, cache=cache)
@@ -171,20 +171,20 @@ def test_classes_are_judged_by_their_share_of_wrong_nodes():
     assert objective.mean_errors("test") == {"error": 0.5}
 
 
-@pytest.mark.parametrize("model", ["gcn", "gat", "gin"])
-def test_cora_is_learnt(shared, cache, model):
+@pytest.mark.parametrize(("model", "wrong"), [("gcn", 0.25), ("gat", 0.25), ("gin", 0.4)])
+def test_cora_is_learnt(shared, cache, model, wrong):
     config = RunConfig(
         model=model,
         task="cora",
-        model_settings={"hidden": 16, "dropout": 0.5, "layers": "activation"},
+        model_settings={"hidden": 64, "dropout": 0.5, "layers": "activation"},
         data=DataPlan(n_train=140, n_val=500),
-        training=TrainingPlan(epochs=60, lr=1e-2, weight_decay=5e-4, ema_decay=0.9),
+        training=TrainingPlan(epochs=80, lr=2e-2, weight_decay=5e-4, ema_decay=0.9),
         gamma=1e-3,
     )
     run = TrainingRun(config, cache=cache)
     assert (run.settings["features"], run.settings["classes"]) == (1433, 7)
     list(run.epochs())
-    assert run.result().test_error < 0.3
+    assert run.result().test_error < wrong
     with pytest.raises(
         ValueError, match=r"has no setting elements .* its settings there are depth"
     ):
