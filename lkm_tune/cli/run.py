@@ -177,7 +177,12 @@ def _describe(study: "Study", trial: "TrialSpec") -> dict[str, Any]:
     task = find_task(trial.cell.task, study.data_plan(trial.cell.task))
     config = study.run_config(trial).to_dict()
     settings = {**model_settings(trial.cell.model), **config["model_settings"]}
-    return config | {"model_settings": settings, "unit": task.unit}
+    loss = "l1"
+    if task.classes:
+        loss = "cross-entropy"
+    elif task.forces and config["training"]["force_weight"] > 0:
+        loss = f"l1+{config['training']['force_weight']:g}*l1(forces)"
+    return config | {"model_settings": settings, "unit": task.unit, "loss": loss}
 
 
 def _tell(ending: "Ending", study: "Study", folder: "StudyFolder", storage: Path) -> None:

@@ -96,13 +96,14 @@ def trial_start(study: Study, trial: TrialSpec, config: Mapping[str, Any]) -> Re
 
 
 def trial_epoch(trial: TrialSpec, result: Mapping[str, Any]) -> Record:
-    """One epoch of a trial: `epoch` (from 1), `losses`, `kd_ratio`, `val_error`, `lr`, `seconds`.
+    """One epoch of a trial: the fields of its `EpochResult`.
 
     The validation error is in the task's own unit, `kd_ratio` is γ·L_KD / L_pred.
     """
     metrics = {f"train/{name}": value for name, value in result["losses"].items()}
     metrics["train/kd_ratio"] = result["kd_ratio"]
     metrics["val/error"] = result["val_error"]
+    metrics |= _by_name("val", result.get("val_errors", {}))
     metrics["lr"] = result["lr"]
     metrics["seconds"] = result["seconds"]
     return _record(trial.key, "epoch", epoch=int(result["epoch"]), metrics=_numbers(metrics))
@@ -132,7 +133,10 @@ def trial_end(
         "end",
         status=STATUS[outcome],
         tags={"lkm.outcome": outcome, "lkm.reason": (reason or "")[-MAX_TAG:]},
-        metrics=_numbers({f"final/{name}": value for name, value in final.items()}),
+        metrics=_numbers(
+            {f"final/{name}": value for name, value in final.items()}
+            | _by_name("final/test", summary.get("test_errors", {}))
+        ),
     )
 
 
@@ -213,6 +217,11 @@ def _scale(config: Mapping[str, Any]) -> str:
     parts["loss"] = config.get("loss", "l1")
     parts["normalisation"] = config.get("normalisation", "standard")
     return " ".join(f"{name}={_text(value)}" for name, value in parts.items())
+
+
+def _by_name(group: str, errors: Mapping[str, float]) -> dict[str, float]:
+    """Metrics of the errors that stand beside the one that decides, as `val/forces`."""
+    return {f"{group}/{name}": value for name, value in errors.items() if name != "error"}
 
 
 def _record(run: str, kind: str, **content: Any) -> Record:
