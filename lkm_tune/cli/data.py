@@ -120,5 +120,7 @@ def _show(described: "Description") -> None:
         say(f"elements: {', '.join(chemical_symbols[z] for z in described.elements)}")
     parts = ", ".join(f"{size:,} {part}" for part, size in described.parts.items())
     say(f"split of seed 0: {parts}; splits: {', '.join(described.splits)}")
+    if described.caution:
+        say(f"note: {described.caution}")
     for name, error in described.mean_errors.items():
         say(f"test error of predicting the training mean, {name}: {error:.4g}")

@@ -148,9 +148,12 @@ def _train(run: "TrainingRun", out: Path) -> None:
     import json
     import math
 
+    from lkm_tune.datasets import caution, content_digest
     from lkm_tune.training import save_model
 
     unit = run.data.task.unit
+    if said := caution(content_digest(run.data.source)):
+        click.echo(f"note: {said}")
     out.mkdir(parents=True, exist_ok=True)
     history = out / "history.csv"
     with history.open("w") as file:

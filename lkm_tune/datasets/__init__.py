@@ -1,6 +1,7 @@
 """Datasets: tasks by name, read, checked, split, normalised and kept as flat arrays."""
 
 from lkm_tune.datasets.data import MoleculeData, NodeData, TaskData
+from lkm_tune.datasets.known import caution
 from lkm_tune.datasets.load import load_task, usual_sizes
 from lkm_tune.datasets.molecules import DataError, Molecules
 from lkm_tune.datasets.nodes import NodeGraph
@@ -26,6 +27,7 @@ __all__ = [
     "Task",
     "TaskData",
     "build_store",
+    "caution",
     "content_digest",
     "find_task",
     "load_task",

@@ -41,6 +41,10 @@ CHIGNOLIN = Published(
 """The set as its authors publish it; the checksum is that of their repository."""
 
 
+STAND_IN_SHA256 = "177fd1c34682e7bc91e2c8930c3b517330810abdacf06d81a57fe8db7ce60204"
+"""Of the stand-in: 1,500 frames of the same molecule, labelled by a semi-empirical method."""
+
+
 def read_chignolin(path: Path) -> Molecules:
     """Reads and checks the conformations.
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from lkm_tune.datasets.data import MoleculeData, NodeData, TaskData
+from lkm_tune.datasets.known import caution
 from lkm_tune.datasets.molecules import Array
+from lkm_tune.datasets.prepare import content_digest
 from lkm_tune.datasets.split import PUBLISHED, Part
 
 PARTS: tuple[Part, ...] = ("train", "val", "test")
@@ -55,6 +57,7 @@ class Description:
         parts: Samples in `train`, `val` and `test`.
         mean_errors: Test error of predicting the training mean (or most frequent class), by target.
         splits: The splits that may be asked for.
+        caution: What must be said beside every result on these data; mostly nothing.
     """
 
     task: str
@@ -65,6 +68,7 @@ class Description:
     parts: dict[str, int]
     mean_errors: dict[str, float]
     splits: tuple[str, ...]
+    caution: str = ""
 
 
 def describe(data: TaskData) -> Description:
@@ -83,8 +87,9 @@ def describe(data: TaskData) -> Description:
         errors["forces"] = data.mean_force_error("test")
     spreads = tuple(_of_molecules(data))
     return Description(
-        name, source, len(data.store), spreads, data.elements, parts, errors, _splits(data)
-    )
+        name, source, len(data.store), spreads, data.elements, parts, errors, _splits(data),
+        caution(content_digest(data.source)),
+    )  # fmt: skip
 
 
 def _of_molecules(data: MoleculeData) -> Iterator[Spread]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from lkm_tune.datasets.chignolin import CHIGNOLIN, read_chignolin
+from lkm_tune.datasets.chignolin import CHIGNOLIN, STAND_IN_SHA256, read_chignolin
 from lkm_tune.datasets.md17 import Labels, read_md17
 from lkm_tune.datasets.md17_files import ORIGINAL, REVISED
 from lkm_tune.datasets.molecules import DataError, Molecules
@@ -39,6 +39,17 @@ class Dataset:
     sizes: Callable[[str], Sizes]
     reading: str = ""
     read_nodes: Callable[[Path], NodeGraph] | None = None
+
+
+_CAUTIONS = {
+    STAND_IN_SHA256: "energies and forces of this stand-in for the Chignolin set are by the "
+    "semi-empirical GFN2-xTB: errors on it are not comparable with published ones"
+}
+
+
+def caution(digest: str) -> str:
+    """What must be said beside every result on a file of this SHA-256; mostly nothing."""
+    return _CAUTIONS.get(digest, "")
 
 
 def dataset_of(task: Task, data: DataPlan) -> Dataset:
