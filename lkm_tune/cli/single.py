@@ -47,7 +47,7 @@ def train(
 
     \b
     Examples:
-      lkm-tune train --model pamnet --task qm9/alpha --gamma 0.01 --epochs 10
+      lkm-tune train --model pamnet --task qm9/alpha --gamma 0.01 --set data.source=sample
       lkm-tune train --config best.yaml --set data.n_train=2000 --out final
       lkm-tune train --model mxmnet --task qm9/homo --gamma 0 --set model_settings.hidden=64
       lkm-tune train --model mynets:schnet --task qm9/homo --gamma 0.01
@@ -137,9 +137,10 @@ def predict(
         values = predict_all(trained, found, forces)
     with out.open("w", newline="") if out else nullcontext(sys.stdout) as file:
         table = csv.writer(file)
-        table.writerow(
-            ["molecule", *(f"{scale.name} [{scale.unit}]" for scale in trained.normaliser.scales)]
-        )
+        scales = trained.normaliser.scales
+        learnt = [trained.task.name] if len(scales) == 1 else [scale.name for scale in scales]
+        units = [f"{name} [{scale.unit}]" for name, scale in zip(learnt, scales, strict=True)]
+        table.writerow(["molecule", *units])
         for name, row in zip(names, values, strict=True):
             table.writerow([name, *(f"{value:.8g}" for value in row)])
 
