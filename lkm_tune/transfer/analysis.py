@@ -11,8 +11,9 @@ from scipy.stats import t as student_t
 
 from lkm_tune.transfer.noise import pure_error, shared_noise, total
 from lkm_tune.transfer.optimum import LEVEL, CellCurve, fit_cell
-from lkm_tune.transfer.regret import Regret, transfer_regret, upper_tail
+from lkm_tune.transfer.regret import Regret, transfer_regret
 from lkm_tune.transfer.runs import FEWEST_GAMMAS, CellKey, split_cells
+from lkm_tune.transfer.tail import upper_tail
 from lkm_tune.transfer.verdict import UNDECIDED, Estimate, Verdict, decide, seeds_needed
 
 _TAIL = (1 - LEVEL) / 2
@@ -60,7 +61,7 @@ def gain(cell: CellCurve, margin: float) -> Gain:
     """Gain of the cell's best γ against γ = 0 at the same settings."""
     if cell.draws is None or not cell.fit.sees_control:
         return NO_GAIN
-    p_within = upper_tail(-cell.lowest_draws, -float(np.log1p(-margin)))
+    p_within = upper_tail(-cell.lowest_draws, -float(np.log1p(-margin)), cell.fit.dof)
     return Gain(
         value=-float(np.expm1(cell.honest_level)),
         low=-float(np.expm1(np.quantile(cell.honest_draws, 1 - _TAIL))),

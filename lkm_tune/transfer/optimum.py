@@ -24,9 +24,8 @@ from lkm_tune.transfer.runs import CurveRuns
 LEVEL = 0.95
 """Level of every interval."""
 
-_SET_DRAWS = 2000
-_CLEARLY_WORSE = 2.5
-"""Standard errors above γ at which another γ' is no rival of it any more."""
+_SURELY_WITHIN, _SURELY_WORSE = 1.6, 6.0
+"""Standard errors between which the critical value of the largest of many deviations lies."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +94,11 @@ class CellCurve:
         if self.bent_draws is None:
             raise ValueError(f"{self.runs.key}: one seed has no held-out seed to be judged on")
         chosen = list(self.choices.values())
-        luck = np.mean([self.held_out[k][i] - self.fit.mean[i] for k, i in self.choices.items()])
-        return self.bend.unbend(self.bent_draws[:, chosen].mean(axis=1) + luck)
+        draws = self.bent_draws[:, chosen].mean(axis=1)
+        luck = np.array([self.held_out[k][i] - self.fit.mean[i] for k, i in self.choices.items()])
+        # What the seeds make of each other's choices varies beside the curve itself.
+        wider = np.sqrt(1 + luck.var(ddof=1) / len(luck) / max(draws.var(), 1e-24))
+        return self.bend.unbend(draws.mean() + wider * (draws - draws.mean()) + luck.mean())
 
     @cached_property
     def lowest_draws(self) -> Array:
@@ -111,25 +113,25 @@ class CellCurve:
 
         Comparisons with the best (J. C. Hsu, Multiple Comparisons, 1996, section 4.2): γ is left
         out when its error is above that of some other γ' by more than the 95 % point of the largest
-        standardised deviation over the γ', taken from the posterior draws of the curve. γ' that are
-        clearly worse than γ cannot contradict it and are not counted (moment selection: D. W. K.
-        Andrews & G. Soares, Econometrica 78, 2010, section 4.2).
+        standardised deviation over the γ', taken from the posterior draws of the curve. A γ' that
+        looks worse than γ cannot contradict it and counts by as much less as it looks worse (moment
+        selection: D. W. K. Andrews & G. Soares, Econometrica 78, 2010, section 4.2).
         """
         if self.bent_draws is None:
             return np.ones(len(self.grid), dtype=bool)
-        draws, mean = self.bent_draws[:_SET_DRAWS], self.fit.mean
-        centred = draws - draws.mean(axis=0)
-        within = np.zeros(len(self.grid), dtype=bool)
-        for i in range(len(self.grid)):
-            difference = centred[:, [i]] - centred
-            spread = np.maximum(difference.std(axis=0), 1e-12)
-            spread[i] = np.inf
-            excess = (mean[i] - mean) / spread
-            rivals = excess > -_CLEARLY_WORSE
-            allowed = np.quantile((difference / spread)[:, rivals].max(axis=1), LEVEL)
-            within[i] = excess.max() <= allowed
+        centred = self.bent_draws - self.bent_draws.mean(axis=0)
+        covariance = centred.T @ centred / len(centred)
+        variance = covariance.diagonal()
+        spread = np.sqrt(np.maximum(variance[:, None] + variance - 2 * covariance, 1e-24))
+        np.fill_diagonal(spread, np.inf)
+        excess = (self.fit.mean[:, None] - self.fit.mean) / spread
+        largest = excess.max(axis=1)
+        within = largest <= _SURELY_WITHIN
+        for i in np.flatnonzero(~within & (largest <= _SURELY_WORSE)):
+            deviation = (centred[:, [i]] - centred) / spread[i] + np.minimum(excess[i], 0.0)
+            within[i] = largest[i] <= np.quantile(deviation.max(axis=1), LEVEL)
         within[self.best] = True
-        return within
+        return np.asarray(within)
 
     def flat_within(self, margin: float) -> bool:
         """Whether the curve is shown to differ nowhere by more than `margin`.
