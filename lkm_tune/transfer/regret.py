@@ -58,9 +58,9 @@ def transfer_regret(source: CellCurve, target: CellCurve, margin: float) -> Regr
     few = min(len(source.runs.gammas), len(target.runs.gammas)) < FEWEST_GAMMAS
     if few or source.bent_draws is None or target.bent_draws is None:
         return UNKNOWN
-    choices = {k: source.grid[source.choices.get(k, source.best)] for k in target.choices}
-    drawn = source.grid[source.bent_draws.argmin(axis=1)]
-    return _regret(target, choices, drawn, margin)
+    places = source.grid.tolist()
+    choices = {k: places[source.choices.get(k, source.best)] for k in target.choices}
+    return _regret(target, choices, source.best_draws, margin)
 
 
 def fixed_regret(gamma: float, target: CellCurve, margin: float) -> Regret:
@@ -77,15 +77,17 @@ def _regret(
 ) -> Regret:
     if target.draws is None:
         return UNKNOWN
-    index = _nearest(target.grid, drawn)
-    at_source = target.draws[np.arange(len(index)), index]
+    at_source = target.draws[np.arange(len(drawn)), _nearest(target.grid, drawn)]
+    draws = low = at_source - target.lowest_draws
+    worse = at_source - target.honest_draws
     above, outside = _outside(target, drawn)
-    draws = np.where(outside, np.inf, at_source - target.lowest_draws)
-    low = np.where(outside, 0.0, at_source - target.lowest_draws)
-    worse = np.where(outside, 0.0, at_source - target.honest_draws)
-    draws[above] = low[above] = worse[above] = np.inf
+    if outside.any() or above.any():
+        draws = np.where(above | outside, np.inf, draws)
+        low, worse = (
+            np.where(above, np.inf, np.where(outside, 0.0, values)) for values in (low, worse)
+        )
     level = _cross_fitted(target, choices)
-    bound, dof = np.log1p(margin), target.fit.dof
+    bound, dof = float(np.log1p(margin)), target.fit.dof
     shown = _quantile(worse, _TAIL) > 0
     return Regret(
         value=max(float(np.expm1(level - target.honest_level)), 0.0),
@@ -109,7 +111,7 @@ def _cross_fitted(target: CellCurve, choices: dict[tuple[str, int], float]) -> f
     return target.cross_fitted(dict(zip(choices, index.tolist(), strict=True)))
 
 
-def _outside(target: CellCurve, x: Array) -> tuple[Array, Array]:
+def _outside(target: CellCurve, x: Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which log10 γ lie where the target diverges, and which lie outside its measured range."""
     grid, runs = target.grid, target.runs
     half_step = (grid[-1] - grid[0]) / max(len(grid) - 1, 1) / 2 + 1e-9
@@ -131,4 +133,6 @@ def _nearest(grid: Array, x: Array) -> NDArray[np.int64]:
 
 def _quantile(draws: Array, level: float) -> float:
     """A quantile that is always one of the draws, so that inf among them stays inf."""
-    return float(np.quantile(draws, level, method="higher" if level > 0.5 else "lower"))
+    place = level * (len(draws) - 1)
+    index = int(np.ceil(place) if level > 0.5 else np.floor(place))
+    return float(np.partition(draws, index)[index])

@@ -27,7 +27,7 @@ def upper_tail(draws: Array, bound: float, dof: float) -> float:
         bound: what it is held against.
         dof: degrees of freedom of the draws.
     """
-    beyond, count = int(np.sum(draws > bound)), len(draws)
+    beyond, count = int(np.count_nonzero(draws > bound)), len(draws)
     counted = (1 + beyond) / (1 + count)
     size = int(_IN_TAIL * count)
     if beyond >= _ENOUGH or size < 1:
