@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student_t
 
+from lkm_tune.transfer.curve import shared_prior
 from lkm_tune.transfer.noise import pure_error, shared_noise, total
-from lkm_tune.transfer.optimum import LEVEL, CellCurve, fit_cell
+from lkm_tune.transfer.optimum import LEVEL, CellCurve, fit_cell, prepare
 from lkm_tune.transfer.regret import Regret, transfer_regret
 from lkm_tune.transfer.runs import FEWEST_GAMMAS, CellKey, split_cells
 from lkm_tune.transfer.tail import upper_tail
@@ -50,11 +51,18 @@ class Pair:
 
 
 def fit_cells(runs: pd.DataFrame, seed: int) -> tuple[CellCurve, ...]:
-    """Fit the curve of every cell of a checked table, with noise shared where seeds are few."""
+    """Fit the curve of every cell of a checked table, with what cells share learnt from all of them."""
     cells = list(split_cells(runs))
     parts = [cell.information() for cell in cells]
     prior = shared_noise([pure_error(total(part.values())) for part in parts if part])
-    return tuple(fit_cell(cell, prior, seed) for cell in cells)
+    prepared = [prepare(cell) for cell in cells]
+    alone = [
+        cell.model.fit(cell.everything, prior).weight
+        for cell in prepared
+        if len(cell.parts) > 1 and len(cell.model.x) >= FEWEST_GAMMAS
+    ]
+    lengths = shared_prior(alone)
+    return tuple(fit_cell(cell, prior, lengths, seed) for cell in prepared)
 
 
 def gain(cell: CellCurve, margin: float) -> Gain:

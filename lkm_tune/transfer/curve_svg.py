@@ -48,7 +48,10 @@ class _Drawing:
 
     def _error_range(self) -> tuple[float, float]:
         """Ends of the error axis: a cliff is cut off above the best and the control."""
-        errors = self.measured["aligned"].to_numpy(dtype=float)
+        errors = self.measured["aligned"].dropna().to_numpy(dtype=float)
+        if not len(errors):
+            # No seed ran at more than one γ: errors, but no common level to show them at.
+            errors = self.measured["error"].to_numpy(dtype=float)
         values = np.concatenate([errors, self.fitted["low"].dropna().to_numpy(dtype=float)])
         values = np.concatenate([values, self.fitted["high"].dropna().to_numpy(dtype=float)])
         levels = [self.row["best_error"], self.row["control_error"]]

@@ -172,24 +172,42 @@ class CellCurve:
         return bool(np.quantile(np.ptp(self.draws, axis=1), LEVEL) <= np.log1p(margin))
 
 
-def fit_cell(runs: CurveRuns, prior: NoisePrior, seed: int) -> CellCurve:
-    """Fit the curve of one cell.
+@dataclass(frozen=True)
+class Prepared:
+    """A cell's information on its bent scale, with all that does not depend on other cells."""
 
-    Args:
-        runs: the cell's runs.
-        prior: what the cells together say on the noise.
-        seed: of the draws. They depend on it and the cell only, not on which cells are beside it.
-    """
+    runs: CurveRuns
+    model: CurveModel
+    bend: Bend
+    parts: dict[tuple[str, int], Information]
+    everything: Information
+
+
+def prepare(runs: CurveRuns) -> Prepared:
+    """Set up the model of one cell."""
     raw = runs.information()
     model = CurveModel(np.log10(runs.gammas))
     everything = total(raw.values()) if raw else _nothing(len(model.x))
     bend, at = bend_for(everything, np.sqrt(pure_error(everything).variance))
     parts = {seed: bend.information(part, at) for seed, part in raw.items()}
-    fit = model.fit(bend.information(everything, at), prior)
+    return Prepared(runs, model, bend, parts, bend.information(everything, at))
+
+
+def fit_cell(cell: Prepared, prior: NoisePrior, lengths: Array, seed: int) -> CellCurve:
+    """Fit the curve of one cell.
+
+    Args:
+        cell: the cell.
+        prior: what the cells together say on the noise.
+        lengths: what they say on the lengths of curves (`curve.shared_prior`).
+        seed: of the draws. They depend on it and the cell only, not on which cells are beside it.
+    """
+    runs, model, bend, parts = cell.runs, cell.model, cell.bend, cell.parts
+    fit = model.fit(cell.everything, prior, lengths)
     rng = np.random.default_rng([seed, zlib.crc32(repr(tuple(runs.key)).encode())])
     if len(parts) < 2:
         return CellCurve(runs, bend, fit, None, {}, dict.fromkeys(parts, fit.mean))
-    choices = {k: _choice(model, parts, k, prior) for k in parts}
+    choices = {k: _choice(cell, k, prior, lengths) for k in parts}
     held_out = {k: _on_level(fit, parts[k], len(parts)) for k in parts}
     return CellCurve(runs, bend, fit, fit.draw(rng), choices, held_out)
 
@@ -199,13 +217,10 @@ def _nothing(size: int) -> Information:
 
 
 def _choice(
-    model: CurveModel,
-    parts: dict[tuple[str, int], Information],
-    left_out: tuple[str, int],
-    prior: NoisePrior,
+    cell: Prepared, left_out: tuple[str, int], prior: NoisePrior, lengths: Array
 ) -> int:
-    others = total(part for seed, part in parts.items() if seed != left_out)
-    return int(np.argmin(model.fit(others, prior).mean))
+    others = total(part for seed, part in cell.parts.items() if seed != left_out)
+    return int(np.argmin(cell.model.fit(others, prior, lengths).mean))
 
 
 def _on_level(fit: CurveFit, seed: Information, seeds: int) -> Array:
