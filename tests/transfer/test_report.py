@@ -44,6 +44,16 @@ def test_optima_find_the_truth(report) -> None:
         assert not row["at_edge"]
 
 
+def test_optima_have_the_promised_columns(report) -> None:
+    assert list(report.optima) == (
+        "model task depth n_train gamma_best gamma_low gamma_high gain gain_low gain_high flat"
+        " at_edge"
+    ).split()
+    assert list(report.regret) == (
+        "source target regret regret_low regret_high gain_kept verdict q_value seeds_needed"
+    ).split()
+
+
 def test_flat_and_edge_are_called_so(report) -> None:
     optima = report.optima.set_index("model")
     assert optima["flat"].to_dict() == {m: m == "flat" for m in optima.index}
@@ -226,6 +236,20 @@ def test_warns_of_networks_that_learnt_nothing_and_of_unlike_scales(simulate, sh
     assert len(nothing) == 1
     assert nothing[0].startswith("a on qm9/homo")
     assert any("not on one scale in all cells (l2, mean | l2, sum)" in w for w in warnings)
+
+
+def test_runs_of_one_cell_on_another_scale_are_left_out(simulate, shapes) -> None:
+    runs = simulate({"a": shapes["peak"](0.03, 0.1)}).assign(scale="l2, mean")
+    other = runs[runs["seed"] == 0].assign(scale="l2, sum", study="other", test_error=1.0)
+    report = TransferReport.from_runs(pd.concat([runs, other]))
+    pd.testing.assert_frame_equal(report.optima, TransferReport.from_runs(runs).optima)
+    assert any("8 runs have γ on another scale than 'l2, mean'" in w for w in report.warnings)
+
+
+def test_a_model_without_a_depth_is_a_cell_like_any_other(simulate, shapes) -> None:
+    runs = simulate({"own": shapes["peak"](0.03, 0.1)}).assign(depth=np.nan)
+    report = TransferReport.from_runs(runs)
+    assert report.answers[0].sentence.startswith("own on qm9/homo (300 samples): the best γ")
 
 
 def test_gain_against_the_controls_own_best_settings(simulate, shapes) -> None:
