@@ -59,7 +59,6 @@ def _read(folder: Path, tracking_uri: str) -> tuple[dict[str, Any] | None, pd.Da
         table = pd.read_csv(
             folder / "runs.csv",
             dtype=state["types"],
-            float_precision="round_trip",
             keep_default_na=False,
             na_values={name: [""] for name, kind in state["types"].items() if kind != "str"},
         )

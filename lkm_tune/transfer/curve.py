@@ -131,7 +131,10 @@ class CurveModel:
         dof = information.dof - int(sees_control) + prior.dof
         scale = np.maximum(rss + prior.dof * prior.variance, 1e-12)
         log_weight = (
-            self.log_prior + np.log(pairs) - 0.5 * np.linalg.slogdet(posterior)[1] - 0.5 * dof * np.log(scale)
+            self.log_prior
+            + np.log(pairs)
+            - 0.5 * np.linalg.slogdet(posterior)[1]
+            - 0.5 * dof * np.log(scale)
         )
         weight = np.exp(log_weight - log_weight.max())
         return CurveFit(

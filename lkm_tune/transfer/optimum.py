@@ -216,9 +216,7 @@ def _nothing(size: int) -> Information:
     return Information(np.zeros((size, size)), np.zeros(size), 0.0, 0, False)
 
 
-def _choice(
-    cell: Prepared, left_out: tuple[str, int], prior: NoisePrior, lengths: Array
-) -> int:
+def _choice(cell: Prepared, left_out: tuple[str, int], prior: NoisePrior, lengths: Array) -> int:
     others = total(part for seed, part in cell.parts.items() if seed != left_out)
     return int(np.argmin(cell.model.fit(others, prior, lengths).mean))
 

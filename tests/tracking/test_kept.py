@@ -61,7 +61,7 @@ def test_kept_table_is_what_mlflow_says_and_is_read_once(store, tmp_path, monkey
     # The settings of the curve are decided: the point at others no longer counts.
     cell = store.client.create_run(store.experiment, tags={"lkm.kind": "cell", "lkm.cell": "m-t"})
     settings = json.dumps({"lr": 0.001, "kind": "a b"})
-    store.client.set_tag(cell.info.run_id, "lkm.curve", settings)
+    store.client.set_tag(cell.info.run_id, "lkm.curve_settings", settings)
     found = kept.kept_runs(store.uri, tmp_path)
     pd.testing.assert_frame_equal(found, reader.read_runs(store.uri))
     assert len(found) == 2

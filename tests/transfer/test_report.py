@@ -45,13 +45,31 @@ def test_optima_find_the_truth(report) -> None:
 
 
 def test_optima_have_the_promised_columns(report) -> None:
-    assert list(report.optima) == (
-        "model task depth n_train gamma_best gamma_low gamma_high gain gain_low gain_high flat"
-        " at_edge"
-    ).split()
-    assert list(report.regret) == (
-        "source target regret regret_low regret_high gain_kept verdict q_value seeds_needed"
-    ).split()
+    assert list(report.optima) == [
+        "model",
+        "task",
+        "depth",
+        "n_train",
+        "gamma_best",
+        "gamma_low",
+        "gamma_high",
+        "gain",
+        "gain_low",
+        "gain_high",
+        "flat",
+        "at_edge",
+    ]
+    assert list(report.regret) == [
+        "source",
+        "target",
+        "regret",
+        "regret_low",
+        "regret_high",
+        "gain_kept",
+        "verdict",
+        "q_value",
+        "seeds_needed",
+    ]
 
 
 def test_flat_and_edge_are_called_so(report) -> None:
