@@ -51,7 +51,7 @@ class Pair:
 
 
 def fit_cells(runs: pd.DataFrame, seed: int) -> tuple[CellCurve, ...]:
-    """Fit the curve of every cell of a checked table, with what cells share learnt from all of them."""
+    """Fit the curve of every cell of a checked table; what cells share is learnt from all."""
     cells = list(split_cells(runs))
     parts = [cell.information() for cell in cells]
     prior = shared_noise([pure_error(total(part.values())) for part in parts if part])

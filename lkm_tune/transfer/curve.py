@@ -59,8 +59,8 @@ def shared_prior(posteriors: Sequence[Array]) -> Array:
     Seven γ can hardly rule out a short length by themselves, and what is left of it widens every
     interval; the cells of a study together can. The weights of the lengths in the population of
     cells are estimated by expectation maximisation from the posterior of each under `base_prior`
-    (N. Laird, J. Am. Stat. Assoc. 73, 1978, section 3), smoothed by the base prior. How deep curves are is not shared: a flat cell beside it says
-    nothing on a deep one.
+    (N. Laird, J. Am. Stat. Assoc. 73, 1978, section 3), smoothed by the base prior. How deep
+    curves are is not shared: a flat cell says nothing on a deep one beside it.
 
     Args:
         posteriors: weight of each pair in the fit of each cell, each of shape [H].
