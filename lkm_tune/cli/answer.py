@@ -13,42 +13,59 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("study")
+@click.argument("study", required=False)
 @storage_option
 @click.option("--margin", default=0.01, show_default=True, help="Difference that does not matter.")
-def report(study: str, storage: Path, margin: float) -> None:
-    """Make the report of STUDY again from its finished runs in MLflow.
+def report(study: str | None, storage: Path, margin: float) -> None:
+    """Make the report of STUDY from its finished runs in MLflow, or one of all studies together.
 
     \b
     Examples:
       lkm-tune report quickstart
       lkm-tune report quickstart --margin 0.02
+      lkm-tune report                          every study of the storage folder
     """
     from lkm_tune.cli.console import say
-    from lkm_tune.search.folder import StudyFolder
 
     with user_errors():
-        (name,) = study_names(storage, study)
-        folder = StudyFolder(storage, name)
-        kept = folder.read_study()
-        if kept is None:
-            raise FileNotFoundError(f"study {name} has not been run in {storage}")
-        made = make_report(kept, storage, margin=margin)
-        made.write(folder.report)
-        show_report(made)
-        say(f"report: {folder.report / 'report.html'}")
+        made, folder = (
+            _one_study(storage, study, margin) if study else _all_studies(storage, margin)
+        )
+        made.write(folder)
+    show_report(made)
+    say(f"report: {folder / 'report.html'}")
+
+
+def _one_study(storage: Path, study: str, margin: float) -> "tuple[TransferReport, Path]":
+    from lkm_tune.search.folder import StudyFolder
+
+    (name,) = study_names(storage, study)
+    folder = StudyFolder(storage, name)
+    kept = folder.read_study()
+    if kept is None:
+        raise FileNotFoundError(f"study {name} has not been run in {storage}")
+    return make_report(kept, storage, margin=margin), folder.report
+
+
+def _all_studies(storage: Path, margin: float) -> "tuple[TransferReport, Path]":
+    from lkm_tune.transfer import TransferReport
+
+    return TransferReport.load(storage, margin=margin), storage.resolve() / "transfer"
 
 
 @click.command("best-gamma")
 @storage_option
-@click.option("--study", help="Only this study; else every study of the storage folder.")
+@click.option("--study", help="Only this study, by its own report; else all studies together.")
 @click.option("--model", help="Only this model.")
 @click.option("--task", help="Only this task.")
 @json_option
 def best_gamma(
     storage: Path, study: str | None, model: str | None, task: str | None, as_json: bool
 ) -> None:
-    """Say which γ is best, with its interval and gain, from the reports of finished studies.
+    """Say which γ is best, with its interval and gain, from finished studies.
+
+    For a model on a task that were not searched together, the γ to begin with is predicted from
+    the cells that were.
 
     \b
     Examples:
@@ -59,16 +76,7 @@ def best_gamma(
     import json
 
     with user_errors():
-        answers = [
-            answer
-            for name in study_names(storage, study)
-            for answer in finished_answers(storage, name)
-        ]
-        found = [answer for answer in answers if _fits(answer, model, task)]
-        if not found:
-            wanted = " on ".join(part for part in (model, task) if part)
-            known = "; ".join(f"{a['model']} on {a['task']}" for a in answers) or "none"
-            raise ValueError(f"no finished curve of {wanted or 'any cell'}; there are: {known}")
+        found = _answers(storage, study, model, task)
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
@@ -79,6 +87,28 @@ def best_gamma(
         say(answer["sentence"])
 
 
+def _answers(
+    storage: Path, study: str | None, model: str | None, task: str | None
+) -> list[dict[str, Any]]:
+    from lkm_tune.cli.stored_answers import predicted, stored_answers
+
+    if study is None:
+        kept = stored_answers(storage)
+    else:
+        (name,) = study_names(storage, study)
+        kept = {"answers": finished_answers(storage, name), "unsearched": []}
+    found = [answer for answer in kept["answers"] if _fits(answer, model, task)]
+    if not found and model and task:
+        found = [answer for answer in kept["unsearched"] if _fits(answer, model, task)]
+        if not found and study is None:
+            found = predicted(storage, model, task)
+    if not found:
+        wanted = " on ".join(part for part in (model, task) if part)
+        known = "; ".join(f"{a['model']} on {a['task']}" for a in kept["answers"]) or "none"
+        raise ValueError(f"no finished curve of {wanted or 'any cell'}; there are: {known}")
+    return found
+
+
 def make_report(
     study: "Study", storage: Path, *, margin: float = 0.01, ended_by_limit: bool = False
 ) -> "TransferReport":
@@ -87,6 +117,9 @@ def make_report(
     Raises:
         ValueError: if no run of the study can be analysed.
     """
+    from lkm_tune.search.folder import StudyFolder
+    from lkm_tune.search.importance import setting_importance
+    from lkm_tune.search.ledger import Ledger
     from lkm_tune.study import digest
     from lkm_tune.tracking import tracking_uri
     from lkm_tune.tracking.reader import read_runs
@@ -95,6 +128,7 @@ def make_report(
 
     runs = read_runs(tracking_uri(storage), [study.name])
     runs = runs[runs["status"].isin(["complete", "stopped", "diverged", "failed"])]
+    ledger = Ledger(study, StudyFolder(storage, study.name).ledger, writable=False)
     provenance = {
         "study": study.name,
         "study digest": digest(study),
@@ -108,7 +142,13 @@ def make_report(
         "ended by": "a limit of the study" if ended_by_limit else "its plan",
         "versions": package_versions(),
     }
-    return TransferReport.from_runs(runs, margin=margin, seed=study.seed, provenance=provenance)
+    return TransferReport.from_runs(
+        runs,
+        margin=margin,
+        seed=study.seed,
+        provenance=provenance,
+        importance=setting_importance(study, ledger),
+    )
 
 
 def show_report(made: "TransferReport") -> None:

@@ -185,6 +185,14 @@ class Ledger:
         complete = [r for r in self._records[cell, phase] if r.state == "complete"]
         return min(complete, key=lambda r: r.summary["val_error"], default=None)
 
+    def completed_trials(self, cell: Cell, phase: Phase) -> list[FrozenTrial]:
+        """Optuna's own records of the completed trials of one phase, diverged ones aside."""
+        opened = self._optuna.get((cell, phase))
+        if opened is None:
+            return []
+        complete = opened.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return [trial for trial in complete if trial.value != DIVERGED_VALUE]
+
     def _trial(self, spec: TrialSpec) -> optuna.trial.Trial:
         opened = self._optuna[spec.cell, spec.phase]
         # Building a Trial draws from the study's sampler; this one has nothing to draw.

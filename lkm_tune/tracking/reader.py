@@ -11,6 +11,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from lkm_tune.tracking.experiments import STUDY, open_client, study_experiments
+from lkm_tune.tracking.kept import ENDED
 from lkm_tune.tracking.records import curve_tag, without_gamma
 from lkm_tune.tracking.storage import sqlite_file
 
@@ -43,6 +44,9 @@ COLUMNS = {
 """The columns of every table and their types, in order; searched settings follow."""
 
 PAGE = 1000
+
+_NO_MORE: Mapping[str, str] = {}
+_KEPT = {"experiment": "str", "cell_key": "str", "settings": "str", "ended": "int64"}
 
 Settings = Mapping[str, Any]
 
@@ -88,6 +92,49 @@ def read_runs(
     return _table(rows)
 
 
+def read_ended(
+    tracking_uri: str, since: Mapping[str, int]
+) -> tuple[pd.DataFrame, dict[str, str], list[str]]:
+    """The ended runs of all studies, for `lkm_tune.tracking.kept`.
+
+    Args:
+        tracking_uri: The MLflow.
+        since: By experiment, only runs that ended later (ms since 1970); all of others.
+
+    Returns:
+        The runs, with the columns `experiment`, `cell_key`, `settings` and `ended` beside those of
+        `read_runs` and those included that are superseded; the settings of the current curves by
+        experiment/cell/phase; the experiments that there are.
+    """
+    file = sqlite_file(tracking_uri)
+    if file is not None and not file.exists():
+        return _table([], _KEPT), {}, []
+    client = open_client(tracking_uri)
+    experiments = [experiment.experiment_id for experiment in study_experiments(client)]
+    rows = []
+    for experiment in experiments:
+        after = f"attributes.end_time > {since.get(experiment, 0)}"
+        for run in _runs(client, [experiment], after):
+            if (
+                run.data.tags.get("lkm.kind") == "trial"
+                and run.data.tags.get("lkm.outcome") in ENDED
+            ):
+                own = {
+                    "experiment": experiment,
+                    "cell_key": run.data.tags["lkm.cell"],
+                    "settings": _text(without_gamma(json.loads(run.data.tags["lkm.settings"]))),
+                    "ended": run.info.end_time,
+                }
+                rows.append({**_row(run), **own})
+    curves = _curve_settings(_runs(client, experiments, "tags.`lkm.kind` = 'cell'"))
+    named = {"/".join(key): _text(settings) for key, settings in curves.items()}
+    return _table(rows, _KEPT), named, experiments
+
+
+def _text(settings: Settings) -> str:
+    return json.dumps(dict(settings), sort_keys=True)
+
+
 def trial_of_run(tracking_uri: str, run_id: str) -> str | None:
     """The key of the trial that an MLflow run is of; None where there is no such run."""
     try:
@@ -98,11 +145,11 @@ def trial_of_run(tracking_uri: str, run_id: str) -> str | None:
     return trial
 
 
-def _runs(client: MlflowClient, experiments: list[str]) -> list[Run]:
+def _runs(client: MlflowClient, experiments: list[str], where: str = "") -> list[Run]:
     runs: list[Run] = []
     token = None
     while experiments:
-        page = client.search_runs(experiments, max_results=PAGE, page_token=token)
+        page = client.search_runs(experiments, where, max_results=PAGE, page_token=token)
         runs += page
         token = page.token
         if not token:
@@ -165,8 +212,9 @@ def _number(value: Any) -> float:
         return math.nan
 
 
-def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    extra = sorted({name for row in rows for name in row} - COLUMNS.keys())
-    table = pd.DataFrame(rows, columns=[*COLUMNS, *extra]).astype(COLUMNS)
+def _table(rows: list[dict[str, Any]], more: Mapping[str, str] = _NO_MORE) -> pd.DataFrame:
+    types = {**COLUMNS, **more}
+    extra = sorted({name for row in rows for name in row} - types.keys())
+    table = pd.DataFrame(rows, columns=[*types, *extra]).astype(types)
     order = ["study", "model", "task", "trial"]
     return table.sort_values(order, ignore_index=True)
