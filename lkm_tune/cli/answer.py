@@ -8,6 +8,7 @@ import click
 from lkm_tune.cli.options import json_option, storage_option, study_names, user_errors
 
 if TYPE_CHECKING:
+    from lkm_tune.search.folder import StudyFolder
     from lkm_tune.study import Study
     from lkm_tune.transfer import TransferReport
 
@@ -132,8 +133,7 @@ def make_report(
     provenance = {
         "study": study.name,
         "study digest": digest(study),
-        "data": f"{study.data.source}: {study.data.n_train} training, {study.data.n_val} "
-        f"validation, {study.data.n_test or 'all other'} test samples",
+        **_data_told(study, StudyFolder(storage, study.name)),
         "budget": f"{study.training.epochs} epochs",
         "mixing": f"distance {study.lkm.distance}, reduction {study.lkm.reduction}, "
         f"teacher {study.lkm.teacher}",
@@ -149,6 +149,23 @@ def make_report(
         provenance=provenance,
         importance=setting_importance(study, ledger),
     )
+
+
+def _data_told(study: "Study", folder: "StudyFolder") -> dict[str, str]:
+    """Sizes and sources of the data, the tasks that share them together; then what to beware of."""
+    from lkm_tune.datasets.known import caution
+
+    plans: dict[str, list[str]] = {}
+    for task in study.tasks:
+        plan = study.data_plan(task)
+        text = (
+            f"{plan.source or 'auto'}, split {plan.split or 'usual'}: {plan.n_train} training, "
+            f"{plan.n_val} validation, {plan.n_test or 'all other'} test samples"
+        )
+        plans.setdefault(text, []).append(task)
+    told = {f"data of {', '.join(tasks)}": text for text, tasks in plans.items()}
+    cautions = {caution(digest) for digest in folder.read_data().values()} - {""}
+    return told | ({"beware": "; ".join(sorted(cautions))} if cautions else {})
 
 
 def show_report(made: "TransferReport") -> None:

@@ -57,13 +57,18 @@ class StudyFolder:
         part.write_text(json.dumps(study_to_dict(study), indent=1))
         part.replace(self.study)
 
+    def read_data(self) -> dict[str, str]:
+        """The digest of the file that each task was read from; empty before the first run."""
+        held: dict[str, str] = json.loads(self.data.read_text()) if self.data.exists() else {}
+        return held
+
     def keep_data(self, digests: Mapping[str, str]) -> list[str]:
         """Notes which file each task is read from.
 
         Returns:
             The tasks that were read from another file before; nothing is noted if there are any.
         """
-        before = json.loads(self.data.read_text()) if self.data.exists() else {}
+        before = self.read_data()
         other = [task for task, value in digests.items() if before.get(task, value) != value]
         if not other:
             self.path.mkdir(parents=True, exist_ok=True)
