@@ -8,9 +8,7 @@ from typing import Any
 from lkm_tune.study import Cell, Study, TrialSpec
 from lkm_tune.tracking import records
 from lkm_tune.tracking.delivery import Delivery, Writer
-from lkm_tune.tracking.outbox import Outbox, Record
-
-OUTBOX = "outbox.jsonl"
+from lkm_tune.tracking.outbox import OUTBOX, Outbox, Record
 
 
 class StudyRecorder:

@@ -33,6 +33,7 @@ STATUS = {
     "diverged": "FINISHED",
     "stopped": "KILLED",
     "interrupted": "KILLED",
+    "infeasible": "FAILED",
     "failed": "FAILED",
 }
 """MLflow's status for each way in which a trial ends."""
