@@ -13,16 +13,16 @@ from ray import tune
 
 from lkm_tune.datasets import content_digest, load_task
 from lkm_tune.models import build_model
+from lkm_tune.search.failure import StorageError, failure_from
 from lkm_tune.search.folder import StudyFolder
 from lkm_tune.search.ledger import Ledger, Record
-from lkm_tune.search.planner import Planner
+from lkm_tune.search.limits import Limits
+from lkm_tune.search.meter import Meter
+from lkm_tune.search.planner import CURVE_OF, Planner
 from lkm_tune.search.searcher import CellScheduler, StudySearcher
-from lkm_tune.search.slots import trial_slots
+from lkm_tune.search.slots import NoRoomError, Slots, trial_slots
 from lkm_tune.search.trainable import LkmTrainable
 from lkm_tune.study import Study, TrialSpec
-
-# A trial that breaks is tried this often in all before it is recorded as failed.
-ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,16 @@ class Ending:
 
     Attributes:
         finished: whether everything that was planned has ended.
-        limit_reached: whether a limit of the study ended it before.
-        failed: the trials that failed.
+        limit: the limit of the study that ended it before, in words; "" if none did.
+        failed: the trials that failed, and the curve points that did not fit into memory.
+        infeasible: the search trials that did not fit into memory: a finding of the search.
         without_curve: cells of which no search trial was complete, in words.
     """
 
     finished: bool
-    limit_reached: bool
+    limit: str
     failed: tuple[Record, ...]
+    infeasible: tuple[Record, ...]
     without_curve: tuple[str, ...]
 
 
@@ -90,14 +92,28 @@ class Engine:
 
         Args:
             callbacks: Tune callbacks that watch it.
+
+        Raises:
+            StorageError: if the storage folder cannot be written any more. What was done is kept.
         """
-        searcher = StudySearcher(self.planner, self._config, self._after, self._slots)
+        meter = Meter(self.folder.use)
+        limits = Limits(self.study, self.ledger, meter.spent)
         if not self.planner.finished:
-            self._tune(searcher, callbacks)
+            searcher = StudySearcher(
+                self.planner, self._config, self._after, self._slots, limits, meter.has_started
+            )
+            self._tune(searcher, [meter, *callbacks])
+            meter.write()
+            if searcher.storage_error:
+                raise StorageError(searcher.storage_error)
+        records = self.ledger.all_records()
+        unfit = [r for r in records if r.state == "infeasible"]
+        points = [r for r in unfit if r.spec.phase in CURVE_OF.values()]
         return Ending(
             finished=self.planner.finished,
-            limit_reached=searcher.limit_reached,
-            failed=tuple(r for r in self.ledger.all_records() if r.state == "failed"),
+            limit="" if self.planner.finished else limits.reached,
+            failed=tuple([r for r in records if r.state == "failed"] + points),
+            infeasible=tuple(r for r in unfit if r not in points),
             without_curve=tuple(
                 f"{cell} ({phase})" for cell, phase in self.planner.cells_without_curve
             ),
@@ -110,36 +126,58 @@ class Engine:
         # How many trials are out is the searcher's to say.
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "1000"
         os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
-        resources = self.study.resources
         with TemporaryDirectory(prefix="lkm-tune-") as scratch:
-            tune.run(
-                tune.with_resources(LkmTrainable, {"cpu": resources.cpu, "gpu": resources.gpu}),
-                name=self.study.name,
-                storage_path=scratch,
-                search_alg=searcher,
-                scheduler=CellScheduler(searcher),
-                num_samples=-1,
-                max_failures=ATTEMPTS - 1,
-                reuse_actors=True,
-                raise_on_failed_trial=False,
-                callbacks=list(callbacks),
-                verbose=0,
-                log_to_file=False,
-            )
+            try:
+                tune.run(
+                    tune.with_resources(LkmTrainable, _held),
+                    name=self.study.name,
+                    storage_path=scratch,
+                    search_alg=searcher,
+                    scheduler=CellScheduler(searcher),
+                    num_samples=-1,
+                    reuse_actors=True,
+                    raise_on_failed_trial=False,
+                    callbacks=list(callbacks),
+                    verbose=0,
+                    log_to_file=False,
+                )
+            except Exception as error:
+                # Tune turns what its callbacks raise into text.
+                failure = failure_from(str(error), 0)
+                if failure.cause == "storage":
+                    raise StorageError(failure.reason.splitlines()[-1]) from error
+                raise
 
-    def _slots(self) -> int:
-        return trial_slots(self.study.resources)
+    def given_up(self, spec: TrialSpec) -> tuple[str, str] | None:
+        """Outcome and reason of a trial whose attempt broke; None if it is tried again."""
+        record = self.ledger.record(spec)
+        return None if record.state == "running" else (record.state, record.reason)
 
-    def _config(self, spec: TrialSpec) -> dict[str, Any]:
+    def _slots(self) -> Slots:
+        try:
+            return trial_slots(self.study.resources)
+        except NoRoomError:
+            # It was there at the start: a cluster that has lost its nodes may get others.
+            return Slots(0, self.study.resources, 1)
+
+    def _config(self, spec: TrialSpec, alone: bool) -> dict[str, Any]:
+        resources = self.study.resources
+        holds = self._slots().whole if alone else resources
         return {
             "trial": spec.to_dict(),
             "run": self.study.run_config(spec).to_dict(),
             "folder": str(self.folder.trial(spec).path),
             "cache": str(self.cache) if self.cache else None,
-            "cpu": self.study.resources.cpu,
-            "gpu": self.study.resources.gpu,
+            # Not what it holds: alone or not, a trial computes the same.
+            "threads": max(1, int(resources.cpu)),
+            "holds": {"cpu": holds.cpu, "gpu": holds.gpu},
         }
 
     def _after(self, spec: TrialSpec) -> None:
         # What has ended is not continued; a complete trial keeps its model.
         self.folder.trial(spec).checkpoints.discard()
+
+
+def _held(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+    holds = config["holds"]
+    return tune.PlacementGroupFactory([{"CPU": holds["cpu"], "GPU": holds["gpu"]}])

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -13,15 +14,30 @@ class NoRoomError(ValueError):
     """No node of the cluster can hold a trial."""
 
 
-def trial_slots(resources: Resources) -> int:
-    """The number of trials with these resources that the present nodes hold together.
+@dataclass(frozen=True)
+class Slots:
+    """What the present nodes hold.
+
+    Attributes:
+        all: trials with the study's resources, together.
+        whole: a trial that has a node (or the whole GPUs that it is on) to itself.
+        of_a_whole: how many trials that one takes the place of.
+    """
+
+    all: int
+    whole: Resources
+    of_a_whole: int
+
+
+def trial_slots(resources: Resources) -> Slots:
+    """How many trials with these resources there is room for.
 
     Raises:
         NoRoomError: if no node can hold one; names what a trial asks for and what the nodes have.
     """
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-    slots = sum(_of_node(node, resources) for node in nodes)
-    if slots == 0:
+    held = [_of_node(node, resources) for node in nodes]
+    if not any(held):
         have = "; ".join(
             f"{node.get('CPU', 0):g} CPU, {node.get('GPU', 0):g} GPU" for node in nodes
         )
@@ -29,7 +45,12 @@ def trial_slots(resources: Resources) -> int:
             f"a trial needs {resources.cpu:g} CPU and {resources.gpu:g} GPU on one node "
             f"(resources of the study), but the nodes have: {have}"
         )
-    return slots
+    if resources.gpu:
+        gpus = math.ceil(resources.gpu)
+        whole = Resources(resources.cpu, float(gpus))
+        return Slots(sum(held), whole, max(1, _of_gpus(gpus, resources.gpu)))
+    most, largest = max(zip(held, (node.get("CPU", 0.0) for node in nodes), strict=True))
+    return Slots(sum(held), Resources(max(resources.cpu, largest), 0.0), most)
 
 
 def _of_node(node: Mapping[str, Any], resources: Resources) -> int:

@@ -84,7 +84,7 @@ def test_a_diverged_trial_ranks_last_for_optuna(tmp_path):
     ledger.finish(good, "complete", {"val_error": 5.0}, "full budget")
     told = ledger._optuna[CELL, "search"]
     assert told.best_value == 5.0
-    assert told.trials[bad.number].constraints == {"diverged": 1.0}
+    assert told.trials[bad.number].constraints == {"infeasible": 1.0}
 
 
 def test_judging_again_after_a_restart_judges_the_same(tmp_path):
