@@ -20,7 +20,7 @@ from lkm_tune.search.limits import Limits
 from lkm_tune.search.meter import Meter
 from lkm_tune.search.planner import CURVE_OF, Planner
 from lkm_tune.search.searcher import CellScheduler, StudySearcher
-from lkm_tune.search.slots import NoRoomError, Slots, trial_slots
+from lkm_tune.search.slots import NoRoomError, Slots, nodes_by_address, trial_slots
 from lkm_tune.search.trainable import LkmTrainable
 from lkm_tune.study import Study, TrialSpec
 
@@ -96,7 +96,7 @@ class Engine:
         Raises:
             StorageError: if the storage folder cannot be written any more. What was done is kept.
         """
-        meter = Meter(self.folder.use)
+        meter = Meter(self.folder.use, nodes_by_address)
         limits = Limits(self.study, self.ledger, meter.spent)
         if not self.planner.finished:
             searcher = StudySearcher(

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ class Use:
 
     Attributes:
         spent: so far.
-        nodes: what trials hold on each node, by its address: `trials`, `cpu`, `gpu`.
+        nodes: what trials hold on each node, by its address: `trials`, `cpu`, `gpu`, and of how
+            much: `of_cpu`, `of_gpu`.
         at: when, in seconds since 1970.
     """
 
@@ -54,15 +55,22 @@ class Use:
 class Meter(Callback):
     """Watches what trials hold, and for how long. A Tune callback."""
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        path: Path,
+        nodes: Callable[[], Mapping[str, Mapping[str, float]]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Goes on from what earlier drivers spent.
 
         Args:
             path: where it is kept.
+            nodes: the present nodes by address, with their `of_cpu` and `of_gpu`.
             clock: in seconds.
         """
         self.spent = Use.read(path).spent
         self._path = path
+        self._present = nodes
         self._clock = clock
         self._now = self._written = clock()
         self._held: dict[str, dict[str, Any]] = {}
@@ -117,9 +125,10 @@ class Meter(Callback):
         self.spent.gpu += hours * sum(held["gpu"] for held in self._held.values())
 
     def _nodes(self) -> dict[str, dict[str, float]]:
-        nodes: dict[str, dict[str, float]] = {}
+        nothing = {"trials": 0.0, "cpu": 0.0, "gpu": 0.0}
+        nodes = {name: {**nothing, **whole} for name, whole in self._present().items()}
         for held in self._held.values():
-            node = nodes.setdefault(held["node"], {"trials": 0, "cpu": 0.0, "gpu": 0.0})
+            node = nodes.setdefault(held["node"], dict(nothing))
             node["trials"] += 1
             node["cpu"] += held["cpu"]
             node["gpu"] += held["gpu"]

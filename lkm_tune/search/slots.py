@@ -53,6 +53,17 @@ def trial_slots(resources: Resources) -> Slots:
     return Slots(sum(held), Resources(max(resources.cpu, largest), 0.0), most)
 
 
+def nodes_by_address() -> dict[str, dict[str, float]]:
+    """What the present nodes have in all, by their address: `of_cpu` and `of_gpu`."""
+    found: dict[str, dict[str, float]] = {}
+    for node in ray.nodes():  # type: ignore[no-untyped-call]
+        if node["Alive"]:
+            whole = found.setdefault(node["NodeManagerAddress"], {"of_cpu": 0.0, "of_gpu": 0.0})
+            whole["of_cpu"] += node["Resources"].get("CPU", 0.0)
+            whole["of_gpu"] += node["Resources"].get("GPU", 0.0)
+    return found
+
+
 def _of_node(node: Mapping[str, Any], resources: Resources) -> int:
     shares: list[int] = [math.floor(node.get("CPU", 0.0) / resources.cpu + 1e-9)]
     if resources.gpu:
