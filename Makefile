@@ -15,7 +15,7 @@ endif
 # Threads beyond a trial's own make small networks slower.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo test test-slow bench lint clean
+.PHONY: setup demo postgresql test test-slow bench lint clean
 
 setup: $(VENV)/.ready
 
@@ -31,10 +31,16 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/lkm-tune run quickstart
 
-test: setup
+# Tests of MLflow on PostgreSQL start Debian's own, and say so where it is not there.
+postgresql:
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || [ "$$(id -u)" != 0 ] \
+	|| ! command -v apt-get >/dev/null \
+	|| (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql)
+
+test: setup postgresql
 	$(BIN)/python -m pytest
 
-test-slow: setup
+test-slow: setup postgresql
 	$(BIN)/python -m pytest -m slow -n 0 -s
 
 bench: setup

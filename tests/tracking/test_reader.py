@@ -1,8 +1,6 @@
 """The table of runs."""
 
 import math
-import shutil
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -16,19 +14,18 @@ from lkm_tune.tracking.table import COLUMNS
 
 
 @pytest.fixture(scope="module")
-def played(template, play, tmp_path_factory):
-    """A database with the small study in it."""
-    root = tmp_path_factory.mktemp("played")
-    file = shutil.copy(template, root / "mlflow.db")
-    with StudyRecorder(play.make_study(), root, f"sqlite:///{file}", root, 0.01) as recorder:
+def played(databases, play, tmp_path_factory):
+    """A database with the small study in it, and the study's folder."""
+    root, uri = tmp_path_factory.mktemp("played"), databases.empty()
+    with StudyRecorder(play.make_study(), root, uri, root, 0.01) as recorder:
         play.study(recorder, root / "report")
-    return file
+    return uri, root
 
 
 @pytest.fixture
 def recorded(place, played):
     """A storage folder with the small study in it."""
-    shutil.copy(played, place.root / "mlflow.db")
+    place.uri = place.databases.copy(played[0])
     return place
 
 
@@ -58,7 +55,7 @@ def test_one_row_a_run(recorded, play):
 
 def test_the_folder_knows_what_mlflow_knows(recorded, played):
     """The records on disk give the table that MLflow gives: a report needs no server."""
-    kept = read_kept_runs(Path(played).parent)
+    kept = read_kept_runs(played[1])
     told = read_runs(recorded.uri)
     assert set(kept.pop("run_id")) == {""}
     pd.testing.assert_frame_equal(kept, told.drop(columns="run_id"))

@@ -1,7 +1,6 @@
 """The recorder against a real MLflow in SQLite."""
 
 import math
-import shutil
 import signal
 import subprocess
 import sys
@@ -157,8 +156,7 @@ def test_an_mlflow_that_lost_everything_gets_everything(place, play, record):
     play.trial(recorder, play.make_trial())
     deliver(recorder)
     first = snapshot(place.uri)
-    other = f"sqlite:///{place.root / 'other.db'}"
-    shutil.copy(place.template, place.root / "other.db")
+    other = place.databases.empty()
     deliver(record(other))
     moved = snapshot(other)
     assert moved.keys() == first.keys()
@@ -232,7 +230,7 @@ import conftest as play
 from lkm_tune.tracking import StudyRecorder
 root = Path(sys.argv[2])
 study = play.make_study()
-uri = f"sqlite:///{root / 'mlflow.db'}"
+uri = sys.argv[3]
 with StudyRecorder(study, root / "studies/small", uri, interval=0.01) as recorder:
     for number in range(30):
         play.play_trial(recorder, play.make_trial(number=number, epochs=10), epochs=10)
@@ -243,6 +241,7 @@ with StudyRecorder(study, root / "studies/small", uri, interval=0.01) as recorde
 @pytest.mark.parametrize("kills", [(5,), pytest.param((2, 6, 12, 20), marks=pytest.mark.slow)])
 def test_killed_in_the_middle_of_delivery(place, play, record, kills):
     command = [sys.executable, "-c", DRIVER, str(Path(__file__).parent), str(place.root)]
+    command.append(place.uri)
     for count in kills:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as driver:
             try:
