@@ -24,9 +24,14 @@ class TrialFolder:
         return self.path / "model.safetensors"
 
     def save_model(self, run: TrainingRun) -> None:
-        """Keeps the network of a finished run."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        save_model(run, self.model)
+        """Keeps the network of a finished run.
+
+        It is written in the attempt's own folder: a worker that was cut off and its successor must
+        not write into one file.
+        """
+        written = self.checkpoints.own_attempt() / self.model.name
+        save_model(run, written)
+        written.replace(self.model)
 
 
 class StudyFolder:

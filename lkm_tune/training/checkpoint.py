@@ -63,7 +63,7 @@ class Checkpoints:
             OSError: if the disk is full or read-only. What was there is there still.
         """
         before = self._files()
-        attempt = self._own_attempt()
+        attempt = self.own_attempt()
         path = attempt / f"epoch-{epoch:05d}.pt"
         part = path.with_suffix(".part")
         try:
@@ -89,6 +89,15 @@ class Checkpoints:
         for attempt in self.folder.glob("attempt-*"):
             shutil.rmtree(attempt, ignore_errors=True)
 
+    def own_attempt(self) -> Path:
+        """The folder that this process alone writes to, made when it is first asked for."""
+        if self._attempt is None:
+            numbers = [int(path.name.removeprefix("attempt-")) for path in self._attempts()]
+            self._attempt = self.folder / f"attempt-{max(numbers, default=0) + 1:03d}"
+            # Not exist_ok: two workers that start at once must not share a folder.
+            self._attempt.mkdir(parents=True)
+        return self._attempt
+
     def _files(self) -> list[Path]:
         found = []
         for path in self.folder.glob("attempt-*/epoch-*.pt"):
@@ -96,14 +105,6 @@ class Checkpoints:
             if match:
                 found.append((int(match.group(1)), path.parent.name, path))
         return [path for *_, path in sorted(found)]
-
-    def _own_attempt(self) -> Path:
-        if self._attempt is None:
-            numbers = [int(path.name.removeprefix("attempt-")) for path in self._attempts()]
-            self._attempt = self.folder / f"attempt-{max(numbers, default=0) + 1:03d}"
-            # Not exist_ok: two workers that start at once must not share a folder.
-            self._attempt.mkdir(parents=True)
-        return self._attempt
 
     def _attempts(self) -> list[Path]:
         return sorted(self.folder.glob("attempt-*"))
