@@ -78,7 +78,6 @@ def _prepare(
     """Everything that can be found wrong before any work starts, is."""
     from lkm_tune.cli.console import say
     from lkm_tune.search.engine import Engine, check_data, connect
-    from lkm_tune.search.slots import trial_slots
     from lkm_tune.tracking import tracking_uri
     from lkm_tune.tracking.experiments import retire_experiment
 
@@ -91,7 +90,7 @@ def _prepare(
         engine = Engine(study, folder)
         if not engine.planner.finished:
             connect(address)
-            trial_slots(study.resources)
+            engine.find_room()
     return engine
 
 

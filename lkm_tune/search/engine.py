@@ -20,7 +20,15 @@ from lkm_tune.search.limits import Limits
 from lkm_tune.search.meter import Meter
 from lkm_tune.search.planner import CURVE_OF, Planner
 from lkm_tune.search.searcher import CellScheduler, StudySearcher
-from lkm_tune.search.slots import NoRoomError, Slots, nodes_by_address, trial_slots
+from lkm_tune.search.sharing import GpuProbe, settle
+from lkm_tune.search.slots import (
+    NoRoomError,
+    Share,
+    Slots,
+    node_resources,
+    nodes_by_address,
+    trial_slots,
+)
 from lkm_tune.search.trainable import LkmTrainable
 from lkm_tune.study import Study, TrialSpec
 
@@ -86,6 +94,16 @@ class Engine:
         self.cache = cache
         self.ledger = Ledger(study, folder.ledger)
         self.planner = Planner(study, self.ledger)
+        self._share = Share(study.resources.cpu, 0.0)
+
+    def find_room(self) -> None:
+        """Settles what a trial holds on the Ray that `connect` has joined.
+
+        Raises:
+            ValueError: if no node can hold a trial; names what the nodes have.
+        """
+        self._share = settle(self.study, node_resources(), GpuProbe)
+        trial_slots(self._share)
 
     def run(self, callbacks: Sequence[Any] = ()) -> Ending:
         """Runs what is left of the study on the Ray that `connect` has joined.
@@ -155,21 +173,20 @@ class Engine:
 
     def _slots(self) -> Slots:
         try:
-            return trial_slots(self.study.resources)
+            return trial_slots(self._share)
         except NoRoomError:
             # It was there at the start: a cluster that has lost its nodes may get others.
-            return Slots(0, self.study.resources, 1)
+            return Slots(0, self._share, 1)
 
     def _config(self, spec: TrialSpec, alone: bool) -> dict[str, Any]:
-        resources = self.study.resources
-        holds = self._slots().whole if alone else resources
+        holds = self._slots().whole if alone else self._share
         return {
             "trial": spec.to_dict(),
             "run": self.study.run_config(spec).to_dict(),
             "folder": str(self.folder.trial(spec).path),
             "cache": str(self.cache) if self.cache else None,
             # Not what it holds: alone or not, a trial computes the same.
-            "threads": max(1, int(resources.cpu)),
+            "threads": max(1, int(self._share.cpu)),
             "holds": {"cpu": holds.cpu, "gpu": holds.gpu},
         }
 

@@ -48,7 +48,7 @@ class Limits:
 
     def _hours(self) -> Iterator[str]:
         search, spent = self._study.search, self._spent
-        held, kind = (spent.gpu, "GPU") if self._study.resources.gpu else (spent.cpu, "CPU")
+        held, kind = spent.compute
         if search.time_limit is not None and spent.wall >= search.time_limit:
             yield f"search.time_limit: {spent.wall:.3g} of {search.time_limit:g} hours are spent"
         if search.compute_limit is not None and held >= search.compute_limit:

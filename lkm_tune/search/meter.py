@@ -23,6 +23,11 @@ class Spent:
     cpu: float = 0.0
     gpu: float = 0.0
 
+    @property
+    def compute(self) -> tuple[float, str]:
+        """Hours of GPU, or of CPU where no trial holds a GPU, and which of both."""
+        return (self.gpu, "GPU") if self.gpu else (self.cpu, "CPU")
+
 
 @dataclass(frozen=True)
 class Use:

@@ -53,7 +53,7 @@ class Left:
     def of(cls, study: Study, begun: int, spent: Spent) -> "Left":
         """Of a study with so many trials begun, after so much."""
         search = study.search
-        held = spent.gpu if study.resources.gpu else spent.cpu
+        held, _ = spent.compute
         return cls(
             trials=None if search.trial_limit is None else max(0, search.trial_limit - begun),
             wall=None if search.time_limit is None else max(0.0, search.time_limit - spent.wall),

@@ -93,7 +93,10 @@ class CurvePlan:
 
 @dataclass(frozen=True, config=STRICT)
 class Resources:
-    """What one trial holds while it runs; fractions of a GPU share it."""
+    """What one trial holds while it runs; fractions of a GPU share it.
+
+    `gpu` may be `auto`: a short probe then decides how many trials share a GPU.
+    """
 
     cpu: PositiveFloat = 1.0
-    gpu: NonNegative = 0.0
+    gpu: NonNegative | Literal["auto"] = 0.0

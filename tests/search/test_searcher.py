@@ -9,8 +9,8 @@ from lkm_tune.search.limits import Limits
 from lkm_tune.search.meter import Spent
 from lkm_tune.search.planner import Planner
 from lkm_tune.search.searcher import CellScheduler, StudySearcher
-from lkm_tune.search.slots import Slots
-from lkm_tune.study import CurvePlan, Resources, SearchPlan, Study, TrainingPlan, TrialSpec
+from lkm_tune.search.slots import Share, Slots
+from lkm_tune.study import CurvePlan, SearchPlan, Study, TrainingPlan, TrialSpec
 
 FINISHED = "FINISHED"
 
@@ -38,7 +38,7 @@ class Tune:
             Planner(study, ledger),
             lambda spec, alone: {"trial": spec.to_dict(), "alone": alone},
             lambda spec: None,
-            lambda: Slots(4, Resources(2.0, 0.0), 2),
+            lambda: Slots(4, Share(2.0, 0.0), 2),
             Limits(study, ledger, self.spent),
             self.started.__contains__,
         )
