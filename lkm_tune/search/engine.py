@@ -87,11 +87,25 @@ def check_data(study: Study, cache: Path | None = None) -> dict[str, str]:
 class Engine:
     """One study with its ledger, ready to run."""
 
-    def __init__(self, study: Study, folder: StudyFolder, cache: Path | None = None) -> None:
-        """Opens the ledger for writing: the caller holds the study's lock."""
+    def __init__(
+        self,
+        study: Study,
+        folder: StudyFolder,
+        cache: Path | None = None,
+        trainable: type[tune.Trainable] = LkmTrainable,
+    ) -> None:
+        """Opens the ledger for writing: the caller holds the study's lock.
+
+        Args:
+            study: to run.
+            folder: of the study.
+            cache: folder of prepared data; None for the default.
+            trainable: what trains a trial; reports as `LkmTrainable` does.
+        """
         self.study = study
         self.folder = folder
         self.cache = cache
+        self.trainable = trainable
         self.ledger = Ledger(study, folder.ledger)
         self.planner = Planner(study, self.ledger)
         self._share = Share(study.resources.cpu, 0.0)
@@ -147,7 +161,7 @@ class Engine:
         with TemporaryDirectory(prefix="lkm-tune-") as scratch:
             try:
                 tune.run(
-                    tune.with_resources(LkmTrainable, _held),
+                    tune.with_resources(self.trainable, _held),
                     name=self.study.name,
                     storage_path=scratch,
                     search_alg=searcher,

@@ -187,8 +187,8 @@ def test_a_torn_line_in_the_ledger_and_killed_workers(start, whole, folder):
         ledger.write('{"op_code":8,"worker_id":"a","tri')
     process = start("run", "tiny.yaml", cwd=folder)
     kills = 4
-    for kill in range(kills):
-        wait_for_steps(folder, 40 + 30 * kill)
+    for number in range(kills):
+        wait_for_steps(folder, 40 + 30 * number)
         os.kill(int((folder / "steps.log").read_text().split()[-1]), signal.SIGKILL)
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
