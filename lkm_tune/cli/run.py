@@ -133,7 +133,13 @@ def _search(engine: "Engine", storage: Path) -> "Ending":
 
     study, folder = engine.study, engine.folder
     describe = partial(_describe, study)
-    recorder = StudyRecorder(study, folder.path, tracking_uri(storage), storage / "artifacts")
+    recorder = StudyRecorder(
+        study,
+        folder.path,
+        tracking_uri(storage),
+        storage / "artifacts",
+        data=folder.data_digests(),
+    )
     try:
         for record in engine.ledger.all_records():
             # The ledger may know of ends that a killed driver could not record any more.
@@ -157,6 +163,7 @@ def _search(engine: "Engine", storage: Path) -> "Ending":
 def _close(engine: "Engine", recorder: "StudyRecorder", ending: "Ending", storage: Path) -> None:
     """Tells MLflow how things stand, and reports if the study has ended."""
     from lkm_tune.cli.answer import make_report, show_report
+    from lkm_tune.datasets import find_task
 
     study, folder = engine.study, engine.folder
     for record in engine.ledger.all_records():
@@ -167,6 +174,9 @@ def _close(engine: "Engine", recorder: "StudyRecorder", ending: "Ending", storag
     if not (ending.finished or ending.limit):
         return
     for cell in study.cells:
+        if best := engine.best_model(cell):
+            trial, file = best
+            recorder.log_model(trial, file, f"{cell.task} [{find_task(cell.task).unit}]")
         recorder.finish_cell(cell)
     report = make_report(study, storage, ended_by=ending.limit or "its plan")
     report.write(folder.report)

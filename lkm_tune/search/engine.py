@@ -15,7 +15,7 @@ from lkm_tune.datasets import content_digest, load_task
 from lkm_tune.models import build_model
 from lkm_tune.search.failure import StorageError, failure_from
 from lkm_tune.search.folder import StudyFolder
-from lkm_tune.search.ledger import Ledger, Record
+from lkm_tune.search.ledger import PHASES, Ledger, Record
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.meter import Meter
 from lkm_tune.search.planner import CURVE_OF, Planner
@@ -30,7 +30,7 @@ from lkm_tune.search.slots import (
     trial_slots,
 )
 from lkm_tune.search.trainable import LkmTrainable
-from lkm_tune.study import Study, TrialSpec
+from lkm_tune.study import Cell, Study, TrialSpec
 
 
 @dataclass(frozen=True)
@@ -184,6 +184,15 @@ class Engine:
         """Outcome and reason of a trial whose attempt broke; None if it is tried again."""
         record = self.ledger.record(spec)
         return None if record.state == "running" else (record.state, record.reason)
+
+    def best_model(self, cell: Cell) -> tuple[TrialSpec, Path] | None:
+        """The complete trial of a cell with the lowest validation error, and its network."""
+        best = [self.ledger.best(cell, phase) for phase in PHASES]
+        complete = [record for record in best if record is not None]
+        if not complete:
+            return None
+        trial = min(complete, key=lambda record: record.summary["val_error"]).spec
+        return trial, self.folder.trial(trial).model
 
     def _slots(self) -> Slots:
         try:

@@ -61,13 +61,17 @@ class StudyFolder:
         """Keeps the study as it is run now."""
         write_whole(self.study, json.dumps(study_to_dict(study), indent=1))
 
+    def data_digests(self) -> dict[str, str]:
+        """The digest of the file that each task is read from, as `keep_data` noted it."""
+        return dict(read_json(self.data)) if self.data.exists() else {}
+
     def keep_data(self, digests: Mapping[str, str]) -> list[str]:
         """Notes which file each task is read from.
 
         Returns:
             The tasks that were read from another file before; nothing is noted if there are any.
         """
-        before = read_json(self.data) if self.data.exists() else {}
+        before = self.data_digests()
         other = [task for task, value in digests.items() if before.get(task, value) != value]
         if not other:
             write_whole(self.data, json.dumps({**before, **digests}, indent=1))
