@@ -163,7 +163,9 @@ def _search(engine: "Engine", storage: Path) -> "Ending":
 def _close(engine: "Engine", recorder: "StudyRecorder", ending: "Ending", storage: Path) -> None:
     """Tells MLflow how things stand, and reports if the study has ended."""
     from lkm_tune.cli.answer import make_report, show_report
+    from lkm_tune.cli.console import say
     from lkm_tune.datasets import find_task
+    from lkm_tune.transfer.check import RunTableError
 
     study, folder = engine.study, engine.folder
     for record in engine.ledger.all_records():
@@ -178,10 +180,14 @@ def _close(engine: "Engine", recorder: "StudyRecorder", ending: "Ending", storag
             trial, file = best
             recorder.log_model(trial, file, f"{cell.task} [{find_task(cell.task).unit}]")
         recorder.finish_cell(cell)
-    report = make_report(study, storage, ended_by=ending.limit or "its plan")
-    report.write(folder.report)
-    recorder.log_report(folder.report)
-    show_report(report)
+    try:
+        report = make_report(study, storage, ended_by=ending.limit or "its plan")
+    except RunTableError as error:
+        say(f"no report, since no curve has a run: {error}")
+    else:
+        report.write(folder.report)
+        recorder.log_report(folder.report)
+        show_report(report)
     recorder.flush(timeout=DELIVERY_SECONDS)
 
 
@@ -203,8 +209,9 @@ def _tell(ending: "Ending", study: "Study", folder: "StudyFolder", storage: Path
     if not ending.finished and not ending.limit:
         say("interrupted: the same command again continues")
         raise SystemExit(INTERRUPTED)
+    page = folder.report / "report.html"
     lines = {
-        "report": str(folder.report / "report.html"),
+        **({"report": str(page)} if page.exists() else {}),
         "runs in MLflow": ui_command(storage),
         "best γ": f"lkm-tune best-gamma --storage {storage} --study {study.name}",
     }

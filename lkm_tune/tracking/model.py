@@ -1,12 +1,13 @@
 """The best network of a cell as an MLflow model: described, with a signature, nothing pickled."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mlflow import pyfunc
-from mlflow.models import ModelSignature
+from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 from mlflow.types.schema import Array
 
@@ -34,13 +35,14 @@ def mlflow_model(file: Path, output: str) -> Iterator[Path]:
         ColSpec(Array(Array(DataType.double)), "pos"),
     ])  # fmt: skip
     signature = ModelSignature(inputs, Schema([ColSpec(DataType.double, output)]))
+    description = Model(
+        signature=ModelSignature(inputs, Schema([ColSpec(DataType.double, output)]))
+    )
+    # Not `pyfunc.save_model`, which loads the network again to guess what is known here.
+    pyfunc.add_to_model(description, loader_module=LOADER, data=file.name)
     with TemporaryDirectory(prefix="lkm-model-") as folder:
-        path = Path(folder) / "model"
-        pyfunc.save_model(
-            path,
-            loader_module=LOADER,
-            data_path=str(file),
-            signature=signature,
-            pip_requirements=requirements(),
-        )
+        path = Path(folder)
+        shutil.copy(file, path / file.name)
+        (path / "requirements.txt").write_text("\n".join(requirements()) + "\n")
+        description.save(str(path / "MLmodel"))
         yield path

@@ -1,5 +1,6 @@
 """Studies whose driver, workers, disk and MLflow are really broken, and what is left of them."""
 
+import json
 import os
 import random
 import signal
@@ -74,7 +75,7 @@ search: {trials: 10, startup_trials: 4, grace_period: 4, control: false, max_con
 curve: {gammas: [0, 0.01, 1], seeds: [1, 2, 3]}
 training: {epochs: 16, batch_size: 16, warmup_epochs: 1, lr: 0.01}
 """
-SEARCHED, POINTS, EPOCHS = 10, 9, 16
+SEARCHED = 10
 
 
 @pytest.fixture
@@ -210,7 +211,31 @@ def test_a_second_driver_is_refused_and_told_of_the_first(start, lkm_tune, folde
     wait_for_steps(folder, 1)
     output = lkm_tune("run", "tiny.yaml", cwd=folder, code=1)
     assert f"is being run by process {first.pid} on " in output
+    (before,) = json.loads(lkm_tune("status", "--json", cwd=folder))
     kill(first)
+    (after,) = json.loads(lkm_tune("status", "--json", cwd=folder))
+    assert before["driver"].startswith(f"process {first.pid} on ")
+    assert after["driver"] is None
+    assert before["cells"][0]["search"]["running"] == 1
+    assert after["cells"][0]["search"]["interrupted"] == 1
+    assert "nobody runs it" in lkm_tune("status", cwd=folder)
+
+
+def test_a_limit_ends_a_study_that_a_higher_one_continues(lkm_tune, whole, folder):
+    few = ("--set", f"search.trial_limit={SEARCHED - 1}")
+    output = lkm_tune("run", "tiny.yaml", *few, cwd=folder)
+    assert "no report, since no curve has a run" in output
+    assert f"search.trial_limit: {SEARCHED - 1} of {SEARCHED - 1} trials have begun" in output
+    more = ("--set", f"search.trial_limit={SEARCHED + 2}", "--set", "search.time_limit=9")
+    lkm_tune("run", "tiny.yaml", *more, cwd=folder)
+    page = (folder / "lkm-runs/studies/tiny/report/report.html").read_text()
+    assert f"search.trial_limit: {SEARCHED + 2} of {SEARCHED + 2} trials have begun" in page
+    (status,) = json.loads(lkm_tune("status", "--json", cwd=folder))
+    assert status["left"]["trials"] == 0
+    assert status["left"]["wall"] == pytest.approx(9 - status["spent_hours"]["wall"])
+    assert status["spent_hours"]["cpu"] > 0
+    lkm_tune("run", "tiny.yaml", cwd=folder)
+    check_whole(folder, whole)
 
 
 # With this seed the four trials of the search draw the four kinds.
