@@ -35,9 +35,7 @@ def mlflow_model(file: Path, output: str) -> Iterator[Path]:
         ColSpec(Array(Array(DataType.double)), "pos"),
     ])  # fmt: skip
     signature = ModelSignature(inputs, Schema([ColSpec(DataType.double, output)]))
-    description = Model(
-        signature=ModelSignature(inputs, Schema([ColSpec(DataType.double, output)]))
-    )
+    description = Model(signature=signature)
     # Not `pyfunc.save_model`, which loads the network again to guess what is known here.
     pyfunc.add_to_model(description, loader_module=LOADER, data=file.name)
     with TemporaryDirectory(prefix="lkm-model-") as folder:
