@@ -58,6 +58,8 @@ def connect(address: str | None) -> None:
     Raises:
         ConnectionError: if no Ray answers at `address`.
     """
+    # What a broken attempt's error says is kept in the ledger, and shown if its trial is given up.
+    logging.getLogger("ray.tune.execution.tune_controller").setLevel(logging.CRITICAL)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address:
         ray.init(address=address, **quiet)
