@@ -244,6 +244,7 @@ MEMORY = ("--set", "space.hunger={type: choice, values: [none, alone, always, ki
           "--set", "curve.seeds=[1]")  # fmt: skip
 
 
+@pytest.mark.slow
 def test_out_of_memory(lkm_tune, folder):
     """What a node to itself can hold is trained there; what nothing can hold is a finding."""
     output = lkm_tune("run", "tiny.yaml", *MEMORY, cwd=folder)
