@@ -85,6 +85,9 @@ class Ledger:
 
         With `writable`, a last line that a killed process left unfinished is cut off: an append
         to it would make the file unreadable. Without, an absent file is an empty ledger.
+
+        Raises:
+            ValueError: if a line before the last is damaged; names it.
         """
         self.study = study
         self.rungs = rungs(
@@ -99,7 +102,13 @@ class Ledger:
             _cut_unfinished_line(path)
         elif not path.exists():
             return
-        self._storage = JournalStorage(_Journal(str(path), lock_obj=_NoLock(str(path))))
+        try:
+            self._storage = JournalStorage(_Journal(str(path), lock_obj=_NoLock(str(path))))
+        except json.JSONDecodeError as error:
+            raise ValueError(
+                f"{path} is damaged in line {_damaged_line(path)}: restore it from a copy, or begin "
+                "anew with --fresh"
+            ) from error
         known = {study.study_name for study in optuna.get_all_study_summaries(self._storage)}
         for cell, phase in self._records:
             name = f"{cell.key}/{phase}"
@@ -262,3 +271,14 @@ def _cut_unfinished_line(path: Path) -> None:
         except json.JSONDecodeError:
             end = content.rfind(b"\n", 0, end - 1) + 1
         file.truncate(end)
+
+
+def _damaged_line(path: Path) -> int:
+    """The first line that is no JSON, counted from 1."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                json.loads(line)
+            except ValueError:
+                return number
+    return 0
