@@ -106,8 +106,8 @@ class Ledger:
             self._storage = JournalStorage(_Journal(str(path), lock_obj=_NoLock(str(path))))
         except json.JSONDecodeError as error:
             raise ValueError(
-                f"{path} is damaged in line {_damaged_line(path)}: restore it from a copy, or begin "
-                "anew with --fresh"
+                f"{path} is damaged in line {_damaged_line(path)}: restore it from a copy, or "
+                "begin anew with --fresh"
             ) from error
         known = {study.study_name for study in optuna.get_all_study_summaries(self._storage)}
         for cell, phase in self._records:
