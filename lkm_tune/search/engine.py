@@ -130,6 +130,10 @@ class Engine:
         Raises:
             StorageError: if the storage folder cannot be written any more. What was done is kept.
         """
+        for record in self.ledger.all_records():
+            if record.state != "running":
+                # A driver may have been killed between the end of a trial and this.
+                self._after(record.spec)
         meter = Meter(self.folder.use, nodes_by_address)
         limits = Limits(self.study, self.ledger, meter.spent)
         if not self.planner.finished:

@@ -137,6 +137,7 @@ def check_whole(folder, whole):
         k: (r.info.status, h) for k, (r, h) in expected.items()
     }
     assert {run.info.status for run, _ in runs.values()} <= {"FINISHED", "KILLED"}
+    assert not list(folder.rglob("attempt-*")), "checkpoints of trials that have ended"
 
 
 def kill(process):
