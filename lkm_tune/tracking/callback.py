@@ -78,7 +78,8 @@ class MlflowCallback(Callback):
         spec = _spec(trial)
         if (ending := self._given_up(spec)) is not None:
             outcome, reason = ending
-            self._recorder.end(spec, outcome, reason=reason)
+            # What broke while it was set up has never started.
+            self._recorder.recall(spec, self._describe(spec), outcome, reason=reason)
 
 
 def _spec(trial: Trial) -> TrialSpec:

@@ -201,7 +201,7 @@ def test_a_torn_line_in_the_ledger_and_killed_workers(start, whole, folder):
 
 def wait_for_steps(folder, count):
     log = folder / "steps.log"
-    for _ in range(2000):
+    for _ in range(6000):
         if log.exists() and len(log.read_text().split()) >= count:
             return
         time.sleep(0.05)

@@ -30,6 +30,10 @@ class Notes:
     def end(self, trial, outcome, summary=None, reason=None):
         self.calls.append(("end", trial.key, outcome, reason))
 
+    def recall(self, trial, config, outcome, summary=None, reason=None):
+        self.start(trial, config)
+        self.end(trial, outcome, summary, reason)
+
 
 @pytest.fixture
 def notes():
@@ -89,7 +93,8 @@ def test_a_broken_attempt_is_an_end_only_where_it_is_given_up(hooks, notes, play
     hooks("on_trial_error")
     assert notes.calls == []
     hooks("on_trial_error", given_up=("infeasible", "out of memory"))
-    assert notes.calls == [("end", play.make_trial().key, "infeasible", "out of memory")]
+    key = play.make_trial().key
+    assert notes.calls == [("start", key, 0), ("end", key, "infeasible", "out of memory")]
 
 
 def test_tune_may_pickle_it(notes):
