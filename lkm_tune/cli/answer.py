@@ -8,6 +8,8 @@ import click
 from lkm_tune.cli.options import json_option, storage_option, study_names, user_errors
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from lkm_tune.search.folder import StudyFolder
     from lkm_tune.study import Study
     from lkm_tune.transfer import TransferReport
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 @storage_option
 @click.option("--margin", default=0.01, show_default=True, help="Difference that does not matter.")
 def report(study: str | None, storage: Path, margin: float) -> None:
-    """Make the report of STUDY from its finished runs in MLflow, or one of all studies together.
+    """Make the report of STUDY from its finished runs, or one of all studies together.
+
+    Those of one study are read from its folder, or from MLflow where its records are not there.
 
     \b
     Examples:
@@ -111,9 +115,15 @@ def _answers(
 
 
 def make_report(
-    study: "Study", storage: Path, *, margin: float = 0.01, ended_by_limit: bool = False
+    study: "Study", storage: Path, *, margin: float = 0.01, ended_by: str = "its plan"
 ) -> "TransferReport":
-    """The report of a study from its ended runs in MLflow.
+    """The report of a study from its ended runs.
+
+    Args:
+        study: The study.
+        storage: Its storage folder.
+        margin: Difference of the error, as a fraction, that does not matter.
+        ended_by: What ended it, in words.
 
     Raises:
         ValueError: if no run of the study can be analysed.
@@ -122,13 +132,10 @@ def make_report(
     from lkm_tune.search.importance import setting_importance
     from lkm_tune.search.ledger import Ledger
     from lkm_tune.study import digest
-    from lkm_tune.tracking import tracking_uri
-    from lkm_tune.tracking.reader import read_runs
     from lkm_tune.tracking.versions import package_versions
     from lkm_tune.transfer import TransferReport
 
-    runs = read_runs(tracking_uri(storage), [study.name])
-    runs = runs[runs["status"].isin(["complete", "stopped", "diverged", "failed"])]
+    runs = _ended_runs(study, storage)
     ledger = Ledger(study, StudyFolder(storage, study.name).ledger, writable=False)
     provenance = {
         "study": study.name,
@@ -139,7 +146,7 @@ def make_report(
         f"teacher {study.lkm.teacher}",
         "runs": len(runs),
         "training time": f"{runs['seconds'].sum() / 3600:.2f} h over all runs",
-        "ended by": "a limit of the study" if ended_by_limit else "its plan",
+        "ended by": ended_by,
         "versions": package_versions(),
     }
     return TransferReport.from_runs(
@@ -164,8 +171,21 @@ def _data_told(study: "Study", folder: "StudyFolder") -> dict[str, str]:
         )
         plans.setdefault(text, []).append(task)
     told = {f"data of {', '.join(tasks)}": text for text, tasks in plans.items()}
-    cautions = {caution(digest) for digest in folder.read_data().values()} - {""}
+    cautions = {caution(digest) for digest in folder.data_digests().values()} - {""}
     return told | ({"beware": "; ".join(sorted(cautions))} if cautions else {})
+
+
+def _ended_runs(study: "Study", storage: Path) -> "DataFrame":
+    from lkm_tune.search.folder import StudyFolder
+    from lkm_tune.tracking import tracking_uri
+    from lkm_tune.tracking.kept import read_kept_runs
+    from lkm_tune.tracking.reader import read_runs
+
+    # The records need no MLflow: a study whose server is gone has its report all the same.
+    runs = read_kept_runs(StudyFolder(storage, study.name).path)
+    if runs.empty:
+        runs = read_runs(tracking_uri(storage), [study.name])
+    return runs[~runs["status"].isin(["running", "interrupted"])]
 
 
 def show_report(made: "TransferReport") -> None:

@@ -9,7 +9,14 @@ from lkm_tune.study.problem import shown
 from lkm_tune.study.record import study_to_dict
 from lkm_tune.study.study import Study
 
-_FREE = ("search.time_limit", "search.max_concurrent", "resources.cpu", "resources.gpu")
+_FREE = (
+    "search.trial_limit",
+    "search.time_limit",
+    "search.compute_limit",
+    "search.max_concurrent",
+    "resources.cpu",
+    "resources.gpu",
+)
 """What decides when and where trials run, but not what they find."""
 _MORE: Mapping[str, Callable[[Any, Any], bool]] = {
     "search.trials": lambda first, second: bool(second > first),

@@ -90,8 +90,8 @@ def _batch_size(study: Study) -> Iterator[Finding]:
 
 def _resources(study: Study) -> Iterator[Finding]:
     gpu = study.resources.gpu
-    if gpu > 1 and gpu != int(gpu):
-        rule = "must be a fraction of one GPU or a whole number of them"
+    if gpu != "auto" and gpu > 1 and gpu != int(gpu):
+        rule = "must be a fraction of one GPU, a whole number of them, or auto"
         yield Finding((("resources", "gpu"),), rule, shown(gpu))
 
 

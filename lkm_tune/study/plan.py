@@ -80,7 +80,9 @@ class SearchPlan:
     """How a cell's settings are searched.
 
     `control`: γ = 0 gets a search of its own with as many trials, so that the control is not
-    judged at settings that were chosen for γ > 0. `time_limit` is in hours, for the whole study.
+    judged at settings that were chosen for γ > 0. Limits are of the whole study, over all its runs:
+    `trial_limit` in trials, `time_limit` in hours of wall time, `compute_limit` in GPU-hours that
+    its trials hold, or CPU-hours where they hold no GPU.
     Rungs lie at `grace_period · reduction_factor^k` epochs.
     """
 
@@ -91,7 +93,9 @@ class SearchPlan:
     reduction_factor: Annotated[int, Field(ge=2)] = 3
     control: bool = True
     max_concurrent: Positive | None = None
+    trial_limit: Positive | None = None
     time_limit: PositiveFloat | None = None
+    compute_limit: PositiveFloat | None = None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -109,7 +113,10 @@ class CurvePlan:
 
 @dataclass(frozen=True, config=STRICT)
 class Resources:
-    """What one trial holds while it runs; fractions of a GPU share it."""
+    """What one trial holds while it runs; fractions of a GPU share it.
+
+    `gpu` may be `auto`: a short probe then decides how many trials share a GPU.
+    """
 
     cpu: PositiveFloat = 1.0
-    gpu: NonNegative = 0.0
+    gpu: NonNegative | Literal["auto"] = 0.0

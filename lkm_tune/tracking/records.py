@@ -8,15 +8,15 @@ the study: which run it belongs to, what kind it is and when it was made.
     tags       facts that are learnt later
     end        how the run ended: MLflow's status, tags, final metrics
     artifacts  a folder whose files belong to the run
+    model      a trained network that stands for the run
 """
 
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
-from lkm_tune.study import Cell, Study, TrialSpec, digest
+from lkm_tune.study import Cell, Study, TrialSpec, digest, study_to_dict
 from lkm_tune.tracking.outbox import Record
 from lkm_tune.tracking.versions import code_commit, package_versions
 
@@ -33,6 +33,7 @@ STATUS = {
     "diverged": "FINISHED",
     "stopped": "KILLED",
     "interrupted": "KILLED",
+    "infeasible": "FAILED",
     "failed": "FAILED",
 }
 """MLflow's status for each way in which a trial ends."""
@@ -53,8 +54,14 @@ def canonical(data: Any) -> str:
     return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
 
-def cell_start(study: Study, cell: Cell) -> Record:
-    """The parent run of a cell runs."""
+def cell_start(study: Study, cell: Cell, data_digest: str) -> Record:
+    """The parent run of a cell runs.
+
+    Args:
+        study: The study of the cell.
+        cell: The cell.
+        data_digest: Of the file that its data are read from; "" where it is not known.
+    """
     facts = {"model": cell.model, "task": cell.task, "n_train": cell.n_train}
     tags = {**_common_tags(study, cell), "lkm.kind": "cell"}
     params = {**facts, **study.models.get(cell.model, {})}
@@ -64,7 +71,27 @@ def cell_start(study: Study, cell: Cell) -> Record:
         name=str(cell),
         tags=tags,
         params={name: _text(value)[:MAX_PARAM] for name, value in params.items()},
+        # MLflow takes 36 characters of a digest.
+        dataset={
+            "name": cell.task,
+            "digest": data_digest[:36],
+            "source": study.data_plan(cell.task).source or "auto",
+        },
+        study=study_to_dict(study),
     )
+
+
+def cell_model(cell: Cell, trial: TrialSpec, file: str, output: str) -> Record:
+    """The best network of a cell.
+
+    Args:
+        cell: The cell.
+        trial: The trial that trained it.
+        file: Its model.safetensors.
+        output: What it predicts, with its unit.
+    """
+    tags = {"lkm.best_trial": trial.key}
+    return _record(cell.key, "model", file=file, output=output, tags=tags)
 
 
 def trial_start(study: Study, trial: TrialSpec, config: Mapping[str, Any]) -> Record:
@@ -161,7 +188,7 @@ def report_records(study: Study, folder: str) -> list[Record]:
     }
     return [
         _record(REPORT, "start", name=REPORT, tags=tags, params={}),
-        _record(REPORT, "artifacts", folder=folder, study=asdict(study)),
+        _record(REPORT, "artifacts", folder=folder, study=study_to_dict(study)),
         _complete(REPORT),
     ]
 

@@ -20,7 +20,7 @@ COLUMNS = {
 """The columns that every table has, with what they hold."""
 
 OPTIONAL_NUMBERS = ("val_mean_error", "test_mean_error", "kd_ratio")
-STATUSES = ("complete", "stopped", "diverged", "failed")
+STATUSES = ("complete", "stopped", "diverged", "infeasible", "failed")
 PHASES = ("curve", "control_curve")
 """The phases that enter the analysis."""
 

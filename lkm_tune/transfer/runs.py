@@ -167,7 +167,12 @@ def _outcome(rows: pd.DataFrame, notes: list[str]) -> str:
 
 
 def _note_left_out(rows: pd.DataFrame, done: pd.DataFrame, outcome: str, notes: list[str]) -> None:
-    for status, why in (("stopped", "were stopped before the full budget"), ("failed", "failed")):
+    left_out = {
+        "stopped": "were stopped before the full budget",
+        "infeasible": "did not fit into memory",
+        "failed": "failed",
+    }
+    for status, why in left_out.items():
         count = int((rows["status"] == status).sum())
         if count:
             notes.append(f"{count} curve runs {why} and are left out")

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from lkm_tune.tracking import tracking_uri
-from lkm_tune.tracking.kept import kept_runs
+from lkm_tune.tracking.ended import ended_runs
 from lkm_tune.tracking.versions import package_versions
 
 FOLDER = "transfer"
@@ -25,7 +25,7 @@ def finished_runs(storage: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     studies = sorted(path.parent for path in storage.glob("studies/*/study.json"))
     if not studies:
         raise FileNotFoundError(f"no study has been run in {storage}")
-    runs = kept_runs(tracking_uri(storage), storage / FOLDER)
+    runs = ended_runs(tracking_uri(storage), storage / FOLDER)
     return runs, {
         "studies": ", ".join(f"{path.name} ({_digest(path)})" for path in studies),
         "runs": len(runs),
