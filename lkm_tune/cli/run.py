@@ -176,9 +176,11 @@ def _close(engine: "Engine", recorder: "StudyRecorder", ending: "Ending", storag
     if not (ending.finished or ending.limit):
         return
     for cell in study.cells:
-        if best := engine.best_model(cell):
+        task = find_task(cell.task, study.data_plan(cell.task))
+        # A served network is given atoms with their positions.
+        if task.geometry and (best := engine.best_model(cell)):
             trial, file = best
-            recorder.log_model(trial, file, f"{cell.task} [{find_task(cell.task).unit}]")
+            recorder.log_model(trial, file, f"{cell.task} [{task.unit}]")
         recorder.finish_cell(cell)
     try:
         report = make_report(study, storage, ended_by=ending.limit or "its plan")
