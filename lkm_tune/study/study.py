@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
 from lkm_tune.study.plan import (
@@ -39,6 +39,13 @@ def _folder_name(name: str) -> str:
     return name
 
 
+def _by_name(tasks: Any) -> Any:
+    """Names alone, as code may give them, are tasks of which nothing differs from `data`."""
+    if isinstance(tasks, list | tuple) and all(isinstance(name, str) for name in tasks):
+        return {name: DataPlan() for name in tasks}
+    return tasks
+
+
 @dataclass(frozen=True, config=STRICT)
 class Study:
     """One study: every model on every task, one search space, one way to train.
@@ -49,7 +56,7 @@ class Study:
 
     name: Annotated[str, Field(max_length=100), AfterValidator(_folder_name)]
     models: Annotated[Mapping[str, Mapping[str, Any]], Field(min_length=1)]
-    tasks: Annotated[Mapping[str, DataPlan], Field(min_length=1)]
+    tasks: Annotated[Mapping[str, DataPlan], Field(min_length=1), BeforeValidator(_by_name)]
     space: Space = Field(default_factory=lambda: {"gamma": GAMMA})
     data: DataPlan = Field(default_factory=DataPlan)
     search: SearchPlan = Field(default_factory=SearchPlan)

@@ -6,7 +6,7 @@ import math
 import pandas as pd
 import pytest
 
-from lkm_tune.tracking import kept, reader
+from lkm_tune.tracking import ended, reader
 from lkm_tune.tracking.experiments import STUDY, open_client
 
 
@@ -44,11 +44,11 @@ def store(tmp_path_factory) -> Store:
 def test_kept_table_is_what_mlflow_says_and_is_read_once(store, tmp_path, monkeypatch) -> None:
     store.trial(0.0)
     first = store.trial(0.1, outcome="interrupted")
-    one = kept.ended_runs(store.uri, tmp_path)
+    one = ended.ended_runs(store.uri, tmp_path)
     assert len(one) == 1
     with monkeypatch.context() as patch:
         patch.setattr(reader, "open_client", None)
-        pd.testing.assert_frame_equal(kept.ended_runs(store.uri, tmp_path), one)
+        pd.testing.assert_frame_equal(ended.ended_runs(store.uri, tmp_path), one)
 
     # What went on has ended now, and one run more.
     store.client.set_tag(first, "lkm.outcome", "complete")
@@ -56,20 +56,20 @@ def test_kept_table_is_what_mlflow_says_and_is_read_once(store, tmp_path, monkey
     store.trial(0.01, lr=0.5)
     expected = reader.read_runs(store.uri)
     for _ in range(2):
-        pd.testing.assert_frame_equal(kept.ended_runs(store.uri, tmp_path), expected)
+        pd.testing.assert_frame_equal(ended.ended_runs(store.uri, tmp_path), expected)
 
     # The settings of the curve are decided: the point at others no longer counts.
     cell = store.client.create_run(store.experiment, tags={"lkm.kind": "cell", "lkm.cell": "m-t"})
     settings = json.dumps({"lr": 0.001, "kind": "a b"})
     store.client.set_tag(cell.info.run_id, "lkm.curve_settings", settings)
-    found = kept.ended_runs(store.uri, tmp_path)
+    found = ended.ended_runs(store.uri, tmp_path)
     pd.testing.assert_frame_equal(found, reader.read_runs(store.uri))
     assert len(found) == 2
 
 
 def test_a_damaged_table_is_read_again(store, tmp_path) -> None:
-    whole = kept.ended_runs(store.uri, tmp_path)
+    whole = ended.ended_runs(store.uri, tmp_path)
     text = (tmp_path / "runs.csv").read_text()
     for damaged in ("", text[: len(text) // 2], "no table"):
         (tmp_path / "runs.csv").write_text(damaged)
-        pd.testing.assert_frame_equal(kept.ended_runs(store.uri, tmp_path), whole)
+        pd.testing.assert_frame_equal(ended.ended_runs(store.uri, tmp_path), whole)
