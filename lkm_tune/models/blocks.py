@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lkm_tune.graphs import HEAVIEST_ELEMENT
+from lkm_tune.models.fused import Segments, dense, edge_states
 
 
 class MLP(nn.Sequential):
@@ -18,32 +19,38 @@ class MLP(nn.Sequential):
         """Build the steps sizes[0] -> sizes[1] -> ..."""
         super().__init__(*(nn.Sequential(nn.Linear(p, q), nn.SiLU()) for p, q in pairwise(sizes)))
 
+    def forward(self, x: Tensor) -> Tensor:
+        """[R, c0] to [R, ck]."""
+        for step in self:
+            x = dense(x, step[0].weight, step[0].bias)
+        return x
+
 
 class EdgeMLP(MLP):
-    """MLP(3D, D) of [x_i | x_j | e], taken apart: σ(A x_i + B x_j + C e + b), [A|B|C] its weight.
+    """MLP(3D, D) of [x_i | x_j | e], taken apart: σ(A x_i + b + B x_j + C e), [A|B|C] its weight.
 
     The same numbers as for the concatenation, but A x and B x cost one row an atom instead of one
-    an edge, and C e + b can be kept for as long as e and the weights stay.
+    an edge, and C e one row for all edges that share e.
     """
 
     def __init__(self, size: int) -> None:
         """Build for states and edge features of `size` = D."""
         super().__init__(3 * size, size)
 
-    def forward(self, x: Tensor, i: Tensor, j: Tensor, e: Tensor) -> Tensor:  # type: ignore[override]
-        """One row for each directed edge: states x [N, D], atoms i and j [E], features e [E, D]."""
-        a, b = self.of_atoms(x)
-        edge = self.of_edges(e)
-        return functional.silu(a.index_select(0, i) + b.index_select(0, j) + edge)
+    def forward(  # type: ignore[override]
+        self, x: Tensor, e: Tensor, i: Segments, j: Segments, kind: Segments
+    ) -> Tensor:
+        """States x [N, D], edge features e [K, D]; atoms i, j and row of e for each edge."""
+        return edge_states(*self.of_atoms(x), self.of_edges(e), i, j, kind)
 
     def of_atoms(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """A x and B x, each [N, D]."""
+        """A x + b and B x, each [N, D]."""
         a, b, _ = self._affine.weight.chunk(3, dim=1)
-        return functional.linear(x, a), functional.linear(x, b)
+        return functional.linear(x, a, self._affine.bias), functional.linear(x, b)
 
     def of_edges(self, e: Tensor) -> Tensor:
-        """C e + b [E, D]."""
-        return functional.linear(e, self._affine.weight.chunk(3, dim=1)[2], self._affine.bias)
+        """C e [K, D]."""
+        return functional.linear(e, self._affine.weight.chunk(3, dim=1)[2])
 
     @property
     def _affine(self) -> nn.Linear:
@@ -60,7 +67,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, D] to [N, D]."""
-        return cast(Tensor, x + self.mlp(x))
+        total: Tensor = x + self.mlp(x)
+        return total
 
 
 class ElementRows(nn.Module):

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from lkm_tune.graphs import MoleculeBatch, edge_vectors, edges_within, one_hop_pairs, two_hop_pairs
 from lkm_tune.models.bases import BesselRadial, SphericalBessel, kinked_envelope
 from lkm_tune.models.blocks import MLP, EdgeMLP, ElementRows
+from lkm_tune.models.fused import Segments, deliver, exchange
 from lkm_tune.models.output import MoleculeModel
 from lkm_tune.models.settings import check_counts, check_layers, check_lengths, checked_elements
 
@@ -32,13 +32,11 @@ class GlobalGraph:
     edges is enough.
 
     Attributes:
-        first: an atom of each pair, int64 [E/2].
-        second: the other atom, int64 [E/2].
+        atoms: the first atom of every pair, then the second atom of every pair, int64 [E].
         features: of the distance [E/2, D].
     """
 
-    first: Tensor
-    second: Tensor
+    atoms: Segments
     features: Tensor
 
 
@@ -52,32 +50,38 @@ class EdgePairs:
         features: of the length of f and the angle between e and f [T, D].
     """
 
-    e: Tensor
-    f: Tensor
+    e: Segments
+    f: Segments
     features: Tensor
 
     def deliver(self, base: Tensor, messages: Tensor, weights: Tensor) -> Tensor:
         """base_e + sum_f messages_f * weights_(e,f), base and messages [B, D], weights [T, D]."""
-        return base.index_add(0, self.e, messages.index_select(0, self.f) * weights)
+        return deliver(base, messages, weights, self.e, self.f)
 
 
 @dataclass(frozen=True, eq=False)
 class LocalGraph:
-    """Directed bonds s -> t.
+    """Directed bonds s -> t. What depends on a length alone is the same for both directions.
 
     Attributes:
         source: int64 [B].
         target: int64 [B].
-        features: of the length of a bond [B, D].
+        bond: which bond, whatever its direction, int64 [B].
+        features: of the length of a bond, one row for both directions [B/2, D].
         two_hop: pairs e = (j -> i), f = (k -> j), k != i.
         one_hop: pairs that enter one atom, e = f among them.
     """
 
-    source: Tensor
-    target: Tensor
+    source: Segments
+    target: Segments
+    bond: Segments
     features: Tensor
     two_hop: EdgePairs
     one_hop: EdgePairs
+
+    def on_bonds(self, values: Tensor, messages: Tensor) -> Tensor:
+        """messages [B, D] times the row of `values` [B/2, D] of each bond."""
+        return self.bond.rows(values) * messages
 
 
 class MultiplexNet(MoleculeModel):
@@ -129,7 +133,8 @@ class MultiplexNet(MoleculeModel):
         edge_index = edges_within(batch, self.cutoff)
         pairs = edge_index[:, edge_index[0] < edge_index[1]]
         _, distance = edge_vectors(batch.pos, pairs)
-        return GlobalGraph(pairs[0], pairs[1], mlp(self.rbf_g(distance)))
+        atoms = Segments.of(pairs.flatten(), batch.n_atoms)
+        return GlobalGraph(atoms, mlp(self.rbf_g(distance)))
 
     def local_graph(
         self, batch: MoleculeBatch, mlp: MLP, two_hop_mlp: MLP, one_hop_mlp: MLP
@@ -142,15 +147,20 @@ class MultiplexNet(MoleculeModel):
         bonds, n_atoms = batch.bond_index, batch.n_atoms
         vector, distance = edge_vectors(batch.pos, bonds)
         unit = vector / distance.unsqueeze(-1)
+        bond, one_way = _undirected(bonds, n_atoms)
 
         def pairs(e: Tensor, f: Tensor, reverse: bool, mlp: MLP) -> EdgePairs:
             cosine = (unit.index_select(0, e) * unit.index_select(0, f)).sum(dim=-1)
-            return EdgePairs(e, f, mlp(self.sbf(distance, f, -cosine if reverse else cosine)))
+            features = mlp(self.sbf(distance, f, -cosine if reverse else cosine))
+            return EdgePairs(
+                Segments.of(e, bonds.shape[1]), Segments.of(f, bonds.shape[1]), features
+            )
 
         return LocalGraph(
-            source=bonds[0],
-            target=bonds[1],
-            features=mlp(self.rbf_l(distance)),
+            source=Segments.of(bonds[0], n_atoms),
+            target=Segments.of(bonds[1], n_atoms),
+            bond=bond,
+            features=mlp(self.rbf_l(distance.index_select(0, one_way))),
             two_hop=pairs(*two_hop_pairs(bonds, n_atoms), False, two_hop_mlp),
             one_hop=pairs(*one_hop_pairs(bonds, n_atoms), True, one_hop_mlp),
         )
@@ -168,8 +178,11 @@ def spread(
         edge_part: `mlp.of_edges(g)` [E/2, D].
         weights: [E/2, D].
     """
-    here, there = mlp.of_atoms(v)
-    a, b = graph.first, graph.second
-    to_a = functional.silu(here.index_select(0, a) + there.index_select(0, b) + edge_part)
-    to_b = functional.silu(here.index_select(0, b) + there.index_select(0, a) + edge_part)
-    return v.index_add(0, a, to_a * weights).index_add(0, b, to_b * weights)
+    return exchange(v, *mlp.of_atoms(v), edge_part, weights, graph.atoms)
+
+
+def _undirected(bonds: Tensor, n_atoms: int) -> tuple[Segments, Tensor]:
+    """Directed bonds [2, B] grouped by bond, and the number of one direction of each bond."""
+    ends, bond = torch.unique(bonds.amin(0) * n_atoms + bonds.amax(0), return_inverse=True)
+    directed = Segments.of(bond, ends.shape[0])
+    return directed, directed.order.index_select(0, directed.starts)

@@ -145,16 +145,17 @@ class LocalLayer(nn.Module):
     def forward(self, h: Tensor, graph: LocalGraph) -> tuple[Tensor, Tensor]:
         """States [N, D] to new states [N, D] and the layer's values [N, P]."""
         m2 = self._bond_messages(self.h_mlp(h), graph)
-        w = torch.zeros_like(h).index_add(0, graph.target, self.lin_rbf_out(graph.features) * m2)
+        arriving = graph.on_bonds(self.lin_rbf_out(graph.features), m2)
+        w = graph.target.add(torch.zeros_like(h), arriving)
         w = self.mlp(self.res1(w)) + h
         w = self.res3(self.res2(w))
         return w, self.y_W(self.y_mlp(w))
 
     def _bond_messages(self, v: Tensor, graph: LocalGraph) -> Tensor:
-        s, t, q = graph.source, graph.target, graph.features
-        onward = self.mlp_kj(v, t, s, q) * self.lin_rbf1(q)
+        q, ends = graph.features, (graph.target, graph.source, graph.bond)
+        onward = graph.on_bonds(self.lin_rbf1(q), self.mlp_kj(v, q, *ends))
         angles = self.mlp_sbf1(graph.two_hop.features)
-        m1 = graph.two_hop.deliver(self.mlp_ji_1(v, t, s, q), onward, angles)
-        sideways = self.mlp_jj(m1) * self.lin_rbf2(q)
+        m1 = graph.two_hop.deliver(self.mlp_ji_1(v, q, *ends), onward, angles)
+        sideways = graph.on_bonds(self.lin_rbf2(q), self.mlp_jj(m1))
         angles = self.mlp_sbf2(graph.one_hop.features)
         return graph.one_hop.deliver(self.mlp_ji_2(m1), sideways, angles)

@@ -165,11 +165,11 @@ class LocalLayer(Head):
 
     def forward(self, h: Tensor, graph: LocalGraph) -> tuple[Tensor, Tensor, Tensor]:
         """States [N, D] to new states [N, D], values [N, P] and scores [N, 1]."""
-        s, t, q = graph.source, graph.target, graph.features
+        q, ends = graph.features, (graph.target, graph.source, graph.bond)
         v = self.mlp_x1(h)
-        onward = self.mlp_m_kj(v, t, s, q) * self.lin_rbf(q)
-        m = self.mlp_m_ji(v, t, s, q)
+        onward = graph.on_bonds(self.lin_rbf(q), self.mlp_m_kj(v, q, *ends))
+        m = self.mlp_m_ji(v, q, *ends)
         for pairs in (graph.two_hop, graph.one_hop):
             m = pairs.deliver(m, onward, self.mlp_sbf(pairs.features))
-        v = v.index_add(0, t, self.lin_rbf_out(q) * m)
+        v = graph.target.add(v, graph.on_bonds(self.lin_rbf_out(q), m))
         return self.finish(v, h)

@@ -4,6 +4,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from lkm_tune.models.blocks import EdgeMLP
+from lkm_tune.models.fused import Segments
 from lkm_tune.models.multiplex import GlobalGraph, spread
 
 
@@ -23,13 +24,16 @@ def test_local_graph_follows_its_definition(name, make_model, batch):
     graph = model.local_graph(batch, raw, raw, raw)
     r, bonds = batch.pos, batch.bond_index.T.tolist()
 
-    assert len(graph.two_hop.e) == sum(j == j2 and k != i for j, i in bonds for k, j2 in bonds)
-    assert len(graph.one_hop.e) == sum(t == t2 for _, t in bonds for _, t2 in bonds)
-    for e, f, features in zip(*vars(graph.two_hop).values(), strict=True):
+    def columns(pairs):
+        return zip(pairs.e.index, pairs.f.index, pairs.features, strict=True)
+
+    assert len(graph.two_hop.e.index) == sum(j == j2 and k != i for j, i in bonds for k, j2 in bonds)
+    assert len(graph.one_hop.e.index) == sum(t == t2 for _, t in bonds for _, t2 in bonds)
+    for e, f, features in columns(graph.two_hop):
         (j, i), (k, _) = bonds[e], bonds[f]
         theta = angle(r[j] - r[i], r[k] - r[j])
         check_features(model, features, torch.linalg.vector_norm(r[k] - r[j]), theta)
-    for e, f, features in zip(*vars(graph.one_hop).values(), strict=True):
+    for e, f, features in columns(graph.one_hop):
         (s, t), (s2, _) = bonds[e], bonds[f]
         theta = angle(r[t] - r[s], r[s2] - r[t])
         check_features(model, features, torch.linalg.vector_norm(r[s2] - r[t]), theta)
@@ -42,9 +46,22 @@ def check_features(model, features, distance, theta):
 
 
 @pytest.mark.parametrize("name", ["mxmnet", "pamnet"])
+def test_both_directions_of_a_bond_share_their_features(name, make_model, batch):
+    model = make_model(name, cutoff=2.0)
+    raw = nn.Identity()
+    graph = model.local_graph(batch, raw, raw, raw)
+    source, target = batch.bond_index
+    distance = torch.linalg.vector_norm(batch.pos[target] - batch.pos[source], dim=-1)
+
+    assert len(graph.features) * 2 == batch.bond_index.shape[1]
+    assert_close(graph.bond.rows(graph.features), model.rbf_l(distance))
+
+
+@pytest.mark.parametrize("name", ["mxmnet", "pamnet"])
 def test_global_graph_holds_every_pair_once(name, make_model, batch):
     graph = make_model(name, cutoff=2.0).global_graph(batch, nn.Identity())
-    pairs = set(zip(graph.first.tolist(), graph.second.tolist(), strict=True))
+    first, second = graph.atoms.index.chunk(2)
+    pairs = set(zip(first.tolist(), second.tolist(), strict=True))
 
     assert all(a < b for a, b in pairs)
     assert len(pairs) * 2 == batch.edge_index.shape[1]
@@ -61,5 +78,6 @@ def test_spread_sums_the_messages_of_both_directions():
             message = nn.functional.silu(mlp[0][0](torch.cat([v[here], v[there], g[pair]])))
             expected[here] += weights[pair] * message
 
-    total = spread(v, GlobalGraph(first, second, g), mlp, mlp.of_edges(g), weights)
+    graph = GlobalGraph(Segments.of(torch.cat([first, second]), 5), g)
+    total = spread(v, graph, mlp, mlp.of_edges(g), weights)
     assert_close(total, expected, rtol=1e-12, atol=1e-12)
