@@ -15,7 +15,7 @@ endif
 # Threads beyond a trial's own make small networks slower.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo test test-slow lint clean
+.PHONY: setup demo test test-slow bench lint clean
 
 setup: $(VENV)/.ready
 
@@ -35,7 +35,10 @@ test: setup
 	$(BIN)/python -m pytest
 
 test-slow: setup
-	$(BIN)/python -m pytest -m slow -s
+	$(BIN)/python -m pytest -m slow -n 0 -s
+
+bench: setup
+	$(BIN)/python tests/benchmarks/bench.py
 
 lint: setup
 	$(BIN)/ruff check .

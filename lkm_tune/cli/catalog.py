@@ -1,5 +1,6 @@
 """`lkm-tune models` and `lkm-tune tasks`: what a study may name."""
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,17 +17,20 @@ def make_catalog() -> "Catalog":
     """The models and tasks that exist, for reading a study file."""
     import torch
 
+    from lkm_tune.cli.own import settings_of_own
     from lkm_tune.datasets import TASKS
-    from lkm_tune.models import MODELS, build_model, model_settings
+    from lkm_tune.models import MODELS, build_model, is_own, model_settings
     from lkm_tune.study import Catalog
 
     def try_model(name: str, settings: "Mapping[str, Any]") -> None:
-        with torch.device("meta"):  # Only to see whether it can be built.
+        # Only to see whether it can be built. What a user's own code does is not ours to change.
+        with nullcontext() if is_own(name) else torch.device("meta"):
             build_model(name, **settings)
 
     return Catalog(
         models={name: model_settings(name) for name in MODELS},
         tasks=tuple(TASKS),
+        own_model=settings_of_own,
         try_model=try_model,
     )
 
@@ -34,7 +38,7 @@ def make_catalog() -> "Catalog":
 @click.command()
 @json_option
 def models(as_json: bool) -> None:
-    """List the models with their settings and published defaults."""
+    """List the models of the package with their settings and defaults."""
     import json
 
     known = make_catalog().models

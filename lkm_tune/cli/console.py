@@ -7,5 +7,5 @@ console = Console(highlight=False, markup=False, emoji=False)
 
 
 def say(text: str) -> None:
-    """One line of text, wrapped by the terminal itself so that paths can be copied."""
-    console.print(text, soft_wrap=True)
+    """One line of text; a terminal wraps it between words, a file gets it whole."""
+    console.print(text, soft_wrap=not console.is_terminal)

@@ -11,24 +11,33 @@ from lkm_tune.cli.options import set_option, storage_option, study_names, user_e
 if TYPE_CHECKING:
     from lkm_tune.training import TrainingRun
 
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 # Options of `train` that are short for a key of its file.
 SHORT = {"lr": "training.lr", "epochs": "training.epochs", "depth": "model_settings.depth"}
 
 
 @click.command()
-@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--model", help="A model, see `lkm-tune models`.")
+@click.option("--config", type=FILE)
+@click.option("--model", help="See `lkm-tune models`, or your own as package.module:function.")
 @click.option("--task", help="A task, see `lkm-tune tasks`.")
 @click.option("--gamma", type=float, help="Strength of the mixing; 0 is the plain network.")
 @click.option("--depth", type=int, help="Interaction blocks.")
 @click.option("--lr", type=float, help="Peak learning rate.")
 @click.option("--epochs", type=int)
 @click.option("--seed", type=int)
+@click.option("--init", type=FILE, help="Weights to begin with: the authors' or our own.")
+@click.option("--init-config", type=FILE, help="JSON: settings that those weights do not tell.")
 @set_option
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("lkm-train"))
 def train(
-    config: Path | None, overrides: tuple[str, ...], device: str, out: Path, **given: Any
+    config: Path | None,
+    init: Path | None,
+    init_config: Path | None,
+    overrides: tuple[str, ...],
+    device: str,
+    out: Path,
+    **given: Any,
 ) -> None:
     """Train one network, in this process: for a debugger, or for the final model.
 
@@ -40,15 +49,19 @@ def train(
       lkm-tune train --model pamnet --task qm9/alpha --gamma 0.01 --epochs 10
       lkm-tune train --config best.yaml --set data.n_train=2000 --out final
       lkm-tune train --model mxmnet --task qm9/homo --gamma 0 --set model_settings.hidden=64
+      lkm-tune train --model mynets:schnet --task qm9/homo --gamma 0.01
+      lkm-tune train --model mxmnet --task qm9/homo --init checkpoint.pt --init-config config.json
     """
     from lkm_tune.cli.catalog import make_catalog
+    from lkm_tune.cli.start import begin
     from lkm_tune.study import load_run_config
     from lkm_tune.training import TrainingRun
 
     options = [f"{SHORT.get(k, k)}={v}" for k, v in given.items() if v is not None]
     with user_errors():
         settings = load_run_config(config, make_catalog(), [*options, *overrides])
-        run = TrainingRun(settings, device)
+        settings, weights = begin(settings, init, init_config)
+        run = TrainingRun(settings, device, weights=weights)
     _train(run, out)
 
 
@@ -82,10 +95,13 @@ def export(study: str, model: str, task: str, storage: Path, out: Path | None) -
 @click.option(
     "--model", required=True, help="A model.safetensors, a trial's name or an MLflow run."
 )
-@click.argument("molecules", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("molecules", type=FILE)
 @storage_option
+@click.option("--own-model", metavar="NAME", help="Of your own: package.module:function to run.")
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Else printed.")
-def predict(model: str, molecules: Path, storage: Path, out: Path | None) -> None:
+def predict(
+    model: str, molecules: Path, storage: Path, own_model: str | None, out: Path | None
+) -> None:
     """Predict a property for MOLECULES, a file that ASE reads (xyz, extxyz, sdf, …), as CSV.
 
     \b
@@ -97,10 +113,13 @@ def predict(model: str, molecules: Path, storage: Path, out: Path | None) -> Non
     import sys
 
     from lkm_tune.cli.molecules import find_model, read_molecules
+    from lkm_tune.cli.own import look_in_working_folder
     from lkm_tune.training import TrainedModel
 
     with user_errors():
-        trained = TrainedModel.load(find_model(model, storage))
+        if own_model is not None:
+            look_in_working_folder()
+        trained = TrainedModel.load(find_model(model, storage), own_model)
         named = read_molecules(molecules)
         values = trained.predict([(z, pos) for _, z, pos in named])
     with out.open("w", newline="") if out else nullcontext(sys.stdout) as file:

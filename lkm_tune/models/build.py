@@ -5,25 +5,42 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from lkm_tune.models.convolution import GAT, GCN, GIN
 from lkm_tune.models.dimenetpp import DimeNetPlusPlus
 from lkm_tune.models.mxmnet import MXMNet
 from lkm_tune.models.output import MoleculeModel
+from lkm_tune.models.own import build_own, is_own, own_settings
 from lkm_tune.models.pamnet import PAMNet
 
 MODELS: Mapping[str, type[MoleculeModel]] = MappingProxyType(
-    {"dimenet++": DimeNetPlusPlus, "mxmnet": MXMNet, "pamnet": PAMNet}
+    {
+        "dimenet++": DimeNetPlusPlus,
+        "mxmnet": MXMNet,
+        "pamnet": PAMNet,
+        "gcn": GCN,
+        "gat": GAT,
+        "gin": GIN,
+    }
 )
-"""The models that there are."""
+"""The models that come with the package."""
 
 
 def model_settings(name: str) -> Mapping[str, Any]:
-    """The settings of a model with their defaults, the published size.
+    """The settings of a model with their defaults.
+
+    Args:
+        name: a name of `MODELS`, or a user's own `package.module:build` (see `own_settings`).
 
     Raises:
-        ValueError: for a name that is not in `MODELS`.
+        ValueError: for a name that is neither.
     """
+    if is_own(name):
+        return own_settings(name)
     if name not in MODELS:
-        raise ValueError(f"unknown model {name!r}; the models are {', '.join(sorted(MODELS))}")
+        raise ValueError(
+            f"unknown model {name!r}; the models are {', '.join(sorted(MODELS))}, or your own as "
+            "package.module:function"
+        )
     parameters = inspect.signature(MODELS[name]).parameters.values()
     return {parameter.name: parameter.default for parameter in parameters}
 
@@ -34,8 +51,9 @@ def build_model(name: str, **settings: Any) -> MoleculeModel:
     Weights are drawn from torch's generator.
 
     Args:
-        name: a name of `MODELS`.
-        **settings: see `model_settings`; without any the model has its published size.
+        name: a name of `MODELS`, or a user's own `package.module:build` (see `build_own`).
+        **settings: see `model_settings`; without any, DimeNet++, MXMNet and PAMNet have their
+            published size.
 
     Raises:
         ValueError: for an unknown name, an unknown setting or a value out of range.
@@ -44,6 +62,7 @@ def build_model(name: str, **settings: Any) -> MoleculeModel:
     unknown = sorted(set(settings) - set(known))
     if unknown:
         raise ValueError(
-            f"{name} has no setting {', '.join(unknown)}; its settings are {', '.join(known)}"
+            f"{name} has no setting {', '.join(unknown)}; "
+            f"its settings are {', '.join(known) or 'none'}"
         )
-    return MODELS[name](**settings)
+    return build_own(name, settings) if is_own(name) else MODELS[name](**settings)

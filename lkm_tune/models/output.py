@@ -13,8 +13,8 @@ class ModelOutput:
     """Predictions and the atom states that layer-to-layer mixing works on.
 
     Attributes:
-        prediction: one row a molecule [G, P].
-        layers: the atom states of successive layers, each [N, D].
+        prediction: one row a molecule [G, P], or a node where nodes are classified [N, P].
+        layers: the states of atoms (or nodes) after successive layers, each [N, D].
     """
 
     prediction: Tensor
@@ -26,12 +26,21 @@ class MoleculeModel(nn.Module):
 
     Attributes:
         cutoff: radius in Å of the neighbour graph that it needs.
+        uses_positions: whether predictions follow the positions of atoms, so that there are
+            forces -dE/dR. False: positions count only in so far as they decide who is joined.
     """
 
     cutoff: float
+    uses_positions: bool = True
 
 
 def sum_over_atoms(values: Tensor, batch: MoleculeBatch) -> Tensor:
     """The sums of atomic values [N, P] over the atoms of each molecule [G, P]."""
     total = torch.zeros(batch.n_graphs, values.shape[1], dtype=values.dtype, device=values.device)
     return total.index_add(0, batch.graph_index, values)
+
+
+def mean_over_atoms(values: Tensor, batch: MoleculeBatch) -> Tensor:
+    """The means of atomic values [N, P] over the atoms of each molecule [G, P]."""
+    n_atoms = torch.bincount(batch.graph_index, minlength=batch.n_graphs)
+    return sum_over_atoms(values, batch) / n_atoms.unsqueeze(1)

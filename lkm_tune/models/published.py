@@ -4,13 +4,15 @@ Our submodules carry the names of the published parameters, so a state goes in a
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from lkm_tune.models.build import build_model, model_settings
 from lkm_tune.models.output import MoleculeModel
+from lkm_tune.models.sizes import NOT_IN_SHAPES, sizes_of
 
 _MULTIPLEX = {
     "dim": "hidden",
@@ -26,8 +28,13 @@ _SETTING_OF_KEY = {
 }
 """Where a published configuration says the same by another name; the other names are shared."""
 
+PUBLISHED = tuple(_SETTING_OF_KEY)
+"""The models of which there is published code."""
+
 _UNUSED = {"pamnet": {"init_linear.weight"}}
 """Parameters of the published networks that take no part in a prediction."""
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def from_published(
@@ -36,7 +43,7 @@ def from_published(
     """The published network `name` with its configuration and parameters, as our module.
 
     Args:
-        name: a name of `MODELS`.
+        name: a name of `PUBLISHED`.
         config: the published configuration; keys that say nothing about the network are ignored.
         state: arrays or tensors by published parameter name; their type becomes the module's.
         **settings: settings of ours on top of the configuration, such as `layers`.
@@ -45,15 +52,23 @@ def from_published(
         ValueError: for an unknown name or setting, or parameters that are missing, unknown or of
             another shape than the configuration asks for.
     """
-    known = model_settings(name)
-    ours = _SETTING_OF_KEY[name]
-    taken = {ours.get(key, key): value for key, value in config.items()}
-    model = build_model(name, **{k: v for k, v in taken.items() if k in known} | settings)
+    _check_published(name)
+    model = build_model(name, **_ours(name, config) | settings)
+    tensors = {key: _tensor(value) for key, value in state.items()}
+    dtypes = {value.dtype for value in tensors.values()}
+    model.to(dtype=max(dtypes, key=lambda dtype: dtype.itemsize))
+    return load_weights(model, name, tensors)
+
+
+def load_weights(model: Model, name: str, state: Mapping[str, Any]) -> Model:
+    """Put parameters by name into `model`, a model `name`, in the module's own type.
+
+    Raises:
+        ValueError: for parameters that are missing, unknown or of another shape.
+    """
     wanted = model.state_dict()
     tensors = {
-        key: torch.tensor(value) if isinstance(value, np.ndarray) else torch.as_tensor(value)
-        for key, value in state.items()
-        if key not in _UNUSED.get(name, ())
+        key: _tensor(value) for key, value in state.items() if key not in _UNUSED.get(name, ())
     }
     _check_names(name, wanted.keys(), tensors.keys())
     wrong = [
@@ -63,16 +78,74 @@ def from_published(
     ]
     if wrong:
         raise ValueError(f"parameters of another shape than {name} has: {'; '.join(wrong)}")
-    dtypes = {value.dtype for value in tensors.values()}
-    model.to(dtype=max(dtypes, key=lambda dtype: dtype.itemsize))
     model.load_state_dict(tensors)
     return model
+
+
+def published_settings(
+    name: str, state: Mapping[str, Any], config: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The settings of ours for a state of the published network `name`.
+
+    Sizes are read from the tensors; what their shapes do not tell, such as cutoffs, must be in
+    `config`.
+
+    Args:
+        name: a name of `PUBLISHED`.
+        state: arrays or tensors by published parameter name.
+        config: by published names or ours; keys that say nothing about the network are ignored.
+
+    Raises:
+        ValueError: naming what neither says, or where the two contradict each other; or if the
+            state is not one of this network.
+    """
+    _check_published(name)
+    said = _ours(name, config)
+    told = sizes_of(name, {key: tuple(value.shape) for key, value in state.items()}, said)
+    against = [
+        f"{key}={said[key]!r} instead of {value!r}"
+        for key, value in told.items()
+        if key in said and said[key] != value
+    ]
+    if against:
+        raise ValueError(
+            f"the configuration contradicts the shapes of the {name} parameters: "
+            f"{', '.join(against)}"
+        )
+    settings = told | said
+    missing = [key for key in NOT_IN_SHAPES[name] if key not in settings]
+    if missing:
+        usual = model_settings(name)
+        raise ValueError(
+            f"the shapes of the {name} parameters do not tell its "
+            + ", ".join(f"{key} (published: {usual[key]})" for key in missing)
+            + "; these must be said"
+        )
+    return settings
+
+
+def _check_published(name: str) -> None:
+    if name not in PUBLISHED:
+        raise ValueError(
+            f"there is no published code of {name!r}, only of {', '.join(sorted(PUBLISHED))}"
+        )
+
+
+def _ours(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a published configuration says about the network, by our names."""
+    known, ours = model_settings(name), _SETTING_OF_KEY[name]
+    taken = {ours.get(key, key): value for key, value in config.items()}
+    return {key: value for key, value in taken.items() if key in known}
+
+
+def _tensor(value: Any) -> Tensor:
+    return torch.tensor(value) if isinstance(value, np.ndarray) else torch.as_tensor(value)
 
 
 def _check_names(name: str, wanted: Any, given: Any) -> None:
     missing, unknown = sorted(set(wanted) - set(given)), sorted(set(given) - set(wanted))
     if missing or unknown:
         raise ValueError(
-            f"the published parameters do not fit {name} in this configuration: "
+            f"the parameters do not fit {name} in this configuration: "
             f"missing {missing or 'none'}, unknown {unknown or 'none'}"
         )

@@ -25,8 +25,7 @@ def check_lengths(**settings: object) -> None:
 
 def check_layers(layers: str, choices: Sequence[str], n_states: int) -> None:
     """Raise ValueError unless `layers` is one of the choices and leaves two states to mix."""
-    if layers not in choices:
-        raise ValueError(f"`layers` must be one of {', '.join(choices)}, but got {layers!r}")
+    check_choice("layers", layers, choices)
     if n_states < 2:
         raise ValueError(
             f"layers={layers!r} at this depth leaves {n_states} atom state, and with fewer than "
@@ -51,3 +50,16 @@ def checked_elements(elements: Sequence[int]) -> tuple[int, ...]:
             f"but got elements={listed!r}"
         )
     return tuple(int(z) for z in listed)
+
+
+def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Raise ValueError unless the setting `name` is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"`{name}` must be one of {', '.join(choices)}, but got {value!r}")
+
+
+def check_dropout(dropout: float) -> None:
+    """Raise ValueError unless `dropout` is a number in [0, 1)."""
+    number = isinstance(dropout, Real) and not isinstance(dropout, bool)
+    if not number or not 0 <= dropout < 1:
+        raise ValueError(f"`0 <= dropout < 1` must hold, but got dropout={dropout!r}")

@@ -2,8 +2,8 @@
 
 import sys
 import time
-import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
@@ -14,6 +14,8 @@ from lkm_tune.search.planner import Planner
 from lkm_tune.study import TrialSpec
 
 STOPPED = "stopped by successive halving"
+# How much of an error's text is kept.
+ERROR_LINES = 8
 
 
 class StudySearcher(Searcher):
@@ -116,6 +118,6 @@ class CellScheduler(FIFOScheduler):
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Remembers the last lines of an error, for the record if the trial is given up."""
         spec = TrialSpec.from_dict(trial.config["trial"])
-        error = trial.get_pickled_error() or trial.get_error()
-        lines = "".join(traceback.format_exception(error)) if error else "unknown error"
-        self._searcher.errors[spec.key] = "\n".join(lines.strip().splitlines()[-8:])
+        # Tune's own getters look where it has not copied the file to yet.
+        text = Path(trial.error_file).read_text() if trial.error_file else "unknown error"
+        self._searcher.errors[spec.key] = "\n".join(text.strip().splitlines()[-ERROR_LINES:])

@@ -10,14 +10,13 @@ the study: which run it belongs to, what kind it is and when it was made.
     artifacts  a folder whose files belong to the run
 """
 
-import hashlib
 import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from lkm_tune.study import Cell, Study, TrialSpec
+from lkm_tune.study import Cell, Study, TrialSpec, digest
 from lkm_tune.tracking.outbox import Record
 from lkm_tune.tracking.versions import code_commit, package_versions
 
@@ -52,11 +51,6 @@ _FINAL = (
 def canonical(data: Any) -> str:
     """JSON with sorted keys: equal data give equal text."""
     return json.dumps(data, sort_keys=True, separators=(",", ":"))
-
-
-def study_digest(study: Study) -> str:
-    """Sixteen hexadecimal digits that change with everything that a study file may say."""
-    return hashlib.sha256(canonical(asdict(study)).encode()).hexdigest()[:16]
 
 
 def cell_start(study: Study, cell: Cell) -> Record:
@@ -157,7 +151,7 @@ def report_records(study: Study, folder: str) -> list[Record]:
     """The report of a study, in a run of its own beside the cells."""
     tags = {
         "lkm.study": study.name,
-        "lkm.study_digest": study_digest(study),
+        "lkm.study_digest": digest(study),
         "lkm.kind": "report",
         "mlflow.source.name": "lkm-tune",
     }
@@ -190,7 +184,7 @@ def run_name(trial: TrialSpec) -> str:
 def _common_tags(study: Study, cell: Cell) -> dict[str, str]:
     return {
         "lkm.study": study.name,
-        "lkm.study_digest": study_digest(study),
+        "lkm.study_digest": digest(study),
         "lkm.cell": cell.key,
         "lkm.model": cell.model,
         "lkm.task": cell.task,

@@ -4,6 +4,7 @@ from lkm_tune.training.checkpoint import CheckpointError, Checkpoints
 from lkm_tune.training.result import EpochResult, Outcome, RunResult
 from lkm_tune.training.run import TrainingRun
 from lkm_tune.training.trained import TrainedModel, save_model
+from lkm_tune.training.weights import Weights, read_weights
 
 __all__ = [
     "CheckpointError",
@@ -13,5 +14,7 @@ __all__ = [
     "RunResult",
     "TrainedModel",
     "TrainingRun",
+    "Weights",
+    "read_weights",
     "save_model",
 ]

@@ -2,16 +2,17 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lkm_tune.datasets import TaskData, load_task
 from lkm_tune.lkm import layer_mixing_loss
-from lkm_tune.models import build_model
+from lkm_tune.models import build_model, load_weights
 from lkm_tune.study import RunConfig
 from lkm_tune.training.result import EpochResult, RunResult
 from lkm_tune.training.schedule import WeightAverage, make_schedule
@@ -27,24 +28,39 @@ class TrainingRun:
     the normalised target, gradient clipping. The averaged weights are validated after every epoch;
     those of the best epoch are tested once at the end.
 
-    The seed decides the initial weights, the split and the order of batches, and nothing else
-    does: two runs of one config on one machine give the same numbers, and runs that differ in γ
-    alone differ in nothing else. With γ = 0 the mixing term is measured but has no gradient, which
-    makes the run bit-for-bit the plain one on the CPU.
+    The seed decides the initial weights, the split, the order of batches and what a network draws
+    itself (dropout), and nothing else does: two runs of one config on one machine give the same
+    numbers, and runs that differ in γ alone differ in nothing else. With γ = 0 the mixing term is
+    measured but has no gradient, which makes the run bit-for-bit the plain one on the CPU.
     """
 
-    def __init__(self, config: RunConfig, device: str = "cpu", cache: Path | None = None) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        device: str = "cpu",
+        cache: Path | None = None,
+        weights: Mapping[str, Tensor] | None = None,
+    ) -> None:
         """Builds the network and opens the data.
+
+        Args:
+            config: what determines the run, together with `weights` where they are given.
+            device: where to train.
+            cache: folder of prepared data; None for the default.
+            weights: parameters by name to begin with, instead of those that the seed decides.
 
         Raises:
             ValueError: if the config names an unknown model, task or setting, or asks for more
-                samples than there are.
+                samples than there are, or the weights are not those of such a network.
         """
         self.config = config
         self.device = torch.device(device)
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
-            self.model = build_model(config.model, **config.model_settings).to(self.device)
+            model = build_model(config.model, **config.model_settings)
+        if weights is not None:
+            load_weights(model, config.model, weights)
+        self.model = model.to(self.device)
         self.data: TaskData = load_task(
             config.task, config.data, config.seed, self.model.cutoff, cache
         )
@@ -79,7 +95,10 @@ class TrainingRun:
     def _epoch(self) -> EpochResult:
         start = time.perf_counter()
         epoch = len(self.history) + 1
-        losses = self._train_epoch(epoch)
+        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
+            # Of the epoch's own, so that a continued run draws what the whole one would.
+            torch.manual_seed(_epoch_seed(self.config.seed, epoch))
+            losses = self._train_epoch(epoch)
         val_error = math.nan if self.diverged else self.error("val")
         prediction = losses["prediction"]
         result = EpochResult(
@@ -113,6 +132,11 @@ class TrainingRun:
         """One optimiser step; the summed losses [total, prediction, kd] of its samples."""
         batch, target = self.data.batch(indices, self.device)
         output = self.model(batch)
+        if output.prediction.shape != target.shape:
+            raise ValueError(
+                f"{self.config.model} must predict [molecules, targets] = {tuple(target.shape)}, "
+                f"but predicts {tuple(output.prediction.shape)}"
+            )
         prediction = nn.functional.l1_loss(output.prediction, target)
         gamma = self.config.gamma
         # Without a graph for γ = 0: the term is only measured then.
@@ -221,3 +245,7 @@ class TrainingRun:
         self.best_epoch, self.best_error = state["best_epoch"], state["best_error"]
         self.best_weights = state["best_weights"]
         self.diverged = state["diverged"]
+
+
+def _epoch_seed(seed: int, epoch: int) -> int:
+    return int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0])

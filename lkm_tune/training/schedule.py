@@ -39,6 +39,8 @@ class WeightAverage:
     published models: a fixed 0.999 would still be dominated by the initial weights after the few
     hundred steps of a small study.
 
+    What a network only counts, as the statistics of a batch normalisation, is taken as it is.
+
     torch's AveragedModel walks the module tree at every update, which takes a fifth of a step of
     a small network; here the two lists of weights are made once.
     """
@@ -50,12 +52,16 @@ class WeightAverage:
         self._decay = decay
         self._averages: list[Tensor] = list(self.network.parameters())
         self._weights: list[Tensor] = list(model.parameters())
+        self._kept = _saved_buffers(self.network)
+        self._seen = _saved_buffers(model)
 
     @torch.no_grad()
     def update(self) -> None:
         """Moves the average towards the present weights."""
         decay = min(self._decay, (1 + self.updates) / (10 + self.updates))
         torch._foreach_lerp_(self._averages, self._weights, 1.0 - decay)
+        if self._kept:
+            torch._foreach_copy_(self._kept, self._seen)
         self.updates += 1
 
     def state_dict(self) -> dict[str, Any]:
@@ -66,3 +72,9 @@ class WeightAverage:
         """The inverse of `state_dict`."""
         self.network.load_state_dict(state["weights"])
         self.updates = state["updates"]
+
+
+def _saved_buffers(model: nn.Module) -> list[Tensor]:
+    # Buffers that are not saved are constants: they need no copy.
+    saved = model.state_dict()
+    return [buffer for name, buffer in model.named_buffers() if name in saved]

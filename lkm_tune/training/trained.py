@@ -8,16 +8,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from lkm_tune.datasets import Normaliser, Task, find_task
 from lkm_tune.graphs import batch_from_arrays
-from lkm_tune.models import MoleculeModel, build_model
+from lkm_tune.models import MoleculeModel, build_model, is_own, load_weights
 from lkm_tune.study import RunConfig
 from lkm_tune.training.run import TrainingRun
-
-KEY = "lkm_tune"
+from lkm_tune.training.weights import KEY, read_own
 
 
 def save_model(run: TrainingRun, path: Path) -> None:
@@ -26,7 +24,11 @@ def save_model(run: TrainingRun, path: Path) -> None:
     The file is in the safetensors format, with the config as JSON in its header.
     """
     header = {"config": run.config.to_dict(), "normaliser": asdict(run.data.normaliser)}
-    weights = {name: w.contiguous() for name, w in run.averaged.network.state_dict().items()}
+    # Copies: the format has no place for parameters that a network shares between two names.
+    weights = {
+        name: w.clone(memory_format=torch.contiguous_format)
+        for name, w in run.averaged.network.state_dict().items()
+    }
     part = path.with_suffix(".part")
     save_file(weights, part, metadata={KEY: json.dumps(header)})
     part.replace(path)
@@ -47,23 +49,26 @@ class TrainedModel:
     normaliser: Normaliser
 
     @classmethod
-    def load(cls, path: Path) -> "TrainedModel":
+    def load(cls, path: Path, own_model: str | None = None) -> "TrainedModel":
         """Reads a file that `save_model` wrote.
 
+        Args:
+            path: the file.
+            own_model: the name of a user's own model whose code may be imported. Without it no
+                code that a file names is run.
+
         Raises:
-            ValueError: if it is not such a file.
+            ValueError: if it is not such a file, or one of an own model that is not `own_model`.
         """
-        try:
-            with safe_open(path, framework="pt") as file:
-                header = json.loads((file.metadata() or {})[KEY])
-                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
-            raise ValueError(
-                f"{path} must be a model.safetensors of lkm-tune, but it is not: {error}"
-            ) from error
+        weights, header = read_own(path)
         config = RunConfig.from_dict(header["config"])
+        if is_own(config.model) and config.model != own_model:
+            raise ValueError(
+                f"{path} is of the network {config.model}, whose code would be run: say so with "
+                f"--own-model {config.model} if you trust it"
+            )
         network = build_model(config.model, **config.model_settings)
-        network.load_state_dict(weights)
+        load_weights(network, config.model, weights)
         return cls(config, network.eval(), Normaliser(**header["normaliser"]))
 
     @property

@@ -1,4 +1,4 @@
-"""MXMNet and PAMNet as their formulas read: the baseline that the package's models are timed against.
+"""MXMNet and PAMNet as their formulas read: what the package's models are timed against.
 
 Nothing is taken apart or kept: every affine map of [x_i | x_j | e] is one of a concatenation, on
 every directed edge and in every propagation. The parameters have their published names. Only the

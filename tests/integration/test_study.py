@@ -149,3 +149,19 @@ def test_fresh_puts_earlier_results_aside(finished, lkm_tune, study_file, tmp_pa
     runs = read_runs(tracking_uri(storage), ["small"])
     assert set(runs["task"]) == {"qm9/mu"}
     assert len(runs) == 2 * (1 + 6)
+
+
+def test_a_study_with_failures_goes_on_and_names_them(lkm_tune, study_file, tmp_path):
+    """A file where one cell's trials want their folder: they break, the others do not."""
+    in_the_way = tmp_path / "studies/small/trials/pamnet-qm9_alpha-48"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.write_text("")
+    fewer = ("--set", "search.trials=1", "--set", "search.control=false")
+    output = lkm_tune("run", study_file, "--storage", tmp_path, *fewer, code=2)
+    assert "failed: pamnet-qm9_alpha-48/search/0000-" in output
+    assert "Error: " in output.partition("failed: ")[2]
+    assert "no trial of pamnet on qm9/alpha (search) was complete" in output
+    assert "mxmnet on qm9/alpha (depth" in output
+    runs = read_runs(tracking_uri(tmp_path), ["small"])
+    assert runs[runs["model"] == "pamnet"]["status"].tolist() == ["failed"]
+    assert (runs[runs["model"] == "mxmnet"]["status"] == "complete").sum() == 1 + 6

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from lkm_tune.graphs import MoleculeBatch, batch_from_arrays
-from lkm_tune.models import MODELS, build_model
+from lkm_tune.models import MODELS, PUBLISHED, build_model
 
 Molecule = tuple[list[int], np.ndarray]
 
@@ -17,6 +17,9 @@ SIZES = {
     "dimenet++": {"hidden": 16, "depth": 2, "int_emb_size": 8, "out_emb_channels": 16},
     "mxmnet": {"hidden": 16, "depth": 2},
     "pamnet": {"hidden": 16, "depth": 2},
+    "gcn": {"hidden": 16, "depth": 2},
+    "gat": {"hidden": 16, "depth": 2},
+    "gin": {"hidden": 16, "depth": 2},
 }
 
 
@@ -70,6 +73,17 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(params=PUBLISHED)
+def published_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=[name for name, model in MODELS.items() if model.uses_positions])
+def spatial_name(request: pytest.FixtureRequest) -> str:
+    """A model whose predictions follow the positions of atoms."""
+    return str(request.param)
+
+
 @pytest.fixture
 def make_model() -> Callable[..., nn.Module]:
     """Build a small float64 model whose parameters are all random (none starts at 0)."""
@@ -83,16 +97,3 @@ def make_model() -> Callable[..., nn.Module]:
         return model
 
     return make
-
-
-@pytest.fixture
-def forces() -> Callable[[nn.Module, MoleculeBatch], Tensor]:
-    """-d(sum of predictions)/d(positions) [N, 3], itself differentiable."""
-
-    def compute(model: nn.Module, batch: MoleculeBatch) -> Tensor:
-        batch.pos.requires_grad_(True)
-        energy = model(batch).prediction.sum()
-        (gradient,) = torch.autograd.grad(energy, batch.pos, create_graph=True)
-        return -gradient
-
-    return compute

@@ -7,11 +7,21 @@ import torch
 
 from lkm_tune.models import MODELS, ModelOutput, build_model, model_settings
 
-PARAMETERS = {"dimenet++": 1_885_830, "mxmnet": 3_773_862, "pamnet": 3_581_100 - 2_304}
+D = 128
+# What is around the convolutions: the embedding of five elements, and the head.
+AROUND = 5 * D + D * D + D + D + 1
+PARAMETERS = {
+    "dimenet++": 1_885_830,
+    "mxmnet": 3_773_862,
+    "pamnet": 3_581_100 - 2_304,
+    "gcn": AROUND + 5 * (D * D + D),
+    "gat": AROUND + 5 * (D * D + 3 * D),  # W; b and the two halves of a
+    "gin": AROUND + 5 * 2 * (D * D + D),
+}
 COMMON = {"hidden", "depth", "outputs", "layers", "cutoff"}
 
 
-def test_without_settings_a_model_has_its_published_size(name):
+def test_without_settings_a_model_has_its_published_or_documented_size(name):
     model = build_model(name)
     assert sum(p.numel() for p in model.parameters()) == PARAMETERS[name]
     assert model.cutoff == 5.0
@@ -28,15 +38,25 @@ def test_defaults_are_settings(name):
     )
 
 
+def n_layers(name, depth):
+    if not MODELS[name].uses_positions:
+        return depth
+    return depth + 1 if name == "dimenet++" else 2 * depth
+
+
 @pytest.mark.parametrize("depth", range(1, 9))
 def test_every_depth_runs(name, depth, make_model, make_batch, molecules):
+    if n_layers(name, depth) < 2:
+        with pytest.raises(ValueError, match="leaves 1 atom state.*nothing to mix"):
+            make_model(name, hidden=8, depth=depth)
+        return
     model = make_model(name, hidden=8, depth=depth, outputs=3)
     batch = make_batch([molecules["water"], molecules["methane"]])
     output = model(batch)
 
     assert isinstance(output, ModelOutput)
     assert output.prediction.shape == (2, 3)
-    assert len(output.layers) == (depth + 1 if name == "dimenet++" else 2 * depth)
+    assert len(output.layers) == n_layers(name, depth)
     assert all(layer.shape == (8, 8) for layer in output.layers)
 
 
@@ -64,7 +84,7 @@ def test_one_atom_state_leaves_nothing_to_mix(name):
 
 
 def test_an_unknown_model_is_answered_with_the_known_ones():
-    with pytest.raises(ValueError, match="unknown model 'schnet'.*dimenet\\+\\+, mxmnet, pamnet"):
+    with pytest.raises(ValueError, match="unknown model 'schnet'.*dimenet\\+\\+, gat.*package.mod"):
         build_model("schnet")
 
 
@@ -100,7 +120,7 @@ def test_numbers_of_numpy_are_numbers(name):
     assert build_model(name, hidden=np.int64(8), depth=np.int64(2)).cutoff == 5.0
 
 
-@pytest.mark.parametrize("name", ["mxmnet", "pamnet"])
+@pytest.mark.parametrize("name", ["mxmnet", "pamnet", "gcn", "gat", "gin"])
 def test_elements_can_be_chosen(name, make_model, make_batch, molecules):
     _, pos = molecules["water"]
     sulfide = ([16, 1, 1], pos * 1.4)
@@ -126,4 +146,4 @@ def test_models_can_be_copied_and_sent(name, make_model, make_batch, molecules):
 
 
 def test_models_are_listed_by_name():
-    assert list(MODELS) == ["dimenet++", "mxmnet", "pamnet"]
+    assert list(MODELS) == ["dimenet++", "mxmnet", "pamnet", "gcn", "gat", "gin"]

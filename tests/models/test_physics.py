@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from lkm_tune.models import energy_and_forces, model_settings
+
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 
 
@@ -41,7 +43,7 @@ def test_order_of_atoms_does_not_matter(name, make_model, make_batch, molecules)
 
 @pytest.mark.parametrize("determinant", [1, -1], ids=["rotation", "reflection"])
 def test_rigid_motion_changes_nothing_but_turns_forces(
-    name, determinant, make_model, make_batch, molecules, forces
+    name, determinant, make_model, make_batch, molecules
 ):
     model = make_model(name)
     matrix, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))
@@ -50,27 +52,52 @@ def test_rigid_motion_changes_nothing_but_turns_forces(
     moved = make_batch([(z, pos @ matrix.T + [3, -2, 1]) for z, pos in molecules.values()])
 
     assert_close(model(moved).prediction, model(still).prediction, **EXACT)
-    turned = forces(model, still) @ torch.tensor(matrix).T
-    assert_close(forces(model, moved), turned, rtol=1e-8, atol=1e-8)
+    if model.uses_positions:
+        turned = energy_and_forces(model, still)[1] @ torch.tensor(matrix).T
+        assert_close(energy_and_forces(model, moved)[1], turned, rtol=1e-8, atol=1e-8)
 
 
-def test_angles_and_elements_count(name, make_model, make_batch, molecules):
-    # Only the two bonds of either water are shorter than 1.5 Å: all that differs is the angle.
-    model = make_model(name, cutoff=1.5)
+def bent(water):
+    """Water with another angle; only its two bonds are shorter than 1.5 Å."""
+    z, pos = water
+    pos = pos.copy()
+    pos[2] = pos[0] + [0, -np.linalg.norm(pos[2] - pos[0]), 0]
+    return z, pos
+
+
+def test_elements_count(name, make_model, make_batch, molecules):
+    model = make_model(name)
     z, pos = molecules["water"]
-    bent = pos.copy()
-    bent[2] = pos[0] + [0, -np.linalg.norm(pos[2] - pos[0]), 0]
-    value = energy(model, make_batch([(z, pos)], cutoff=1.5))
+    value = energy(model, make_batch([(z, pos)]))
+    assert abs(energy(model, make_batch([([9, 1, 1], pos)])) - value) > 1e-4
 
-    assert abs(energy(model, make_batch([(z, bent)], cutoff=1.5)) - value) > 1e-4
-    assert abs(energy(model, make_batch([([9, 1, 1], pos)], cutoff=1.5)) - value) > 1e-4
+
+def test_angles_count(spatial_name, make_model, make_batch, molecules):
+    model = make_model(spatial_name, cutoff=1.5)
+    energies = [
+        energy(model, make_batch([water], cutoff=1.5))
+        for water in (molecules["water"], bent(molecules["water"]))
+    ]
+    assert abs(energies[1] - energies[0]) > 1e-4
+
+
+def test_a_model_without_positions_sees_the_graph_alone(name, make_model, make_batch, molecules):
+    model = make_model(name, cutoff=1.5)
+    batches = [
+        make_batch([water], cutoff=1.5) for water in (molecules["water"], bent(molecules["water"]))
+    ]
+    batches[0].pos.requires_grad_(True)
+    outputs = [model(batch).prediction for batch in batches]
+    same = torch.equal(outputs[0], outputs[1])
+    (gradient,) = torch.autograd.grad(outputs[0].sum(), batches[0].pos, allow_unused=True)
+    assert (same, gradient is None) == (not model.uses_positions, not model.uses_positions)
 
 
 @pytest.mark.parametrize("molecule", ["formaldehyde", "hydrogen cyanide"])
 def test_forces_are_the_slope_of_the_energy(
-    name, molecule, make_model, make_batch, molecules, forces
+    spatial_name, molecule, make_model, make_batch, molecules
 ):
-    model = make_model(name)
+    model = make_model(spatial_name)
     z, pos = molecules[molecule]
     step, slopes = 1e-5, np.zeros_like(pos)
     for place in np.ndindex(pos.shape):
@@ -81,14 +108,24 @@ def test_forces_are_the_slope_of_the_energy(
             energies.append(energy(model, make_batch([(z, shifted)])))
         slopes[place] = (energies[0] - energies[1]) / (2 * step)
 
-    assert_close(forces(model, make_batch([(z, pos)])), -torch.tensor(slopes), rtol=1e-6, atol=1e-7)
+    _, forces = energy_and_forces(model, make_batch([(z, pos)]))
+    assert_close(forces, -torch.tensor(slopes), rtol=1e-6, atol=1e-7)
+
+
+def test_forces_are_refused_where_there_are_none(make_model, make_batch, molecules):
+    batch = make_batch([molecules["water"]])
+    with pytest.raises(ValueError, match="sees positions, but GCN does not"):
+        energy_and_forces(make_model("gcn"), batch)
+    with pytest.raises(ValueError, match="one energy a molecule, but the model predicts 2"):
+        energy_and_forces(make_model("pamnet", outputs=2), batch)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_forces_can_be_trained_on(name, dtype, make_model, make_batch, molecules, forces):
-    model = make_model(name).to(dtype)
+def test_forces_can_be_trained_on(spatial_name, dtype, make_model, make_batch, molecules):
+    model = make_model(spatial_name).to(dtype)
     batch = make_batch(list(molecules.values())).to(dtype=dtype)
-    forces(model, batch).square().sum().backward()
+    _, forces = energy_and_forces(model, batch, trainable=True)
+    forces.square().sum().backward()
 
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     assert len(gradients) > 10
@@ -134,7 +171,8 @@ def test_an_atom_alone_and_one_without_bonds_are_molecules_too(name, make_model,
 
 
 def test_a_larger_neighbour_graph_gives_the_same(name, make_model, make_batch, molecules):
-    model = make_model(name, cutoff=2.5)
+    radius = {"graph": "radius"} if "graph" in model_settings(name) else {}
+    model = make_model(name, cutoff=2.5, **radius)
     pair = [molecules["benzene"], molecules["methane"]]
     right, larger = make_batch(pair, cutoff=2.5), make_batch(pair, cutoff=4.0)
 
@@ -178,8 +216,8 @@ def test_one_batch_can_be_learnt_by_heart(name, make_model, make_batch, molecule
     assert min(losses[-20:]) < 0.1
 
 
-def test_rows_of_a_batch_do_not_share_gradients(name, make_model, make_batch, molecules):
-    model = make_model(name)
+def test_rows_of_a_batch_do_not_share_gradients(spatial_name, make_model, make_batch, molecules):
+    model = make_model(spatial_name)
     batch = make_batch([molecules["water"], molecules["methane"]])
     batch = replace(batch, pos=batch.pos.requires_grad_(True))
     model(batch).prediction[0].sum().backward()

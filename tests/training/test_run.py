@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from lkm_tune.models import MODELS
 from lkm_tune.study import DataPlan, RunConfig, TrainingPlan
 from lkm_tune.training import Checkpoints, TrainingRun
 
@@ -23,7 +24,11 @@ CONFIG = RunConfig(
 @pytest.fixture
 def start(tmp_path_factory):
     cache = tmp_path_factory.mktemp("cache")
-    return lambda **changes: TrainingRun(replace(CONFIG, **changes), cache=cache)
+
+    def run(weights=None, **changes):
+        return TrainingRun(replace(CONFIG, **changes), cache=cache, weights=weights)
+
+    return run
 
 
 def numbers(run):
@@ -42,10 +47,10 @@ def test_one_config_gives_the_same_numbers_twice(start):
     assert finish(start()) == finish(start())
 
 
-@pytest.mark.parametrize("model", ["dimenet++", "mxmnet", "pamnet"])
+@pytest.mark.parametrize("model", list(MODELS))
 def test_gamma_zero_is_bit_for_bit_the_plain_run(start, model, monkeypatch):
     """The same weights as training that has never heard of the mixing term."""
-    small = {"hidden": 8, "depth": 1}
+    small = {"hidden": 8, "depth": 1 if MODELS[model].uses_positions else 2}
     lkm = start(model=model, model_settings=small, gamma=0.0)
     finish(lkm)
     plain = start(model=model, model_settings=small, gamma=0.0)
@@ -146,3 +151,36 @@ def test_global_random_state_is_left_alone(start):
     before = torch.get_rng_state()
     next(start().epochs())
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_dropout_is_drawn_from_the_seed(start):
+    """Also in a continued run, and without touching the random state of the process."""
+    nets = {"model": "gin", "model_settings": {"hidden": 8, "depth": 2, "dropout": 0.5}}
+    whole = finish(start(**nets))
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first, second = start(**nets), start(**nets)
+    epochs = first.epochs()
+    next(epochs), next(epochs)
+    second.load_state_dict(first.state_dict())
+    assert finish(second) == whole
+    assert torch.equal(before, torch.get_rng_state())
+    assert finish(start(**nets, seed=4)) != whole
+
+
+def test_a_run_begins_with_given_weights(start):
+    first = start(seed=1)
+    finish(first)
+    weights = {name: w.double() for name, w in first.model.state_dict().items()}
+    second = start(weights=weights)
+    for network in (second.model, second.averaged.network):
+        assert all(map(torch.equal, network.parameters(), first.model.parameters()))
+    weights.pop("rbf_g.freq")
+    with pytest.raises(ValueError, match=r"do not fit pamnet .* missing \['rbf_g.freq'\]"):
+        start(weights=weights)
+
+
+def test_a_model_of_another_target_is_refused(start):
+    run = start(model_settings={"hidden": 8, "depth": 1, "outputs": 2})
+    with pytest.raises(ValueError, match=r"must predict .* = \(16, 1\), but predicts \(16, 2\)"):
+        next(run.epochs())

@@ -1,0 +1,28 @@
+"""Models of a user's own on the command line."""
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+
+def settings_of_own(name: str) -> Mapping[str, Any]:
+    """The settings of the own model `name`, which may lie in the working folder.
+
+    Raises:
+        ValueError: if there is no such model.
+    """
+    from lkm_tune.models import own_settings
+
+    look_in_working_folder()
+    return own_settings(name)
+
+
+def look_in_working_folder() -> None:
+    """Makes the modules of the working folder importable, as `python -m` does.
+
+    Ray puts the working folder of a driver on the path of its workers by itself.
+    """
+    folder = os.getcwd()
+    if folder not in sys.path:
+        sys.path.insert(0, folder)

@@ -1,0 +1,291 @@
+"""GCN, GAT and GIN: PyTorch Geometric's graph convolutions on molecules and on nodes.
+
+They know which atoms are joined and of which element each is, but no distance and no angle. What
+is returned for mixing is one state a convolution.
+"""
+
+from collections.abc import Sequence
+from typing import cast
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lkm_tune.graphs import MoleculeBatch, edges_within
+from lkm_tune.models.blocks import ElementRows
+from lkm_tune.models.multiplex import ELEMENTS
+from lkm_tune.models.output import ModelOutput, MoleculeModel, mean_over_atoms, sum_over_atoms
+from lkm_tune.models.settings import (
+    check_choice,
+    check_counts,
+    check_dropout,
+    check_layers,
+    check_lengths,
+    checked_elements,
+)
+
+KINDS = ("gcn", "gat", "gin")
+
+
+class ConvolutionStack(nn.Module):
+    """x_l = Conv_l(h_{l-1}), h_l = Dropout(σ(x_l)), l = 1 .. L, all x_l of width D.
+
+    σ is the ELU for GAT and the ReLU for the others, as in their papers.
+
+    Args:
+        kind: a name of `KINDS`.
+        size_in: width of h_0.
+        hidden: D.
+        depth: L.
+        layers: which states to return: "convolution", x_l, or "activation", σ(x_l).
+        dropout: probability, also for the attention of GAT.
+        heads: attention heads of GAT, each D / heads wide and side by side in x_l.
+
+    Raises:
+        ValueError: for a value out of range, or fewer than two states.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        size_in: int,
+        hidden: int,
+        depth: int,
+        layers: str,
+        dropout: float,
+        heads: int = 1,
+    ) -> None:
+        """Build and initialise as PyTorch Geometric does."""
+        super().__init__()
+        check_choice("kind", kind, KINDS)
+        check_counts(hidden=hidden, depth=depth, heads=heads)
+        check_layers(layers, ("convolution", "activation"), depth)
+        check_dropout(dropout)
+        if hidden % heads:
+            raise ValueError(
+                f"`hidden` must be a multiple of `heads`, but got hidden={hidden}, heads={heads}"
+            )
+        self.layers = layers
+        self.dropout = float(dropout)
+        self.activation = nn.ELU() if kind == "gat" else nn.ReLU()
+        sizes = [int(size_in)] + [int(hidden)] * (depth - 1)
+        self.convs = nn.ModuleList(
+            _convolution(kind, size, int(hidden), int(heads), self.dropout) for size in sizes
+        )
+
+    def forward(self, h: Tensor, edge_index: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """From h_0 [N, size_in] and edges [2, E]: h_L [N, D] and the states to mix."""
+        states = []
+        for conv in self.convs:
+            x = conv(h, edge_index)
+            h = self.activation(x)
+            # Without dropout: mixing should not pull the layers together over its noise.
+            states.append(x if self.layers == "convolution" else h)
+            if self.dropout:
+                h = functional.dropout(h, self.dropout, self.training)
+        return h, states
+
+
+def _convolution(kind: str, size_in: int, size: int, heads: int, dropout: float) -> nn.Module:
+    # Imported here: it takes seconds, and the other models do without.
+    from torch_geometric.nn import GATConv, GCNConv, GINConv
+
+    if kind == "gcn":
+        return cast(nn.Module, GCNConv(size_in, size))
+    if kind == "gat":
+        return cast(nn.Module, GATConv(size_in, size // heads, heads, dropout=dropout))
+    mlp = nn.Sequential(nn.Linear(size_in, size), nn.ReLU(), nn.Linear(size, size))
+    return cast(nn.Module, GINConv(mlp))
+
+
+class NodeClassifier(nn.Module):
+    """logits = Lin(h_L) of a `ConvolutionStack` on the features of nodes: one graph, such as Cora.
+
+    Args:
+        kind: "gcn", "gat" or "gin".
+        features: F, features of a node.
+        classes: C.
+        hidden: D.
+        depth: L.
+        layers: which states to return, see `ConvolutionStack`.
+        dropout: probability.
+        heads: attention heads of "gat".
+
+    Raises:
+        ValueError: for a value out of range, or fewer than two convolutions.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        features: int,
+        classes: int,
+        *,
+        hidden: int = 64,
+        depth: int = 2,
+        layers: str = "convolution",
+        dropout: float = 0.0,
+        heads: int = 1,
+    ) -> None:
+        """Build and initialise as PyTorch Geometric does."""
+        super().__init__()
+        check_counts(features=features, classes=classes)
+        self.body = ConvolutionStack(kind, features, hidden, depth, layers, dropout, heads)
+        self.head = nn.Linear(hidden, classes)
+
+    def forward(self, x: Tensor, edge_index: Tensor) -> ModelOutput:
+        """Features [N, F] and edges [2, E], both directions of each, to logits [N, C]."""
+        h, states = self.body(x, edge_index)
+        return ModelOutput(self.head(h), states)
+
+
+class ConvolutionNet(MoleculeModel):
+    """h_0 = Embedding(z); h_L, states = ConvolutionStack(h_0); prediction = pool_atoms MLP(h_L).
+
+    The graph is that of the bonds, or the radius graph. Atoms are summed (`pooling="sum"`) or
+    averaged; the sum is the default because most properties of molecules grow with their size,
+    which a mean cannot see, and because DimeNet++, MXMNet and PAMNet sum too.
+    """
+
+    uses_positions = False
+
+    def __init__(
+        self,
+        body: ConvolutionStack,
+        hidden: int,
+        outputs: int,
+        graph: str,
+        pooling: str,
+        cutoff: float,
+        elements: Sequence[int],
+    ) -> None:
+        """Check the settings (see `GCN`) and build what comes before and after the body."""
+        super().__init__()
+        check_counts(outputs=outputs)
+        check_lengths(cutoff=cutoff)
+        check_choice("graph", graph, ("bonds", "radius"))
+        check_choice("pooling", pooling, ("sum", "mean"))
+        self.cutoff, self.graph, self.pooling = float(cutoff), graph, pooling
+        self.element_rows = ElementRows(checked_elements(elements))
+        self.embedding = nn.Embedding(len(self.element_rows.elements), hidden)
+        self.body = body
+        self.head = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+
+    def forward(self, batch: MoleculeBatch) -> ModelOutput:
+        """Predict for a batch.
+
+        Raises:
+            ValueError: for an element that is not in `elements`, or, on the radius graph, a batch
+                of a smaller cutoff.
+        """
+        bonds = self.graph == "bonds"
+        edge_index = batch.bond_index if bonds else edges_within(batch, self.cutoff)
+        h, states = self.body(self.embedding(self.element_rows(batch.z)), edge_index)
+        pool = sum_over_atoms if self.pooling == "sum" else mean_over_atoms
+        return ModelOutput(pool(self.head(h), batch), states)
+
+
+class GCN(ConvolutionNet):
+    """Conv(h) = D^(-1/2) (A + I) D^(-1/2) h W + b, D the degrees in A + I.
+
+    Kipf and Welling 2017, "Semi-Supervised Classification with Graph Convolutional Networks",
+    arXiv:1609.02907, equation 2. See `ConvolutionNet` for what is around the convolutions.
+
+    Args:
+        hidden: D.
+        depth: L, the number of convolutions, at least 2.
+        outputs: P.
+        layers: which atom states to return: after each "convolution", or after its "activation".
+        graph: "bonds" or "radius".
+        pooling: "sum" or "mean" over the atoms.
+        dropout: probability.
+        cutoff: radius of the radius graph in Å.
+        elements: the atomic numbers that may occur, in the order of the embedding's rows.
+
+    Raises:
+        ValueError: for a value out of range, or fewer than two atom states.
+    """
+
+    def __init__(
+        self,
+        *,
+        hidden: int = 128,
+        depth: int = 5,
+        outputs: int = 1,
+        layers: str = "convolution",
+        graph: str = "bonds",
+        pooling: str = "sum",
+        dropout: float = 0.0,
+        cutoff: float = 5.0,
+        elements: Sequence[int] = ELEMENTS,
+    ) -> None:
+        """Build; the default size is this project's, there is none published for molecules."""
+        body = ConvolutionStack("gcn", hidden, hidden, depth, layers, dropout)
+        super().__init__(body, hidden, outputs, graph, pooling, cutoff, elements)
+
+
+class GAT(ConvolutionNet):
+    """Conv(h)_i = ||_k sum_j α^k_ij W^k h_j + b, j over i and its neighbours, k over the heads.
+
+    α^k_ij = softmax_j LeakyReLU(a^k . [W^k h_i | W^k h_j]). Veličković et al. 2018, "Graph
+    Attention Networks", arXiv:1710.10903, equations 3 and 5. See `ConvolutionNet` for what is
+    around the convolutions.
+
+    Args:
+        heads: attention heads; `hidden` is a multiple of it.
+        hidden: see `GCN`, as all that follows.
+        depth: L.
+        outputs: P.
+        layers: see `GCN`.
+        graph: see `GCN`.
+        pooling: see `GCN`.
+        dropout: probability, also for α.
+        cutoff: see `GCN`.
+        elements: see `GCN`.
+
+    Raises:
+        ValueError: for a value out of range, or fewer than two atom states.
+    """
+
+    def __init__(
+        self,
+        *,
+        hidden: int = 128,
+        depth: int = 5,
+        heads: int = 4,
+        outputs: int = 1,
+        layers: str = "convolution",
+        graph: str = "bonds",
+        pooling: str = "sum",
+        dropout: float = 0.0,
+        cutoff: float = 5.0,
+        elements: Sequence[int] = ELEMENTS,
+    ) -> None:
+        """Build; the default size is this project's, there is none published for molecules."""
+        body = ConvolutionStack("gat", hidden, hidden, depth, layers, dropout, heads)
+        super().__init__(body, hidden, outputs, graph, pooling, cutoff, elements)
+
+
+class GIN(ConvolutionNet):
+    """Conv(h)_i = MLP(h_i + sum_j h_j), j over the neighbours of i; MLP = Lin(D, D) ReLU Lin(D, D).
+
+    Xu et al. 2019, "How Powerful are Graph Neural Networks?", arXiv:1810.00826, equation 4.1 with
+    ε = 0 (their GIN-0), without batch normalisation. See `ConvolutionNet` for what is around the
+    convolutions, and `GCN` for the arguments and errors.
+    """
+
+    def __init__(
+        self,
+        *,
+        hidden: int = 128,
+        depth: int = 5,
+        outputs: int = 1,
+        layers: str = "convolution",
+        graph: str = "bonds",
+        pooling: str = "sum",
+        dropout: float = 0.0,
+        cutoff: float = 5.0,
+        elements: Sequence[int] = ELEMENTS,
+    ) -> None:
+        """Build; the default size is this project's, there is none published for molecules."""
+        body = ConvolutionStack("gin", hidden, hidden, depth, layers, dropout)
+        super().__init__(body, hidden, outputs, graph, pooling, cutoff, elements)

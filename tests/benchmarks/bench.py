@@ -1,0 +1,187 @@
+"""`make bench`: what the models cost, as ratios to a baseline in the same run.
+
+The two sides of a comparison take turns, and medians are quoted. Everything runs on one thread.
+"""
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from plain_dimenet import PlainDimeNetPlusPlus
+from plain_multiplex import PlainMXMNet, PlainPAMNet
+from torch.utils.flop_counter import FlopCounterMode
+
+from lkm_tune.datasets import load_task
+from lkm_tune.lkm import layer_mixing_loss
+from lkm_tune.models import build_model
+from lkm_tune.study import DataPlan
+
+PLAIN = {"dimenet++": PlainDimeNetPlusPlus, "mxmnet": PlainMXMNet, "pamnet": PlainPAMNet}
+REPEATS = 7
+MOLECULES = 32
+GAMMA = 0.1
+
+
+def real_batch():
+    data = load_task("qm9/U0", DataPlan("sample", 1000, 100, 100), seed=0, cutoff=5.0)
+    return data.batch(data.split.train[:MOLECULES])
+
+
+def training_step(model, gamma=GAMMA) -> Callable[[], None]:
+    batch, target = real_batch()
+    # Output maps that begin at zero would hide work: give every weight a gradient.
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.05) if not parameter.any() else None
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
+
+    def step() -> None:
+        output = model(batch)
+        loss = torch.nn.functional.l1_loss(output.prediction.view_as(target), target)
+        if gamma:
+            loss = loss + gamma * layer_mixing_loss(output.layers)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def take_turns(*sides: Callable[[], object], repeats: int = REPEATS) -> list[float]:
+    times: list[list[float]] = [[] for _ in sides]
+    for side in sides:
+        side()
+    for _ in range(repeats):
+        for side, taken in zip(sides, times, strict=True):
+            start = time.perf_counter()
+            side()
+            taken.append(time.perf_counter() - start)
+    return [statistics.median(taken) for taken in times]
+
+
+def steps() -> Iterator[tuple[object, ...]]:
+    yield "model", "plain s", "ours s", "plain / ours", "floor s", "ours / floor"
+    rate = matrix_rate()
+    for name, plain in PLAIN.items():
+        ours = training_step(build_model(name))
+        slow, fast = take_turns(training_step(plain()), ours)
+        with FlopCounterMode(display=False) as counter:
+            ours()
+        floor = counter.get_total_flops() / rate
+        yield name, slow, fast, slow / fast, floor, fast / floor
+
+
+def matrix_rate() -> float:
+    """Floating-point operations a second of [4,500, 128] @ [128, 128], the commonest product."""
+    a, b = torch.randn(4500, 128), torch.randn(128, 128)
+    (seconds,) = take_turns(lambda: [a @ b for _ in range(20)], repeats=20)
+    return 20 * 2 * 4500 * 128 * 128 / seconds
+
+
+def peak(side: str, name: str) -> float:
+    """GB that training steps add to a process of their own."""
+    command = [sys.executable, __file__, "--peak", side, name]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def measure_peak(side: str, name: str) -> None:
+    real_batch()
+    before = kilobytes("VmRSS")
+    step = training_step(build_model(name) if side == "ours" else PLAIN[name]())
+    for _ in range(3):
+        step()
+    print((kilobytes("VmHWM") - before) / 2**20)
+
+
+def kilobytes(field: str) -> int:
+    """Of this process. Not by getrusage, whose peak a process inherits from its parent."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field))
+
+
+def memory() -> Iterator[tuple[object, ...]]:
+    yield "model", "plain GB", "ours GB", "plain / ours"
+    for name in PLAIN:
+        plain, ours = peak("plain", name), peak("ours", name)
+        yield name, plain, ours, plain / ours
+
+
+def builds() -> Iterator[tuple[object, ...]]:
+    yield "model", "build s"
+    for name in PLAIN:
+        (seconds,) = take_turns(partial(build_model, name))
+        yield name, seconds
+
+
+def mix(layers: list[torch.Tensor]) -> None:
+    layer_mixing_loss(layers).backward()
+
+
+def mixing() -> Iterator[tuple[object, ...]]:
+    """The term alone, forward and backward, on layers of the size that a step has."""
+    yield "model", "step s", "L_KD s", "share of a step"
+    for name in PLAIN:
+        model = build_model(name, depth=6)
+        batch, _ = real_batch()
+        with torch.no_grad():
+            layers = [layer.clone().requires_grad_() for layer in model(batch).layers]
+        step, term = take_turns(training_step(model, gamma=0.0), partial(mix, layers))
+        yield name, step, term, term / step
+
+
+def batches() -> Iterator[tuple[object, ...]]:
+    from torch_geometric.data import Data
+    from torch_geometric.loader import DataLoader
+
+    data = load_task("qm9/U0", DataPlan("auto", 1000, 100, 100), seed=0, cutoff=5.0)
+    chosen = np.random.default_rng(0).permutation(len(data.store))[:20000]
+    parts = [data.store.batch([i]) for i in chosen]
+    molecules = [Data(z=b.z, pos=b.pos, edge_index=b.edge_index) for b in parts]
+    loader = DataLoader(molecules, batch_size=MOLECULES, num_workers=1)
+
+    def theirs() -> None:
+        for _ in loader:
+            pass
+
+    def ours() -> None:
+        for begin in range(0, len(chosen), MOLECULES):
+            data.store.batch(chosen[begin : begin + MOLECULES])
+
+    yield "molecules", "DataLoader 1/s", "store 1/s", "store / DataLoader"
+    slow, fast = take_turns(theirs, ours, repeats=3)
+    yield f"{len(chosen)} of {len(data.store)}", len(chosen) / slow, len(chosen) / fast, slow / fast
+
+
+def show(title: str, rows: Iterator[tuple[object, ...]]) -> None:
+    print(f"\n{title}\n", flush=True)
+    for number, row in enumerate(rows):
+        cells = [f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in row]
+        print("| " + " | ".join(cells) + " |", flush=True)
+        if number == 0:
+            print("|" + "---|" * len(cells))
+
+
+def main() -> None:
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, one thread; ")
+    print(f"torch {torch.__version__}; matrix products {matrix_rate() / 1e9:.0f} GFLOP/s")
+    show(f"A training step at published size, {MOLECULES} QM9 molecules, γ = {GAMMA}", steps())
+    show("Peak memory of training over that of the start", memory())
+    show("Building a model at published size", builds())
+    show("The mixing term, forward and backward, at depth 6", mixing())
+    show(f"Batches of {MOLECULES} molecules with radius edges", batches())
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    if sys.argv[1:2] == ["--peak"]:
+        measure_peak(*sys.argv[2:])
+    else:
+        main()
