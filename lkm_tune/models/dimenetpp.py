@@ -5,6 +5,7 @@ Molecules", arXiv:2011.14115; details as in PyTorch Geometric. No cap on the num
 """
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from torch.nn import functional
 from lkm_tune.graphs import MoleculeBatch, edge_vectors, edges_within
 from lkm_tune.models.angular import AngularSum, angular_sum
 from lkm_tune.models.bases import BesselRadial, SphericalBessel, smooth_envelope
+from lkm_tune.models.fused import dense
 from lkm_tune.models.output import ModelOutput, MoleculeModel, sum_over_atoms
 from lkm_tune.models.settings import check_counts, check_layers, check_lengths
 
@@ -136,7 +138,7 @@ class EmbeddingBlock(nn.Module):
             )
         atoms = self.emb(z)
         to, of, on = self.lin.weight.chunk(3, dim=1)
-        edge = functional.linear(functional.silu(self.lin_rbf(rbf)), on, self.lin.bias)
+        edge = functional.linear(dense(rbf, *_affine(self.lin_rbf)), on, self.lin.bias)
         target = functional.linear(atoms, to).index_select(0, edge_index[1])
         source = functional.linear(atoms, of).index_select(0, edge_index[0])
         return functional.silu(target + source + edge)
@@ -167,7 +169,7 @@ class OutputBlock(nn.Module):
         total = message.new_zeros(n_atoms, message.shape[1]).index_add(0, target, message)
         inner = self.lin_up(total)
         for lin in self.lins:
-            inner = functional.silu(lin(inner))
+            inner = dense(inner, *_affine(lin))
         return total, inner, self.lin(inner)
 
 
@@ -206,13 +208,13 @@ class InteractionBlock(nn.Module):
 
     def forward(self, x: Tensor, rbf: Tensor, radial: Tensor, angles: AngularSum) -> Tensor:
         """Edge states [E, D], bases [E, Nr] and [E, Ls, Nr] to edge states [E, D]."""
-        messages = functional.silu(self.lin_kj(x)) * self.lin_rbf2(self.lin_rbf1(rbf))
-        messages = functional.silu(self.lin_down(messages))
+        messages = dense(x, *_affine(self.lin_kj)) * self.lin_rbf2(self.lin_rbf1(rbf))
+        messages = dense(messages, *_affine(self.lin_down))
         gathered = angles(messages, self._embedded(radial))
-        y = functional.silu(self.lin_ji(x)) + functional.silu(self.lin_up(gathered))
+        y = dense(x, *_affine(self.lin_ji)) + dense(gathered, *_affine(self.lin_up))
         for layer in self.layers_before_skip:
             y = layer(y)
-        x = functional.silu(self.lin(y)) + x
+        x = dense(y, *_affine(self.lin)) + x
         for layer in self.layers_after_skip:
             x = layer(x)
         return x
@@ -234,7 +236,13 @@ class DenseResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[E, D] to [E, D]."""
-        return x + functional.silu(self.lin2(functional.silu(self.lin1(x))))
+        return x + dense(dense(x, *_affine(self.lin1)), *_affine(self.lin2))
+
+
+def _affine(module: nn.Module) -> tuple[Tensor, Tensor | None]:
+    """Weight and bias of a linear map."""
+    linear = cast(nn.Linear, module)
+    return linear.weight, linear.bias
 
 
 def _glorot_orthogonal(linear: nn.Linear) -> nn.Linear:
