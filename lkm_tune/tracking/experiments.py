@@ -1,7 +1,6 @@
 """The MLflow experiment of a study: opened, made, set aside."""
 
 import time
-from contextlib import nullcontext
 from pathlib import Path
 
 from filelock import FileLock
@@ -16,18 +15,30 @@ STUDY, RETIRED = "lkm.study", "lkm.retired"
 
 
 def open_client(uri: str) -> MlflowClient:
-    """A client whose database has its tables.
-
-    Processes that use a new database at the same time would all make the tables and fail, so
-    for SQLite one makes them while the others wait.
-    """
+    """A client whose database has its tables."""
     file = sqlite_file(uri)
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{file}.lock") if file else nullcontext():
-        client = MlflowClient(uri)
-        client.search_experiments(max_results=1)
+    if file is not None and not file.exists():
+        _make_database(file)
+    client = MlflowClient(uri)
+    client.search_experiments(max_results=1)
     return client
+
+
+def _make_database(file: Path) -> None:
+    """Makes a SQLite database with MLflow's tables, which appears under its name when it is whole.
+
+    MLflow makes its tables in many steps. A process killed between two of them would leave a
+    database that no MLflow opens again, and two processes that make them at once both fail.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{file}.lock"):
+        if file.exists():
+            return
+        unfinished = file.with_name(f"{file.name}.unfinished")
+        for left_over in file.parent.glob(f"{unfinished.name}*"):
+            left_over.unlink()
+        MlflowClient(f"sqlite:///{unfinished}").search_experiments(max_results=1)
+        unfinished.rename(file)
 
 
 def open_experiment(
