@@ -21,9 +21,14 @@ class MLP(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         """[R, c0] to [R, ck]."""
-        for step in self:
-            x = dense(x, step[0].weight, step[0].bias)
+        for step in range(len(self)):
+            affine = self.affine(step)
+            x = dense(x, affine.weight, affine.bias)
         return x
+
+    def affine(self, step: int = 0) -> nn.Linear:
+        """The affine map of a step."""
+        return cast(nn.Linear, cast(nn.Sequential, self[step])[0])
 
 
 class EdgeMLP(MLP):
@@ -45,16 +50,13 @@ class EdgeMLP(MLP):
 
     def of_atoms(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """A x + b and B x, each [N, D]."""
-        a, b, _ = self._affine.weight.chunk(3, dim=1)
-        return functional.linear(x, a, self._affine.bias), functional.linear(x, b)
+        affine = self.affine()
+        a, b, _ = affine.weight.chunk(3, dim=1)
+        return functional.linear(x, a, affine.bias), functional.linear(x, b)
 
     def of_edges(self, e: Tensor) -> Tensor:
         """C e [K, D]."""
-        return functional.linear(e, self._affine.weight.chunk(3, dim=1)[2])
-
-    @property
-    def _affine(self) -> nn.Linear:
-        return cast(nn.Linear, cast(nn.Sequential, self[0])[0])
+        return functional.linear(e, self.affine().weight.chunk(3, dim=1)[2])
 
 
 class Residual(nn.Module):

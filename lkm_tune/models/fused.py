@@ -147,7 +147,10 @@ def _apply(function: type[torch.autograd.Function], *arguments: Any) -> Tensor:
 
 
 def _by_autograd(
-    plain: Callable[..., Tensor], tensors: Sequence[Tensor | None], rest: Sequence[Any], grad: Tensor
+    plain: Callable[..., Tensor],
+    tensors: Sequence[Tensor | None],
+    rest: Sequence[Any],
+    grad: Tensor,
 ) -> Grads:
     """The gradients of a plain form, differentiable once more."""
     # Views: what one input owes to another must not be counted here.
@@ -165,7 +168,7 @@ def _sigmoid_and_silu(u: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _silu_backward(grad: Tensor, s: Tensor, m: Tensor) -> Tensor:
-    """grad * σ'(u)."""
+    """σ'(u) times `grad`."""
     return torch.lerp(m, m.new_ones(()), s).mul_(grad)
 
 
@@ -177,7 +180,7 @@ class _Dense(torch.autograd.Function):
         return m
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Grads:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> Grads:
         x, weight, bias, s, m = ctx.saved_tensors
         if torch.is_grad_enabled():
             return _by_autograd(_plain_dense, (x, weight, bias), (), grad)
@@ -202,7 +205,7 @@ class _EdgeStates(torch.autograd.Function):
         return m
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Grads:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> Grads:
         here, there, edge, s, m = ctx.saved_tensors
         if torch.is_grad_enabled():
             return _by_autograd(_plain_edge_states, (here, there, edge), ctx.segments, grad)
@@ -220,7 +223,7 @@ class _Deliver(torch.autograd.Function):
         return to.sum(of.rows(messages).mul_(weights)).add_(base)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Grads:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> Grads:
         base, messages, weights = ctx.saved_tensors
         if torch.is_grad_enabled():
             return _by_autograd(_plain_deliver, (base, messages, weights), ctx.segments, grad)
@@ -248,7 +251,7 @@ class _Exchange(torch.autograd.Function):
         return at.sum((m.view(2, *weights.shape) * weights).flatten(0, 1)).add_(v)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Grads:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> Grads:
         *inputs, s, m = ctx.saved_tensors
         if torch.is_grad_enabled():
             return _by_autograd(_plain_exchange, inputs, (ctx.at,), grad)

@@ -80,7 +80,7 @@ class LocalGraph:
     one_hop: EdgePairs
 
     def on_bonds(self, values: Tensor, messages: Tensor) -> Tensor:
-        """messages [B, D] times the row of `values` [B/2, D] of each bond."""
+        """The row of `values` [B/2, D] of each bond times its messages [B, D]."""
         return self.bond.rows(values) * messages
 
 

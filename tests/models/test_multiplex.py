@@ -27,7 +27,9 @@ def test_local_graph_follows_its_definition(name, make_model, batch):
     def columns(pairs):
         return zip(pairs.e.index, pairs.f.index, pairs.features, strict=True)
 
-    assert len(graph.two_hop.e.index) == sum(j == j2 and k != i for j, i in bonds for k, j2 in bonds)
+    assert len(graph.two_hop.e.index) == sum(
+        j == j2 and k != i for j, i in bonds for k, j2 in bonds
+    )
     assert len(graph.one_hop.e.index) == sum(t == t2 for _, t in bonds for _, t2 in bonds)
     for e, f, features in columns(graph.two_hop):
         (j, i), (k, _) = bonds[e], bonds[f]
