@@ -152,11 +152,10 @@ class OutputBlock(nn.Module):
     ) -> None:
         """Build with Glorot orthogonal weights; the last map begins at 0."""
         super().__init__()
-        self.lin_rbf = _glorot_orthogonal(nn.Linear(num_radial, hidden, bias=False))
-        self.lin_up = _glorot_orthogonal(nn.Linear(hidden, out_emb_channels, bias=False))
+        self.lin_rbf = _glorot_orthogonal(num_radial, hidden, bias=False)
+        self.lin_up = _glorot_orthogonal(hidden, out_emb_channels, bias=False)
         self.lins = nn.ModuleList(
-            _glorot_orthogonal(nn.Linear(out_emb_channels, out_emb_channels))
-            for _ in range(num_layers)
+            _glorot_orthogonal(out_emb_channels, out_emb_channels) for _ in range(num_layers)
         )
         self.lin = nn.Linear(out_emb_channels, outputs, bias=False)
         nn.init.zeros_(self.lin.weight)
@@ -190,7 +189,7 @@ class InteractionBlock(nn.Module):
         super().__init__()
 
         def linear(size_in: int, size_out: int, bias: bool = False) -> nn.Linear:
-            return _glorot_orthogonal(nn.Linear(size_in, size_out, bias=bias))
+            return _glorot_orthogonal(size_in, size_out, bias=bias)
 
         self.lin_rbf1 = linear(num_radial, basis_emb_size)
         self.lin_rbf2 = linear(basis_emb_size, hidden)
@@ -231,8 +230,8 @@ class DenseResidual(nn.Module):
     def __init__(self, size: int) -> None:
         """Build for states of `size` = D with Glorot orthogonal weights and biases of 0."""
         super().__init__()
-        self.lin1 = _glorot_orthogonal(nn.Linear(size, size))
-        self.lin2 = _glorot_orthogonal(nn.Linear(size, size))
+        self.lin1 = _glorot_orthogonal(size, size)
+        self.lin2 = _glorot_orthogonal(size, size)
 
     def forward(self, x: Tensor) -> Tensor:
         """[E, D] to [E, D]."""
@@ -245,12 +244,16 @@ def _affine(module: nn.Module) -> tuple[Tensor, Tensor | None]:
     return linear.weight, linear.bias
 
 
-def _glorot_orthogonal(linear: nn.Linear) -> nn.Linear:
-    """An orthogonal matrix scaled to the variance 2 / (fan_in + fan_out); the bias 0."""
+def _glorot_orthogonal(size_in: int, size_out: int, bias: bool = True) -> nn.Linear:
+    """An orthogonal matrix scaled to the variance 2 / (size_in + size_out); the bias 0."""
+    # Without torch's own initialisation, a fifth of the time that the model takes to build.
+    linear: nn.Linear = nn.utils.skip_init(  # type: ignore[no-untyped-call]
+        nn.Linear, size_in, size_out, bias=bias
+    )
     with torch.no_grad():
         nn.init.orthogonal_(linear.weight)
         variance = linear.weight.var() if linear.weight.numel() > 1 else torch.ones(())
-        linear.weight.mul_((2 / (sum(linear.weight.shape) * variance)).sqrt())
-        if linear.bias is not None:
+        linear.weight.mul_((2 / ((size_in + size_out) * variance)).sqrt())
+        if bias:
             nn.init.zeros_(linear.bias)
     return linear
