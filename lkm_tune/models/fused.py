@@ -1,7 +1,8 @@
 """The steps that cost most, each as one operation with a backward pass of its own.
 
-Autograd would keep the argument and the value of σ and compute its exponential once for each
-pass; here σ' comes from what the forward pass has left. With s = sigmoid(u) and m = σ(u) = u s,
+Autograd would keep the argument of σ and compute its exponential once for each pass; here σ' is
+found with σ, while its parts are still in the processor's cache, and is all that is kept. With
+s = sigmoid(u) and m = σ(u) = u s,
 
     σ'(u) = s + m (1 - s) = m + s (1 - m).
 
@@ -161,31 +162,27 @@ def _by_autograd(
     return (*grads, *(None for _ in rest))
 
 
-def _sigmoid_and_silu(u: Tensor) -> tuple[Tensor, Tensor]:
-    """sigmoid(u) and σ(u), which takes the memory of u."""
-    s = torch.sigmoid(u)
-    return s, u.mul_(s)
-
-
-def _silu_backward(grad: Tensor, s: Tensor, m: Tensor) -> Tensor:
-    """σ'(u) times `grad`."""
-    return torch.lerp(m, m.new_ones(()), s).mul_(grad)
+def _silu_and_slope(u: Tensor, memory: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """σ(u), which takes the memory of u, and σ'(u), which takes `memory` if that is given."""
+    s = torch.sigmoid(u, out=memory)
+    m = u.mul_(s)
+    return m, torch.lerp(m, m.new_ones(()), s, out=s)
 
 
 class _Dense(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        s, m = _sigmoid_and_silu(functional.linear(x, weight, bias))
-        ctx.save_for_backward(x, weight, bias, s, m)
+        m, slope = _silu_and_slope(functional.linear(x, weight, bias))
+        ctx.save_for_backward(x, weight, bias, slope)
         return m
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Grads:
-        x, weight, bias, s, m = ctx.saved_tensors
+        x, weight, bias, slope = ctx.saved_tensors
         if torch.is_grad_enabled():
             return _by_autograd(_plain_dense, (x, weight, bias), (), grad)
         for_x, for_weight, for_bias = ctx.needs_input_grad
-        inner = _silu_backward(grad, s, m)
+        inner = grad * slope
         return (
             inner @ weight if for_x else None,
             inner.t() @ x if for_weight else None,
@@ -199,17 +196,17 @@ class _EdgeStates(torch.autograd.Function):
         ctx: Any, here: Tensor, there: Tensor, edge: Tensor,
         at: Segments, of: Segments, kind: Segments,
     ) -> Tensor:  # fmt: skip
-        s, m = _sigmoid_and_silu(at.rows(here).add_(of.rows(there)).add_(kind.rows(edge)))
-        ctx.save_for_backward(here, there, edge, s, m)
+        m, slope = _silu_and_slope(at.rows(here).add_(of.rows(there)).add_(kind.rows(edge)))
+        ctx.save_for_backward(here, there, edge, slope)
         ctx.segments = (at, of, kind)
         return m
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Grads:
-        here, there, edge, s, m = ctx.saved_tensors
+        here, there, edge, slope = ctx.saved_tensors
         if torch.is_grad_enabled():
             return _by_autograd(_plain_edge_states, (here, there, edge), ctx.segments, grad)
-        inner = _silu_backward(grad, s, m)
+        inner = grad * slope
         return (*(segments.sum(inner) for segments in ctx.segments), None, None, None)
 
 
@@ -244,22 +241,25 @@ class _Exchange(torch.autograd.Function):
         of = at.rows(there)
         u[:half].add_(of[half:]).add_(edge)
         u[half:].add_(of[:half]).add_(edge)
-        s = torch.sigmoid(u, out=of)
-        m = u.mul_(s)
-        ctx.save_for_backward(v, here, there, edge, weights, s, m)
+        m, slope = _silu_and_slope(u, of)
+        ctx.save_for_backward(v, here, there, edge, weights, m, slope)
         ctx.at = at
-        return at.sum((m.view(2, *weights.shape) * weights).flatten(0, 1)).add_(v)
+        total, weighted = v.clone(), torch.empty_like(weights)
+        for atoms, messages in zip(at.index.chunk(2), (m[:half], m[half:]), strict=True):
+            total.index_add_(0, atoms, torch.mul(messages, weights, out=weighted))
+        return total
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Grads:
-        *inputs, s, m = ctx.saved_tensors
+        *inputs, m, slope = ctx.saved_tensors
         if torch.is_grad_enabled():
             return _by_autograd(_plain_exchange, inputs, (ctx.at,), grad)
         at, weights = ctx.at, inputs[-1]
         half = weights.shape[0]
         arrived = at.rows(grad)
         for_weights = (arrived[:half] * m[:half]).addcmul_(arrived[half:], m[half:])
-        inner = _silu_backward(arrived.view(2, *weights.shape).mul_(weights).flatten(0, 1), s, m)
+        arrived.view(2, *weights.shape).mul_(weights)
+        inner = arrived.mul_(slope)
         # Turned about, each message stands at the atom that it came from.
         turned = Segments(at.index, (at.order + half) % (2 * half), at.starts)
         for_edge = inner[:half] + inner[half:]
