@@ -1,7 +1,7 @@
 """Molecules as a reader returns them: flat arrays, checked before anything is built on them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +21,20 @@ class DataError(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
+class Bonds:
+    """Covalent bonds that a dataset knows itself.
+
+    Attributes:
+        pairs: [2, B] atoms of each bond in both directions, counted from 0 within their molecule,
+            the bonds of a molecule side by side.
+        counts: [M] directed bonds of each molecule; they sum to B.
+    """
+
+    pairs: IntArray
+    counts: IntArray
+
+
+@dataclass(frozen=True, eq=False)
 class Molecules:
     """M molecules of N atoms in all, atoms of a molecule side by side.
 
@@ -29,20 +43,30 @@ class Molecules:
         ids: [M] number of each molecule in its dataset.
         n_atoms: [M] atoms of each molecule.
         z: [N] atomic numbers.
-        pos: [N, 3] positions in Å, float32.
+        pos: [N, 3] positions in Å, float32; None where the dataset has no geometries.
         targets: Property name to [M] values in the raw unit of the dataset.
+        forces: Name of an energy among the targets to [N, 3], its negative slope in the raw unit
+            per Å, float32.
+        bonds: None to find them from the positions.
+        parts: Name of a published selection, as `train_01`, to positions in 0..M − 1.
+        groups: [M] molecules of one number are alike (of one scaffold); None where not known.
 
     Raises:
         DataError: Shapes that do not fit together, numbers that are not finite, atomic numbers
-            that no element has, molecules without atoms, or one id twice.
+            that no element has, molecules without atoms, one id twice, or neither positions nor
+            bonds.
     """
 
     name: str
     ids: IntArray
     n_atoms: IntArray
     z: NDArray[np.uint8]
-    pos: NDArray[np.float32]
+    pos: NDArray[np.float32] | None
     targets: Mapping[str, FloatArray]
+    forces: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    bonds: Bonds | None = None
+    parts: Mapping[str, IntArray] = field(default_factory=dict)
+    groups: IntArray | None = None
 
     def __post_init__(self) -> None:
         """Checks every array against the others."""
@@ -71,22 +95,52 @@ class Molecules:
         expected: dict[str, tuple[Array, tuple[int, ...]]] = {
             "ids": (self.ids, (m,)),
             "z": (self.z, (n,)),
-            "pos": (self.pos, (n, 3)),
             **{name: (values, (m,)) for name, values in self.targets.items()},
+            **{f"forces of {name}": (values, (n, 3)) for name, values in self.forces.items()},
         }
+        if self.pos is not None:
+            expected["pos"] = (self.pos, (n, 3))
+        if self.groups is not None:
+            expected["groups"] = (self.groups, (m,))
         for name, (array, shape) in expected.items():
             if array.shape != shape:
                 raise DataError(
                     f"{self.name}: {name} must have the shape {shape} "
                     f"({m} molecules, {n} atoms by n_atoms), but has {array.shape}"
                 )
+        self._check_bonds()
+        for name, positions in self.parts.items():
+            if len(positions) and not 0 <= positions.min() <= positions.max() < m:
+                raise DataError(
+                    f"{self.name}: the part {name} must name molecules 0..{m - 1}, but names "
+                    f"{positions.min()}..{positions.max()}"
+                )
+            if len(np.unique(positions)) < len(positions):
+                raise DataError(f"{self.name}: the part {name} names a molecule twice")
+
+    def _check_bonds(self) -> None:
+        if self.bonds is None:
+            if self.pos is None:
+                raise DataError(f"{self.name}: there must be positions or bonds, but are neither")
+            return
+        pairs, counts = self.bonds.pairs, self.bonds.counts
+        if counts.shape != (len(self),) or pairs.shape != (2, int(counts.sum())):
+            raise DataError(
+                f"{self.name}: bonds must be [2, {counts.sum()}] with one count a molecule, but "
+                f"are {pairs.shape} with counts {counts.shape}"
+            )
+        sizes = np.repeat(self.n_atoms, counts)
+        if len(sizes) and ((pairs < 0) | (pairs >= sizes)).any():
+            raise DataError(f"{self.name}: bonds must join atoms of their own molecule")
 
     def _check_values(self) -> None:
-        numbers: dict[str, Array] = {"pos": self.pos, **self.targets}
-        for name, values in numbers.items():
+        atoms: dict[str, Array] = {f"forces of {name}": f for name, f in self.forces.items()}
+        if self.pos is not None:
+            atoms["pos"] = self.pos
+        for name, values in {**atoms, **self.targets}.items():
             bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
             if len(bad):
-                what = "atom" if name == "pos" else "molecule"
+                what = "atom" if name in atoms else "molecule"
                 raise DataError(
                     f"{self.name}: {name} must be finite, but {len(bad)} of {len(values)} rows "
                     f"are not; the first is {what} {bad[0]} (counted from 0): {values[bad[0]]}"
