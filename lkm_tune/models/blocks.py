@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lkm_tune.graphs import HEAVIEST_ELEMENT
-from lkm_tune.models.fused import Segments, dense, edge_states
+from lkm_tune.models.fused import dense, messages
 
 
 class MLP(nn.Sequential):
@@ -25,6 +25,13 @@ class MLP(nn.Sequential):
             affine = self.affine(step)
             x = dense(x, affine.weight, affine.bias)
         return x
+
+    def before(self, x: Tensor) -> Tensor:
+        """[R, c0] to [R, ck], what the last σ is applied to."""
+        *steps, last = (self.affine(step) for step in range(len(self)))
+        for affine in steps:
+            x = dense(x, affine.weight, affine.bias)
+        return functional.linear(x, last.weight, last.bias)
 
     def affine(self, step: int = 0) -> nn.Linear:
         """The affine map of a step."""
@@ -43,10 +50,27 @@ class EdgeMLP(MLP):
         super().__init__(3 * size, size)
 
     def forward(  # type: ignore[override]
-        self, x: Tensor, e: Tensor, i: Segments, j: Segments, kind: Segments
+        self,
+        x: Tensor,
+        e: Tensor,
+        i: Tensor,
+        j: Tensor,
+        kind: Tensor,
+        weights: Tensor | None = None,
     ) -> Tensor:
-        """States x [N, D], edge features e [K, D]; atoms i, j and row of e for each edge."""
-        return edge_states(*self.of_atoms(x), self.of_edges(e), i, j, kind)
+        """One row for each edge [E, D].
+
+        Args:
+            x: states [N, D].
+            e: edge features [K, D].
+            i: the first atom of each edge, int64 [E].
+            j: the second atom of each edge, int64 [E].
+            kind: the row of e that belongs to each edge, int64 [E].
+            weights: what each row is multiplied by, in rows as those of e [K, D]; None for 1.
+        """
+        edge = self.of_edges(e)
+        weights = torch.ones_like(edge) if weights is None else weights
+        return messages(*self.of_atoms(x), edge, weights, i, j, kind)
 
     def of_atoms(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """A x + b and B x, each [N, D]."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from lkm_tune.graphs import MoleculeBatch, edge_vectors, edges_within, one_hop_pairs, two_hop_pairs
 from lkm_tune.models.bases import BesselRadial, SphericalBessel, kinked_envelope
 from lkm_tune.models.blocks import MLP, EdgeMLP, ElementRows
-from lkm_tune.models.fused import Segments, deliver, exchange
+from lkm_tune.models.fused import deliver, messages
 from lkm_tune.models.output import MoleculeModel
 from lkm_tune.models.settings import check_counts, check_layers, check_lengths, checked_elements
 
@@ -26,17 +26,20 @@ ELEMENTS = (1, 6, 7, 8, 9)
 
 @dataclass(frozen=True, eq=False)
 class GlobalGraph:
-    """Pairs of atoms within the global cutoff, each once.
+    """Directed edges a <- b within the global cutoff, those of a pair side by side.
 
-    All that is known of a pair is its distance, which both directions share: half of the directed
-    edges is enough.
+    All that is known of a pair is its distance, which both directions share.
 
     Attributes:
-        atoms: the first atom of every pair, then the second atom of every pair, int64 [E].
-        features: of the distance [E/2, D].
+        a: int64 [E].
+        b: int64 [E].
+        pair: which pair, whatever the direction, int64 [E].
+        features: of the distance of a pair [E/2, D].
     """
 
-    atoms: Segments
+    a: Tensor
+    b: Tensor
+    pair: Tensor
     features: Tensor
 
 
@@ -50,13 +53,13 @@ class EdgePairs:
         features: of the length of f and the angle between e and f [T, D].
     """
 
-    e: Segments
-    f: Segments
+    e: Tensor
+    f: Tensor
     features: Tensor
 
-    def deliver(self, base: Tensor, messages: Tensor, weights: Tensor) -> Tensor:
-        """base_e + sum_f messages_f * weights_(e,f), base and messages [B, D], weights [T, D]."""
-        return deliver(base, messages, weights, self.e, self.f)
+    def deliver(self, onto: Tensor, sent: Tensor, mlp: MLP) -> Tensor:
+        """onto_e + sum_f sent_f * mlp(features_(e,f)), onto and sent [B, D]."""
+        return deliver(sent, mlp.before(self.features), self.f, self.e, onto)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,16 +75,22 @@ class LocalGraph:
         one_hop: pairs that enter one atom, e = f among them.
     """
 
-    source: Segments
-    target: Segments
-    bond: Segments
+    source: Tensor
+    target: Tensor
+    bond: Tensor
     features: Tensor
     two_hop: EdgePairs
     one_hop: EdgePairs
 
-    def on_bonds(self, values: Tensor, messages: Tensor) -> Tensor:
-        """The row of `values` [B/2, D] of each bond times its messages [B, D]."""
-        return self.bond.rows(values) * messages
+    def arrive(self, onto: Tensor, values: Tensor, sent: Tensor) -> Tensor:
+        """onto_t + the sum over bonds that enter t of values * sent.
+
+        Args:
+            onto: [N, D].
+            values: a row for both directions of a bond [B/2, D].
+            sent: a row for each directed bond [B, D].
+        """
+        return onto.index_add(0, self.target, values.index_select(0, self.bond) * sent)
 
 
 class MultiplexNet(MoleculeModel):
@@ -133,8 +142,14 @@ class MultiplexNet(MoleculeModel):
         edge_index = edges_within(batch, self.cutoff)
         pairs = edge_index[:, edge_index[0] < edge_index[1]]
         _, distance = edge_vectors(batch.pos, pairs)
-        atoms = Segments.of(pairs.flatten(), batch.n_atoms)
-        return GlobalGraph(atoms, mlp(self.rbf_g(distance)))
+        ends = pairs.t()
+        numbers = torch.arange(pairs.shape[1], device=pairs.device)
+        return GlobalGraph(
+            a=ends.flatten(),
+            b=ends.flip(1).flatten(),
+            pair=numbers.repeat_interleave(2),
+            features=mlp(self.rbf_g(distance)),
+        )
 
     def local_graph(
         self, batch: MoleculeBatch, mlp: MLP, two_hop_mlp: MLP, one_hop_mlp: MLP
@@ -152,13 +167,11 @@ class MultiplexNet(MoleculeModel):
         def pairs(e: Tensor, f: Tensor, reverse: bool, mlp: MLP) -> EdgePairs:
             cosine = (unit.index_select(0, e) * unit.index_select(0, f)).sum(dim=-1)
             features = mlp(self.sbf(distance, f, -cosine if reverse else cosine))
-            return EdgePairs(
-                Segments.of(e, bonds.shape[1]), Segments.of(f, bonds.shape[1]), features
-            )
+            return EdgePairs(e, f, features)
 
         return LocalGraph(
-            source=Segments.of(bonds[0], n_atoms),
-            target=Segments.of(bonds[1], n_atoms),
+            source=bonds[0],
+            target=bonds[1],
             bond=bond,
             features=mlp(self.rbf_l(distance.index_select(0, one_way))),
             two_hop=pairs(*two_hop_pairs(bonds, n_atoms), False, two_hop_mlp),
@@ -178,11 +191,13 @@ def spread(
         edge_part: `mlp.of_edges(g)` [E/2, D].
         weights: [E/2, D].
     """
-    return exchange(v, *mlp.of_atoms(v), edge_part, weights, graph.atoms)
+    here_there = mlp.of_atoms(v)
+    return messages(*here_there, edge_part, weights, graph.a, graph.b, graph.pair, onto=v)
 
 
-def _undirected(bonds: Tensor, n_atoms: int) -> tuple[Segments, Tensor]:
-    """Directed bonds [2, B] grouped by bond, and the number of one direction of each bond."""
+def _undirected(bonds: Tensor, n_atoms: int) -> tuple[Tensor, Tensor]:
+    """Which bond each of the directed bonds [2, B] is, and the number of one direction of each."""
     ends, bond = torch.unique(bonds.amin(0) * n_atoms + bonds.amax(0), return_inverse=True)
-    directed = Segments.of(bond, ends.shape[0])
-    return directed, directed.order.index_select(0, directed.starts)
+    numbers = torch.arange(bond.shape[0], device=bond.device)
+    one_way = bond.new_empty(ends.shape[0]).index_copy_(0, bond, numbers)
+    return bond, one_way

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lkm_tune.graphs import MoleculeBatch
 from lkm_tune.models.blocks import MLP, EdgeMLP, Residual
+from lkm_tune.models.fused import deliver
 from lkm_tune.models.multiplex import ELEMENTS, GlobalGraph, LocalGraph, MultiplexNet, spread
 from lkm_tune.models.output import ModelOutput, sum_over_atoms
 
@@ -145,17 +146,14 @@ class LocalLayer(nn.Module):
     def forward(self, h: Tensor, graph: LocalGraph) -> tuple[Tensor, Tensor]:
         """States [N, D] to new states [N, D] and the layer's values [N, P]."""
         m2 = self._bond_messages(self.h_mlp(h), graph)
-        arriving = graph.on_bonds(self.lin_rbf_out(graph.features), m2)
-        w = graph.target.add(torch.zeros_like(h), arriving)
+        w = graph.arrive(torch.zeros_like(h), self.lin_rbf_out(graph.features), m2)
         w = self.mlp(self.res1(w)) + h
         w = self.res3(self.res2(w))
         return w, self.y_W(self.y_mlp(w))
 
     def _bond_messages(self, v: Tensor, graph: LocalGraph) -> Tensor:
         q, ends = graph.features, (graph.target, graph.source, graph.bond)
-        onward = graph.on_bonds(self.lin_rbf1(q), self.mlp_kj(v, q, *ends))
-        angles = self.mlp_sbf1(graph.two_hop.features)
-        m1 = graph.two_hop.deliver(self.mlp_ji_1(v, q, *ends), onward, angles)
-        sideways = graph.on_bonds(self.lin_rbf2(q), self.mlp_jj(m1))
-        angles = self.mlp_sbf2(graph.one_hop.features)
-        return graph.one_hop.deliver(self.mlp_ji_2(m1), sideways, angles)
+        onward = self.mlp_kj(v, q, *ends, weights=self.lin_rbf1(q))
+        m1 = graph.two_hop.deliver(self.mlp_ji_1(v, q, *ends), onward, self.mlp_sbf1)
+        sideways = deliver(self.lin_rbf2(q), self.mlp_jj.before(m1), graph.bond)
+        return graph.one_hop.deliver(self.mlp_ji_2(m1), sideways, self.mlp_sbf2)

@@ -167,9 +167,9 @@ class LocalLayer(Head):
         """States [N, D] to new states [N, D], values [N, P] and scores [N, 1]."""
         q, ends = graph.features, (graph.target, graph.source, graph.bond)
         v = self.mlp_x1(h)
-        onward = graph.on_bonds(self.lin_rbf(q), self.mlp_m_kj(v, q, *ends))
+        onward = self.mlp_m_kj(v, q, *ends, weights=self.lin_rbf(q))
         m = self.mlp_m_ji(v, q, *ends)
         for pairs in (graph.two_hop, graph.one_hop):
-            m = pairs.deliver(m, onward, self.mlp_sbf(pairs.features))
-        v = graph.target.add(v, graph.on_bonds(self.lin_rbf_out(q), m))
+            m = pairs.deliver(m, onward, self.mlp_sbf)
+        v = graph.arrive(v, self.lin_rbf_out(q), m)
         return self.finish(v, h)
