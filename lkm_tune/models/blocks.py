@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lkm_tune.graphs import HEAVIEST_ELEMENT
-from lkm_tune.models.fused import dense, messages
+from lkm_tune.models.fused import deliver, dense, messages
 
 
 class MLP(nn.Sequential):
@@ -19,23 +19,28 @@ class MLP(nn.Sequential):
         """Build the steps sizes[0] -> sizes[1] -> ..."""
         super().__init__(*(nn.Sequential(nn.Linear(p, q), nn.SiLU()) for p, q in pairwise(sizes)))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[R, c0] to [R, ck]."""
-        for step in range(len(self)):
-            affine = self.affine(step)
-            x = dense(x, affine.weight, affine.bias)
-        return x
+    def forward(self, x: Tensor, skip: Tensor | None = None) -> Tensor:
+        """[R, c0] to [R, ck], with `skip` [R, ck] added where it is given."""
+        return dense(x, [(step.weight, step.bias) for step in self.affine], skip)
 
-    def before(self, x: Tensor) -> Tensor:
-        """[R, c0] to [R, ck], what the last σ is applied to."""
-        *steps, last = (self.affine(step) for step in range(len(self)))
-        for affine in steps:
-            x = dense(x, affine.weight, affine.bias)
-        return functional.linear(x, last.weight, last.bias)
+    @property
+    def affine(self) -> list[nn.Linear]:
+        """The affine map of each step."""
+        return [cast(nn.Linear, cast(nn.Sequential, step)[0]) for step in self]
 
-    def affine(self, step: int = 0) -> nn.Linear:
-        """The affine map of a step."""
-        return cast(nn.Linear, cast(nn.Sequential, self[step])[0])
+    def times(
+        self,
+        features: Tensor,
+        x: Tensor,
+        of: Tensor,
+        to: Tensor | None = None,
+        onto: Tensor | None = None,
+    ) -> Tensor:
+        """x_f * MLP(features_t) for each pair t = (e, f), or their sums; see `fused.deliver`."""
+        *steps, last = self.affine
+        if steps:
+            features = dense(features, [(step.weight, step.bias) for step in steps])
+        return deliver(x, functional.linear(features, last.weight), last.bias, of, to, onto)
 
 
 class EdgeMLP(MLP):
@@ -52,35 +57,35 @@ class EdgeMLP(MLP):
     def forward(  # type: ignore[override]
         self,
         x: Tensor,
-        e: Tensor,
+        edges: Tensor,
         i: Tensor,
         j: Tensor,
         kind: Tensor,
-        weights: Tensor | None = None,
+        onto: Tensor | None = None,
     ) -> Tensor:
-        """One row for each edge [E, D].
+        """What this gives for each edge times its weight [E, D], or the sums for each i [N, D].
 
         Args:
             x: states [N, D].
-            e: edge features [K, D].
+            edges: of `of_edges` [K, 2D].
             i: the first atom of each edge, int64 [E].
             j: the second atom of each edge, int64 [E].
-            kind: the row of e that belongs to each edge, int64 [E].
-            weights: what each row is multiplied by, in rows as those of e [K, D]; None for 1.
+            kind: the row of `edges` that belongs to each edge, as for `fused.messages`.
+            onto: what sums are added to [N, D]; None for one row an edge.
         """
-        edge = self.of_edges(e)
-        weights = torch.ones_like(edge) if weights is None else weights
-        return messages(*self.of_atoms(x), edge, weights, i, j, kind)
-
-    def of_atoms(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """A x + b and B x, each [N, D]."""
-        affine = self.affine()
+        (affine,) = self.affine
         a, b, _ = affine.weight.chunk(3, dim=1)
-        return functional.linear(x, a, affine.bias), functional.linear(x, b)
+        bias = functional.pad(affine.bias, (0, len(affine.bias)))
+        return messages(functional.linear(x, torch.cat((a, b)), bias), edges, i, j, kind, onto)
 
-    def of_edges(self, e: Tensor) -> Tensor:
-        """C e [K, D]."""
-        return functional.linear(e, self.affine().weight.chunk(3, dim=1)[2])
+    def of_edges(self, e: Tensor, weight: Tensor | None = None) -> Tensor:
+        """[C e | weights] for edge features e [K, D]: weights `weight` e [K, D], or 1."""
+        (affine,) = self.affine
+        c = affine.weight.chunk(3, dim=1)[2]
+        if weight is None:
+            edge = functional.linear(e, c)
+            return torch.cat((edge, torch.ones_like(edge)), dim=1)
+        return functional.linear(e, torch.cat((c, weight)))
 
 
 class Residual(nn.Module):
@@ -93,7 +98,7 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, D] to [N, D]."""
-        total: Tensor = x + self.mlp(x)
+        total: Tensor = self.mlp(x, skip=x)
         return total
 
 

@@ -26,14 +26,14 @@ OPTIONS = (
     *("-ffp-contract=fast", "-fno-trapping-math", "-ffinite-math-only", "-fno-signed-zeros"),
 )
 
-# Of each function: how many sizes it takes, and how many pointers after them.
-_ARGUMENTS = {
-    "lkm_activate": (1, 2),
-    "lkm_activate_back": (2, 4),
-    "lkm_messages": (2, 9),
-    "lkm_messages_back": (2, 13),
-    "lkm_deliver": (2, 5),
-    "lkm_deliver_back": (2, 7),
+# Of each function: how many pointers it takes, after the numbers of rows and columns.
+_POINTERS = {
+    "lkm_activate": 4,
+    "lkm_activate_back": 4,
+    "lkm_messages": 7,
+    "lkm_messages_back": 9,
+    "lkm_deliver": 6,
+    "lkm_deliver_back": 9,
 }
 
 _logger = logging.getLogger(__name__)
@@ -51,9 +51,9 @@ def kernels() -> ctypes.CDLL | None:
 
 def _load(path: Path) -> ctypes.CDLL:
     library = ctypes.CDLL(str(path))
-    for name, (sizes, pointers) in _ARGUMENTS.items():
+    for name, pointers in _POINTERS.items():
         function = getattr(library, name)
-        function.argtypes = [ctypes.c_size_t] * sizes + [ctypes.c_void_p] * pointers
+        function.argtypes = [ctypes.c_size_t] * 2 + [ctypes.c_void_p] * pointers
         function.restype = None
     return library
 

@@ -138,7 +138,7 @@ class EmbeddingBlock(nn.Module):
             )
         atoms = self.emb(z)
         to, of, on = self.lin.weight.chunk(3, dim=1)
-        edge = functional.linear(dense(rbf, *_affine(self.lin_rbf)), on, self.lin.bias)
+        edge = functional.linear(dense(rbf, [_affine(self.lin_rbf)]), on, self.lin.bias)
         target = functional.linear(atoms, to).index_select(0, edge_index[1])
         source = functional.linear(atoms, of).index_select(0, edge_index[0])
         return functional.silu(target + source + edge)
@@ -167,8 +167,8 @@ class OutputBlock(nn.Module):
         message = self.lin_rbf(rbf) * x
         total = message.new_zeros(n_atoms, message.shape[1]).index_add(0, target, message)
         inner = self.lin_up(total)
-        for lin in self.lins:
-            inner = dense(inner, *_affine(lin))
+        if len(self.lins):
+            inner = dense(inner, [_affine(lin) for lin in self.lins])
         return total, inner, self.lin(inner)
 
 
@@ -207,13 +207,13 @@ class InteractionBlock(nn.Module):
 
     def forward(self, x: Tensor, rbf: Tensor, radial: Tensor, angles: AngularSum) -> Tensor:
         """Edge states [E, D], bases [E, Nr] and [E, Ls, Nr] to edge states [E, D]."""
-        messages = dense(x, *_affine(self.lin_kj)) * self.lin_rbf2(self.lin_rbf1(rbf))
-        messages = dense(messages, *_affine(self.lin_down))
+        messages = dense(x, [_affine(self.lin_kj)]) * self.lin_rbf2(self.lin_rbf1(rbf))
+        messages = dense(messages, [_affine(self.lin_down)])
         gathered = angles(messages, self._embedded(radial))
-        y = dense(x, *_affine(self.lin_ji)) + dense(gathered, *_affine(self.lin_up))
+        y = dense(gathered, [_affine(self.lin_up)], skip=dense(x, [_affine(self.lin_ji)]))
         for layer in self.layers_before_skip:
             y = layer(y)
-        x = dense(y, *_affine(self.lin)) + x
+        x = dense(y, [_affine(self.lin)], skip=x)
         for layer in self.layers_after_skip:
             x = layer(x)
         return x
@@ -235,7 +235,7 @@ class DenseResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[E, D] to [E, D]."""
-        return x + dense(dense(x, *_affine(self.lin1)), *_affine(self.lin2))
+        return dense(x, [_affine(self.lin1), _affine(self.lin2)], skip=x)
 
 
 def _affine(module: nn.Module) -> tuple[Tensor, Tensor | None]:

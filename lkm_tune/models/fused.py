@@ -19,51 +19,56 @@ from torch.nn import functional
 
 from lkm_tune.models.compiled import kernels
 
+Affine = tuple[Tensor, Tensor | None]
 Grads = tuple[Tensor | None, ...]
 
 
-def dense(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """σ(x W^T + b): [R, P] to [R, Q]."""
-    return _apply(_Dense, _plain_dense, (x, weight, bias), ())
+def dense(x: Tensor, affine: Sequence[Affine], skip: Tensor | None = None) -> Tensor:
+    """σ(.. σ(x W_1^T + b_1) .. W_k^T + b_k) + skip, from [R, P] to [R, Q].
+
+    Args:
+        x: [R, P].
+        affine: the weight W_i and bias b_i of each step.
+        skip: what is added to the result [R, Q].
+    """
+    parameters = [tensor for step in affine for tensor in step]
+    return _apply(_Dense, _plain_dense, (x, skip, *parameters), ())
 
 
 def messages(
-    here: Tensor,
-    there: Tensor,
-    edge: Tensor,
-    weights: Tensor,
-    at: Tensor,
-    of: Tensor,
-    kind: Tensor,
-    onto: Tensor | None = None,
+    atoms: Tensor, edges: Tensor, at: Tensor, of: Tensor, kind: Tensor, onto: Tensor | None = None
 ) -> Tensor:
-    """σ(here_i + there_j + edge_k) * weights_k for each edge, i = at, j = of, k = kind.
+    """σ(here_i + there_j + edge_k) * weight_k for each edge, i = at, j = of, k = kind.
 
     Args:
-        here: [N, D].
-        there: [N, D].
-        edge: [K, D].
-        weights: [K, D].
+        atoms: [here | there], [N, 2D].
+        edges: [edge | weight], [K, 2D].
         at: the atom of each edge, int64 [E].
         of: the other atom of each edge, int64 [E].
-        kind: the row of `edge` and `weights` that belongs to each edge, int64 [E].
+        kind: the row of `edges` that belongs to each edge, rising from 0 to K - 1 without a gap,
+            int64 [E].
         onto: what the messages of each atom's edges are added to [N, D].
 
     Returns:
         The messages [E, D], or their sums with `onto` [N, D].
     """
-    tensors = (here, there, edge, weights, onto)
-    return _apply(_Messages, _plain_messages, tensors, (at, of, kind))
+    return _apply(_Messages, _plain_messages, (atoms, edges, onto), (at, of, kind))
 
 
 def deliver(
-    x: Tensor, u: Tensor, of: Tensor, to: Tensor | None = None, onto: Tensor | None = None
+    x: Tensor,
+    u: Tensor,
+    bias: Tensor,
+    of: Tensor,
+    to: Tensor | None = None,
+    onto: Tensor | None = None,
 ) -> Tensor:
-    """x_f * σ(u_t) for each pair t = (e, f), e = to, f = of.
+    """x_f * σ(u_t + bias) for each pair t = (e, f), e = to, f = of.
 
     Args:
         x: [F, D].
         u: [T, D].
+        bias: [D].
         of: f of each pair, int64 [T].
         to: e of each pair, int64 [T]; with `onto`.
         onto: what the results of each e are added to [B, D].
@@ -71,26 +76,28 @@ def deliver(
     Returns:
         The products [T, D], or their sums with `onto` [B, D].
     """
-    return _apply(_Deliver, _plain_deliver, (x, u, onto), (of, to))
+    return _apply(_Deliver, _plain_deliver, (x, u, bias, onto), (of, to))
 
 
-def _plain_dense(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    return functional.silu(functional.linear(x, weight, bias))
+def _plain_dense(x: Tensor, skip: Tensor | None, *parameters: Tensor) -> Tensor:
+    for weight, bias in zip(parameters[::2], parameters[1::2], strict=True):
+        x = functional.silu(functional.linear(x, weight, bias))
+    return x if skip is None else x + skip
 
 
 def _plain_messages(
-    here: Tensor, there: Tensor, edge: Tensor, weights: Tensor, onto: Tensor | None,
-    at: Tensor, of: Tensor, kind: Tensor,
-) -> Tensor:  # fmt: skip
+    atoms: Tensor, edges: Tensor, onto: Tensor | None, at: Tensor, of: Tensor, kind: Tensor
+) -> Tensor:
+    (here, there), (edge, weight) = atoms.chunk(2, dim=1), edges.chunk(2, dim=1)
     u = here.index_select(0, at) + there.index_select(0, of) + edge.index_select(0, kind)
-    sent = functional.silu(u) * weights.index_select(0, kind)
+    sent = functional.silu(u) * weight.index_select(0, kind)
     return sent if onto is None else onto.index_add(0, at, sent)
 
 
 def _plain_deliver(
-    x: Tensor, u: Tensor, onto: Tensor | None, of: Tensor, to: Tensor | None
+    x: Tensor, u: Tensor, bias: Tensor, onto: Tensor | None, of: Tensor, to: Tensor | None
 ) -> Tensor:
-    sent = x.index_select(0, of) * functional.silu(u)
+    sent = x.index_select(0, of) * functional.silu(u + bias)
     return sent if onto is None or to is None else onto.index_add(0, to, sent)
 
 
@@ -136,93 +143,107 @@ def _whole(*tensors: Tensor) -> list[Tensor]:
     return [tensor.contiguous() for tensor in tensors]
 
 
-def _base(onto: Tensor | None, rows: int, like: Tensor) -> Tensor:
+def _base(onto: Tensor | None, rows: int, size: int, like: Tensor) -> Tensor:
     """What sums are added to, in memory of its own."""
     if onto is None:
-        return like.new_zeros(rows, like.shape[1])
+        return like.new_zeros(rows, size)
     return onto.clone(memory_format=torch.contiguous_format)
 
 
 class _Dense(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, library: ctypes.CDLL, x: Tensor, weight: Tensor, bias: Tensor | None
+        ctx: Any, library: ctypes.CDLL, x: Tensor, skip: Tensor | None, *parameters: Tensor
     ) -> Tensor:
-        u = functional.linear(x, weight, bias)
-        m = torch.empty_like(u)
-        library.lkm_activate(u.numel(), *_at(u, m))
-        slope = u  # that is what the kernel leaves there
+        states, slopes = [x], []
+        weights, biases = parameters[::2], parameters[1::2]
+        skip = None if skip is None else skip.contiguous()
+        for step, (weight, bias) in enumerate(zip(weights, biases, strict=True), start=1):
+            u = states[-1] @ weight.t()
+            m = torch.empty_like(u)
+            library.lkm_activate(*u.shape, *_at(u, bias, skip if step == len(weights) else None, m))
+            slopes.append(u)  # what the kernel leaves there
+            states.append(m)
         ctx.library = library
-        ctx.save_for_backward(x, weight, bias, slope)
-        return m
+        ctx.save_for_backward(*states[:-1], *slopes, *parameters)
+        return states[-1]
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Grads:
-        x, weight, bias, slope = ctx.saved_tensors
+        steps = len(ctx.saved_tensors) // 4
+        states, slopes = ctx.saved_tensors[:steps], ctx.saved_tensors[steps : 2 * steps]
+        parameters = ctx.saved_tensors[2 * steps :]
+        for_skip = grad if ctx.needs_input_grad[2] else None
         if torch.is_grad_enabled():
-            return _by_autograd(_plain_dense, (x, weight, bias), (), grad)
-        _, for_x, for_weight, for_bias = ctx.needs_input_grad
-        grad, inner = grad.contiguous(), torch.empty_like(slope)
-        total = slope.new_zeros(slope.shape[1])
-        ctx.library.lkm_activate_back(*slope.shape, *_at(grad, slope, inner, total))
-        return (
-            None,
-            inner @ weight if for_x else None,
-            inner.t() @ x if for_weight else None,
-            total if for_bias else None,
-        )
+            tensors = (states[0], None, *parameters)
+            _, for_x, _, *grads = _by_autograd(_plain_dense, tensors, (), grad)
+            return (None, for_x, for_skip, *grads)
+        grads = []
+        for step in reversed(range(steps)):
+            weight, slope = parameters[2 * step], slopes[step]
+            grad, inner = grad.contiguous(), torch.empty_like(slope)
+            for_bias = slope.new_zeros(slope.shape[1])
+            ctx.library.lkm_activate_back(*slope.shape, *_at(slope, grad, inner, for_bias))
+            bias = parameters[2 * step + 1]
+            grads += [None if bias is None else for_bias, inner.t() @ states[step]]
+            grad = inner @ weight if step or ctx.needs_input_grad[1] else None
+        return (None, grad, for_skip, *reversed(grads))
 
 
 class _Messages(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, library: ctypes.CDLL,
-        here: Tensor, there: Tensor, edge: Tensor, weights: Tensor, onto: Tensor | None,
+        ctx: Any, library: ctypes.CDLL, atoms: Tensor, edges: Tensor, onto: Tensor | None,
         *indices: Tensor,
     ) -> Tensor:  # fmt: skip
-        inputs, indices = _whole(here, there, edge, weights), tuple(_whole(*indices))
-        edges, to = indices[0].shape[0], None if onto is None else indices[0]
-        total = _base(onto, edges, edge)
-        library.lkm_messages(edges, total.shape[1], *_at(to, *indices, *inputs, total))
+        atoms, edges, *indices = _whole(atoms, edges, *indices)
+        count, to = indices[0].shape[0], None if onto is None else indices[0]
+        total = _base(onto, count, edges.shape[1] // 2, edges)
+        library.lkm_messages(count, total.shape[1], *_at(to, *indices, atoms, edges, total))
         ctx.library, ctx.to, ctx.indices = library, to, indices
-        ctx.save_for_backward(*inputs)
+        ctx.save_for_backward(atoms, edges)
         return total
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Grads:
-        inputs, to, indices = ctx.saved_tensors, ctx.to, ctx.indices
+        (atoms, edges), to, indices = ctx.saved_tensors, ctx.to, ctx.indices
         for_onto = None if to is None else grad
         if torch.is_grad_enabled():
-            onto = None if to is None else torch.zeros_like(grad)
-            first, *grads = _by_autograd(_plain_messages, (*inputs, onto), indices, grad)[:5]
-            return (first, *grads, for_onto, None, None, None)
-        grad, grads = grad.contiguous(), [torch.zeros_like(tensor) for tensor in inputs]
-        pointers = _at(to, *indices, *inputs, grad, *grads)
+            tensors = (atoms, edges, None if to is None else torch.zeros_like(grad))
+            found = _by_autograd(_plain_messages, tensors, indices, grad)
+            return (*found[:3], for_onto, None, None, None)
+        grad, for_atoms = grad.contiguous(), torch.zeros_like(atoms)
+        for_edges = torch.empty_like(edges)
+        pointers = _at(to, *indices, atoms, edges, grad, for_atoms, for_edges)
         ctx.library.lkm_messages_back(indices[0].shape[0], grad.shape[1], *pointers)
-        return (None, *grads, for_onto, None, None, None)
+        return (None, for_atoms, for_edges, for_onto, None, None, None)
 
 
 class _Deliver(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, library: ctypes.CDLL, x: Tensor, u: Tensor, onto: Tensor | None,
+        ctx: Any, library: ctypes.CDLL, x: Tensor, u: Tensor, bias: Tensor, onto: Tensor | None,
         of: Tensor, to: Tensor | None,
     ) -> Tensor:  # fmt: skip
-        (x, u, of), to = _whole(x, u, of), None if to is None else to.contiguous()
-        total = _base(onto, u.shape[0], u)
-        library.lkm_deliver(*u.shape, *_at(to, of, x, u, total))
+        x, u, bias, of = _whole(x, u, bias, of)
+        to = None if to is None else to.contiguous()
+        total = _base(onto, *u.shape, u)
+        library.lkm_deliver(*u.shape, *_at(to, of, x, u, bias, total))
         ctx.library, ctx.of, ctx.to = library, of, to
-        ctx.save_for_backward(x, u)
+        ctx.save_for_backward(x, u, bias)
         return total
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Grads:
-        (x, u), of, to = ctx.saved_tensors, ctx.of, ctx.to
+        inputs, of, to = ctx.saved_tensors, ctx.of, ctx.to
         for_onto = None if to is None else grad
         if torch.is_grad_enabled():
-            onto = None if to is None else torch.zeros_like(grad)
-            _, for_x, for_u, *_ = _by_autograd(_plain_deliver, (x, u, onto), (of, to), grad)
-            return (None, for_x, for_u, for_onto, None, None)
-        grad, for_x, for_u = grad.contiguous(), torch.zeros_like(x), torch.empty_like(u)
-        ctx.library.lkm_deliver_back(*u.shape, *_at(to, of, x, u, grad, for_x, for_u))
-        return (None, for_x, for_u, for_onto, None, None)
+            tensors = (*inputs, None if to is None else torch.zeros_like(grad))
+            found = _by_autograd(_plain_deliver, tensors, (of, to), grad)
+            return (*found[:4], for_onto, None, None)
+        x, u, bias = inputs
+        grad, for_x = grad.contiguous(), torch.zeros_like(x)
+        for_u, for_bias = torch.empty_like(u), torch.zeros_like(bias)
+        pointers = _at(to, of, *inputs, grad, for_x, for_u, for_bias)
+        ctx.library.lkm_deliver_back(*u.shape, *pointers)
+        return (None, for_x, for_u, for_bias, for_onto, None, None)

@@ -2,8 +2,8 @@
  *
  * Matrices are of float, row by row, with d columns; indices count rows. With
  * s(u) = 1 / (1 + exp(-u)), the activation is m(u) = u s and its slope m'(u) = s + m (1 - s).
- * Sums run in the order of the edges, so that results are the same every time. Nothing is saved
- * for the way back: the exponential is cheaper than a row fetched from memory.
+ * Sums run in the order of the edges, so that results are the same every time. Messages
+ * save nothing for the way back: an exponential is cheaper than a row fetched from memory.
  *
  * The results of a loop never overlap what it reads, which `omp simd` tells the compiler.
  */
@@ -38,99 +38,110 @@ static inline float slope(float s, float m)
     return s + m * (1.0f - s);
 }
 
-/* out = m(u), and u becomes m'(u). */
-void lkm_activate(size_t count, float *u, float *out)
+/* out = m(u + bias) + skip, either of them left out where it is NULL; u becomes m'(u + bias). */
+void lkm_activate(size_t rows, size_t d, float *u, const float *bias, const float *skip, float *out)
 {
+    for (size_t row = 0; row < rows; row++, u += d, out += d) {
+        const float *more = skip ? skip + row * d : NULL;
 #pragma omp simd
-    for (size_t k = 0; k < count; k++) {
-        float s = sigmoid(u[k]), m = u[k] * s;
-        out[k] = m;
-        u[k] = slope(s, m);
+        for (size_t k = 0; k < d; k++) {
+            float v = bias ? u[k] + bias[k] : u[k];
+            float s = sigmoid(v), m = v * s;
+            out[k] = more ? m + more[k] : m;
+            u[k] = slope(s, m);
+        }
     }
 }
 
-/* inner = grad * slope, and bias = the sum of its rows. */
-void lkm_activate_back(size_t rows, size_t d, const float *grad,
-                       const float *slopes, float *inner, float *bias)
+/* inner = grad * slopes, whose rows are added to for_bias. */
+void lkm_activate_back(size_t rows, size_t d, const float *slopes, const float *grad, float *inner,
+                       float *for_bias)
 {
-    for (size_t row = 0; row < rows; row++, grad += d, slopes += d, inner += d)
+    for (size_t row = 0; row < rows; row++, grad += d, slopes += d, inner += d) {
 #pragma omp simd
         for (size_t k = 0; k < d; k++) {
             inner[k] = grad[k] * slopes[k];
-            bias[k] += inner[k];
+            for_bias[k] += inner[k];
         }
+    }
 }
 
-/* out[to] += m(here[at] + there[of] + edge[kind]) * weights[kind] for every edge. Without `to`,
- * each edge has a row of its own. */
-void lkm_messages(size_t edges, size_t d, const int64_t *to, const int64_t *at, const int64_t *of,
-                  const int64_t *kind, const float *here, const float *there, const float *edge,
-                  const float *weights, float *out)
+/* The rows of `atoms` are [here | there], those of `edges` [edge | weight], 2 d columns. For edges
+ * in both directions or one, those that share a row of `edges` side by side:
+ * out[to] += m(here[at] + there[of] + edge[kind]) * weight[kind]. Without `to`, each edge has a
+ * row of its own. */
+void lkm_messages(size_t count, size_t d, const int64_t *to, const int64_t *at, const int64_t *of,
+                  const int64_t *kind, const float *atoms, const float *edges, float *out)
 {
-    for (size_t e = 0; e < edges; e++) {
-        const float *a = here + at[e] * d, *b = there + of[e] * d;
-        const float *c = edge + kind[e] * d, *w = weights + kind[e] * d;
+    for (size_t e = 0; e < count; e++) {
+        const float *here = atoms + at[e] * 2 * d, *there = atoms + of[e] * 2 * d + d;
+        const float *edge = edges + kind[e] * 2 * d, *weight = edge + d;
         float *sum = out + (to ? (size_t)to[e] : e) * d;
 #pragma omp simd
         for (size_t k = 0; k < d; k++) {
-            float u = a[k] + b[k] + c[k];
-            sum[k] += u * sigmoid(u) * w[k];
+            float u = here[k] + there[k] + edge[k];
+            sum[k] += u * sigmoid(u) * weight[k];
         }
     }
 }
 
-/* With g = grad[to] and u as above: m'(u) g weights[kind] is added to the gradients of here[at],
- * there[of] and edge[kind], and m(u) g to that of weights[kind]. */
-void lkm_messages_back(size_t edges, size_t d, const int64_t *to, const int64_t *at,
-                       const int64_t *of, const int64_t *kind, const float *here,
-                       const float *there, const float *edge, const float *weights,
-                       const float *grad, float *for_here, float *for_there, float *for_edge,
-                       float *for_weights)
+/* With g = grad[to] and u as above: m'(u) g weight[kind] is added to the gradients of here[at],
+ * there[of] and edge[kind], and m(u) g to that of weight[kind]. */
+void lkm_messages_back(size_t count, size_t d, const int64_t *to, const int64_t *at,
+                       const int64_t *of, const int64_t *kind, const float *atoms,
+                       const float *edges, const float *grad, float *for_atoms, float *for_edges)
 {
-    for (size_t e = 0; e < edges; e++) {
-        const float *a = here + at[e] * d, *b = there + of[e] * d;
-        const float *c = edge + kind[e] * d, *w = weights + kind[e] * d;
+    for (size_t e = 0; e < count; e++) {
+        const float *here = atoms + at[e] * 2 * d, *there = atoms + of[e] * 2 * d + d;
+        const float *edge = edges + kind[e] * 2 * d, *weight = edge + d;
         const float *g = grad + (to ? (size_t)to[e] : e) * d;
-        float *for_a = for_here + at[e] * d, *for_b = for_there + of[e] * d;
-        float *for_c = for_edge + kind[e] * d, *for_w = for_weights + kind[e] * d;
+        float *for_here = for_atoms + at[e] * 2 * d, *for_there = for_atoms + of[e] * 2 * d + d;
+        float *for_edge = for_edges + kind[e] * 2 * d, *for_weight = for_edge + d;
+        if (e == 0 || kind[e] != kind[e - 1])
+            memset(for_edge, 0, 2 * d * sizeof *for_edge);
 #pragma omp simd
         for (size_t k = 0; k < d; k++) {
-            float u = a[k] + b[k] + c[k];
+            float u = here[k] + there[k] + edge[k];
             float s = sigmoid(u), m = u * s;
-            float inner = g[k] * w[k] * slope(s, m);
-            for_a[k] += inner;
-            for_b[k] += inner;
-            for_c[k] += inner;
-            for_w[k] += g[k] * m;
+            float inner = g[k] * weight[k] * slope(s, m);
+            for_here[k] += inner;
+            for_there[k] += inner;
+            for_edge[k] += inner;
+            for_weight[k] += g[k] * m;
         }
     }
 }
 
-/* out[to] += x[of] * m(u) for every row of u. Without `to`, each has a row of its own. */
+/* out[to] += x[of] * m(u + bias) for every row of u. Without `to`, each has a row of its own. */
 void lkm_deliver(size_t rows, size_t d, const int64_t *to, const int64_t *of, const float *x,
-                 const float *u, float *out)
+                 const float *u, const float *bias, float *out)
 {
     for (size_t row = 0; row < rows; row++, u += d) {
         const float *from = x + of[row] * d;
         float *sum = out + (to ? (size_t)to[row] : row) * d;
 #pragma omp simd
-        for (size_t k = 0; k < d; k++)
-            sum[k] += from[k] * u[k] * sigmoid(u[k]);
+        for (size_t k = 0; k < d; k++) {
+            float v = u[k] + bias[k];
+            sum[k] += from[k] * v * sigmoid(v);
+        }
     }
 }
 
-/* With g = grad[to]: the gradient of u is g x[of] m'(u), and g m(u) is added to that of x[of]. */
+/* With g = grad[to] and v = u + bias: the gradient of u is g x[of] m'(v), whose rows are added to
+ * that of the bias, and g m(v) is added to the gradient of x[of]. */
 void lkm_deliver_back(size_t rows, size_t d, const int64_t *to, const int64_t *of, const float *x,
-                      const float *u, const float *grad, float *for_x, float *for_u)
+                      const float *u, const float *bias, const float *grad, float *for_x,
+                      float *for_u, float *for_bias)
 {
     for (size_t row = 0; row < rows; row++, u += d, for_u += d) {
         const float *from = x + of[row] * d, *g = grad + (to ? (size_t)to[row] : row) * d;
         float *for_from = for_x + of[row] * d;
 #pragma omp simd
         for (size_t k = 0; k < d; k++) {
-            float s = sigmoid(u[k]), m = u[k] * s;
+            float v = u[k] + bias[k], s = sigmoid(v), m = v * s;
             for_from[k] += g[k] * m;
             for_u[k] = g[k] * from[k] * slope(s, m);
+            for_bias[k] += for_u[k];
         }
     }
 }

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from lkm_tune.graphs import MoleculeBatch, edge_vectors, edges_within, one_hop_pairs, two_hop_pairs
 from lkm_tune.models.bases import BesselRadial, SphericalBessel, kinked_envelope
 from lkm_tune.models.blocks import MLP, EdgeMLP, ElementRows
-from lkm_tune.models.fused import deliver, messages
 from lkm_tune.models.output import MoleculeModel
 from lkm_tune.models.settings import check_counts, check_layers, check_lengths, checked_elements
 
@@ -42,6 +41,11 @@ class GlobalGraph:
     pair: Tensor
     features: Tensor
 
+    def spread(self, v: Tensor, mlp: EdgeMLP, edges: Tensor) -> Tensor:
+        """v_a + sum_b w_ab * mlp([v_a | v_b | g_ab]), v [N, D], `edges` of `mlp.of_edges`."""
+        total: Tensor = mlp(v, edges, self.a, self.b, self.pair, onto=v)
+        return total
+
 
 @dataclass(frozen=True, eq=False)
 class EdgePairs:
@@ -59,7 +63,7 @@ class EdgePairs:
 
     def deliver(self, onto: Tensor, sent: Tensor, mlp: MLP) -> Tensor:
         """onto_e + sum_f sent_f * mlp(features_(e,f)), onto and sent [B, D]."""
-        return deliver(sent, mlp.before(self.features), self.f, self.e, onto)
+        return mlp.times(self.features, sent, self.f, self.e, onto)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +85,12 @@ class LocalGraph:
     features: Tensor
     two_hop: EdgePairs
     one_hop: EdgePairs
+
+    def along(self, v: Tensor, mlp: EdgeMLP, weight: Tensor | None = None) -> Tensor:
+        """mlp([v_t | v_s | q]) for each bond, times `weight` q where that is given [B, D]."""
+        edges = mlp.of_edges(self.features, weight)
+        sent: Tensor = mlp(v, edges, self.target, self.source, self.bond)
+        return sent
 
     def arrive(self, onto: Tensor, values: Tensor, sent: Tensor) -> Tensor:
         """onto_t + the sum over bonds that enter t of values * sent.
@@ -159,10 +169,10 @@ class MultiplexNet(MoleculeModel):
         The angle of a pair is that between r_t - r_s of e and r_t - r_s of f (two-hop) or the
         reverse of f (one-hop); the length is that of f.
         """
-        bonds, n_atoms = batch.bond_index, batch.n_atoms
+        n_atoms = batch.n_atoms
+        bonds, bond, one_way = _by_bond(batch.bond_index, n_atoms)
         vector, distance = edge_vectors(batch.pos, bonds)
         unit = vector / distance.unsqueeze(-1)
-        bond, one_way = _undirected(bonds, n_atoms)
 
         def pairs(e: Tensor, f: Tensor, reverse: bool, mlp: MLP) -> EdgePairs:
             cosine = (unit.index_select(0, e) * unit.index_select(0, f)).sum(dim=-1)
@@ -179,25 +189,13 @@ class MultiplexNet(MoleculeModel):
         )
 
 
-def spread(
-    v: Tensor, graph: GlobalGraph, mlp: EdgeMLP, edge_part: Tensor, weights: Tensor
-) -> Tensor:
-    """v_a + sum_b weights_ab * mlp([v_a | v_b | g_ab]) over the global neighbours b of a.
+def _by_bond(bonds: Tensor, n_atoms: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Directed bonds in an order that puts both directions of each side by side.
 
-    Args:
-        v: states [N, D].
-        graph: the pairs ab.
-        mlp: the message network.
-        edge_part: `mlp.of_edges(g)` [E/2, D].
-        weights: [E/2, D].
+    Returns:
+        The bonds in that order [2, B], which bond each is [B], and one direction of each [B/2].
     """
-    here_there = mlp.of_atoms(v)
-    return messages(*here_there, edge_part, weights, graph.a, graph.b, graph.pair, onto=v)
-
-
-def _undirected(bonds: Tensor, n_atoms: int) -> tuple[Tensor, Tensor]:
-    """Which bond each of the directed bonds [2, B] is, and the number of one direction of each."""
-    ends, bond = torch.unique(bonds.amin(0) * n_atoms + bonds.amax(0), return_inverse=True)
-    numbers = torch.arange(bond.shape[0], device=bond.device)
-    one_way = bond.new_empty(ends.shape[0]).index_copy_(0, bond, numbers)
-    return bond, one_way
+    key = bonds.amin(0) * n_atoms + bonds.amax(0)
+    key, order = torch.sort(key, stable=True)
+    _, bond, count = torch.unique_consecutive(key, return_inverse=True, return_counts=True)
+    return bonds.index_select(1, order), bond, count.cumsum(0) - count

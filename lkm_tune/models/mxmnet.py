@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from lkm_tune.graphs import MoleculeBatch
 from lkm_tune.models.blocks import MLP, EdgeMLP, Residual
-from lkm_tune.models.fused import deliver
-from lkm_tune.models.multiplex import ELEMENTS, GlobalGraph, LocalGraph, MultiplexNet, spread
+from lkm_tune.models.multiplex import ELEMENTS, GlobalGraph, LocalGraph, MultiplexNet
 from lkm_tune.models.output import ModelOutput, sum_over_atoms
 
 
@@ -112,12 +111,11 @@ class GlobalLayer(nn.Module):
 
     def forward(self, h: Tensor, graph: GlobalGraph) -> Tensor:
         """States [N, D] to states [N, D]."""
-        edge_part = self.x_edge_mlp.of_edges(graph.features)
-        weights = self.linear(graph.features)
-        v = spread(self.h_mlp(h), graph, self.x_edge_mlp, edge_part, weights)
-        v = self.mlp(self.res1(v)) + h
+        edges = self.x_edge_mlp.of_edges(graph.features, self.linear.weight)
+        v = graph.spread(self.h_mlp(h), self.x_edge_mlp, edges)
+        v = self.mlp(self.res1(v), skip=h)
         v = self.res3(self.res2(v))
-        return spread(v, graph, self.x_edge_mlp, edge_part, weights)
+        return graph.spread(v, self.x_edge_mlp, edges)
 
 
 class LocalLayer(nn.Module):
@@ -147,13 +145,12 @@ class LocalLayer(nn.Module):
         """States [N, D] to new states [N, D] and the layer's values [N, P]."""
         m2 = self._bond_messages(self.h_mlp(h), graph)
         w = graph.arrive(torch.zeros_like(h), self.lin_rbf_out(graph.features), m2)
-        w = self.mlp(self.res1(w)) + h
+        w = self.mlp(self.res1(w), skip=h)
         w = self.res3(self.res2(w))
         return w, self.y_W(self.y_mlp(w))
 
     def _bond_messages(self, v: Tensor, graph: LocalGraph) -> Tensor:
-        q, ends = graph.features, (graph.target, graph.source, graph.bond)
-        onward = self.mlp_kj(v, q, *ends, weights=self.lin_rbf1(q))
-        m1 = graph.two_hop.deliver(self.mlp_ji_1(v, q, *ends), onward, self.mlp_sbf1)
-        sideways = deliver(self.lin_rbf2(q), self.mlp_jj.before(m1), graph.bond)
+        onward = graph.along(v, self.mlp_kj, self.lin_rbf1.weight)
+        m1 = graph.two_hop.deliver(graph.along(v, self.mlp_ji_1), onward, self.mlp_sbf1)
+        sideways = self.mlp_jj.times(m1, self.lin_rbf2(graph.features), graph.bond)
         return graph.one_hop.deliver(self.mlp_ji_2(m1), sideways, self.mlp_sbf2)
