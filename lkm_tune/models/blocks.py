@@ -33,14 +33,16 @@ class MLP(nn.Sequential):
         features: Tensor,
         x: Tensor,
         of: Tensor,
+        kind: Tensor,
         to: Tensor | None = None,
         onto: Tensor | None = None,
     ) -> Tensor:
-        """x_f * MLP(features_t) for each pair t = (e, f), or their sums; see `fused.deliver`."""
+        """x_f * MLP(features_k) for each pair, or their sums: `fused.deliver` says the rest."""
         *steps, last = self.affine
         if steps:
             features = dense(features, [(step.weight, step.bias) for step in steps])
-        return deliver(x, functional.linear(features, last.weight), last.bias, of, to, onto)
+        u = functional.linear(features, last.weight)
+        return deliver(x, u, last.bias, of, kind, to, onto)
 
 
 class EdgeMLP(MLP):

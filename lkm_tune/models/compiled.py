@@ -32,8 +32,8 @@ _POINTERS = {
     "lkm_activate_back": 4,
     "lkm_messages": 7,
     "lkm_messages_back": 9,
-    "lkm_deliver": 6,
-    "lkm_deliver_back": 9,
+    "lkm_deliver": 7,
+    "lkm_deliver_back": 10,
 }
 
 _logger = logging.getLogger(__name__)

@@ -60,23 +60,26 @@ def deliver(
     u: Tensor,
     bias: Tensor,
     of: Tensor,
+    kind: Tensor,
     to: Tensor | None = None,
     onto: Tensor | None = None,
 ) -> Tensor:
-    """x_f * σ(u_t + bias) for each pair t = (e, f), e = to, f = of.
+    """x_f * σ(u_k + bias) for each pair (e, f), e = to, f = of, k = kind.
 
     Args:
         x: [F, D].
-        u: [T, D].
+        u: [K, D].
         bias: [D].
         of: f of each pair, int64 [T].
+        kind: the row of `u` that belongs to each pair, rising from 0 to K - 1 without a gap,
+            int64 [T].
         to: e of each pair, int64 [T]; with `onto`.
         onto: what the results of each e are added to [B, D].
 
     Returns:
         The products [T, D], or their sums with `onto` [B, D].
     """
-    return _apply(_Deliver, _plain_deliver, (x, u, bias, onto), (of, to))
+    return _apply(_Deliver, _plain_deliver, (x, u, bias, onto), (of, kind, to))
 
 
 def _plain_dense(x: Tensor, skip: Tensor | None, *parameters: Tensor) -> Tensor:
@@ -95,9 +98,10 @@ def _plain_messages(
 
 
 def _plain_deliver(
-    x: Tensor, u: Tensor, bias: Tensor, onto: Tensor | None, of: Tensor, to: Tensor | None
-) -> Tensor:
-    sent = x.index_select(0, of) * functional.silu(u + bias)
+    x: Tensor, u: Tensor, bias: Tensor, onto: Tensor | None,
+    of: Tensor, kind: Tensor, to: Tensor | None,
+) -> Tensor:  # fmt: skip
+    sent = x.index_select(0, of) * functional.silu(u + bias).index_select(0, kind)
     return sent if onto is None or to is None else onto.index_add(0, to, sent)
 
 
@@ -178,25 +182,27 @@ class _Dense(torch.autograd.Function):
             tensors = (states[0], None, *parameters)
             _, for_x, _, *grads = _by_autograd(_plain_dense, tensors, (), grad)
             return (None, for_x, for_skip, *grads)
-        grads = []
+        grads, inward = [], grad
         for step in reversed(range(steps)):
             weight, slope = parameters[2 * step], slopes[step]
-            grad, inner = grad.contiguous(), torch.empty_like(slope)
+            inward, inner = inward.contiguous(), torch.empty_like(slope)
             for_bias = slope.new_zeros(slope.shape[1])
-            ctx.library.lkm_activate_back(*slope.shape, *_at(slope, grad, inner, for_bias))
+            ctx.library.lkm_activate_back(*slope.shape, *_at(slope, inward, inner, for_bias))
             bias = parameters[2 * step + 1]
             grads += [None if bias is None else for_bias, inner.t() @ states[step]]
-            grad = inner @ weight if step or ctx.needs_input_grad[1] else None
-        return (None, grad, for_skip, *reversed(grads))
+            if step or ctx.needs_input_grad[1]:
+                inward = inner @ weight
+        for_x = inward if ctx.needs_input_grad[1] else None
+        return (None, for_x, for_skip, *reversed(grads))
 
 
 class _Messages(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, library: ctypes.CDLL, atoms: Tensor, edges: Tensor, onto: Tensor | None,
-        *indices: Tensor,
+        *index: Tensor,
     ) -> Tensor:  # fmt: skip
-        atoms, edges, *indices = _whole(atoms, edges, *indices)
+        atoms, edges, *indices = _whole(atoms, edges, *index)
         count, to = indices[0].shape[0], None if onto is None else indices[0]
         total = _base(onto, count, edges.shape[1] // 2, edges)
         library.lkm_messages(count, total.shape[1], *_at(to, *indices, atoms, edges, total))
@@ -223,27 +229,28 @@ class _Deliver(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, library: ctypes.CDLL, x: Tensor, u: Tensor, bias: Tensor, onto: Tensor | None,
-        of: Tensor, to: Tensor | None,
+        of: Tensor, kind: Tensor, to: Tensor | None,
     ) -> Tensor:  # fmt: skip
-        x, u, bias, of = _whole(x, u, bias, of)
-        to = None if to is None else to.contiguous()
-        total = _base(onto, *u.shape, u)
-        library.lkm_deliver(*u.shape, *_at(to, of, x, u, bias, total))
-        ctx.library, ctx.of, ctx.to = library, of, to
-        ctx.save_for_backward(x, u, bias)
+        *inputs, of, kind = _whole(x, u, bias, of, kind)
+        to = None if onto is None or to is None else to.contiguous()
+        count, size = of.shape[0], u.shape[1]
+        total = _base(onto, count, size, u)
+        library.lkm_deliver(count, size, *_at(to, of, kind, *inputs, total))
+        ctx.library, ctx.indices = library, (of, kind, to)
+        ctx.save_for_backward(*inputs)
         return total
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Grads:
-        inputs, of, to = ctx.saved_tensors, ctx.of, ctx.to
+        inputs, (of, kind, to) = ctx.saved_tensors, ctx.indices
         for_onto = None if to is None else grad
         if torch.is_grad_enabled():
             tensors = (*inputs, None if to is None else torch.zeros_like(grad))
-            found = _by_autograd(_plain_deliver, tensors, (of, to), grad)
-            return (*found[:4], for_onto, None, None)
+            found = _by_autograd(_plain_deliver, tensors, ctx.indices, grad)
+            return (*found[:4], for_onto, None, None, None)
         x, u, bias = inputs
         grad, for_x = grad.contiguous(), torch.zeros_like(x)
         for_u, for_bias = torch.empty_like(u), torch.zeros_like(bias)
-        pointers = _at(to, of, *inputs, grad, for_x, for_u, for_bias)
-        ctx.library.lkm_deliver_back(*u.shape, *pointers)
-        return (None, for_x, for_u, for_bias, for_onto, None, None)
+        pointers = _at(to, of, kind, *inputs, grad, for_x, for_u, for_bias)
+        ctx.library.lkm_deliver_back(of.shape[0], u.shape[1], *pointers)
+        return (None, for_x, for_u, for_bias, for_onto, None, None, None)

@@ -112,36 +112,41 @@ void lkm_messages_back(size_t count, size_t d, const int64_t *to, const int64_t 
     }
 }
 
-/* out[to] += x[of] * m(u + bias) for every row of u. Without `to`, each has a row of its own. */
-void lkm_deliver(size_t rows, size_t d, const int64_t *to, const int64_t *of, const float *x,
-                 const float *u, const float *bias, float *out)
+/* out[to] += x[of] * m(u[kind] + bias) for every pair, those that share a row of u side by side.
+ * Without `to`, each pair has a row of its own. */
+void lkm_deliver(size_t count, size_t d, const int64_t *to, const int64_t *of, const int64_t *kind,
+                 const float *x, const float *u, const float *bias, float *out)
 {
-    for (size_t row = 0; row < rows; row++, u += d) {
-        const float *from = x + of[row] * d;
-        float *sum = out + (to ? (size_t)to[row] : row) * d;
+    for (size_t t = 0; t < count; t++) {
+        const float *from = x + of[t] * d, *row = u + kind[t] * d;
+        float *sum = out + (to ? (size_t)to[t] : t) * d;
 #pragma omp simd
         for (size_t k = 0; k < d; k++) {
-            float v = u[k] + bias[k];
+            float v = row[k] + bias[k];
             sum[k] += from[k] * v * sigmoid(v);
         }
     }
 }
 
-/* With g = grad[to] and v = u + bias: the gradient of u is g x[of] m'(v), whose rows are added to
- * that of the bias, and g m(v) is added to the gradient of x[of]. */
-void lkm_deliver_back(size_t rows, size_t d, const int64_t *to, const int64_t *of, const float *x,
-                      const float *u, const float *bias, const float *grad, float *for_x,
-                      float *for_u, float *for_bias)
+/* With g = grad[to] and v = u[kind] + bias: g x[of] m'(v) is added to the gradients of u[kind] and
+ * the bias, and g m(v) to that of x[of]. */
+void lkm_deliver_back(size_t count, size_t d, const int64_t *to, const int64_t *of,
+                      const int64_t *kind, const float *x, const float *u, const float *bias,
+                      const float *grad, float *for_x, float *for_u, float *for_bias)
 {
-    for (size_t row = 0; row < rows; row++, u += d, for_u += d) {
-        const float *from = x + of[row] * d, *g = grad + (to ? (size_t)to[row] : row) * d;
-        float *for_from = for_x + of[row] * d;
+    for (size_t t = 0; t < count; t++) {
+        const float *from = x + of[t] * d, *row = u + kind[t] * d;
+        const float *g = grad + (to ? (size_t)to[t] : t) * d;
+        float *for_from = for_x + of[t] * d, *for_row = for_u + kind[t] * d;
+        if (t == 0 || kind[t] != kind[t - 1])
+            memset(for_row, 0, d * sizeof *for_row);
 #pragma omp simd
         for (size_t k = 0; k < d; k++) {
-            float v = u[k] + bias[k], s = sigmoid(v), m = v * s;
+            float v = row[k] + bias[k], s = sigmoid(v), m = v * s;
+            float inner = g[k] * from[k] * slope(s, m);
             for_from[k] += g[k] * m;
-            for_u[k] = g[k] * from[k] * slope(s, m);
-            for_bias[k] += for_u[k];
+            for_row[k] += inner;
+            for_bias[k] += inner;
         }
     }
 }

@@ -9,6 +9,7 @@ framework for accurate and efficient geometric deep learning of molecular system
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -54,16 +55,27 @@ class EdgePairs:
     Attributes:
         e: numbers of bonds, int64 [T].
         f: numbers of bonds, int64 [T].
-        features: of the length of f and the angle between e and f [T, D].
+        kind: the row of `features` that belongs to each pair, int64 [T].
+        features: of the length of f and the angle between e and f [K, D].
     """
 
     e: Tensor
     f: Tensor
+    kind: Tensor
     features: Tensor
 
     def deliver(self, onto: Tensor, sent: Tensor, mlp: MLP) -> Tensor:
         """onto_e + sum_f sent_f * mlp(features_(e,f)), onto and sent [B, D]."""
-        return mlp.times(self.features, sent, self.f, self.e, onto)
+        return mlp.times(self.features, sent, self.f, self.kind, self.e, onto)
+
+    def joined(self, other: "EdgePairs") -> "EdgePairs":
+        """These pairs and those of `other`."""
+        return EdgePairs(
+            torch.cat((self.e, other.e)),
+            torch.cat((self.f, other.f)),
+            torch.cat((self.kind, other.kind + len(self.features))),
+            torch.cat((self.features, other.features)),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +98,21 @@ class LocalGraph:
     two_hop: EdgePairs
     one_hop: EdgePairs
 
+    @cached_property
+    def pairs(self) -> EdgePairs:
+        """The two-hop and the one-hop pairs together."""
+        return self.two_hop.joined(self.one_hop)
+
     def along(self, v: Tensor, mlp: EdgeMLP, weight: Tensor | None = None) -> Tensor:
         """mlp([v_t | v_s | q]) for each bond, times `weight` q where that is given [B, D]."""
         edges = mlp.of_edges(self.features, weight)
         sent: Tensor = mlp(v, edges, self.target, self.source, self.bond)
         return sent
+
+    def reweigh(self, sent: Tensor, mlp: MLP, values: Tensor) -> Tensor:
+        """mlp(sent) * values for each bond [B, D], sent [B, D] and values [B/2, D]."""
+        each = _numbers(sent.shape[0], sent)
+        return mlp.times(sent, values, self.bond, each)
 
     def arrive(self, onto: Tensor, values: Tensor, sent: Tensor) -> Tensor:
         """onto_t + the sum over bonds that enter t of values * sent.
@@ -153,7 +175,7 @@ class MultiplexNet(MoleculeModel):
         pairs = edge_index[:, edge_index[0] < edge_index[1]]
         _, distance = edge_vectors(batch.pos, pairs)
         ends = pairs.t()
-        numbers = torch.arange(pairs.shape[1], device=pairs.device)
+        numbers = _numbers(pairs.shape[1], pairs)
         return GlobalGraph(
             a=ends.flatten(),
             b=ends.flip(1).flatten(),
@@ -172,20 +194,32 @@ class MultiplexNet(MoleculeModel):
         n_atoms = batch.n_atoms
         bonds, bond, one_way = _by_bond(batch.bond_index, n_atoms)
         vector, distance = edge_vectors(batch.pos, bonds)
-        unit = vector / distance.unsqueeze(-1)
-
-        def pairs(e: Tensor, f: Tensor, reverse: bool, mlp: MLP) -> EdgePairs:
-            cosine = (unit.index_select(0, e) * unit.index_select(0, f)).sum(dim=-1)
-            features = mlp(self.sbf(distance, f, -cosine if reverse else cosine))
-            return EdgePairs(e, f, features)
-
+        unit, length = vector / distance.unsqueeze(-1), distance.index_select(0, one_way)
+        two_hop, one_hop = two_hop_pairs(bonds, n_atoms), one_hop_pairs(bonds, n_atoms)
+        other = one_hop[0] != one_hop[1]
+        one_hop = one_hop[0][other], one_hop[1][other]
+        # A pair of a bond with itself is the same for both directions.
+        e, f = (torch.cat(x) for x in zip(two_hop, one_hop, (one_way, one_way), strict=True))
+        n_two, n_one, each = (
+            two_hop[0].shape[0],
+            one_hop[0].shape[0],
+            _numbers(bonds.shape[1], bond),
+        )
+        cosine = (unit.index_select(0, e) * unit.index_select(0, f)).sum(dim=-1)
+        cosine = torch.cat((cosine[:n_two], -cosine[n_two:]))
+        bases = self.sbf(length, bond.index_select(0, f), cosine)
         return LocalGraph(
             source=bonds[0],
             target=bonds[1],
             bond=bond,
-            features=mlp(self.rbf_l(distance.index_select(0, one_way))),
-            two_hop=pairs(*two_hop_pairs(bonds, n_atoms), False, two_hop_mlp),
-            one_hop=pairs(*one_hop_pairs(bonds, n_atoms), True, one_hop_mlp),
+            features=mlp(self.rbf_l(length)),
+            two_hop=EdgePairs(*two_hop, _numbers(n_two, bond), two_hop_mlp(bases[:n_two])),
+            one_hop=EdgePairs(
+                torch.cat((one_hop[0], each)),
+                torch.cat((one_hop[1], each)),
+                torch.cat((_numbers(n_one, bond), bond + n_one)),
+                one_hop_mlp(bases[n_two:]),
+            ),
         )
 
 
@@ -199,3 +233,8 @@ def _by_bond(bonds: Tensor, n_atoms: int) -> tuple[Tensor, Tensor, Tensor]:
     key, order = torch.sort(key, stable=True)
     _, bond, count = torch.unique_consecutive(key, return_inverse=True, return_counts=True)
     return bonds.index_select(1, order), bond, count.cumsum(0) - count
+
+
+def _numbers(count: int, like: Tensor) -> Tensor:
+    """0 .. count - 1 on the device of `like`."""
+    return torch.arange(count, device=like.device)

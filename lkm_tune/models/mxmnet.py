@@ -152,5 +152,5 @@ class LocalLayer(nn.Module):
     def _bond_messages(self, v: Tensor, graph: LocalGraph) -> Tensor:
         onward = graph.along(v, self.mlp_kj, self.lin_rbf1.weight)
         m1 = graph.two_hop.deliver(graph.along(v, self.mlp_ji_1), onward, self.mlp_sbf1)
-        sideways = self.mlp_jj.times(m1, self.lin_rbf2(graph.features), graph.bond)
+        sideways = graph.reweigh(m1, self.mlp_jj, self.lin_rbf2(graph.features))
         return graph.one_hop.deliver(self.mlp_ji_2(m1), sideways, self.mlp_sbf2)

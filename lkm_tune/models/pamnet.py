@@ -167,7 +167,6 @@ class LocalLayer(Head):
         v = self.mlp_x1(h)
         onward = graph.along(v, self.mlp_m_kj, self.lin_rbf.weight)
         m = graph.along(v, self.mlp_m_ji)
-        for pairs in (graph.two_hop, graph.one_hop):
-            m = pairs.deliver(m, onward, self.mlp_sbf)
+        m = graph.pairs.deliver(m, onward, self.mlp_sbf)
         v = graph.arrive(v, self.lin_rbf_out(graph.features), m)
         return self.finish(v, h)

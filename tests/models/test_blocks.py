@@ -3,7 +3,6 @@ import torch
 from torch.testing import assert_close
 
 from lkm_tune.models.blocks import EdgeMLP, ElementRows
-from lkm_tune.models.fused import Segments
 
 
 def test_edge_mlp_equals_its_dense_form_on_the_concatenation():
@@ -14,8 +13,8 @@ def test_edge_mlp_equals_its_dense_form_on_the_concatenation():
     layer = mlp[0][0]
     dense = torch.nn.functional.silu(layer(torch.cat([x[i], x[j], e], dim=1)))
 
-    at, of, kind = Segments.of(i, 5), Segments.of(j, 5), Segments.of(torch.arange(9), 9)
-    assert_close(mlp(x, e, at, of, kind), dense, rtol=1e-12, atol=1e-12)
+    edges = mlp.of_edges(e)
+    assert_close(mlp(x, edges, i, j, torch.arange(9)), dense, rtol=1e-12, atol=1e-12)
     assert list(mlp.state_dict()) == ["0.0.weight", "0.0.bias"]
 
 
