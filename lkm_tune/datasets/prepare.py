@@ -1,7 +1,6 @@
 """Building a molecule store once and keeping it where every later run finds it."""
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -13,6 +12,7 @@ import torch
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from lkm_tune.cache import cache_folder
 from lkm_tune.datasets.molecules import DataError, IntArray, Molecules, offsets_of
 from lkm_tune.datasets.store import FORMAT_VERSION, MoleculeStore
 from lkm_tune.graphs import covalent_bonds, radius_edges
@@ -49,7 +49,7 @@ def prepare(
     """
     if not 0 < cutoff < np.inf:
         raise ValueError(f"the cutoff must be a positive number of Å, but is {cutoff}")
-    folder = (cache or default_cache()) / _key(source, cutoff, reading)
+    folder = (cache or cache_folder()) / _key(source, cutoff, reading)
     store = _open_or_none(folder)
     if store is not None:
         return store
@@ -66,12 +66,6 @@ def prepare(
             f"prepared data must be kept somewhere, but {folder.parent} cannot be written "
             f"({error}); set LKM_TUNE_CACHE to a folder that can"
         ) from error
-
-
-def default_cache() -> Path:
-    """The folder of stores: LKM_TUNE_CACHE, else `~/.cache/lkm-tune`."""
-    chosen = os.environ.get("LKM_TUNE_CACHE")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "lkm-tune"
 
 
 def content_digest(source: Path) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lkm_tune.cache import cache_folder
 from lkm_tune.datasets.download import DownloadError, Remote, fetch, make_once
 from lkm_tune.datasets.molecules import DataError
-from lkm_tune.datasets.prepare import default_cache
 
 Unpack = Callable[[list[Path], Path], None]
 """Makes a dataset's file, of the name given second, from its publisher's files."""
@@ -61,7 +61,7 @@ def locate(published: Published, source: str, cache: Path | None = None) -> Path
             path = Path(shared).expanduser() / file
             if path.exists():
                 return path
-    folder = (cache or default_cache()) / "downloads"
+    folder = (cache or cache_folder()) / "downloads"
     kept = folder / published.file
     return kept if kept.exists() else _download(published, folder)
 
