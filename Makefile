@@ -15,7 +15,7 @@ endif
 # Threads beyond a trial's own make small networks slower.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo test test-slow bench lint clean
+.PHONY: setup demo postgresql test test-slow bench lint clean
 
 setup: $(VENV)/.ready
 
@@ -31,14 +31,21 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/lkm-tune run quickstart
 
-test: setup
+# Tests of MLflow on PostgreSQL start Debian's own, and say so where it is not there.
+postgresql:
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || [ "$$(id -u)" != 0 ] \
+	|| ! command -v apt-get >/dev/null \
+	|| (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql)
+
+test: setup postgresql
 	$(BIN)/python -m pytest
 
-test-slow: setup
+test-slow: setup postgresql
 	$(BIN)/python -m pytest -m slow -n 0 -s
 
 bench: setup
 	$(BIN)/python tests/benchmarks/bench.py
+	$(BIN)/python tests/benchmarks/bench_machinery.py
 
 lint: setup
 	$(BIN)/ruff check .

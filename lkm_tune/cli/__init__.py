@@ -11,6 +11,7 @@ from lkm_tune import __version__
 from lkm_tune.cli.answer import best_gamma, report
 from lkm_tune.cli.catalog import models, tasks
 from lkm_tune.cli.check import check
+from lkm_tune.cli.data import data
 from lkm_tune.cli.run import run
 from lkm_tune.cli.single import export, predict, train
 from lkm_tune.cli.status import status
@@ -32,7 +33,10 @@ def cli() -> None:
     """
 
 
-for command in (run, check, status, report, best_gamma, train, export, predict, models, tasks):
+COMMANDS = (
+    run, check, status, report, best_gamma, train, export, predict, models, tasks, data,
+)  # fmt: skip
+for command in COMMANDS:
     cli.add_command(command)
 
 

@@ -8,47 +8,69 @@ import click
 from lkm_tune.cli.options import json_option, storage_option, study_names, user_errors
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from lkm_tune.search.folder import StudyFolder
     from lkm_tune.study import Study
     from lkm_tune.transfer import TransferReport
 
 
 @click.command()
-@click.argument("study")
+@click.argument("study", required=False)
 @storage_option
 @click.option("--margin", default=0.01, show_default=True, help="Difference that does not matter.")
-def report(study: str, storage: Path, margin: float) -> None:
-    """Make the report of STUDY again from its finished runs in MLflow.
+def report(study: str | None, storage: Path, margin: float) -> None:
+    """Make the report of STUDY from its finished runs, or one of all studies together.
+
+    Those of one study are read from its folder, or from MLflow where its records are not there.
 
     \b
     Examples:
       lkm-tune report quickstart
       lkm-tune report quickstart --margin 0.02
+      lkm-tune report                          every study of the storage folder
     """
     from lkm_tune.cli.console import say
-    from lkm_tune.search.folder import StudyFolder
 
     with user_errors():
-        (name,) = study_names(storage, study)
-        folder = StudyFolder(storage, name)
-        kept = folder.read_study()
-        if kept is None:
-            raise FileNotFoundError(f"study {name} has not been run in {storage}")
-        made = make_report(kept, storage, margin=margin)
-        made.write(folder.report)
-        show_report(made)
-        say(f"report: {folder.report / 'report.html'}")
+        made, folder = (
+            _one_study(storage, study, margin) if study else _all_studies(storage, margin)
+        )
+        made.write(folder)
+    show_report(made)
+    say(f"report: {folder / 'report.html'}")
+
+
+def _one_study(storage: Path, study: str, margin: float) -> "tuple[TransferReport, Path]":
+    from lkm_tune.search.folder import StudyFolder
+
+    (name,) = study_names(storage, study)
+    folder = StudyFolder(storage, name)
+    kept = folder.read_study()
+    if kept is None:
+        raise FileNotFoundError(f"study {name} has not been run in {storage}")
+    return make_report(kept, storage, margin=margin), folder.report
+
+
+def _all_studies(storage: Path, margin: float) -> "tuple[TransferReport, Path]":
+    from lkm_tune.transfer import TransferReport
+
+    return TransferReport.load(storage, margin=margin), storage.resolve() / "transfer"
 
 
 @click.command("best-gamma")
 @storage_option
-@click.option("--study", help="Only this study; else every study of the storage folder.")
+@click.option("--study", help="Only this study, by its own report; else all studies together.")
 @click.option("--model", help="Only this model.")
 @click.option("--task", help="Only this task.")
 @json_option
 def best_gamma(
     storage: Path, study: str | None, model: str | None, task: str | None, as_json: bool
 ) -> None:
-    """Say which γ is best, with its interval and gain, from the reports of finished studies.
+    """Say which γ is best, with its interval and gain, from finished studies.
+
+    For a model on a task that were not searched together, the γ to begin with is predicted from
+    the cells that were.
 
     \b
     Examples:
@@ -59,16 +81,7 @@ def best_gamma(
     import json
 
     with user_errors():
-        answers = [
-            answer
-            for name in study_names(storage, study)
-            for answer in finished_answers(storage, name)
-        ]
-        found = [answer for answer in answers if _fits(answer, model, task)]
-        if not found:
-            wanted = " on ".join(part for part in (model, task) if part)
-            known = "; ".join(f"{a['model']} on {a['task']}" for a in answers) or "none"
-            raise ValueError(f"no finished curve of {wanted or 'any cell'}; there are: {known}")
+        found = _answers(storage, study, model, task)
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
@@ -79,36 +92,100 @@ def best_gamma(
         say(answer["sentence"])
 
 
+def _answers(
+    storage: Path, study: str | None, model: str | None, task: str | None
+) -> list[dict[str, Any]]:
+    from lkm_tune.cli.stored_answers import predicted, stored_answers
+
+    if study is None:
+        kept = stored_answers(storage)
+    else:
+        (name,) = study_names(storage, study)
+        kept = {"answers": finished_answers(storage, name), "unsearched": []}
+    found = [answer for answer in kept["answers"] if _fits(answer, model, task)]
+    if not found and model and task:
+        found = [answer for answer in kept["unsearched"] if _fits(answer, model, task)]
+        if not found and study is None:
+            found = predicted(storage, model, task)
+    if not found:
+        wanted = " on ".join(part for part in (model, task) if part)
+        known = "; ".join(f"{a['model']} on {a['task']}" for a in kept["answers"]) or "none"
+        raise ValueError(f"no finished curve of {wanted or 'any cell'}; there are: {known}")
+    return found
+
+
 def make_report(
-    study: "Study", storage: Path, *, margin: float = 0.01, ended_by_limit: bool = False
+    study: "Study", storage: Path, *, margin: float = 0.01, ended_by: str = "its plan"
 ) -> "TransferReport":
-    """The report of a study from its ended runs in MLflow.
+    """The report of a study from its ended runs.
+
+    Args:
+        study: The study.
+        storage: Its storage folder.
+        margin: Difference of the error, as a fraction, that does not matter.
+        ended_by: What ended it, in words.
 
     Raises:
         ValueError: if no run of the study can be analysed.
     """
+    from lkm_tune.search.folder import StudyFolder
+    from lkm_tune.search.importance import setting_importance
+    from lkm_tune.search.ledger import Ledger
     from lkm_tune.study import digest
-    from lkm_tune.tracking import tracking_uri
-    from lkm_tune.tracking.reader import read_runs
     from lkm_tune.tracking.versions import package_versions
     from lkm_tune.transfer import TransferReport
 
-    runs = read_runs(tracking_uri(storage), [study.name])
-    runs = runs[runs["status"].isin(["complete", "stopped", "diverged", "failed"])]
+    runs = _ended_runs(study, storage)
+    ledger = Ledger(study, StudyFolder(storage, study.name).ledger, writable=False)
     provenance = {
         "study": study.name,
         "study digest": digest(study),
-        "data": f"{study.data.source}: {study.data.n_train} training, {study.data.n_val} "
-        f"validation, {study.data.n_test or 'all other'} test samples",
+        **_data_told(study, StudyFolder(storage, study.name)),
         "budget": f"{study.training.epochs} epochs",
         "mixing": f"distance {study.lkm.distance}, reduction {study.lkm.reduction}, "
         f"teacher {study.lkm.teacher}",
         "runs": len(runs),
         "training time": f"{runs['seconds'].sum() / 3600:.2f} h over all runs",
-        "ended by": "a limit of the study" if ended_by_limit else "its plan",
+        "ended by": ended_by,
         "versions": package_versions(),
     }
-    return TransferReport.from_runs(runs, margin=margin, seed=study.seed, provenance=provenance)
+    return TransferReport.from_runs(
+        runs,
+        margin=margin,
+        seed=study.seed,
+        provenance=provenance,
+        importance=setting_importance(study, ledger),
+    )
+
+
+def _data_told(study: "Study", folder: "StudyFolder") -> dict[str, str]:
+    """Sizes and sources of the data, the tasks that share them together; then what to beware of."""
+    from lkm_tune.datasets.known import caution
+
+    plans: dict[str, list[str]] = {}
+    for task in study.tasks:
+        plan = study.data_plan(task)
+        text = (
+            f"{plan.source or 'auto'}, split {plan.split or 'usual'}: {plan.n_train} training, "
+            f"{plan.n_val} validation, {plan.n_test or 'all other'} test samples"
+        )
+        plans.setdefault(text, []).append(task)
+    told = {f"data of {', '.join(tasks)}": text for text, tasks in plans.items()}
+    cautions = {caution(digest) for digest in folder.data_digests().values()} - {""}
+    return told | ({"beware": "; ".join(sorted(cautions))} if cautions else {})
+
+
+def _ended_runs(study: "Study", storage: Path) -> "DataFrame":
+    from lkm_tune.search.folder import StudyFolder
+    from lkm_tune.tracking import tracking_uri
+    from lkm_tune.tracking.kept import read_kept_runs
+    from lkm_tune.tracking.reader import read_runs
+
+    # The records need no MLflow: a study whose server is gone has its report all the same.
+    runs = read_kept_runs(StudyFolder(storage, study.name).path)
+    if runs.empty:
+        runs = read_runs(tracking_uri(storage), [study.name])
+    return runs[~runs["status"].isin(["running", "interrupted"])]
 
 
 def show_report(made: "TransferReport") -> None:

@@ -10,7 +10,7 @@ from lkm_tune.cli.options import json_option
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lkm_tune.study import Catalog
+    from lkm_tune.study import Catalog, DataPlan
 
 
 def make_catalog() -> "Catalog":
@@ -18,21 +18,46 @@ def make_catalog() -> "Catalog":
     import torch
 
     from lkm_tune.cli.own import settings_of_own
-    from lkm_tune.datasets import TASKS
+    from lkm_tune.datasets import TASKS, find_task, usual_sizes
     from lkm_tune.models import MODELS, build_model, is_own, model_settings
-    from lkm_tune.study import Catalog
+    from lkm_tune.study import Catalog, DataPlan, TrainingPlan
+    from lkm_tune.training import check_learnable
 
     def try_model(name: str, settings: "Mapping[str, Any]") -> None:
         # Only to see whether it can be built. What a user's own code does is not ours to change.
         with nullcontext() if is_own(name) else torch.device("meta"):
             build_model(name, **settings)
 
+    def usual_data(name: str, data: DataPlan) -> DataPlan:
+        return usual_sizes(find_task(name, data), data)
+
+    def try_task(
+        model: str, settings: "Mapping[str, Any]", name: str, data: DataPlan, plan: TrainingPlan
+    ) -> None:
+        check_learnable(model, settings, find_task(name, data), plan.force_weight)
+
     return Catalog(
         models={name: model_settings(name) for name in MODELS},
         tasks=tuple(TASKS),
+        other_task=_other_task,
+        usual_data=usual_data,
         own_model=settings_of_own,
         try_model=try_model,
+        try_task=try_task,
     )
+
+
+def _other_task(name: str, data: "DataPlan") -> str:
+    from lkm_tune.datasets import find_task
+    from lkm_tune.datasets.tasks import FILE
+
+    if name.lower().startswith(FILE):
+        return find_task(name, data).name
+    try:
+        return find_task(name).name
+    except ValueError as error:
+        # Only what begins like a task that can be made is told how to make it.
+        raise LookupError(name) from error
 
 
 @click.command()
@@ -63,4 +88,4 @@ def tasks(as_json: bool) -> None:
         click.echo(json.dumps([asdict(task) for task in TASKS.values()]))
         return
     for task in TASKS.values():
-        click.echo(f"{task.name:<12} {task.meaning}, error in {task.unit}")
+        click.echo(f"{task.name:<20} {task.meaning}, error in {task.unit}")

@@ -6,8 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lkm_tune.datasets import Molecules, build_store
+from lkm_tune.datasets.smiles import read_smiles
+from lkm_tune.graphs import MoleculeBatch
 from lkm_tune.tracking import tracking_uri
 from lkm_tune.tracking.reader import trial_of_run
+from lkm_tune.training import TrainedModel
 
 
 def find_model(name: str, storage: Path) -> Path:
@@ -31,12 +35,36 @@ def find_model(name: str, storage: Path) -> Path:
     return found[0]
 
 
-def read_molecules(path: Path) -> list[tuple[str, NDArray[np.int64], NDArray[np.float64]]]:
-    """Names, atomic numbers and positions (Å) of all molecules of a file that ASE reads.
+def read_molecules(path: Path, smiles: str) -> tuple[list[str], Molecules]:
+    """Names and molecules of a file: a table of SMILES (.csv), or whatever ASE reads.
+
+    Args:
+        path: the file.
+        smiles: the column of a table that holds them.
 
     Raises:
-        ValueError: if ASE cannot read it, or a molecule is empty or periodic.
+        ValueError: if it cannot be read, or a molecule is empty or periodic.
     """
+    if path.suffix.lower() == ".csv":
+        molecules = read_smiles(path, (), smiles)
+        return [f"line {number}" for number in molecules.ids], molecules
+    frames = _frames(path)
+    names = [
+        str(frame.info.get("name", f"{number} {frame.get_chemical_formula()}"))
+        for number, frame in enumerate(frames, start=1)
+    ]
+    molecules = Molecules(
+        name=str(path),
+        ids=np.arange(len(frames)),
+        n_atoms=np.array([len(frame) for frame in frames]),
+        z=np.concatenate([frame.numbers for frame in frames]).astype(np.uint8),
+        pos=np.concatenate([frame.positions for frame in frames]).astype(np.float32),
+        targets={},
+    )
+    return names, molecules
+
+
+def _frames(path: Path) -> list[Any]:
     from ase.io import read
     from ase.io.formats import UnknownFileTypeError
 
@@ -48,8 +76,53 @@ def read_molecules(path: Path) -> list[tuple[str, NDArray[np.int64], NDArray[np.
         if len(frame) == 0 or frame.pbc.any():
             what = "has no atoms" if len(frame) == 0 else "is periodic"
             raise ValueError(f"{path}: molecule {number} {what}; a model takes single molecules")
-    return [
-        (str(frame.info.get("name", f"{number} {frame.get_chemical_formula()}")),
-         frame.numbers.astype(np.int64), frame.positions)
-        for number, frame in enumerate(frames, start=1)
-    ]  # fmt: skip
+    if not frames:
+        raise ValueError(f"{path} holds no molecules")
+    return list(frames)
+
+
+def predict_all(
+    trained: TrainedModel, molecules: Molecules, forces: Path | None
+) -> NDArray[np.float64]:
+    """Predicts [M, P] in the targets' units; writes energies and forces to `forces` if given.
+
+    Raises:
+        ValueError: if the network needs positions that are not there, does not know an element,
+            or has no forces.
+    """
+    if molecules.pos is None and getattr(trained.network, "needs_positions", True):
+        raise ValueError(
+            f"{trained.config.model} needs the positions of atoms, which a table of SMILES lacks"
+        )
+    store = build_store(molecules, trained.network.cutoff)
+    size = trained.config.training.batch_size
+    values, frames = [], []
+    for begin in range(0, len(store), size):
+        batch = store.batch(np.arange(begin, min(begin + size, len(store))))
+        if forces is None:
+            values.append(trained.predict(batch))
+            continue
+        energies, slopes = trained.predict_forces(batch)
+        values.append(energies)
+        frames += _with_forces(batch, energies[:, 0], slopes)
+    if forces is not None:
+        from ase.io import write
+
+        write(forces, frames, format="extxyz")
+    return np.concatenate(values)
+
+
+def _with_forces(
+    batch: MoleculeBatch, energies: NDArray[np.float64], forces: NDArray[np.float64]
+) -> list[Any]:
+    """Frames whose energy and forces are in the unit of the task, as their keys say."""
+    from ase import Atoms
+
+    frames = []
+    for graph, energy in enumerate(energies):
+        chosen = (batch.graph_index == graph).numpy()
+        frame = Atoms(batch.z.numpy()[chosen], batch.pos.numpy()[chosen])
+        frame.info["energy_predicted"] = float(energy)
+        frame.arrays["forces_predicted"] = forces[chosen]
+        frames.append(frame)
+    return frames

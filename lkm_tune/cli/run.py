@@ -1,5 +1,6 @@
 """`lkm-tune run`: search, curves and report of a study; the same command again continues it."""
 
+import errno
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,8 @@ DEFAULT_STUDY = "quickstart"
 # Exit codes: 1 is click's own for errors of the user.
 FAILURES = 2
 INTERRUPTED = 130
-# The report is read back from MLflow, so it waits this long for MLflow to have everything.
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+# How long the end waits for a slow MLflow to have everything; one that is down is tried once.
 DELIVERY_SECONDS = 120.0
 
 
@@ -44,6 +46,7 @@ def run(
     """
     from lkm_tune.cli.catalog import make_catalog
     from lkm_tune.search.auth import choose_auth_mode
+    from lkm_tune.search.failure import StorageError
     from lkm_tune.search.folder import StudyFolder
     from lkm_tune.search.lock import StudyHeldError, hold
     from lkm_tune.study import find_study, load_study
@@ -60,6 +63,13 @@ def run(
             _tell(ending, loaded, folder, storage)
     except StudyHeldError as error:
         raise click.ClickException(str(error)) from error
+    except (StorageError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in UNWRITABLE:
+            raise
+        raise click.ClickException(
+            f"{folder.path} cannot be written: {error}\n"
+            "What was done until then is kept: the same command continues once it can be written."
+        ) from error
 
 
 def _prepare(
@@ -68,7 +78,6 @@ def _prepare(
     """Everything that can be found wrong before any work starts, is."""
     from lkm_tune.cli.console import say
     from lkm_tune.search.engine import Engine, check_data, connect
-    from lkm_tune.search.slots import trial_slots
     from lkm_tune.tracking import tracking_uri
     from lkm_tune.tracking.experiments import retire_experiment
 
@@ -81,7 +90,7 @@ def _prepare(
         engine = Engine(study, folder)
         if not engine.planner.finished:
             connect(address)
-            trial_slots(study.resources)
+            engine.find_room()
     return engine
 
 
@@ -124,7 +133,13 @@ def _search(engine: "Engine", storage: Path) -> "Ending":
 
     study, folder = engine.study, engine.folder
     describe = partial(_describe, study)
-    recorder = StudyRecorder(study, folder.path, tracking_uri(storage), storage / "artifacts")
+    recorder = StudyRecorder(
+        study,
+        folder.path,
+        tracking_uri(storage),
+        storage / "artifacts",
+        data=folder.data_digests(),
+    )
     try:
         for record in engine.ledger.all_records():
             # The ledger may know of ends that a killed driver could not record any more.
@@ -133,14 +148,14 @@ def _search(engine: "Engine", storage: Path) -> "Ending":
                 recorder.recall(record.spec, describe(record.spec), *outcome)
         with LiveView(engine.planner) as view:
             watch = Watch(view.show, view.seconds)
-            ending = engine.run([MlflowCallback(recorder, describe), watch])
+            callback = MlflowCallback(recorder, describe, engine.given_up)
+            ending = engine.run([callback, watch])
         _close(engine, recorder, ending, storage)
     finally:
-        behind = recorder.close()
-        if behind:
+        if behind := recorder.close():
             say(
-                f"{behind} records could not be delivered to MLflow; they are kept in "
-                f"{folder.path}, and the same command again delivers them"
+                f"MLflow has not got {behind} records, which are kept in {folder.path}: once it "
+                "is there, the same command again delivers them"
             )
     return ending
 
@@ -149,6 +164,8 @@ def _close(engine: "Engine", recorder: "StudyRecorder", ending: "Ending", storag
     """Tells MLflow how things stand, and reports if the study has ended."""
     from lkm_tune.cli.answer import make_report, show_report
     from lkm_tune.cli.console import say
+    from lkm_tune.datasets import find_task
+    from lkm_tune.transfer.check import RunTableError
 
     study, folder = engine.study, engine.folder
     for record in engine.ledger.all_records():
@@ -156,17 +173,24 @@ def _close(engine: "Engine", recorder: "StudyRecorder", ending: "Ending", storag
             recorder.end(record.spec, "interrupted", reason="the study was interrupted")
     for cell, phase, settings in engine.planner.curves:
         recorder.curve_settings(cell, settings, phase)
-    if not (ending.finished or ending.limit_reached):
+    if not (ending.finished or ending.limit):
         return
     for cell in study.cells:
+        task = find_task(cell.task, study.data_plan(cell.task))
+        # A served network is given atoms with their positions.
+        if task.geometry and (best := engine.best_model(cell)):
+            trial, file = best
+            recorder.log_model(trial, file, f"{cell.task} [{task.unit}]")
         recorder.finish_cell(cell)
-    if recorder.flush(timeout=DELIVERY_SECONDS):
-        say(f"no report yet, since MLflow is not reached: later, `lkm-tune run {study.name}`")
-        return
-    report = make_report(study, storage, ended_by_limit=ending.limit_reached)
-    report.write(folder.report)
-    recorder.log_report(folder.report)
-    show_report(report)
+    try:
+        report = make_report(study, storage, ended_by=ending.limit or "its plan")
+    except RunTableError as error:
+        say(f"no report, since no curve has a run: {error}")
+    else:
+        report.write(folder.report)
+        recorder.log_report(folder.report)
+        show_report(report)
+    recorder.flush(timeout=DELIVERY_SECONDS)
 
 
 def _describe(study: "Study", trial: "TrialSpec") -> dict[str, Any]:
@@ -174,9 +198,15 @@ def _describe(study: "Study", trial: "TrialSpec") -> dict[str, Any]:
     from lkm_tune.datasets import find_task
     from lkm_tune.models import model_settings
 
+    task = find_task(trial.cell.task, study.data_plan(trial.cell.task))
     config = study.run_config(trial).to_dict()
     settings = {**model_settings(trial.cell.model), **config["model_settings"]}
-    return config | {"model_settings": settings, "unit": find_task(trial.cell.task).unit}
+    loss = "l1"
+    if task.classes:
+        loss = "cross-entropy"
+    elif task.forces and config["training"]["force_weight"] > 0:
+        loss = f"l1+{config['training']['force_weight']:g}*l1(forces)"
+    return config | {"model_settings": settings, "unit": task.unit, "loss": loss}
 
 
 def _tell(ending: "Ending", study: "Study", folder: "StudyFolder", storage: Path) -> None:
@@ -184,18 +214,21 @@ def _tell(ending: "Ending", study: "Study", folder: "StudyFolder", storage: Path
     from lkm_tune.cli.console import say
     from lkm_tune.tracking import ui_command
 
-    if not ending.finished and not ending.limit_reached:
+    if not ending.finished and not ending.limit:
         say("interrupted: the same command again continues")
         raise SystemExit(INTERRUPTED)
+    page = folder.report / "report.html"
     lines = {
-        "report": str(folder.report / "report.html"),
+        **({"report": str(page)} if page.exists() else {}),
         "runs in MLflow": ui_command(storage),
         "best γ": f"lkm-tune best-gamma --storage {storage} --study {study.name}",
     }
     for name, text in lines.items():
         say(f"{name}: {text}")
-    if ending.limit_reached:
-        say("a limit of the study ended it before its plan was done")
+    if ending.limit:
+        say(f"ended by a limit before its plan was done: {ending.limit}; a higher one continues it")
+    for record in ending.infeasible:
+        say(f"did not fit: {record.spec.key}\n{record.reason}")
     for text in ending.without_curve:
         say(f"no trial of {text} was complete: there is no curve for it")
     for record in ending.failed:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lkm_tune.training import TrainingRun
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+OUT = click.Path(dir_okay=False, path_type=Path)
 # Options of `train` that are short for a key of its file.
 SHORT = {"lr": "training.lr", "epochs": "training.epochs", "depth": "model_settings.depth"}
 
@@ -46,7 +47,7 @@ def train(
 
     \b
     Examples:
-      lkm-tune train --model pamnet --task qm9/alpha --gamma 0.01 --epochs 10
+      lkm-tune train --model pamnet --task qm9/alpha --gamma 0.01 --set data.source=sample
       lkm-tune train --config best.yaml --set data.n_train=2000 --out final
       lkm-tune train --model mxmnet --task qm9/homo --gamma 0 --set model_settings.hidden=64
       lkm-tune train --model mynets:schnet --task qm9/homo --gamma 0.01
@@ -70,7 +71,7 @@ def train(
 @click.option("--model", required=True)
 @click.option("--task", required=True)
 @storage_option
-@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Else printed.")
+@click.option("-o", "--out", type=OUT, help="Else printed.")
 def export(study: str, model: str, task: str, storage: Path, out: Path | None) -> None:
     """Write the best settings of a finished cell as a file for `lkm-tune train --config`.
 
@@ -98,21 +99,33 @@ def export(study: str, model: str, task: str, storage: Path, out: Path | None) -
 @click.argument("molecules", type=FILE)
 @storage_option
 @click.option("--own-model", metavar="NAME", help="Of your own: package.module:function to run.")
-@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Else printed.")
+@click.option("--smiles", default="smiles", show_default=True, help="Column of a table.")
+@click.option("--forces", type=OUT, help="Write energies and forces too, as extended XYZ.")
+@click.option("-o", "--out", type=OUT, help="Else printed.")
 def predict(
-    model: str, molecules: Path, storage: Path, own_model: str | None, out: Path | None
+    model: str,
+    molecules: Path,
+    storage: Path,
+    own_model: str | None,
+    smiles: str,
+    forces: Path | None,
+    out: Path | None,
 ) -> None:
-    """Predict a property for MOLECULES, a file that ASE reads (xyz, extxyz, sdf, …), as CSV.
+    """Predict properties of MOLECULES as CSV.
+
+    MOLECULES is a file that ASE reads (xyz, extxyz, sdf, …), or a table of SMILES (.csv) for a
+    network that needs no positions.
 
     \b
     Examples:
       lkm-tune predict --model lkm-train/model.safetensors molecules.xyz
       lkm-tune predict --model pamnet-qm9_alpha-300/curve/0003-9823659f molecules.xyz
+      lkm-tune predict --model ethanol/model.safetensors frames.xyz --forces forces.xyz
     """
     import csv
     import sys
 
-    from lkm_tune.cli.molecules import find_model, read_molecules
+    from lkm_tune.cli.molecules import find_model, predict_all, read_molecules
     from lkm_tune.cli.own import look_in_working_folder
     from lkm_tune.training import TrainedModel
 
@@ -120,23 +133,28 @@ def predict(
         if own_model is not None:
             look_in_working_folder()
         trained = TrainedModel.load(find_model(model, storage), own_model)
-        named = read_molecules(molecules)
-        values = trained.predict([(z, pos) for _, z, pos in named])
+        names, found = read_molecules(molecules, smiles)
+        values = predict_all(trained, found, forces)
     with out.open("w", newline="") if out else nullcontext(sys.stdout) as file:
         table = csv.writer(file)
-        table.writerow(["molecule", f"{trained.task.name} [{trained.task.unit}]"])
-        table.writerows(
-            (name, f"{value:.8g}") for (name, *_), value in zip(named, values, strict=True)
-        )
+        scales = trained.normaliser.scales
+        learnt = [trained.task.name] if len(scales) == 1 else [scale.name for scale in scales]
+        units = [f"{name} [{scale.unit}]" for name, scale in zip(learnt, scales, strict=True)]
+        table.writerow(["molecule", *units])
+        for name, row in zip(names, values, strict=True):
+            table.writerow([name, *(f"{value:.8g}" for value in row)])
 
 
 def _train(run: "TrainingRun", out: Path) -> None:
     import json
     import math
 
+    from lkm_tune.datasets import caution, content_digest
     from lkm_tune.training import save_model
 
     unit = run.data.task.unit
+    if said := caution(content_digest(run.data.source)):
+        click.echo(f"note: {said}")
     out.mkdir(parents=True, exist_ok=True)
     history = out / "history.csv"
     with history.open("w") as file:

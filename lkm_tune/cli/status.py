@@ -1,5 +1,6 @@
 """`lkm-tune status`: how far the studies of a storage folder are."""
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,21 @@ from lkm_tune.cli.options import json_option, storage_option, study_names, user_
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from lkm_tune.search.meter import Use
     from lkm_tune.search.planner import Planner
 
-STATES = ("running", "complete", "stopped", "diverged", "failed")
+STATES = (
+    "running", "interrupted", "complete", "stopped", "diverged", "infeasible", "failed",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A study as its folder tells it: its plan and ledger, its driver if any, what it spent."""
+
+    planner: "Planner"
+    driver: str | None
+    use: "Use"
 
 
 @click.command()
@@ -20,7 +33,9 @@ STATES = ("running", "complete", "stopped", "diverged", "failed")
 @storage_option
 @json_option
 def status(study: str | None, storage: Path, as_json: bool) -> None:
-    """Show cells, trials by state and the best error so far, during a run or after it.
+    """Show cells, trials by state, the best error so far, what was spent and is left.
+
+    During a run, from another terminal, or after it.
 
     \b
     Examples:
@@ -30,39 +45,47 @@ def status(study: str | None, storage: Path, as_json: bool) -> None:
     import json
 
     with user_errors():
-        planners = [_open(storage, name) for name in study_names(storage, study)]
+        standings = [_open(storage, name) for name in study_names(storage, study)]
     if as_json:
-        click.echo(json.dumps([_as_dict(planner) for planner in planners], indent=1))
+        click.echo(json.dumps([_as_dict(standing) for standing in standings], indent=1))
         return
-    from lkm_tune.cli.console import console, say
-
-    for planner in planners:
-        state = "finished" if planner.finished else "not finished"
-        say(f"{planner.study.name}: {state}")
-        console.print(cell_table(planner))
+    for standing in standings:
+        _show(standing)
 
 
-def _open(storage: Path, name: str) -> "Planner":
+def _open(storage: Path, name: str) -> Standing:
     from lkm_tune.search.folder import StudyFolder
     from lkm_tune.search.ledger import Ledger
+    from lkm_tune.search.lock import holder
+    from lkm_tune.search.meter import Use
     from lkm_tune.search.planner import Planner
 
     folder = StudyFolder(storage, name)
     study = folder.read_study()
     if study is None:
         raise FileNotFoundError(f"study {name} has not been run in {storage}")
-    return Planner(study, Ledger(study, folder.ledger, writable=False))
+    # Who drives it is asked first: a driver that ends meanwhile has at least written its ends.
+    driver = holder(folder.lock)
+    planner = Planner(study, Ledger(study, folder.ledger, writable=False))
+    return Standing(planner, driver, Use.read(folder.use))
 
 
-def _as_dict(planner: "Planner") -> dict[str, Any]:
-    from lkm_tune.search.progress import CellProgress, Progress
+def _as_dict(standing: Standing) -> dict[str, Any]:
+    from lkm_tune.search.progress import CellProgress, Left, Progress
 
+    planner, spent = standing.planner, standing.use.spent
     progress = Progress.of(planner)
-    cells = [CellProgress.of(planner, cell) for cell in planner.study.cells]
+    driven = standing.driver is not None
+    cells = [CellProgress.of(planner, cell, driven) for cell in planner.study.cells]
+    begun = progress.ended + progress.running
     return {
         "study": planner.study.name,
         "finished": planner.finished,
+        "driver": standing.driver,
         "trials": {"planned": progress.planned, "ended": progress.ended},
+        "spent_hours": asdict(spent),
+        "left": asdict(Left.of(planner.study, begun, spent)),
+        "nodes": standing.use.nodes if driven else {},
         "cells": [
             {
                 "model": cell.cell.model,
@@ -77,8 +100,42 @@ def _as_dict(planner: "Planner") -> dict[str, Any]:
     }
 
 
-def cell_table(planner: "Planner") -> "Table":
-    """A row a cell: searches and curve points by state, the best search trial so far."""
+def _show(standing: Standing) -> None:
+    from lkm_tune.cli.console import console, say
+    from lkm_tune.search.progress import Left, Progress
+
+    planner, spent = standing.planner, standing.use.spent
+    study, progress = planner.study, Progress.of(standing.planner)
+    driven = standing.driver is not None
+    if planner.finished:
+        state = "finished"
+    else:
+        state = f"run by {standing.driver}" if driven else "not finished, and nobody runs it"
+    say(f"{study.name}: {state}")
+    console.print(cell_table(planner, driven))
+    say(
+        f"{progress.ended} of {progress.planned} trials ended; spent {spent.wall:.2f} h of wall "
+        f"time, {spent.cpu:.2f} CPU-hours, {spent.gpu:.2f} GPU-hours"
+    )
+    left = Left.of(study, progress.ended + progress.running, spent)
+    for name, rest in asdict(left).items():
+        if rest is not None:
+            unit = {"trials": "trials", "wall": "h of wall time", "compute": "h of what they hold"}
+            say(f"left within its limits: {rest:.3g} {unit[name]}")
+    for node, use in standing.use.nodes.items() if driven else ():
+        held = f"{use['cpu']:g} of {use.get('of_cpu', 0):g} CPU"
+        if use.get("of_gpu"):
+            held += f", {use['gpu']:g} of {use['of_gpu']:g} GPU"
+        say(f"node {node}: {use['trials']:g} trials hold {held}")
+
+
+def cell_table(planner: "Planner", driven: bool = True) -> "Table":
+    """A row a cell: searches and curve points by state, the best search trial so far.
+
+    Args:
+        planner: of the study.
+        driven: whether a driver runs it; else what has not ended is interrupted.
+    """
     from rich.table import Table
 
     from lkm_tune.datasets import find_task
@@ -86,9 +143,9 @@ def cell_table(planner: "Planner") -> "Table":
 
     table = Table("cell", "search", "curve", "best error", "at γ", box=None, pad_edge=False)
     for cell in planner.study.cells:
-        progress = CellProgress.of(planner, cell)
+        progress = CellProgress.of(planner, cell, driven)
         best = progress.best
-        unit = find_task(cell.task).unit
+        unit = find_task(cell.task, planner.study.data_plan(cell.task)).unit
         table.add_row(
             str(cell),
             _states(progress.search),

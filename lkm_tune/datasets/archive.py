@@ -2,7 +2,8 @@
 
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +25,62 @@ def read_arrays(path: Path, names: Iterable[str]) -> dict[str, Array]:
         DataError: There is no such file, it is no NumPy archive or a broken one, it lacks an
             array, or an array holds Python objects (which reading would have to execute).
     """
+    with _opened(path) as archive:
+        wanted = list(names)
+        missing = [name for name in wanted if name not in archive.files]
+        if missing:
+            raise DataError(
+                f"{path}: lacks the arrays {', '.join(missing)}; "
+                f"it has {', '.join(archive.files) or 'none'}"
+            )
+        return {name: archive[name] for name in wanted}
+
+
+def list_arrays(path: Path) -> list[str]:
+    """Names the arrays of an .npz file, reading none of them.
+
+    Raises:
+        DataError: There is no such file, or it is no NumPy archive or a broken one.
+    """
+    with _opened(path) as archive:
+        return list(archive.files)
+
+
+def check_array(path: Path, name: str, array: Array, kinds: str, *shape: int) -> None:
+    """Checks what an array holds and its shape.
+
+    Args:
+        path: The file, for the message.
+        name: Of the array.
+        array: The array.
+        kinds: Kinds of numbers that are valid, as NumPy names them: `iu` for whole ones, `fiu`
+            for real ones.
+        shape: What its shape must be; -1 where any size is valid.
+
+    Raises:
+        DataError: It holds something else, or its shape is another.
+    """
+    if array.dtype.kind not in kinds:
+        wanted = "real" if "f" in kinds else "whole"
+        raise DataError(f"{path}: {name} must hold {wanted} numbers, but holds {array.dtype}")
+    fits = len(shape) == array.ndim and all(
+        size in (-1, found) for size, found in zip(shape, array.shape, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("any" if size == -1 else str(size) for size in shape)
+        raise DataError(f"{path}: {name} must have the shape ({wanted}), but has {array.shape}")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
+    """The archive; whatever goes wrong while it is open is said to be the file's fault."""
     try:
         # Opened here, because numpy leaves a file open that turns out to be no archive.
         with path.open("rb") as file:
-            return _read(path, np.load(file, allow_pickle=False), list(names))
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise DataError(f"{path}: must be an .npz archive, but is a single array")
+            yield archive
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
     except DataError:
@@ -43,15 +96,3 @@ def read_arrays(path: Path, names: Iterable[str]) -> dict[str, Array]:
         raise DataError(
             f"{path}: is not a readable .npz archive, perhaps cut short ({error})"
         ) from error
-
-
-def _read(path: Path, archive: object, wanted: list[str]) -> dict[str, Array]:
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise DataError(f"{path}: must be an .npz archive, but is a single array")
-    missing = [name for name in wanted if name not in archive.files]
-    if missing:
-        raise DataError(
-            f"{path}: lacks the arrays {', '.join(missing)}; "
-            f"it has {', '.join(archive.files) or 'none'}"
-        )
-    return {name: archive[name] for name in wanted}

@@ -1,138 +1,105 @@
-"""From a task's name to what training needs: molecules, split, and targets on one scale."""
+"""From a task's name to what training needs: samples, split, and targets on one scale."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
-import numpy as np
-import torch
-from numpy.typing import ArrayLike
-
-from lkm_tune.datasets.molecules import Array, DataError, FloatArray, Molecules, sum_per_molecule
+from lkm_tune.datasets.data import MoleculeData, NodeData, TaskData, reduced_values
+from lkm_tune.datasets.known import dataset_of
+from lkm_tune.datasets.molecules import DataError
+from lkm_tune.datasets.nodes import NodeGraph
 from lkm_tune.datasets.normalise import Normaliser
 from lkm_tune.datasets.prepare import prepare
-from lkm_tune.datasets.qm9 import locate_qm9, read_qm9
-from lkm_tune.datasets.split import Part, Split, split_molecules
+from lkm_tune.datasets.split import (
+    Split,
+    published_split,
+    scaffold_split,
+    split_molecules,
+)
 from lkm_tune.datasets.store import MoleculeStore
 from lkm_tune.datasets.tasks import Task, find_task
-from lkm_tune.graphs import MoleculeBatch
 from lkm_tune.study import DataPlan
 
+RANDOM, SCAFFOLD, PUBLIC = "random", "scaffold", "public"
 
-@dataclass(frozen=True)
-class Dataset:
-    """How one dataset is found and read.
 
-    Attributes:
-        locate: Turns a study's `source` into the path of a file.
-        read: Reads and checks that file.
+def usual_sizes(task: Task, data: DataPlan) -> DataPlan:
+    """`data` with the numbers of training and validation samples that are usual for the dataset.
+
+    Raises:
+        DataError: There are none, as for a user's own file, and `data` does not give them.
     """
-
-    locate: Callable[[str], Path]
-    read: Callable[[Path], Molecules]
-
-
-DATASETS: Mapping[str, Dataset] = MappingProxyType({"qm9": Dataset(locate_qm9, read_qm9)})
-"""Every dataset by the name that its tasks carry."""
-
-
-@dataclass(frozen=True, eq=False)
-class TaskData:
-    """A task's molecules, split and targets.
-
-    Attributes:
-        task: The task.
-        source: The file that the molecules were read from.
-        store: All molecules of that file.
-        split: The parts, as positions in the store.
-        normaliser: Fitted on the training part.
-        values: [M] targets in the raw unit, energies less their atoms, of every molecule.
-    """
-
-    task: Task
-    source: Path
-    store: MoleculeStore
-    split: Split
-    normaliser: Normaliser
-    values: FloatArray
-
-    def batch(
-        self,
-        indices: ArrayLike,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> tuple[MoleculeBatch, torch.Tensor]:
-        """Gathers molecules and their targets.
-
-        Args:
-            indices: [G] positions in the store, such as a slice of `split.train`.
-            device: Where to put them; the CPU by default.
-            dtype: Of positions and targets.
-
-        Returns:
-            The batch, and the targets [G, 1] on the scale that a network learns.
-        """
-        molecules = self.store.batch(indices, dtype)
-        values = self.values[np.asarray(indices, dtype=np.int64)]
-        target = torch.from_numpy(self.normaliser.to_model(values)).to(dtype)[:, None]
-        if device is None or torch.device(device).type == "cpu":
-            return molecules, target
-        return molecules.to(device), target.to(device)
-
-    def mean_error(self, part: Part) -> float:
-        """MAE on a part, in the task's unit, of predicting the training mean for everything."""
-        deviation = self.values[self.split.part(part)] - self.normaliser.mean
-        return float(np.abs(deviation).mean() * self.normaliser.factor)
+    sizes = dataset_of(task, data).sizes(data.source or "auto")
+    if sizes is None and not (data.n_train and data.n_val):
+        raise DataError(f"{task.name}: data.n_train and data.n_val must be given")
+    n_train, n_val = sizes or (None, None)
+    return data.over(DataPlan(n_train=n_train, n_val=n_val))
 
 
 def load_task(
-    name: str, data: DataPlan, seed: int, cutoff: float, cache: Path | None = None
+    name: str,
+    data: DataPlan,
+    seed: int,
+    cutoff: float,
+    cache: Path | None = None,
 ) -> TaskData:
     """Loads a task: finds the file, prepares it once, splits, fits the scale.
 
     Args:
         name: The task, as `qm9/homo`.
-        data: Where the molecules come from and how many are in each part.
+        data: Where the samples come from and how many are in each part.
         seed: Of the split; the same seed gives the same parts.
         cutoff: Radius edges join atoms closer than this, Å; a model tells what it needs.
         cache: Folder of prepared data; None for the default of `prepare`.
 
     Raises:
-        ValueError: An unknown task, or more molecules asked for than the file has.
+        ValueError: An unknown task or split, or more samples asked for than the file has.
         DataError: The file is not there or no good.
     """
-    task = find_task(name)
-    dataset = DATASETS[task.dataset]
-    source = dataset.locate(data.source)
-    store = prepare(source, dataset.read, cutoff, cache)
+    task = find_task(name, data)
+    data = usual_sizes(task, data)
+    dataset = dataset_of(task, data)
+    source = dataset.locate(data.source or "auto", cache)
+    if dataset.read_nodes is not None:
+        return _nodes(task, source, dataset.read_nodes(source), data, seed)
+    store = prepare(source, dataset.read, cutoff, cache, dataset.reading)
     try:
-        split = split_molecules(len(store), data.n_train, data.n_val, data.n_test, seed)
+        split = split_store(store, data, seed)
+        values, references = reduced_values(store, task, split.train)
+        normaliser = Normaliser.fit(values[split.train], task.targets, references)
+    except DataError:
+        raise
     except ValueError as error:
         raise ValueError(f"{task.name} from {source}: {error}") from error
-    values = reduced_values(store, task)
-    normaliser = Normaliser.fit(values[split.train], task.factor, task.unit)
-    return TaskData(task, source, store, split, normaliser, values)
+    return MoleculeData(task, source, store, split, normaliser, values)
 
 
-def reduced_values(store: MoleculeStore, task: Task) -> FloatArray:
-    """Returns each molecule's value [M] in the raw unit, energies less their free atoms.
+def split_store(store: MoleculeStore, data: DataPlan, seed: int) -> Split:
+    """The split that `data` asks for; its sizes are given.
 
     Raises:
-        DataError: The task is an energy and an element has no reference.
+        ValueError: There is no such split, or too few molecules.
     """
-    values: FloatArray = np.array(store.targets[task.target], dtype=np.float64)
-    if not task.references:
-        return values
-    free_atoms = np.full(256, np.nan)
-    for element, energy in task.references:
-        free_atoms[element] = energy
-    per_atom: Array = free_atoms[store.z]
-    if np.isnan(per_atom).any():
-        missing = sorted({int(z) for z in store.z[np.isnan(per_atom)]})
-        raise DataError(
-            f"{task.name} is an energy and needs the energy of each free atom, but there is none "
-            f"for the atomic numbers {missing}; "
-            f"there are for {[element for element, _ in task.references]}"
+    sizes = (data.n_train or 0, data.n_val or 0, data.n_test)
+    kind = data.split or RANDOM
+    if kind == RANDOM:
+        return split_molecules(len(store), *sizes, seed)
+    if kind == SCAFFOLD:
+        return scaffold_split(store.groups, *sizes, seed)
+    return published_split(kind, store.parts, len(store), sizes, seed)
+
+
+def _nodes(task: Task, source: Path, graph: NodeGraph, data: DataPlan, seed: int) -> NodeData:
+    if data.split == RANDOM:
+        sizes = (data.n_train or 0, data.n_val or 0, data.n_test)
+        return NodeData(task, source, graph, split_molecules(len(graph.labels), *sizes, seed))
+    if data.split not in (None, PUBLIC):
+        raise ValueError(
+            f"{task.name}: there is no split {data.split}; the splits are {PUBLIC}, {RANDOM}"
         )
-    return values - sum_per_molecule(per_atom, store.atom_offsets)
+    split = Split(*(graph.parts[part] for part in ("train", "val", "test")))
+    if (data.n_train, data.n_val) != (len(split.train), len(split.val)):
+        raise ValueError(
+            f"{task.name}: the public split has n_train = {len(split.train)} and n_val = "
+            f"{len(split.val)}, but {data.n_train} and {data.n_val} are asked for; "
+            f"data.split: {RANDOM} takes any sizes"
+        )
+    return NodeData(task, source, graph, split)

@@ -1,62 +1,105 @@
-"""The scale on which a network learns a property, and the unit in which its error is told."""
+"""The scale on which a network learns properties, and the unit in which its errors are told."""
 
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
-from lkm_tune.datasets.molecules import FloatArray
-
-Values = TypeVar("Values", FloatArray, torch.Tensor)
+from lkm_tune.datasets.molecules import FloatArray, IntArray
+from lkm_tune.datasets.tasks import AtomReferences, Target
 
 
 @dataclass(frozen=True)
-class Normaliser:
-    """y_model = (y_raw − mean) / std, and one raw unit is `factor` of `unit`.
+class Scale:
+    """y_model = (y_raw − Σ_atoms reference − mean) / std, and one raw unit is `factor` of `unit`.
 
     Attributes:
-        mean: Of the training part, raw unit, energies less their atoms.
+        name: Of the target.
+        mean: Of the training part, raw unit, less its atoms.
         std: Standard deviation of the training part, raw unit.
-        factor: One raw unit in the task's unit.
-        unit: The task's unit.
+        factor: One raw unit in the target's unit.
+        unit: The target's unit.
+        references: (atomic number, energy in the raw unit) pairs; empty where none is taken off.
     """
 
+    name: str
     mean: float
     std: float
     factor: float
     unit: str
+    references: AtomReferences = ()
 
-    @classmethod
-    def fit(cls, training_values: FloatArray, factor: float, unit: str) -> "Normaliser":
-        """Takes mean and standard deviation from the training part and nothing else.
-
-        Args:
-            training_values: [n_train], raw unit, energies less their atoms.
-            factor: One raw unit in `unit`.
-            unit: The task's unit.
+    def atoms(self, z: IntArray) -> float:
+        """The references of one molecule's atoms [n], summed, in the raw unit.
 
         Raises:
-            ValueError: The values do not differ, so that there is nothing to learn.
+            ValueError: An element has no reference.
         """
-        mean, std = float(np.mean(training_values)), float(np.std(training_values))
-        if not std > 1e-12 * max(1.0, abs(mean)):
+        if not self.references:
+            return 0.0
+        energies = dict(self.references)
+        unknown = sorted(set(z.tolist()) - set(energies))
+        if unknown:
             raise ValueError(
-                f"the values of the training part must differ, but all {len(training_values)} "
-                f"are {mean * factor:g} {unit}: nothing to learn; take more molecules"
+                f"{self.name} knows the energies of free atoms {sorted(energies)}, but got "
+                f"atomic numbers {unknown}"
             )
-        return cls(mean, std, factor, unit)
+        return sum(energies[int(element)] for element in z)
 
-    def to_model(self, values: Values) -> Values:
-        """Turns raw values into those that a network learns; any shape."""
-        return (values - self.mean) / self.std
 
-    def to_unit(self, prediction: Values) -> Values:
-        """Turns a network's output into the task's unit (energies less their atoms)."""
-        return (prediction * self.std + self.mean) * self.factor
+@dataclass(frozen=True)
+class Normaliser:
+    """One `Scale` a target.
+
+    Attributes:
+        scales: P of them, in the order of the targets.
+    """
+
+    scales: tuple[Scale, ...]
+
+    @classmethod
+    def fit(
+        cls,
+        values: FloatArray,
+        targets: Sequence[Target],
+        references: Sequence[AtomReferences] | None = None,
+    ) -> "Normaliser":
+        """Takes means and standard deviations from the training part and nothing else.
+
+        Args:
+            values: [n_train, P], raw unit, less their atoms.
+            targets: P of them.
+            references: What was taken off for each target; none by default.
+
+        Raises:
+            ValueError: The values of a target do not differ, so that there is nothing to learn.
+        """
+        scales = []
+        for column, target in enumerate(targets):
+            mean, std = float(np.mean(values[:, column])), float(np.std(values[:, column]))
+            if not std > 1e-12 * max(1.0, abs(mean)):
+                raise ValueError(
+                    f"the values of {target.name} in the training part must differ, but all "
+                    f"{len(values)} are {mean * target.factor:g} {target.unit}: nothing to learn; "
+                    "take more samples"
+                )
+            taken = references[column] if references else ()
+            scales.append(Scale(target.name, mean, std, target.factor, target.unit, taken))
+        return cls(tuple(scales))
+
+    def to_model(self, values: FloatArray) -> FloatArray:
+        """Turns raw values less their atoms [..., P] into those that a network learns."""
+        return (values - self._column("mean")) / self._column("std")
+
+    def to_unit(self, prediction: FloatArray) -> FloatArray:
+        """Turns a network's output [..., P] into the targets' units, less their atoms."""
+        raw: FloatArray = prediction * self._column("std") + self._column("mean")
+        return raw * self._column("factor")
 
     def errors(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Absolute errors in the task's unit, float64.
+        """Absolute errors [G, P] in the targets' units, float64.
 
         Args:
             prediction: [G, P] output of the network.
@@ -71,8 +114,25 @@ class Normaliser:
                 f"{tuple(prediction.shape)} and {tuple(target.shape)}"
             )
         difference = prediction.detach().double() - target.detach().double()
-        return difference.abs() * (self.std * self.factor)
+        return difference.abs() * torch.from_numpy(self.units_per_step).to(difference.device)
 
-    def error(self, prediction: torch.Tensor, target: torch.Tensor) -> float:
-        """Mean absolute error in the task's unit; arguments as for `errors`."""
-        return float(self.errors(prediction, target).mean())
+    @property
+    def units_per_step(self) -> FloatArray:
+        """[P] what a step of 1 of the network's output is, in the targets' units."""
+        return self._column("std") * self._column("factor")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Normaliser":
+        """The inverse of `to_dict`, also of what JSON made of it."""
+        scales = []
+        for scale in data["scales"]:
+            pairs = tuple((int(z), float(energy)) for z, energy in scale["references"])
+            scales.append(Scale(**{**scale, "references": pairs}))
+        return cls(tuple(scales))
+
+    def _column(self, field: str) -> FloatArray:
+        return np.array([getattr(scale, field) for scale in self.scales])

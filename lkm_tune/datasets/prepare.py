@@ -1,17 +1,19 @@
 """Building a molecule store once and keeping it where every later run finds it."""
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from lkm_tune.datasets.molecules import Array, DataError, IntArray, Molecules, offsets_of
+from lkm_tune.cache import cache_folder
+from lkm_tune.datasets.molecules import DataError, IntArray, Molecules, offsets_of
 from lkm_tune.datasets.store import FORMAT_VERSION, MoleculeStore
 from lkm_tune.graphs import covalent_bonds, radius_edges
 
@@ -22,7 +24,11 @@ _ATOMS_PER_CHUNK = 20_000
 
 
 def prepare(
-    source: Path, read: Callable[[Path], Molecules], cutoff: float, cache: Path | None = None
+    source: Path,
+    read: Callable[[Path], Molecules],
+    cutoff: float,
+    cache: Path | None = None,
+    reading: str = "",
 ) -> MoleculeStore:
     """Opens the store of a source file, building it first where that was not yet done.
 
@@ -36,13 +42,14 @@ def prepare(
         cutoff: Of the radius edges, Å.
         cache: Folder of stores; None for the one that LKM_TUNE_CACHE names, or
             `~/.cache/lkm-tune` where that is not set.
+        reading: What tells `read` from another way to read the same file.
 
     Raises:
         DataError: The source is no good, atoms coincide, or the cache cannot be written.
     """
     if not 0 < cutoff < np.inf:
         raise ValueError(f"the cutoff must be a positive number of Å, but is {cutoff}")
-    folder = (cache or default_cache()) / _key(source, cutoff)
+    folder = (cache or cache_folder()) / _key(source, cutoff, reading)
     store = _open_or_none(folder)
     if store is not None:
         return store
@@ -61,19 +68,17 @@ def prepare(
         ) from error
 
 
-def default_cache() -> Path:
-    """The folder of stores: LKM_TUNE_CACHE, else `~/.cache/lkm-tune`."""
-    chosen = os.environ.get("LKM_TUNE_CACHE")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "lkm-tune"
-
-
 def content_digest(source: Path) -> str:
-    """Returns the SHA-256 of a file, which tells what data it is wherever it lies.
+    """Returns the SHA-256 of a file or a folder's files, which tells what data it is.
 
     Raises:
         DataError: The file cannot be read.
     """
     try:
+        if source.is_dir():
+            files = sorted(path for path in source.rglob("*") if path.is_file())
+            digests = "".join(content_digest(path) for path in files)
+            return hashlib.sha256(digests.encode()).hexdigest()
         with source.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
@@ -93,29 +98,51 @@ def build_store(molecules: Molecules, cutoff: float) -> MoleculeStore:
     offsets = molecules.offsets
     local: type[np.uint8] | type[np.uint16]
     local = np.uint8 if molecules.n_atoms.max() <= 256 else np.uint16
-    found: dict[str, list[Array]] = {"edges": [], "bonds": []}
-    counts: dict[str, list[IntArray]] = {"edges": [], "bonds": []}
-    for first, last in _chunks(offsets):
-        begin = int(offsets[first])
-        graphs = np.repeat(np.arange(last - first), molecules.n_atoms[first:last])
-        edges, bonds = _edges_and_bonds(molecules, begin, graphs, cutoff)
-        for name, pairs in (("edges", edges), ("bonds", bonds)):
-            # Pairs are grouped by their target, so those of one molecule lie side by side.
-            graph_of_pair = graphs[pairs[1]]
-            found[name].append((pairs - (offsets[first + graph_of_pair] - begin)).astype(local))
-            counts[name].append(np.bincount(graph_of_pair, minlength=last - first))
+    edges: Any
+    bonds: Any
+    if molecules.pos is None:
+        edges, edge_counts = np.empty((2, 0), local), np.zeros(len(molecules), np.int64)
+        pos = np.zeros((len(molecules.z), 3), np.float32)
+    else:
+        pos = molecules.pos
+        edges, edge_counts = _by_chunks(molecules, local, partial(_edges, pos, cutoff))
+    if molecules.bonds is not None:
+        bonds, bond_counts = molecules.bonds.pairs.astype(local), molecules.bonds.counts
+    else:
+        bonds, bond_counts = _by_chunks(molecules, local, partial(_bonds, pos))
+    groups = molecules.groups
     return MoleculeStore(
         cutoff=float(cutoff),
         ids=molecules.ids,
         z=molecules.z,
-        pos=molecules.pos,
+        pos=pos,
         atom_offsets=offsets,
-        edges=np.concatenate(found["edges"], axis=1),
-        edge_offsets=offsets_of(np.concatenate(counts["edges"])),
-        bonds=np.concatenate(found["bonds"], axis=1),
-        bond_offsets=offsets_of(np.concatenate(counts["bonds"])),
+        edges=edges,
+        edge_offsets=offsets_of(edge_counts),
+        bonds=bonds,
+        bond_offsets=offsets_of(bond_counts),
+        groups=np.arange(len(molecules)) if groups is None else groups,
         targets=molecules.targets,
+        forces=molecules.forces,
+        parts=molecules.parts,
     )
+
+
+def _by_chunks(
+    molecules: Molecules, local: type, find: Callable[[Molecules, slice, IntArray], IntArray]
+) -> tuple[Any, IntArray]:
+    """Pairs of atoms [2, K], counted within their molecule, and how many each molecule has."""
+    offsets = molecules.offsets
+    found, counts = [], []
+    for first, last in _chunks(offsets):
+        begin = int(offsets[first])
+        graphs = np.repeat(np.arange(last - first), molecules.n_atoms[first:last])
+        pairs = find(molecules, slice(begin, begin + len(graphs)), graphs)
+        # Pairs are grouped by their target, so those of one molecule lie side by side.
+        graph_of_pair = graphs[pairs[1]]
+        found.append((pairs - (offsets[first + graph_of_pair] - begin)).astype(local))
+        counts.append(np.bincount(graph_of_pair, minlength=last - first))
+    return np.concatenate(found, axis=1), np.concatenate(counts)
 
 
 def _chunks(offsets: IntArray) -> list[tuple[int, int]]:
@@ -125,17 +152,24 @@ def _chunks(offsets: IntArray) -> list[tuple[int, int]]:
     return [(int(first), int(last)) for first, last in zip(cuts[:-1], cuts[1:], strict=True)]
 
 
-def _edges_and_bonds(
-    molecules: Molecules, begin: int, graphs: IntArray, cutoff: float
-) -> tuple[IntArray, IntArray]:
-    """Edges [2, E] and bonds [2, B] of the atoms from `begin` on, which `graphs` assigns."""
-    span = slice(begin, begin + len(graphs))
-    pos = torch.from_numpy(molecules.pos[span].astype(np.float64))
+def _edges(
+    pos: NDArray[np.float32], cutoff: float, molecules: Molecules, span: slice, graphs: IntArray
+) -> IntArray:
+    """Radius edges [2, E] of the atoms in `span`, which `graphs` assigns; checks distances."""
+    within = torch.from_numpy(pos[span].astype(np.float64))
+    edges: IntArray = radius_edges(within, torch.from_numpy(graphs), cutoff).numpy()
+    _check_distances(molecules, within.numpy(), edges, span.start)
+    return edges
+
+
+def _bonds(
+    pos: NDArray[np.float32], molecules: Molecules, span: slice, graphs: IntArray
+) -> IntArray:
+    """Covalent bonds [2, B] of the atoms in `span`."""
+    within = torch.from_numpy(pos[span].astype(np.float64))
     z = torch.from_numpy(molecules.z[span].astype(np.int64))
-    graph_index = torch.from_numpy(graphs)
-    edges: IntArray = radius_edges(pos, graph_index, cutoff).numpy()
-    _check_distances(molecules, pos.numpy(), edges, begin)
-    return edges, covalent_bonds(z, pos, graph_index).numpy()
+    bonds: IntArray = covalent_bonds(z, within, torch.from_numpy(graphs)).numpy()
+    return bonds
 
 
 def _check_distances(
@@ -155,10 +189,12 @@ def _check_distances(
     )
 
 
-def _key(source: Path, cutoff: float) -> str:
+def _key(source: Path, cutoff: float, reading: str = "") -> str:
     """A folder name that changes with the source's content, the cutoff and the format."""
     content = content_digest(source)
-    identity = f"{content} cutoff={float(cutoff)!r} format={FORMAT_VERSION} closest={CLOSEST}"
+    identity = (
+        f"{content} cutoff={float(cutoff)!r} format={FORMAT_VERSION} closest={CLOSEST} {reading}"
+    )
     return f"{source.stem}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
 
 
@@ -174,11 +210,11 @@ def _open_or_none(folder: Path) -> MoleculeStore | None:
 
 def _build_into(folder: Path, molecules: Molecules, cutoff: float) -> None:
     """Builds beside the folder, then renames; the caller holds the lock."""
-    partial = folder.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    unfinished = folder.with_suffix(".partial")
+    shutil.rmtree(unfinished, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        build_store(molecules, cutoff).save(partial)
-        partial.rename(folder)
+        build_store(molecules, cutoff).save(unfinished)
+        unfinished.rename(folder)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)

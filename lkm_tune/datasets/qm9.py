@@ -4,19 +4,18 @@ Ramakrishnan, Dral, Rupp and von Lilienfeld, "Quantum chemistry structures and p
 kilo molecules", Scientific Data 1, 140022 (2014).
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from lkm_tune.datasets.archive import read_arrays
 from lkm_tune.datasets.molecules import Array, DataError, FloatArray, Molecules, sum_per_molecule
-from lkm_tune.datasets.tasks import TASKS
+from lkm_tune.datasets.tasks import QM9_TARGETS
 
 SAMPLE = Path(__file__).parent / "sample" / "qm9.npz"
 """3,000 molecules of QM9 that come with the package."""
 
-TARGETS = tuple(task.target for task in TASKS.values() if task.dataset == "qm9")
+TARGETS = tuple(QM9_TARGETS)
 ELEMENTS = (1, 6, 7, 8, 9)
 
 _ANGSTROM_IN_BOHR = 1 / 0.529177210903
@@ -32,35 +31,6 @@ _KNOWN = {
     3: {"mu": 1.8511, "U0": -76.404702},
     62: {"mu": 5.1668, "U0": -283.16874},
 }  # fmt: skip
-
-
-def locate_qm9(source: str) -> Path:
-    """Finds the file that a study's `source` means.
-
-    Args:
-        source: `sample`; `auto`, which is `qm9.npz` in the folder that LKM_TUNE_DATA names where
-            there is one, else the sample; or a path to the file or to a folder that holds it.
-
-    Returns:
-        The file's path.
-
-    Raises:
-        DataError: A path was given and there is no such file.
-    """
-    if source == "sample":
-        return SAMPLE
-    if source == "auto":
-        folder = os.environ.get("LKM_TUNE_DATA")
-        full = Path(folder).expanduser() / "qm9.npz" if folder else SAMPLE
-        return full if full.is_file() else SAMPLE
-    path = Path(source).expanduser()
-    file = path / "qm9.npz" if path.is_dir() else path
-    if not file.is_file():
-        raise DataError(
-            f"QM9 must be a file or a folder with qm9.npz in it, but {file} is not there; "
-            "`auto`, `sample` or a path are valid"
-        )
-    return file
 
 
 def read_qm9(path: Path) -> Molecules:
@@ -144,12 +114,12 @@ def _rules(molecules: Molecules) -> list[tuple[str, FloatArray, float, float]]:
     t, n = molecules.targets, molecules.n_atoms
     z = molecules.z.astype(np.float64)
     electrons = sum_per_molecule(z, molecules.offsets)
-    pos = molecules.pos.astype(np.float64) * _ANGSTROM_IN_BOHR
+    pos = np.asarray(molecules.pos, dtype=np.float64) * _ANGSTROM_IN_BOHR
     weighted = sum_per_molecule(z[:, None] * pos, molecules.offsets)
     pos -= np.repeat(weighted / electrons[:, None], n, axis=0)
     on_nuclei = sum_per_molecule(z * (pos**2).sum(axis=1), molecules.offsets)
     free_atoms = np.zeros(max(ELEMENTS) + 1)
-    for element, energy in TASKS["qm9/U0"].references:
+    for element, energy in QM9_TARGETS["U0"].references:
         free_atoms[element] = energy
     binding = t["U0"] - sum_per_molecule(free_atoms[molecules.z], molecules.offsets)
     return [

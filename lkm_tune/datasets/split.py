@@ -1,5 +1,6 @@
 """Which molecules are trained on, validated on and tested on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,6 +9,9 @@ import numpy as np
 from lkm_tune.datasets.molecules import IntArray
 
 Part = Literal["train", "val", "test"]
+
+PUBLISHED = "published-"
+"""How the names of published splits begin."""
 
 # Keeps the split's draws apart from those of any other generator with the same seed.
 _STREAM = 0x73706C69
@@ -56,6 +60,87 @@ def split_molecules(
         val=np.sort(order[:n_val]),
         test=np.sort(order[first_test:]),
     )
+
+
+def scaffold_split(
+    groups: IntArray, n_train: int, n_val: int, n_test: int | None, seed: int
+) -> Split:
+    """Splits molecules so that those of one group are in one part.
+
+    Groups come in an order that the seed decides, those larger than half a validation or test
+    part first, so that they are trained on; training takes from the front until it is full, then
+    validation, then test. Of the group that overfills a part the rest is left out.
+
+    Args:
+        groups: [M] number of each molecule's group, as its Bemis–Murcko scaffold.
+        n_train: How many to train on, at least 1.
+        n_val: How many to validate on, at least 1.
+        n_test: How many to test on, at least 1; None for all that are left.
+        seed: Of the order, not negative.
+
+    Raises:
+        ValueError: A number below its bound, or more molecules asked for than there are.
+    """
+    _check_sizes(len(groups), n_train, n_val, n_test, seed)
+    order = np.random.Generator(np.random.PCG64([_STREAM, seed])).permutation(len(groups))
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    rank = np.empty(len(sizes), dtype=np.int64)
+    rank[group[order[::-1]]] = np.arange(len(groups))[::-1]  # Where each group comes first.
+    large = sizes > min(n_val, n_test or n_val) / 2
+    order = order[np.lexsort((rank[group[order]], ~large[group[order]]))]
+    parts = []
+    begin = 0
+    for size in (n_train, n_val, n_test):
+        end = len(order) if size is None else begin + size
+        parts.append(np.sort(order[begin:end]))
+        while 0 < end < len(order) and group[order[end]] == group[order[end - 1]]:
+            end += 1
+        begin = end
+    asked = (n_train, n_val, n_test or 1)
+    if any(len(part) < size for part, size in zip(parts, asked, strict=True)):
+        raise ValueError(
+            f"n_train + n_val + n_test = {n_train} + {n_val} + {asked[2]} leaves too few of the "
+            f"{len(groups)} molecules once groups are kept together; ask for fewer"
+        )
+    return Split(*parts)
+
+
+def published_split(
+    name: str,
+    parts: Mapping[str, IntArray],
+    n_molecules: int,
+    sizes: tuple[int, int, int | None],
+    seed: int,
+) -> Split:
+    """A split that was published as training and test part, as those of revised MD17.
+
+    Training takes the first `n_train` of the published part, test the first `n_test` (all for
+    None), and validation draws from what is in neither.
+
+    Args:
+        name: `published-01`, say.
+        parts: Published selections by name, `train_01` and `test_01`.
+        n_molecules: How many there are.
+        sizes: n_train, n_val, n_test.
+        seed: Of the draw.
+
+    Raises:
+        ValueError: There is no such split, or it has fewer molecules than are asked for.
+    """
+    number = name.removeprefix(PUBLISHED)
+    if f"train_{number}" not in parts:
+        known = [PUBLISHED + part.removeprefix("train_") for part in parts if "train_" in part]
+        valid = ", ".join(["random", "scaffold", *known])
+        raise ValueError(f"there is no split {name}; the splits are {valid}")
+    train, test = parts[f"train_{number}"], parts[f"test_{number}"]
+    rest = np.setdiff1d(np.arange(n_molecules), np.concatenate([train, test]))
+    n_train, n_val, n_test = sizes
+    asked = {"n_train": (n_train, train), "n_val": (n_val, rest), "n_test": (n_test or 1, test)}
+    for key, (size, part) in asked.items():
+        if not 1 <= size <= len(part):
+            raise ValueError(f"{key} must be 1..{len(part)} in the split {name}, but is {size}")
+    order = np.random.Generator(np.random.PCG64([_STREAM, seed])).permutation(rest)
+    return Split(np.sort(train[:n_train]), np.sort(order[:n_val]), np.sort(test[:n_test]))
 
 
 def _check_sizes(n_molecules: int, n_train: int, n_val: int, n_test: int | None, seed: int) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 from lkm_tune.datasets.molecules import Array, DataError, FloatArray, IntArray
 from lkm_tune.graphs import MoleculeBatch
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raised whenever a folder written by older code must not be read any more."""
 
 LocalIndex = NDArray[np.uint8] | NDArray[np.uint16]
 
-_ARRAYS = ("ids", "z", "pos", "atom_offsets", "edges", "edge_offsets", "bonds", "bond_offsets")
+_ARRAYS = (
+    "ids", "z", "pos", "atom_offsets", "edges", "edge_offsets", "bonds", "bond_offsets", "groups",
+)  # fmt: skip
+_GROUPS = ("targets", "forces", "parts")
 _META = "store.json"
 
 
@@ -41,6 +44,9 @@ class MoleculeStore:
         bonds: [2, B] bonds, both directions.
         bond_offsets: [M + 1] where each molecule's bonds begin.
         targets: Property name to [M] values in the dataset's raw unit.
+        forces: Name of an energy to [N, 3], its negative slope in the raw unit per Å.
+        parts: Name of a published selection to positions in the store.
+        groups: [M] molecules of one number are alike; each is its own where that is not known.
     """
 
     cutoff: float
@@ -52,7 +58,10 @@ class MoleculeStore:
     edge_offsets: IntArray
     bonds: LocalIndex
     bond_offsets: IntArray
+    groups: IntArray
     targets: Mapping[str, FloatArray]
+    forces: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    parts: Mapping[str, IntArray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Number of molecules M."""
@@ -87,22 +96,35 @@ class MoleculeStore:
             bond_index=_gather_pairs(self.bonds, self.bond_offsets, chosen, base),
         )
 
+    def forces_of(
+        self, name: str, indices: ArrayLike, dtype: torch.dtype = torch.float32
+    ) -> torch.Tensor:
+        """Gathers forces [N, 3] of the atoms of `batch(indices)`, in the raw unit per Å."""
+        chosen = np.asarray(indices, dtype=np.int64)
+        self._check(chosen)
+        starts = self.atom_offsets[chosen]
+        atoms = _ranges(starts, self.atom_offsets[chosen + 1] - starts)
+        return torch.from_numpy(self.forces[name][atoms]).to(dtype)
+
     def save(self, folder: Path) -> None:
         """Writes the store into a folder, one .npy file an array; see `prepare` for a safe way.
 
         Args:
             folder: Created where it is not there.
         """
-        (folder / "targets").mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         for name in _ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
-        for name, values in self.targets.items():
-            np.save(folder / "targets" / f"{name}.npy", values, allow_pickle=False)
+        for group in _GROUPS:
+            (folder / group).mkdir(exist_ok=True)
+            # Numbered: what a user calls a property need not be the name of a file.
+            for number, values in enumerate(getattr(self, group).values()):
+                np.save(folder / group / f"{number}.npy", values, allow_pickle=False)
         meta = {
             "format": FORMAT_VERSION,
             "cutoff": self.cutoff,
             "shapes": {name: getattr(self, name).shape for name in _ARRAYS},
-            "targets": list(self.targets),
+            "names": {group: list(getattr(self, group)) for group in _GROUPS},
         }
         (folder / _META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
@@ -127,8 +149,14 @@ class MoleculeStore:
                         f"{folder}: {name} must have the shape {tuple(shape)}, "
                         f"but has {arrays[name].shape}"
                     )
-            targets = {name: _map(folder / "targets" / f"{name}.npy") for name in meta["targets"]}
-            return cls(cutoff=float(meta["cutoff"]), targets=targets, **arrays)
+            named: dict[str, Any] = {
+                group: {
+                    name: _map(folder / group / f"{number}.npy")
+                    for number, name in enumerate(meta["names"][group])
+                }
+                for group in _GROUPS
+            }
+            return cls(cutoff=float(meta["cutoff"]), **arrays, **named)
         except DataError:
             raise
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:

@@ -1,6 +1,7 @@
 """The graph networks, each with forward(MoleculeBatch) -> ModelOutput(prediction, layers)."""
 
 from lkm_tune.models.build import MODELS, build_model, model_settings
+from lkm_tune.models.convolution import KINDS as NODE_MODELS
 from lkm_tune.models.convolution import NodeClassifier
 from lkm_tune.models.forces import energy_and_forces
 from lkm_tune.models.output import ModelOutput, MoleculeModel, mean_over_atoms, sum_over_atoms
@@ -10,6 +11,7 @@ from lkm_tune.models.tap import LayerTap
 
 __all__ = [
     "MODELS",
+    "NODE_MODELS",
     "PUBLISHED",
     "LayerTap",
     "ModelOutput",

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lkm_tune.graphs import HEAVIEST_ELEMENT
+from lkm_tune.models.fused import deliver, dense, messages
 
 
 class MLP(nn.Sequential):
@@ -18,36 +19,75 @@ class MLP(nn.Sequential):
         """Build the steps sizes[0] -> sizes[1] -> ..."""
         super().__init__(*(nn.Sequential(nn.Linear(p, q), nn.SiLU()) for p, q in pairwise(sizes)))
 
+    def forward(self, x: Tensor, skip: Tensor | None = None) -> Tensor:
+        """[R, c0] to [R, ck], with `skip` [R, ck] added where it is given."""
+        return dense(x, [(step.weight, step.bias) for step in self.affine], skip)
+
+    @property
+    def affine(self) -> list[nn.Linear]:
+        """The affine map of each step."""
+        return [cast(nn.Linear, cast(nn.Sequential, step)[0]) for step in self]
+
+    def times(
+        self,
+        features: Tensor,
+        x: Tensor,
+        of: Tensor,
+        kind: Tensor,
+        to: Tensor | None = None,
+        onto: Tensor | None = None,
+    ) -> Tensor:
+        """x_f * MLP(features_k) for each pair, or their sums: `fused.deliver` says the rest."""
+        *steps, last = self.affine
+        if steps:
+            features = dense(features, [(step.weight, step.bias) for step in steps])
+        u = functional.linear(features, last.weight)
+        return deliver(x, u, last.bias, of, kind, to, onto)
+
 
 class EdgeMLP(MLP):
-    """MLP(3D, D) of [x_i | x_j | e], taken apart: σ(A x_i + B x_j + C e + b), [A|B|C] its weight.
+    """MLP(3D, D) of [x_i | x_j | e], taken apart: σ(A x_i + b + B x_j + C e), [A|B|C] its weight.
 
     The same numbers as for the concatenation, but A x and B x cost one row an atom instead of one
-    an edge, and C e + b can be kept for as long as e and the weights stay.
+    an edge, and C e one row for all edges that share e.
     """
 
     def __init__(self, size: int) -> None:
         """Build for states and edge features of `size` = D."""
         super().__init__(3 * size, size)
 
-    def forward(self, x: Tensor, i: Tensor, j: Tensor, e: Tensor) -> Tensor:  # type: ignore[override]
-        """One row for each directed edge: states x [N, D], atoms i and j [E], features e [E, D]."""
-        a, b = self.of_atoms(x)
-        edge = self.of_edges(e)
-        return functional.silu(a.index_select(0, i) + b.index_select(0, j) + edge)
+    def forward(  # type: ignore[override]
+        self,
+        x: Tensor,
+        edges: Tensor,
+        i: Tensor,
+        j: Tensor,
+        kind: Tensor,
+        onto: Tensor | None = None,
+    ) -> Tensor:
+        """What this gives for each edge times its weight [E, D], or the sums for each i [N, D].
 
-    def of_atoms(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """A x and B x, each [N, D]."""
-        a, b, _ = self._affine.weight.chunk(3, dim=1)
-        return functional.linear(x, a), functional.linear(x, b)
+        Args:
+            x: states [N, D].
+            edges: of `of_edges` [K, 2D].
+            i: the first atom of each edge, int64 [E].
+            j: the second atom of each edge, int64 [E].
+            kind: the row of `edges` that belongs to each edge, as for `fused.messages`.
+            onto: what sums are added to [N, D]; None for one row an edge.
+        """
+        (affine,) = self.affine
+        a, b, _ = affine.weight.chunk(3, dim=1)
+        bias = functional.pad(affine.bias, (0, len(affine.bias)))
+        return messages(functional.linear(x, torch.cat((a, b)), bias), edges, i, j, kind, onto)
 
-    def of_edges(self, e: Tensor) -> Tensor:
-        """C e + b [E, D]."""
-        return functional.linear(e, self._affine.weight.chunk(3, dim=1)[2], self._affine.bias)
-
-    @property
-    def _affine(self) -> nn.Linear:
-        return cast(nn.Linear, cast(nn.Sequential, self[0])[0])
+    def of_edges(self, e: Tensor, weight: Tensor | None = None) -> Tensor:
+        """[C e | weights] for edge features e [K, D]: weights `weight` e [K, D], or 1."""
+        (affine,) = self.affine
+        c = affine.weight.chunk(3, dim=1)[2]
+        if weight is None:
+            edge = functional.linear(e, c)
+            return torch.cat((edge, torch.ones_like(edge)), dim=1)
+        return functional.linear(e, torch.cat((c, weight)))
 
 
 class Residual(nn.Module):
@@ -60,7 +100,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, D] to [N, D]."""
-        return cast(Tensor, x + self.mlp(x))
+        total: Tensor = self.mlp(x, skip=x)
+        return total
 
 
 class ElementRows(nn.Module):

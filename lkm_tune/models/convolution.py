@@ -165,6 +165,7 @@ class ConvolutionNet(MoleculeModel):
         check_choice("graph", graph, ("bonds", "radius"))
         check_choice("pooling", pooling, ("sum", "mean"))
         self.cutoff, self.graph, self.pooling = float(cutoff), graph, pooling
+        self.needs_positions = graph == "radius"
         self.element_rows = ElementRows(checked_elements(elements))
         self.embedding = nn.Embedding(len(self.element_rows.elements), hidden)
         self.body = body

@@ -5,6 +5,7 @@ Molecules", arXiv:2011.14115; details as in PyTorch Geometric. No cap on the num
 """
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from torch.nn import functional
 from lkm_tune.graphs import MoleculeBatch, edge_vectors, edges_within
 from lkm_tune.models.angular import AngularSum, angular_sum
 from lkm_tune.models.bases import BesselRadial, SphericalBessel, smooth_envelope
+from lkm_tune.models.fused import dense
 from lkm_tune.models.output import ModelOutput, MoleculeModel, sum_over_atoms
 from lkm_tune.models.settings import check_counts, check_layers, check_lengths
 
@@ -136,7 +138,7 @@ class EmbeddingBlock(nn.Module):
             )
         atoms = self.emb(z)
         to, of, on = self.lin.weight.chunk(3, dim=1)
-        edge = functional.linear(functional.silu(self.lin_rbf(rbf)), on, self.lin.bias)
+        edge = functional.linear(dense(rbf, [_affine(self.lin_rbf)]), on, self.lin.bias)
         target = functional.linear(atoms, to).index_select(0, edge_index[1])
         source = functional.linear(atoms, of).index_select(0, edge_index[0])
         return functional.silu(target + source + edge)
@@ -150,11 +152,10 @@ class OutputBlock(nn.Module):
     ) -> None:
         """Build with Glorot orthogonal weights; the last map begins at 0."""
         super().__init__()
-        self.lin_rbf = _glorot_orthogonal(nn.Linear(num_radial, hidden, bias=False))
-        self.lin_up = _glorot_orthogonal(nn.Linear(hidden, out_emb_channels, bias=False))
+        self.lin_rbf = GlorotOrthogonal(num_radial, hidden, bias=False)
+        self.lin_up = GlorotOrthogonal(hidden, out_emb_channels, bias=False)
         self.lins = nn.ModuleList(
-            _glorot_orthogonal(nn.Linear(out_emb_channels, out_emb_channels))
-            for _ in range(num_layers)
+            GlorotOrthogonal(out_emb_channels, out_emb_channels) for _ in range(num_layers)
         )
         self.lin = nn.Linear(out_emb_channels, outputs, bias=False)
         nn.init.zeros_(self.lin.weight)
@@ -166,8 +167,8 @@ class OutputBlock(nn.Module):
         message = self.lin_rbf(rbf) * x
         total = message.new_zeros(n_atoms, message.shape[1]).index_add(0, target, message)
         inner = self.lin_up(total)
-        for lin in self.lins:
-            inner = functional.silu(lin(inner))
+        if len(self.lins):
+            inner = dense(inner, [_affine(lin) for lin in self.lins])
         return total, inner, self.lin(inner)
 
 
@@ -188,7 +189,7 @@ class InteractionBlock(nn.Module):
         super().__init__()
 
         def linear(size_in: int, size_out: int, bias: bool = False) -> nn.Linear:
-            return _glorot_orthogonal(nn.Linear(size_in, size_out, bias=bias))
+            return GlorotOrthogonal(size_in, size_out, bias=bias)
 
         self.lin_rbf1 = linear(num_radial, basis_emb_size)
         self.lin_rbf2 = linear(basis_emb_size, hidden)
@@ -206,13 +207,13 @@ class InteractionBlock(nn.Module):
 
     def forward(self, x: Tensor, rbf: Tensor, radial: Tensor, angles: AngularSum) -> Tensor:
         """Edge states [E, D], bases [E, Nr] and [E, Ls, Nr] to edge states [E, D]."""
-        messages = functional.silu(self.lin_kj(x)) * self.lin_rbf2(self.lin_rbf1(rbf))
-        messages = functional.silu(self.lin_down(messages))
+        messages = dense(x, [_affine(self.lin_kj)]) * self.lin_rbf2(self.lin_rbf1(rbf))
+        messages = dense(messages, [_affine(self.lin_down)])
         gathered = angles(messages, self._embedded(radial))
-        y = functional.silu(self.lin_ji(x)) + functional.silu(self.lin_up(gathered))
+        y = dense(gathered, [_affine(self.lin_up)], skip=dense(x, [_affine(self.lin_ji)]))
         for layer in self.layers_before_skip:
             y = layer(y)
-        x = functional.silu(self.lin(y)) + x
+        x = dense(y, [_affine(self.lin)], skip=x)
         for layer in self.layers_after_skip:
             x = layer(x)
         return x
@@ -229,20 +230,48 @@ class DenseResidual(nn.Module):
     def __init__(self, size: int) -> None:
         """Build for states of `size` = D with Glorot orthogonal weights and biases of 0."""
         super().__init__()
-        self.lin1 = _glorot_orthogonal(nn.Linear(size, size))
-        self.lin2 = _glorot_orthogonal(nn.Linear(size, size))
+        self.lin1 = GlorotOrthogonal(size, size)
+        self.lin2 = GlorotOrthogonal(size, size)
 
     def forward(self, x: Tensor) -> Tensor:
         """[E, D] to [E, D]."""
-        return x + functional.silu(self.lin2(functional.silu(self.lin1(x))))
+        return dense(x, [_affine(self.lin1), _affine(self.lin2)], skip=x)
 
 
-def _glorot_orthogonal(linear: nn.Linear) -> nn.Linear:
-    """An orthogonal matrix scaled to the variance 2 / (fan_in + fan_out); the bias 0."""
-    with torch.no_grad():
-        nn.init.orthogonal_(linear.weight)
-        variance = linear.weight.var() if linear.weight.numel() > 1 else torch.ones(())
-        linear.weight.mul_((2 / (sum(linear.weight.shape) * variance)).sqrt())
-        if linear.bias is not None:
-            nn.init.zeros_(linear.bias)
-    return linear
+def _affine(module: nn.Module) -> tuple[Tensor, Tensor | None]:
+    """Weight and bias of a linear map."""
+    linear = cast(nn.Linear, module)
+    return linear.weight, linear.bias
+
+
+class GlorotOrthogonal(nn.Linear):
+    """A linear map: an orthogonal matrix of the variance 2 / (size_in + size_out), the bias 0."""
+
+    def reset_parameters(self) -> None:
+        """Draw the matrix; torch calls this when it builds the map."""
+        size_out, size_in = self.weight.shape
+        with torch.no_grad():
+            drawn = _orthogonal(max(size_out, size_in), min(size_out, size_in))
+            weight = drawn if size_out >= size_in else drawn.T
+            variance = weight.var() if weight.numel() > 1 else torch.ones(())
+            self.weight.copy_(weight * (2 / ((size_in + size_out) * variance)).sqrt())
+            if self.bias is not None:
+                nn.init.zeros_(self.bias)
+
+
+def _orthogonal(rows: int, columns: int) -> Tensor:
+    """A matrix [rows, columns] with orthonormal columns, uniformly distributed; rows >= columns.
+
+    The product of reflections at random vectors of falling length (Stewart 1980, "The efficient
+    generation of random orthogonal matrices", SIAM J. Numer. Anal. 17, 403, section 3): the result
+    of a QR decomposition of a random matrix without the decomposition, which takes most of the
+    time that the model takes to build.
+    """
+    x = torch.randn(rows, columns).tril()
+    first, norm = x.diagonal(), x.norm(dim=0)
+    sign = torch.where(first < 0, -1.0, 1.0)
+    # v = x + sign |x| e, scaled to 1 at its first place; the reflection is 1 - tau v v^T.
+    lead = first + sign * norm
+    tau = 2 / ((norm.square() - first.square()) / lead.square() + 1)
+    product: Tensor = torch.linalg.householder_product(x / lead, tau)
+    return product * -sign

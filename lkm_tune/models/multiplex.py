@@ -9,10 +9,10 @@ framework for accurate and efficient geometric deep learning of molecular system
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from lkm_tune.graphs import MoleculeBatch, edge_vectors, edges_within, one_hop_pairs, two_hop_pairs
 from lkm_tune.models.bases import BesselRadial, SphericalBessel, kinked_envelope
@@ -26,20 +26,26 @@ ELEMENTS = (1, 6, 7, 8, 9)
 
 @dataclass(frozen=True, eq=False)
 class GlobalGraph:
-    """Pairs of atoms within the global cutoff, each once.
+    """Directed edges a <- b within the global cutoff, those of a pair side by side.
 
-    All that is known of a pair is its distance, which both directions share: half of the directed
-    edges is enough.
+    All that is known of a pair is its distance, which both directions share.
 
     Attributes:
-        first: an atom of each pair, int64 [E/2].
-        second: the other atom, int64 [E/2].
-        features: of the distance [E/2, D].
+        a: int64 [E].
+        b: int64 [E].
+        pair: which pair, whatever the direction, int64 [E].
+        features: of the distance of a pair [E/2, D].
     """
 
-    first: Tensor
-    second: Tensor
+    a: Tensor
+    b: Tensor
+    pair: Tensor
     features: Tensor
+
+    def spread(self, v: Tensor, mlp: EdgeMLP, edges: Tensor) -> Tensor:
+        """v_a + sum_b w_ab * mlp([v_a | v_b | g_ab]), v [N, D], `edges` of `mlp.of_edges`."""
+        total: Tensor = mlp(v, edges, self.a, self.b, self.pair, onto=v)
+        return total
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,35 +55,74 @@ class EdgePairs:
     Attributes:
         e: numbers of bonds, int64 [T].
         f: numbers of bonds, int64 [T].
-        features: of the length of f and the angle between e and f [T, D].
+        kind: the row of `features` that belongs to each pair, int64 [T].
+        features: of the length of f and the angle between e and f [K, D].
     """
 
     e: Tensor
     f: Tensor
+    kind: Tensor
     features: Tensor
 
-    def deliver(self, base: Tensor, messages: Tensor, weights: Tensor) -> Tensor:
-        """base_e + sum_f messages_f * weights_(e,f), base and messages [B, D], weights [T, D]."""
-        return base.index_add(0, self.e, messages.index_select(0, self.f) * weights)
+    def deliver(self, onto: Tensor, sent: Tensor, mlp: MLP) -> Tensor:
+        """onto_e + sum_f sent_f * mlp(features_(e,f)), onto and sent [B, D]."""
+        return mlp.times(self.features, sent, self.f, self.kind, self.e, onto)
+
+    def joined(self, other: "EdgePairs") -> "EdgePairs":
+        """These pairs and those of `other`."""
+        return EdgePairs(
+            torch.cat((self.e, other.e)),
+            torch.cat((self.f, other.f)),
+            torch.cat((self.kind, other.kind + len(self.features))),
+            torch.cat((self.features, other.features)),
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class LocalGraph:
-    """Directed bonds s -> t.
+    """Directed bonds s -> t. What depends on a length alone is the same for both directions.
 
     Attributes:
         source: int64 [B].
         target: int64 [B].
-        features: of the length of a bond [B, D].
+        bond: which bond, whatever its direction, int64 [B].
+        features: of the length of a bond, one row for both directions [B/2, D].
         two_hop: pairs e = (j -> i), f = (k -> j), k != i.
         one_hop: pairs that enter one atom, e = f among them.
     """
 
     source: Tensor
     target: Tensor
+    bond: Tensor
     features: Tensor
     two_hop: EdgePairs
     one_hop: EdgePairs
+
+    @cached_property
+    def pairs(self) -> EdgePairs:
+        """The two-hop and the one-hop pairs together."""
+        return self.two_hop.joined(self.one_hop)
+
+    def along(self, v: Tensor, mlp: EdgeMLP, weight: Tensor | None = None) -> Tensor:
+        """mlp([v_t | v_s | q]) for each bond, times `weight` q where that is given [B, D]."""
+        edges = mlp.of_edges(self.features, weight)
+        sent: Tensor = mlp(v, edges, self.target, self.source, self.bond)
+        return sent
+
+    def reweigh(self, sent: Tensor, mlp: MLP, values: Tensor) -> Tensor:
+        """mlp(sent) * values for each bond [B, D], sent [B, D] and values [B/2, D]."""
+        each = _numbers(sent.shape[0], sent)
+        return mlp.times(sent, values, self.bond, each)
+
+    def arrive(self, onto: Tensor, values: Tensor, sent: Tensor) -> Tensor:
+        """onto_t + the sum over bonds that enter t of values * sent.
+
+        Args:
+            onto: [N, D].
+            values: a row for both directions of a bond [B/2, D].
+            sent: a row for each directed bond [B, D].
+        """
+        return onto.index_add(0, self.target, values.index_select(0, self.bond) * sent)
 
 
 class MultiplexNet(MoleculeModel):
@@ -129,7 +174,14 @@ class MultiplexNet(MoleculeModel):
         edge_index = edges_within(batch, self.cutoff)
         pairs = edge_index[:, edge_index[0] < edge_index[1]]
         _, distance = edge_vectors(batch.pos, pairs)
-        return GlobalGraph(pairs[0], pairs[1], mlp(self.rbf_g(distance)))
+        ends = pairs.t()
+        numbers = _numbers(pairs.shape[1], pairs)
+        return GlobalGraph(
+            a=ends.flatten(),
+            b=ends.flip(1).flatten(),
+            pair=numbers.repeat_interleave(2),
+            features=mlp(self.rbf_g(distance)),
+        )
 
     def local_graph(
         self, batch: MoleculeBatch, mlp: MLP, two_hop_mlp: MLP, one_hop_mlp: MLP
@@ -139,37 +191,50 @@ class MultiplexNet(MoleculeModel):
         The angle of a pair is that between r_t - r_s of e and r_t - r_s of f (two-hop) or the
         reverse of f (one-hop); the length is that of f.
         """
-        bonds, n_atoms = batch.bond_index, batch.n_atoms
+        n_atoms = batch.n_atoms
+        bonds, bond, one_way = _by_bond(batch.bond_index, n_atoms)
         vector, distance = edge_vectors(batch.pos, bonds)
-        unit = vector / distance.unsqueeze(-1)
-
-        def pairs(e: Tensor, f: Tensor, reverse: bool, mlp: MLP) -> EdgePairs:
-            cosine = (unit.index_select(0, e) * unit.index_select(0, f)).sum(dim=-1)
-            return EdgePairs(e, f, mlp(self.sbf(distance, f, -cosine if reverse else cosine)))
-
+        unit, length = vector / distance.unsqueeze(-1), distance.index_select(0, one_way)
+        two_hop, one_hop = two_hop_pairs(bonds, n_atoms), one_hop_pairs(bonds, n_atoms)
+        other = one_hop[0] != one_hop[1]
+        one_hop = one_hop[0][other], one_hop[1][other]
+        # A pair of a bond with itself is the same for both directions.
+        e, f = (torch.cat(x) for x in zip(two_hop, one_hop, (one_way, one_way), strict=True))
+        n_two, n_one, each = (
+            two_hop[0].shape[0],
+            one_hop[0].shape[0],
+            _numbers(bonds.shape[1], bond),
+        )
+        cosine = (unit.index_select(0, e) * unit.index_select(0, f)).sum(dim=-1)
+        cosine = torch.cat((cosine[:n_two], -cosine[n_two:]))
+        bases = self.sbf(length, bond.index_select(0, f), cosine)
         return LocalGraph(
             source=bonds[0],
             target=bonds[1],
-            features=mlp(self.rbf_l(distance)),
-            two_hop=pairs(*two_hop_pairs(bonds, n_atoms), False, two_hop_mlp),
-            one_hop=pairs(*one_hop_pairs(bonds, n_atoms), True, one_hop_mlp),
+            bond=bond,
+            features=mlp(self.rbf_l(length)),
+            two_hop=EdgePairs(*two_hop, _numbers(n_two, bond), two_hop_mlp(bases[:n_two])),
+            one_hop=EdgePairs(
+                torch.cat((one_hop[0], each)),
+                torch.cat((one_hop[1], each)),
+                torch.cat((_numbers(n_one, bond), bond + n_one)),
+                one_hop_mlp(bases[n_two:]),
+            ),
         )
 
 
-def spread(
-    v: Tensor, graph: GlobalGraph, mlp: EdgeMLP, edge_part: Tensor, weights: Tensor
-) -> Tensor:
-    """v_a + sum_b weights_ab * mlp([v_a | v_b | g_ab]) over the global neighbours b of a.
+def _by_bond(bonds: Tensor, n_atoms: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Directed bonds in an order that puts both directions of each side by side.
 
-    Args:
-        v: states [N, D].
-        graph: the pairs ab.
-        mlp: the message network.
-        edge_part: `mlp.of_edges(g)` [E/2, D].
-        weights: [E/2, D].
+    Returns:
+        The bonds in that order [2, B], which bond each is [B], and one direction of each [B/2].
     """
-    here, there = mlp.of_atoms(v)
-    a, b = graph.first, graph.second
-    to_a = functional.silu(here.index_select(0, a) + there.index_select(0, b) + edge_part)
-    to_b = functional.silu(here.index_select(0, b) + there.index_select(0, a) + edge_part)
-    return v.index_add(0, a, to_a * weights).index_add(0, b, to_b * weights)
+    key = bonds.amin(0) * n_atoms + bonds.amax(0)
+    key, order = torch.sort(key, stable=True)
+    _, bond, count = torch.unique_consecutive(key, return_inverse=True, return_counts=True)
+    return bonds.index_select(1, order), bond, count.cumsum(0) - count
+
+
+def _numbers(count: int, like: Tensor) -> Tensor:
+    """0 .. count - 1 on the device of `like`."""
+    return torch.arange(count, device=like.device)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lkm_tune.graphs import MoleculeBatch
 from lkm_tune.models.blocks import MLP, EdgeMLP, Residual
-from lkm_tune.models.multiplex import ELEMENTS, GlobalGraph, LocalGraph, MultiplexNet, spread
+from lkm_tune.models.multiplex import ELEMENTS, GlobalGraph, LocalGraph, MultiplexNet
 from lkm_tune.models.output import ModelOutput, sum_over_atoms
 
 
@@ -111,12 +111,11 @@ class GlobalLayer(nn.Module):
 
     def forward(self, h: Tensor, graph: GlobalGraph) -> Tensor:
         """States [N, D] to states [N, D]."""
-        edge_part = self.x_edge_mlp.of_edges(graph.features)
-        weights = self.linear(graph.features)
-        v = spread(self.h_mlp(h), graph, self.x_edge_mlp, edge_part, weights)
-        v = self.mlp(self.res1(v)) + h
+        edges = self.x_edge_mlp.of_edges(graph.features, self.linear.weight)
+        v = graph.spread(self.h_mlp(h), self.x_edge_mlp, edges)
+        v = self.mlp(self.res1(v), skip=h)
         v = self.res3(self.res2(v))
-        return spread(v, graph, self.x_edge_mlp, edge_part, weights)
+        return graph.spread(v, self.x_edge_mlp, edges)
 
 
 class LocalLayer(nn.Module):
@@ -145,16 +144,13 @@ class LocalLayer(nn.Module):
     def forward(self, h: Tensor, graph: LocalGraph) -> tuple[Tensor, Tensor]:
         """States [N, D] to new states [N, D] and the layer's values [N, P]."""
         m2 = self._bond_messages(self.h_mlp(h), graph)
-        w = torch.zeros_like(h).index_add(0, graph.target, self.lin_rbf_out(graph.features) * m2)
-        w = self.mlp(self.res1(w)) + h
+        w = graph.arrive(torch.zeros_like(h), self.lin_rbf_out(graph.features), m2)
+        w = self.mlp(self.res1(w), skip=h)
         w = self.res3(self.res2(w))
         return w, self.y_W(self.y_mlp(w))
 
     def _bond_messages(self, v: Tensor, graph: LocalGraph) -> Tensor:
-        s, t, q = graph.source, graph.target, graph.features
-        onward = self.mlp_kj(v, t, s, q) * self.lin_rbf1(q)
-        angles = self.mlp_sbf1(graph.two_hop.features)
-        m1 = graph.two_hop.deliver(self.mlp_ji_1(v, t, s, q), onward, angles)
-        sideways = self.mlp_jj(m1) * self.lin_rbf2(q)
-        angles = self.mlp_sbf2(graph.one_hop.features)
-        return graph.one_hop.deliver(self.mlp_ji_2(m1), sideways, angles)
+        onward = graph.along(v, self.mlp_kj, self.lin_rbf1.weight)
+        m1 = graph.two_hop.deliver(graph.along(v, self.mlp_ji_1), onward, self.mlp_sbf1)
+        sideways = graph.reweigh(m1, self.mlp_jj, self.lin_rbf2(graph.features))
+        return graph.one_hop.deliver(self.mlp_ji_2(m1), sideways, self.mlp_sbf2)

@@ -28,10 +28,12 @@ class MoleculeModel(nn.Module):
         cutoff: radius in Å of the neighbour graph that it needs.
         uses_positions: whether predictions follow the positions of atoms, so that there are
             forces -dE/dR. False: positions count only in so far as they decide who is joined.
+        needs_positions: whether it reads positions at all; False where bonds are enough.
     """
 
     cutoff: float
     uses_positions: bool = True
+    needs_positions: bool = True
 
 
 def sum_over_atoms(values: Tensor, batch: MoleculeBatch) -> Tensor:

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from lkm_tune.graphs import MoleculeBatch
 from lkm_tune.models.blocks import MLP, EdgeMLP, Residual
-from lkm_tune.models.multiplex import ELEMENTS, GlobalGraph, LocalGraph, MultiplexNet, spread
+from lkm_tune.models.multiplex import ELEMENTS, GlobalGraph, LocalGraph, MultiplexNet
 from lkm_tune.models.output import ModelOutput, sum_over_atoms
 
 
@@ -145,9 +145,8 @@ class GlobalLayer(Head):
 
     def forward(self, h: Tensor, graph: GlobalGraph) -> tuple[Tensor, Tensor, Tensor]:
         """States [N, D] to new states [N, D], values [N, P] and scores [N, 1]."""
-        edge_part = self.mlp_m.of_edges(graph.features)
-        weights = self.W_edge_attr(graph.features)
-        v = spread(self.mlp_x1(h), graph, self.mlp_m, edge_part, weights)
+        edges = self.mlp_m.of_edges(graph.features, self.W_edge_attr.weight)
+        v = graph.spread(self.mlp_x1(h), self.mlp_m, edges)
         return self.finish(v, h)
 
 
@@ -165,11 +164,9 @@ class LocalLayer(Head):
 
     def forward(self, h: Tensor, graph: LocalGraph) -> tuple[Tensor, Tensor, Tensor]:
         """States [N, D] to new states [N, D], values [N, P] and scores [N, 1]."""
-        s, t, q = graph.source, graph.target, graph.features
         v = self.mlp_x1(h)
-        onward = self.mlp_m_kj(v, t, s, q) * self.lin_rbf(q)
-        m = self.mlp_m_ji(v, t, s, q)
-        for pairs in (graph.two_hop, graph.one_hop):
-            m = pairs.deliver(m, onward, self.mlp_sbf(pairs.features))
-        v = v.index_add(0, t, self.lin_rbf_out(q) * m)
+        onward = graph.along(v, self.mlp_m_kj, self.lin_rbf.weight)
+        m = graph.along(v, self.mlp_m_ji)
+        m = graph.pairs.deliver(m, onward, self.mlp_sbf)
+        v = graph.arrive(v, self.lin_rbf_out(graph.features), m)
         return self.finish(v, h)

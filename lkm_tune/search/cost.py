@@ -1,12 +1,12 @@
 """What a study will cost, from a few training steps of each cell."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lkm_tune.study import Cell, Choice, DataPlan, Range, Study, TrialSpec, plan_summary
+from lkm_tune.study import Cell, Choice, DataPlan, Range, RunConfig, Study, TrialSpec, plan_summary
 from lkm_tune.training import TrainingRun
 
 STEPS = 4
@@ -39,20 +39,44 @@ def estimate(study: Study, cache: Path | None = None) -> Iterator[tuple[Cell, Co
 
 def _seconds_per_epoch(study: Study, cell: Cell, cache: Path | None) -> float:
     settings = {name: _middle(range_) for name, range_ in study.space.items()}
-    trial = TrialSpec(study.name, cell, "search", 0, settings, study.seed, study.training.epochs)
-    config = study.run_config(trial)
-    n_samples = min(STEPS * config.training.batch_size, study.data.n_train)
-    few = replace(
-        config,
-        data=DataPlan(study.data.source, n_samples, 1, 1),
-        training=replace(config.training, epochs=2, warmup_epochs=0.0),
-    )
+    few = _few_steps(study, cell, settings, STEPS)
     epochs = TrainingRun(few, cache=cache).epochs()
     next(epochs)  # The first steps of a process are slower than the rest.
     start = time.perf_counter()
     next(epochs)
     # Validation has no backward pass: about a third of a training step.
-    return (time.perf_counter() - start) / n_samples * (study.data.n_train + study.data.n_val / 3)
+    per_sample = (time.perf_counter() - start) / (few.data.n_train or 1)
+    return per_sample * (cell.n_train + (study.data_plan(cell.task).n_val or 0) / 3)
+
+
+def at_ends(study: Study, cell: Cell, steps: int) -> RunConfig:
+    """Two short epochs at the upper ends of all ranges: the largest that a trial can be.
+
+    Args:
+        study: of the cell.
+        cell: whose trial it is.
+        steps: of training in an epoch.
+    """
+    settings = {
+        name: max(range_.values, key=_size) if isinstance(range_, Choice) else range_.high
+        for name, range_ in study.space.items()
+    }
+    return _few_steps(study, cell, settings, steps)
+
+
+def _few_steps(study: Study, cell: Cell, settings: Mapping[str, Any], steps: int) -> RunConfig:
+    trial = TrialSpec(study.name, cell, "search", 0, settings, study.seed, study.training.epochs)
+    config = study.run_config(trial)
+    n_samples = min(steps * config.training.batch_size, cell.n_train)
+    return replace(
+        config,
+        data=DataPlan(n_train=n_samples, n_val=1, n_test=1).over(config.data),
+        training=replace(config.training, epochs=2, warmup_epochs=0.0),
+    )
+
+
+def _size(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _middle(range_: Range) -> Any:

@@ -11,18 +11,26 @@ from typing import Any
 import ray
 from ray import tune
 
-from lkm_tune.datasets import content_digest, load_task
-from lkm_tune.models import build_model
+from lkm_tune.datasets import content_digest
+from lkm_tune.search.failure import StorageError, failure_from
 from lkm_tune.search.folder import StudyFolder
-from lkm_tune.search.ledger import Ledger, Record
-from lkm_tune.search.planner import Planner
+from lkm_tune.search.ledger import PHASES, Ledger, Record
+from lkm_tune.search.limits import Limits
+from lkm_tune.search.meter import Meter
+from lkm_tune.search.planner import CURVE_OF, Planner
 from lkm_tune.search.searcher import CellScheduler, StudySearcher
-from lkm_tune.search.slots import trial_slots
+from lkm_tune.search.sharing import GpuProbe, settle
+from lkm_tune.search.slots import (
+    NoRoomError,
+    Share,
+    Slots,
+    node_resources,
+    nodes_by_address,
+    trial_slots,
+)
 from lkm_tune.search.trainable import LkmTrainable
-from lkm_tune.study import Study, TrialSpec
-
-# A trial that breaks is tried this often in all before it is recorded as failed.
-ATTEMPTS = 3
+from lkm_tune.study import Cell, Study, TrialSpec
+from lkm_tune.training import open_run
 
 
 @dataclass(frozen=True)
@@ -31,14 +39,16 @@ class Ending:
 
     Attributes:
         finished: whether everything that was planned has ended.
-        limit_reached: whether a limit of the study ended it before.
-        failed: the trials that failed.
+        limit: the limit of the study that ended it before, in words; "" if none did.
+        failed: the trials that failed, and the curve points that did not fit into memory.
+        infeasible: the search trials that did not fit into memory: a finding of the search.
         without_curve: cells of which no search trial was complete, in words.
     """
 
     finished: bool
-    limit_reached: bool
+    limit: str
     failed: tuple[Record, ...]
+    infeasible: tuple[Record, ...]
     without_curve: tuple[str, ...]
 
 
@@ -48,6 +58,8 @@ def connect(address: str | None) -> None:
     Raises:
         ConnectionError: if no Ray answers at `address`.
     """
+    # What a broken attempt's error says is kept in the ledger, and shown if its trial is given up.
+    logging.getLogger("ray.tune.execution.tune_controller").setLevel(logging.CRITICAL)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address:
         ray.init(address=address, **quiet)
@@ -68,8 +80,8 @@ def check_data(study: Study, cache: Path | None = None) -> dict[str, str]:
     """
     sources = {}
     for cell in study.cells:
-        cutoff = build_model(cell.model, **study.models[cell.model]).cutoff
-        sources[cell.task] = load_task(cell.task, study.data, study.seed, cutoff, cache).source
+        spec = TrialSpec(study.name, cell, "curve", 0, {"gamma": 0.0}, study.seed, 1)
+        sources[cell.task] = open_run(study.run_config(spec), cache).data.source
     digests = {source: content_digest(source) for source in set(sources.values())}
     return {task: digests[source] for task, source in sources.items()}
 
@@ -77,27 +89,69 @@ def check_data(study: Study, cache: Path | None = None) -> dict[str, str]:
 class Engine:
     """One study with its ledger, ready to run."""
 
-    def __init__(self, study: Study, folder: StudyFolder, cache: Path | None = None) -> None:
-        """Opens the ledger for writing: the caller holds the study's lock."""
+    def __init__(
+        self,
+        study: Study,
+        folder: StudyFolder,
+        cache: Path | None = None,
+        trainable: type[tune.Trainable] = LkmTrainable,
+    ) -> None:
+        """Opens the ledger for writing: the caller holds the study's lock.
+
+        Args:
+            study: to run.
+            folder: of the study.
+            cache: folder of prepared data; None for the default.
+            trainable: what trains a trial; reports as `LkmTrainable` does.
+        """
         self.study = study
         self.folder = folder
         self.cache = cache
+        self.trainable = trainable
         self.ledger = Ledger(study, folder.ledger)
         self.planner = Planner(study, self.ledger)
+        self._share = Share(study.resources.cpu, 0.0)
+
+    def find_room(self) -> None:
+        """Settles what a trial holds on the Ray that `connect` has joined.
+
+        Raises:
+            ValueError: if no node can hold a trial; names what the nodes have.
+        """
+        self._share = settle(self.study, node_resources(), GpuProbe)
+        trial_slots(self._share)
 
     def run(self, callbacks: Sequence[Any] = ()) -> Ending:
         """Runs what is left of the study on the Ray that `connect` has joined.
 
         Args:
             callbacks: Tune callbacks that watch it.
+
+        Raises:
+            StorageError: if the storage folder cannot be written any more. What was done is kept.
         """
-        searcher = StudySearcher(self.planner, self._config, self._after, self._slots)
+        for record in self.ledger.all_records():
+            if record.state != "running":
+                # A driver may have been killed between the end of a trial and this.
+                self._after(record.spec)
+        meter = Meter(self.folder.use, nodes_by_address)
+        limits = Limits(self.study, self.ledger, meter.spent)
         if not self.planner.finished:
-            self._tune(searcher, callbacks)
+            searcher = StudySearcher(
+                self.planner, self._config, self._after, self._slots, limits, meter.has_started
+            )
+            self._tune(searcher, [meter, *callbacks])
+            meter.write()
+            if searcher.storage_error:
+                raise StorageError(searcher.storage_error)
+        records = self.ledger.all_records()
+        unfit = [r for r in records if r.state == "infeasible"]
+        points = [r for r in unfit if r.spec.phase in CURVE_OF.values()]
         return Ending(
             finished=self.planner.finished,
-            limit_reached=searcher.limit_reached,
-            failed=tuple(r for r in self.ledger.all_records() if r.state == "failed"),
+            limit="" if self.planner.finished else limits.reached,
+            failed=tuple([r for r in records if r.state == "failed"] + points),
+            infeasible=tuple(r for r in unfit if r not in points),
             without_curve=tuple(
                 f"{cell} ({phase})" for cell, phase in self.planner.cells_without_curve
             ),
@@ -110,36 +164,66 @@ class Engine:
         # How many trials are out is the searcher's to say.
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "1000"
         os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
-        resources = self.study.resources
         with TemporaryDirectory(prefix="lkm-tune-") as scratch:
-            tune.run(
-                tune.with_resources(LkmTrainable, {"cpu": resources.cpu, "gpu": resources.gpu}),
-                name=self.study.name,
-                storage_path=scratch,
-                search_alg=searcher,
-                scheduler=CellScheduler(searcher),
-                num_samples=-1,
-                max_failures=ATTEMPTS - 1,
-                reuse_actors=True,
-                raise_on_failed_trial=False,
-                callbacks=list(callbacks),
-                verbose=0,
-                log_to_file=False,
-            )
+            try:
+                tune.run(
+                    tune.with_resources(self.trainable, _held),
+                    name=self.study.name,
+                    storage_path=scratch,
+                    search_alg=searcher,
+                    scheduler=CellScheduler(searcher),
+                    num_samples=-1,
+                    reuse_actors=True,
+                    raise_on_failed_trial=False,
+                    callbacks=list(callbacks),
+                    verbose=0,
+                    log_to_file=False,
+                )
+            except Exception as error:
+                # Tune turns what its callbacks raise into text.
+                failure = failure_from(str(error), 0)
+                if failure.cause == "storage":
+                    raise StorageError(failure.reason.splitlines()[-1]) from error
+                raise
 
-    def _slots(self) -> int:
-        return trial_slots(self.study.resources)
+    def given_up(self, spec: TrialSpec) -> tuple[str, str] | None:
+        """Outcome and reason of a trial whose attempt broke; None if it is tried again."""
+        record = self.ledger.record(spec)
+        return None if record.state == "running" else (record.state, record.reason)
 
-    def _config(self, spec: TrialSpec) -> dict[str, Any]:
+    def best_model(self, cell: Cell) -> tuple[TrialSpec, Path] | None:
+        """The complete trial of a cell with the lowest validation error, and its network."""
+        best = [self.ledger.best(cell, phase) for phase in PHASES]
+        complete = [record for record in best if record is not None]
+        if not complete:
+            return None
+        trial = min(complete, key=lambda record: record.summary["val_error"]).spec
+        return trial, self.folder.trial(trial).model
+
+    def _slots(self) -> Slots:
+        try:
+            return trial_slots(self._share)
+        except NoRoomError:
+            # It was there at the start: a cluster that has lost its nodes may get others.
+            return Slots(0, self._share, 1)
+
+    def _config(self, spec: TrialSpec, alone: bool) -> dict[str, Any]:
+        holds = self._slots().whole if alone else self._share
         return {
             "trial": spec.to_dict(),
             "run": self.study.run_config(spec).to_dict(),
             "folder": str(self.folder.trial(spec).path),
             "cache": str(self.cache) if self.cache else None,
-            "cpu": self.study.resources.cpu,
-            "gpu": self.study.resources.gpu,
+            # Not what it holds: alone or not, a trial computes the same.
+            "threads": max(1, int(self._share.cpu)),
+            "holds": {"cpu": holds.cpu, "gpu": holds.gpu},
         }
 
     def _after(self, spec: TrialSpec) -> None:
         # What has ended is not continued; a complete trial keeps its model.
         self.folder.trial(spec).checkpoints.discard()
+
+
+def _held(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+    holds = config["holds"]
+    return tune.PlacementGroupFactory([{"CPU": holds["cpu"], "GPU": holds["gpu"]}])

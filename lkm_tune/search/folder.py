@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from lkm_tune.search.files import read_json, write_whole
 from lkm_tune.study import Study, TrialSpec, study_from_dict, study_to_dict
 from lkm_tune.training import Checkpoints, TrainingRun, save_model
 
@@ -23,9 +24,14 @@ class TrialFolder:
         return self.path / "model.safetensors"
 
     def save_model(self, run: TrainingRun) -> None:
-        """Keeps the network of a finished run."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        save_model(run, self.model)
+        """Keeps the network of a finished run.
+
+        It is written in the attempt's own folder: a worker that was cut off and its successor must
+        not write into one file.
+        """
+        written = self.checkpoints.own_attempt() / self.model.name
+        save_model(run, written)
+        written.replace(self.model)
 
 
 class StudyFolder:
@@ -38,6 +44,7 @@ class StudyFolder:
         self.study = self.path / "study.json"
         self.data = self.path / "data.json"
         self.lock = self.path / "driver.lock"
+        self.use = self.path / "use.json"
         self.report = self.path / "report"
 
     def trial(self, spec: TrialSpec) -> TrialFolder:
@@ -48,14 +55,15 @@ class StudyFolder:
         """The study as it was last run, None if it never was."""
         if not self.study.exists():
             return None
-        return study_from_dict(json.loads(self.study.read_text()))
+        return study_from_dict(read_json(self.study))
 
     def write_study(self, study: Study) -> None:
         """Keeps the study as it is run now."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        part = self.study.with_suffix(".part")
-        part.write_text(json.dumps(study_to_dict(study), indent=1))
-        part.replace(self.study)
+        write_whole(self.study, json.dumps(study_to_dict(study), indent=1))
+
+    def data_digests(self) -> dict[str, str]:
+        """The digest of the file that each task is read from, as `keep_data` noted it."""
+        return dict(read_json(self.data)) if self.data.exists() else {}
 
     def keep_data(self, digests: Mapping[str, str]) -> list[str]:
         """Notes which file each task is read from.
@@ -63,13 +71,10 @@ class StudyFolder:
         Returns:
             The tasks that were read from another file before; nothing is noted if there are any.
         """
-        before = json.loads(self.data.read_text()) if self.data.exists() else {}
+        before = self.data_digests()
         other = [task for task, value in digests.items() if before.get(task, value) != value]
         if not other:
-            self.path.mkdir(parents=True, exist_ok=True)
-            part = self.data.with_suffix(".part")
-            part.write_text(json.dumps({**before, **digests}, indent=1))
-            part.replace(self.data)
+            write_whole(self.data, json.dumps({**before, **digests}, indent=1))
         return other
 
     def put_aside(self) -> Path:

@@ -8,8 +8,9 @@ driver holds the study's lock); others may read.
 import hashlib
 import json
 import math
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,16 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
+from lkm_tune.search.failure import Failure
 from lkm_tune.search.halving import rungs, survives
 from lkm_tune.search.space import suggest_settings
 from lkm_tune.study import Cell, Phase, Study, TrialSpec
 
 PHASES: tuple[Phase, ...] = ("search", "control", "curve", "control_curve")
 
-# A diverged trial is told a finite value beside its violated constraint: Optuna refuses NaN.
-DIVERGED_VALUE = 1e30
+# What diverged or did not fit into memory is told a finite value beside its violated constraint:
+# Optuna refuses NaN, and a penalised value alone would rank ahead of every stopped trial.
+INFEASIBLE, INFEASIBLE_VALUE = "infeasible", 1e30
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -36,10 +39,12 @@ class Record:
 
     Attributes:
         spec: the trial's identity.
-        state: `running`, or how it ended: `complete`, `stopped`, `diverged`, `failed`.
+        state: `running`, or how it ended: `complete`, `stopped`, `diverged`, `infeasible` (did
+            not fit into memory), `failed`.
         rungs: best validation error so far at every rung that it reached, by epoch.
         summary: the fields of its `RunResult`, once it has ended; NaN is None here.
         reason: why it ended.
+        failures: its broken attempts, oldest first.
     """
 
     spec: TrialSpec
@@ -47,6 +52,19 @@ class Record:
     rungs: dict[int, float] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
     reason: str = ""
+    failures: tuple[Failure, ...] = ()
+
+
+class _Journal(JournalFileBackend):
+    """A journal that a full disk leaves as it was: half a line would spoil what follows it."""
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        size = os.path.getsize(self._file_path)
+        try:
+            super().append_logs(logs)
+        except OSError:
+            os.truncate(self._file_path, size)
+            raise
 
 
 class _NoLock(JournalFileOpenLock):
@@ -67,9 +85,12 @@ class Ledger:
 
         With `writable`, a last line that a killed process left unfinished is cut off: an append
         to it would make the file unreadable. Without, an absent file is an empty ledger.
+
+        Raises:
+            ValueError: if a line before the last is damaged; names it.
         """
         self.study = study
-        self._rungs = rungs(
+        self.rungs = rungs(
             study.search.grace_period, study.search.reduction_factor, study.training.epochs
         )
         self._records: dict[tuple[Cell, Phase], list[Record]] = {
@@ -81,7 +102,13 @@ class Ledger:
             _cut_unfinished_line(path)
         elif not path.exists():
             return
-        self._storage = JournalStorage(JournalFileBackend(str(path), lock_obj=_NoLock(str(path))))
+        try:
+            self._storage = JournalStorage(_Journal(str(path), lock_obj=_NoLock(str(path))))
+        except json.JSONDecodeError as error:
+            raise ValueError(
+                f"{path} is damaged in line {_damaged_line(path)}: restore it from a copy, or "
+                "begin anew with --fresh"
+            ) from error
         known = {study.study_name for study in optuna.get_all_study_summaries(self._storage)}
         for cell, phase in self._records:
             name = f"{cell.key}/{phase}"
@@ -148,7 +175,7 @@ class Ledger:
         The same epoch may be reported again by a trial that was continued; the first error
         stands, and the judgement is made again.
         """
-        if epoch not in self._rungs or spec.phase not in ("search", "control"):
+        if epoch not in self.rungs or spec.phase not in ("search", "control"):
             return True
         record = self.record(spec)
         if epoch not in record.rungs:
@@ -157,6 +184,14 @@ class Ledger:
         peers = self._records[spec.cell, spec.phase]
         others = [r.rungs[epoch] for r in peers if r is not record and epoch in r.rungs]
         return survives(record.rungs[epoch], others, self.study.search.reduction_factor)
+
+    def note_failure(self, spec: TrialSpec, failure: Failure) -> tuple[Failure, ...]:
+        """Enters a broken attempt; all of the trial's so far."""
+        record = self.record(spec)
+        record.failures = (*record.failures, failure)
+        kept = [asdict(one) for one in record.failures]
+        self._trial(spec).set_user_attr("failures", kept)
+        return record.failures
 
     def finish(self, spec: TrialSpec, state: str, summary: Mapping[str, Any], reason: str) -> None:
         """Tells how a trial ended, once and for all."""
@@ -172,11 +207,10 @@ class Ledger:
             opened.tell(spec.number, state=TrialState.FAIL)
         elif state == "stopped":
             opened.tell(spec.number, state=TrialState.PRUNED)
-        elif state == "diverged":
+        elif state in ("diverged", "infeasible"):
             if not trial.constraints:
-                trial.set_constraint("diverged", 1.0)
-            # A penalised value alone would rank ahead of every stopped trial.
-            opened.tell(spec.number, DIVERGED_VALUE)
+                trial.set_constraint(INFEASIBLE, 1.0)
+            opened.tell(spec.number, INFEASIBLE_VALUE)
         else:
             opened.tell(spec.number, record.summary["val_error"])
 
@@ -184,6 +218,14 @@ class Ledger:
         """The complete trial with the lowest validation error, or None."""
         complete = [r for r in self._records[cell, phase] if r.state == "complete"]
         return min(complete, key=lambda r: r.summary["val_error"], default=None)
+
+    def completed_trials(self, cell: Cell, phase: Phase) -> list[FrozenTrial]:
+        """Optuna's own records of the completed trials of one phase, diverged ones aside."""
+        opened = self._optuna.get((cell, phase))
+        if opened is None:
+            return []
+        complete = opened.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return [trial for trial in complete if trial.value != INFEASIBLE_VALUE]
 
     def _trial(self, spec: TrialSpec) -> optuna.trial.Trial:
         opened = self._optuna[spec.cell, spec.phase]
@@ -216,6 +258,7 @@ class Ledger:
             rungs=dict(trial.intermediate_values),
             summary=attributes.get("summary", {}),
             reason=attributes.get("reason", ""),
+            failures=tuple(Failure(**kept) for kept in attributes.get("failures", ())),
         )
 
 
@@ -236,3 +279,14 @@ def _cut_unfinished_line(path: Path) -> None:
         except json.JSONDecodeError:
             end = content.rfind(b"\n", 0, end - 1) + 1
         file.truncate(end)
+
+
+def _damaged_line(path: Path) -> int:
+    """The first line that is no JSON, counted from 1."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                json.loads(line)
+            except ValueError:
+                return number
+    return 0

@@ -29,7 +29,8 @@ def hold(path: Path) -> Iterator[None]:
     note = path.with_suffix(".json")
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        # Whoever looks who holds it (`holder`) has it for a moment.
+        lock.acquire(timeout=1)
     except Timeout as error:
         raise StudyHeldError(
             f"the study in {path.parent} is being run by {_holder(note)}; one at a time may"
@@ -42,6 +43,22 @@ def hold(path: Path) -> Iterator[None]:
     finally:
         note.unlink(missing_ok=True)
         lock.release()
+
+
+def holder(path: Path) -> str | None:
+    """Who holds the study whose lock file is at `path`, in words; None if nobody does.
+
+    A driver that was killed holds nothing, whatever the file beside the lock says.
+    """
+    if not path.exists():
+        return None
+    try:
+        with FileLock(path, timeout=0):
+            return None
+    except Timeout:
+        return _holder(path.with_suffix(".json"))
+    except OSError:
+        return None  # Where one may not write, no driver of this machine runs the study either.
 
 
 def _holder(note: Path) -> str:

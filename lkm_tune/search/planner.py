@@ -26,7 +26,9 @@ class Planner:
             ("search", "control") if study.search.control else ("search",)
         )
         # Points that failed for a driver before get another chance; those of this one do not.
-        self._failed_before = {r.spec.key for r in ledger.all_records() if r.state == "failed"}
+        self._failed_before = {
+            r.spec.key for r in ledger.all_records() if r.state in ("failed", "infeasible")
+        }
 
     def next(self) -> TrialSpec | None:
         """A trial to run now, entered into the ledger; None if there is none at present."""

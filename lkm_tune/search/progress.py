@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from lkm_tune.search.ledger import Record
+from lkm_tune.search.meter import Spent
 from lkm_tune.search.planner import Planner
-from lkm_tune.study import Cell, plan_summary
+from lkm_tune.study import Cell, Study, plan_summary
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class Progress:
     Attributes:
         planned: trials that the study's plan has in all.
         ended: trials that have ended, however they did.
-        running: trials that are being run.
+        running: trials that have begun and not ended.
     """
 
     planned: int
@@ -35,8 +36,37 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Left:
+    """What the limits of a study leave it; None where it has no such limit.
+
+    Attributes:
+        trials: that may still begin.
+        wall: hours of wall time.
+        compute: GPU-hours, or CPU-hours where its trials hold no GPU.
+    """
+
+    trials: int | None
+    wall: float | None
+    compute: float | None
+
+    @classmethod
+    def of(cls, study: Study, begun: int, spent: Spent) -> "Left":
+        """Of a study with so many trials begun, after so much."""
+        search = study.search
+        held, _ = spent.compute
+        return cls(
+            trials=None if search.trial_limit is None else max(0, search.trial_limit - begun),
+            wall=None if search.time_limit is None else max(0.0, search.time_limit - spent.wall),
+            compute=None if search.compute_limit is None else max(0.0, search.compute_limit - held),
+        )
+
+
+@dataclass(frozen=True)
 class CellProgress:
-    """Counts over one cell, and the best validation error of its search so far."""
+    """Counts over one cell, and the best validation error of its search so far.
+
+    Without a driver, what the ledger calls running is interrupted.
+    """
 
     cell: Cell
     search: dict[str, int]
@@ -44,19 +74,22 @@ class CellProgress:
     best: Record | None
 
     @classmethod
-    def of(cls, planner: Planner, cell: Cell) -> "CellProgress":
+    def of(cls, planner: Planner, cell: Cell, driven: bool) -> "CellProgress":
         """The present counts by state, of searches and of curve points."""
         ledger = planner.ledger
+        searches = ledger.records(cell, "search") + ledger.records(cell, "control")
+        points = ledger.records(cell, "curve") + ledger.records(cell, "control_curve")
         return cls(
             cell=cell,
-            search=_by_state(ledger.records(cell, "search") + ledger.records(cell, "control")),
-            curve=_by_state(ledger.records(cell, "curve") + ledger.records(cell, "control_curve")),
+            search=_by_state(searches, driven),
+            curve=_by_state(points, driven),
             best=ledger.best(cell, "search"),
         )
 
 
-def _by_state(records: list[Record]) -> dict[str, int]:
+def _by_state(records: list[Record], driven: bool) -> dict[str, int]:
     counts: dict[str, int] = {}
     for record in records:
-        counts[record.state] = counts.get(record.state, 0) + 1
+        state = "interrupted" if record.state == "running" and not driven else record.state
+        counts[state] = counts.get(state, 0) + 1
     return counts

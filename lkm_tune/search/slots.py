@@ -2,40 +2,84 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import ray
 
-from lkm_tune.study import Resources
+
+@dataclass(frozen=True)
+class Share:
+    """What one trial holds, in numbers: CPU cores, and GPUs or a fraction of one."""
+
+    cpu: float
+    gpu: float
 
 
 class NoRoomError(ValueError):
     """No node of the cluster can hold a trial."""
 
 
-def trial_slots(resources: Resources) -> int:
-    """The number of trials with these resources that the present nodes hold together.
+@dataclass(frozen=True)
+class Slots:
+    """What the present nodes hold.
+
+    Attributes:
+        all: trials with the study's share, together.
+        whole: a trial that has a node (or the whole GPUs that it is on) to itself.
+        of_a_whole: how many trials that one takes the place of.
+    """
+
+    all: int
+    whole: Share
+    of_a_whole: int
+
+
+def trial_slots(share: Share) -> Slots:
+    """How many trials with these resources there is room for.
 
     Raises:
         NoRoomError: if no node can hold one; names what a trial asks for and what the nodes have.
     """
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-    slots = sum(_of_node(node, resources) for node in nodes)
-    if slots == 0:
+    nodes = node_resources()
+    held = [_of_node(node, share) for node in nodes]
+    if not any(held):
         have = "; ".join(
             f"{node.get('CPU', 0):g} CPU, {node.get('GPU', 0):g} GPU" for node in nodes
         )
         raise NoRoomError(
-            f"a trial needs {resources.cpu:g} CPU and {resources.gpu:g} GPU on one node "
+            f"a trial needs {share.cpu:g} CPU and {share.gpu:g} GPU on one node "
             f"(resources of the study), but the nodes have: {have}"
         )
-    return slots
+    if share.gpu:
+        gpus = math.ceil(share.gpu)
+        whole = Share(share.cpu, float(gpus))
+        return Slots(sum(held), whole, max(1, _of_gpus(gpus, share.gpu)))
+    most, largest = max(zip(held, (node.get("CPU", 0.0) for node in nodes), strict=True))
+    return Slots(sum(held), Share(max(share.cpu, largest), 0.0), most)
 
 
-def _of_node(node: Mapping[str, Any], resources: Resources) -> int:
-    shares: list[int] = [math.floor(node.get("CPU", 0.0) / resources.cpu + 1e-9)]
-    if resources.gpu:
-        shares.append(_of_gpus(node.get("GPU", 0.0), resources.gpu))
+def node_resources() -> list[dict[str, float]]:
+    """What each of the present nodes has."""
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node["Resources"] for node in nodes if node["Alive"]]
+
+
+def nodes_by_address() -> dict[str, dict[str, float]]:
+    """What the present nodes have in all, by their address: `of_cpu` and `of_gpu`."""
+    found: dict[str, dict[str, float]] = {}
+    for node in ray.nodes():  # type: ignore[no-untyped-call]
+        if node["Alive"]:
+            whole = found.setdefault(node["NodeManagerAddress"], {"of_cpu": 0.0, "of_gpu": 0.0})
+            whole["of_cpu"] += node["Resources"].get("CPU", 0.0)
+            whole["of_gpu"] += node["Resources"].get("GPU", 0.0)
+    return found
+
+
+def _of_node(node: Mapping[str, Any], share: Share) -> int:
+    shares: list[int] = [math.floor(node.get("CPU", 0.0) / share.cpu + 1e-9)]
+    if share.gpu:
+        shares.append(_of_gpus(node.get("GPU", 0.0), share.gpu))
     return min(shares)
 
 

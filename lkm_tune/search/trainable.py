@@ -16,8 +16,8 @@ class LkmTrainable(tune.Trainable):
     """Trains the run that a trial stands for, from the newest checkpoint that anyone left.
 
     The config has `run` (a `RunConfig` as plain data), `folder` (the trial's, on storage that
-    every node sees), `cache` (where prepared data lie on a node, or None), `cpu` and `gpu` (what
-    the trial holds) and `trial` (for the driver's side).
+    every node sees), `cache` (where prepared data lie on a node, or None), `threads`, `holds`
+    (the `cpu` and `gpu` that the trial has) and `trial` (for the driver's side).
 
     Checkpoints are the run's own and not Tune's: they lie under the trial's identity, so that
     whoever is given the trial next finds them.
@@ -30,9 +30,9 @@ class LkmTrainable(tune.Trainable):
         """Begins or continues the trial."""
         self._folder = TrialFolder(Path(config["folder"]))
         # As many threads as the trial was given, or the numbers would depend on the machine.
-        torch.set_num_threads(max(1, int(config["cpu"])))
+        torch.set_num_threads(config["threads"])
         cache = Path(config["cache"]) if config["cache"] else None
-        device = _device(config["gpu"])
+        device = _device(config["holds"]["gpu"])
         self._run = TrainingRun(RunConfig.from_dict(config["run"]), device, cache)
         state = self._folder.checkpoints.newest()
         if state is not None:

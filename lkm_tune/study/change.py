@@ -1,14 +1,22 @@
 """What differs between a study that has runs and what its file says now."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from lkm_tune.study.plan import DataPlan
 from lkm_tune.study.problem import shown
 from lkm_tune.study.record import study_to_dict
 from lkm_tune.study.study import Study
 
-_FREE = ("search.time_limit", "search.max_concurrent", "resources.cpu", "resources.gpu")
+_FREE = (
+    "search.trial_limit",
+    "search.time_limit",
+    "search.compute_limit",
+    "search.max_concurrent",
+    "resources.cpu",
+    "resources.gpu",
+)
 """What decides when and where trials run, but not what they find."""
 _MORE: Mapping[str, Callable[[Any, Any], bool]] = {
     "search.trials": lambda first, second: bool(second > first),
@@ -23,6 +31,8 @@ _LISTS = {
     "curve.seeds": ("seed", "seeds"),
 }
 """Keys to which more may be added -> what one of them, and several, are called."""
+_NAMED = ("models", "tasks")
+"""Those of them that map a name to more keys."""
 _ABSENT = object()
 
 
@@ -46,7 +56,7 @@ def compare(old: Study, new: Study) -> Change:
 
     The order in which models, tasks, γ values and seeds are written is no difference.
     """
-    before, now = study_to_dict(old), study_to_dict(new)
+    before, now = _comparable(old, new)
     extends: list[str] = []
     mixes: list[str] = []
     for key, (one, many) in _LISTS.items():
@@ -67,16 +77,40 @@ def compare(old: Study, new: Study) -> Change:
     return Change(tuple(extends), tuple(mixes), tuple(free))
 
 
+def _comparable(old: Study, new: Study) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both as plain data, with every task's own data plan in full.
+
+    Where a file says what, in `data` or beside a task, makes no difference. What is the same for
+    all tasks of a study is told once, under `data`.
+    """
+    plans = [{task: asdict(study.data_plan(task)) for task in study.tasks} for study in (old, new)]
+    common = [
+        field.name
+        for field in fields(DataPlan)
+        if all(len({plan[field.name] for plan in of_one.values()}) == 1 for of_one in plans)
+    ]
+    both = []
+    for study, of_one in zip((old, new), plans, strict=True):
+        first = next(iter(of_one.values()))
+        data = {name: first[name] for name in common}
+        tasks = {
+            task: {name: value for name, value in plan.items() if name not in common}
+            for task, plan in of_one.items()
+        }
+        both.append({**study_to_dict(study), "data": data, "tasks": tasks})
+    return both[0], both[1]
+
+
 def _leaves(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Every value that differs, under the name of its key; the lists of `_LISTS` aside."""
-    if key in _LISTS and key != "models":
+    if key in _LISTS and key not in _NAMED:
         return
     if not (isinstance(before, dict) and isinstance(now, dict)):
         if before != now or type(before) is not type(now):
             yield key, before, now
         return
-    new = [] if key == "models" else [name for name in now if name not in before]
-    gone = [] if key == "models" else [name for name in before if name not in now]
+    new = [] if key in _NAMED else [name for name in now if name not in before]
+    gone = [] if key in _NAMED else [name for name in before if name not in now]
     names = [name for name in before if name in now] + gone + new
     for name in names:
         inner = f"{key}.{name}" if key else name

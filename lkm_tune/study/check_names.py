@@ -1,6 +1,5 @@
 """Rules on what a study names: models and their settings, tasks, and the settings searched."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from lkm_tune.study.catalog import Catalog
+from lkm_tune.study.check_tasks import check_tasks
 from lkm_tune.study.plan import LkmOptions, TrainingPlan
 from lkm_tune.study.problem import Finding, KeyPath, nearest, shown, unknown
 from lkm_tune.study.space import Choice, FloatRange, Range
@@ -23,6 +23,8 @@ NOT_SEARCHED = {
     "seed": "cannot be searched: every trial of a search trains with the study's seed",
     "eval_batch_size": "cannot be searched: it changes nothing that is learnt",
     "divergence_factor": "cannot be searched: it changes nothing that is learnt",
+    "micro_batch_size": "cannot be searched: it changes nothing that is learnt",
+    "judged_by": "cannot be searched: trials are compared by one error",
 }
 _PLANS = {
     field.name: (plan, section, field.default)
@@ -51,25 +53,14 @@ def check_names(study: Study, catalog: Catalog) -> Iterator[Finding]:
             yield Finding((("models", model),), "unknown model", None, valid, near)
         except ValueError as error:
             yield Finding((("models", model),), f"cannot be used: {error}")
-    yield from _tasks(study, catalog)
     settled = list(_fixed(study, known)) + list(_searched(study, known))
     yield from settled
+    built = []
     if catalog.try_model is not None and not settled:
-        yield from _built(study, catalog.try_model, known)
-
-
-def _tasks(study: Study, catalog: Catalog) -> Iterator[Finding]:
-    for i, task in enumerate(study.tasks):
-        if task not in catalog.tasks:
-            yield unknown(("tasks", i), "task", task, catalog.tasks)
-        if task in study.tasks[:i]:
-            yield Finding((("tasks", i),), "is listed twice", shown(task))
-    folders = Counter(cell.key for cell in study.cells)
-    if len(set(study.tasks)) == len(study.tasks):
-        for cell in study.cells:
-            if folders[cell.key] > 1:
-                said = f"{cell} would share its folder {cell.key} with another cell"
-                yield Finding((("models", cell.model), ("tasks",)), said)
+        built = list(_built(study, catalog.try_model, known))
+    yield from built
+    usable = {} if settled or built else known
+    yield from check_tasks(study, catalog, usable)
 
 
 def _fixed(study: Study, known: Settings) -> Iterator[Finding]:

@@ -66,27 +66,32 @@ def _budget(study: Study) -> Iterator[Finding]:
         keys = (("training", "warmup_epochs"), ("training", "epochs"))
         rule = f"must be less than training.epochs ({epochs})"
         yield Finding(keys, rule, shown(study.training.warmup_epochs))
-    if study.training.batch_size > study.data.n_train:
-        keys = (("training", "batch_size"), ("data", "n_train"))
-        rule = f"must be at most data.n_train ({study.data.n_train})"
-        yield Finding(keys, rule, shown(study.training.batch_size))
-    if "batch_size" in study.space:
-        yield from _searched_batch_size(study)
+    yield from _batch_size(study)
 
 
-def _searched_batch_size(study: Study) -> Iterator[Finding]:
+def _batch_size(study: Study) -> Iterator[Finding]:
+    """No batch may be larger than the smallest training part."""
+    cell = min(study.cells, key=lambda cell: cell.n_train)
+    written = study.tasks[cell.task].n_train
+    place: KeyPath = ("data", "n_train") if written is None else ("tasks", cell.task, "n_train")
+    name = "data.n_train" if written is None else f"n_train of {cell.task}"
+    if study.training.batch_size > cell.n_train:
+        rule = f"must be at most {name} ({cell.n_train})"
+        yield Finding((("training", "batch_size"), place), rule, shown(study.training.batch_size))
+    if "batch_size" not in study.space:
+        return
     values = study.space["batch_size"]
     sizes = values.values if isinstance(values, Choice) else (values.high,)
     largest = max((size for size in sizes if isinstance(size, int | float)), default=0)
-    if largest > study.data.n_train:
-        rule = f"must stay within data.n_train ({study.data.n_train})"
-        yield Finding((("space", "batch_size"), ("data", "n_train")), rule, shown(largest))
+    if largest > cell.n_train:
+        rule = f"must stay within {name} ({cell.n_train})"
+        yield Finding((("space", "batch_size"), place), rule, shown(largest))
 
 
 def _resources(study: Study) -> Iterator[Finding]:
     gpu = study.resources.gpu
-    if gpu > 1 and gpu != int(gpu):
-        rule = "must be a fraction of one GPU or a whole number of them"
+    if gpu != "auto" and gpu > 1 and gpu != int(gpu):
+        rule = "must be a fraction of one GPU, a whole number of them, or auto"
         yield Finding((("resources", "gpu"),), rule, shown(gpu))
 
 
@@ -114,7 +119,7 @@ def advice(study: Study) -> list[str]:
             "space.gamma: the range spans more than two decades and is not `log`, so small γ "
             "are hardly tried"
         )
-    for name in ("distance", "reduction"):
+    for name in ("distance", "reduction", "force_weight"):
         if name in space:
             said.append(
                 f"space.{name}: γ is comparable only within one choice of it, and cells may end "

@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 from lkm_tune.study.catalog import Catalog
 from lkm_tune.study.check_names import check_names
 from lkm_tune.study.check_plans import check_plans
+from lkm_tune.study.check_tasks import settled_tasks
 from lkm_tune.study.document import OVERRIDE, Document, read_document
 from lkm_tune.study.problem import Finding, KeyPath, Problem, StudyError, shown
 from lkm_tune.study.study import GAMMA, Study
@@ -68,21 +69,23 @@ def read_file(path: Path, first: str) -> Document:
 
 
 def _expanded(document: Document) -> Document:
-    """`document` with its shorthands written out: listed models, and keys left empty."""
+    """`document` with its shorthands written out: lists of names, and keys left empty."""
     data, marks = dict(document.data), dict(document.marks)
     findings: list[Finding] = []
     for section in _SECTIONS & data.keys():
         data[section] = {} if data[section] is None else data[section]
     data.setdefault("space", {"gamma": asdict(GAMMA)})
-    models = data.get("models")
-    if isinstance(models, list) and all(isinstance(model, str) for model in models):
-        data["models"] = {model: {} for model in models}
-        for i, model in enumerate(models):
-            if model in models[:i]:
-                findings.append(Finding((("models", i),), "is listed twice", shown(model)))
-            marks.setdefault(("models", model), marks.get(("models", i), marks[("models",)]))
-    elif isinstance(models, dict):
-        data["models"] = {name: {} if held is None else held for name, held in models.items()}
+    for section in ("models", "tasks"):
+        named = data.get(section)
+        if isinstance(named, list) and all(isinstance(name, str) for name in named):
+            data[section] = {name: {} for name in named}
+            for i, name in enumerate(named):
+                if name in named[:i]:
+                    findings.append(Finding(((section, i),), "is listed twice", shown(name)))
+                place = marks.get((section, i), marks[(section,)])
+                marks.setdefault((section, name), place)
+        elif isinstance(named, dict):
+            data[section] = {name: {} if held is None else held for name, held in named.items()}
     return replace(document, data=data, marks=marks, findings=document.findings + tuple(findings))
 
 
@@ -101,8 +104,9 @@ def _checked(document: Document, catalog: Catalog) -> tuple[Study | None, list[F
             findings += more
     if study is None:
         return None, findings
-    study = replace(study, tasks=tuple(catalog.task(task) for task in study.tasks))
-    for finding in (*check_names(study, catalog), *check_plans(study, document.marks)):
+    study, unsettled = settled_tasks(study, catalog)
+    more = [*unsettled, *check_names(study, catalog), *check_plans(study, document.marks)]
+    for finding in more:
         if not any(key[: len(part)] == part for key in finding.keys for part in left_out):
             findings.append(finding)
     return study, findings
@@ -111,7 +115,7 @@ def _checked(document: Document, catalog: Catalog) -> tuple[Study | None, list[F
 def _parts(finding: Finding, depth: int) -> Iterator[KeyPath]:
     """What has to be left out of the data because of `finding`."""
     path = finding.keys[0]
-    yield path[:1] if path[0] == "tasks" else path[:depth]
+    yield path[:depth]
     if finding.near is not None:
         # A misspelt key: the one that was meant does not have its intended value.
         yield (*path[:-1], finding.near)
@@ -130,5 +134,5 @@ def _without(data: Mapping[str, Any], parts: set[KeyPath]) -> dict[str, Any]:
         sound["models"] = {"unnamed": {}}
     if not sound.get("tasks"):
         parts.add(("tasks",))
-        sound["tasks"] = ["unnamed"]
+        sound["tasks"] = {"unnamed": {}}
     return sound

@@ -1,5 +1,6 @@
 """The plans of a study: how data are split, networks trained, γ searched and its curve measured."""
 
+from dataclasses import asdict, replace
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -15,24 +16,40 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 @dataclass(frozen=True, config=STRICT)
 class DataPlan:
-    """Which molecules, and how many of them are trained on, validated on and tested on.
+    """Which samples, and how many of them are trained on, validated on and tested on.
 
-    `source` is `auto` (a known folder, else the sample), `sample` (the QM9 molecules that come
-    with the package) or a path. `n_test` None means all that is left.
+    None leaves a key to what is usual for the dataset. `source` is `auto` (a known folder, the
+    cache, a download), `sample` (the QM9 molecules that come with the package) or a path. `n_test`
+    None means all that is left. `split` is `random`, `scaffold` (molecules alike stay together)
+    or the name of a published one, as `published-01`. The last five describe a user's own file.
     """
 
-    source: str = "auto"
-    n_train: Positive = 1000
-    n_val: Positive = 500
+    source: str | None = None
+    n_train: Positive | None = None
+    n_val: Positive | None = None
     n_test: Positive | None = None
+    split: str | None = None
+    target: str | None = None
+    forces: str | None = None
+    smiles: str | None = None
+    unit: str | None = None
+    atom_energies: bool | None = None
+
+    def over(self, other: "DataPlan") -> "DataPlan":
+        """This plan, and what `other` says where this one leaves it open."""
+        given = {k: v for k, v in asdict(self).items() if v is not None}
+        return replace(other, **given)
 
 
 @dataclass(frozen=True, config=STRICT)
 class TrainingPlan:
-    """One training run: Adam, linear warmup, cosine annealing to 0 over all `epochs`, EMA, L1.
+    """One training run: Adam, linear warmup, cosine annealing to 0 over all `epochs`, EMA.
 
     `divergence_factor`: a run whose validation error exceeds this many times the error of
-    predicting the mean has diverged.
+    predicting the mean has diverged. `force_weight`: w of the loss L1(E) + w·L1(F) of tasks with
+    forces; 0 learns energies alone. `judged_by`: which of their two errors decides.
+    `micro_batch_size`: a batch goes through the network this many samples at a time, which needs
+    less memory and gives the same gradient.
     """
 
     epochs: Positive = 150
@@ -44,6 +61,9 @@ class TrainingPlan:
     clip_norm: PositiveFloat = 1000.0
     divergence_factor: PositiveFloat = 100.0
     eval_batch_size: Positive = 128
+    micro_batch_size: Positive | None = None
+    force_weight: NonNegative = 100.0
+    judged_by: Literal["energy", "forces"] = "energy"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -60,7 +80,9 @@ class SearchPlan:
     """How a cell's settings are searched.
 
     `control`: γ = 0 gets a search of its own with as many trials, so that the control is not
-    judged at settings that were chosen for γ > 0. `time_limit` is in hours, for the whole study.
+    judged at settings that were chosen for γ > 0. Limits are of the whole study, over all its runs:
+    `trial_limit` in trials, `time_limit` in hours of wall time, `compute_limit` in GPU-hours that
+    its trials hold, or CPU-hours where they hold no GPU.
     Rungs lie at `grace_period · reduction_factor^k` epochs.
     """
 
@@ -71,7 +93,9 @@ class SearchPlan:
     reduction_factor: Annotated[int, Field(ge=2)] = 3
     control: bool = True
     max_concurrent: Positive | None = None
+    trial_limit: Positive | None = None
     time_limit: PositiveFloat | None = None
+    compute_limit: PositiveFloat | None = None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -89,7 +113,10 @@ class CurvePlan:
 
 @dataclass(frozen=True, config=STRICT)
 class Resources:
-    """What one trial holds while it runs; fractions of a GPU share it."""
+    """What one trial holds while it runs; fractions of a GPU share it.
+
+    `gpu` may be `auto`: a short probe then decides how many trials share a GPU.
+    """
 
     cpu: PositiveFloat = 1.0
-    gpu: NonNegative = 0.0
+    gpu: NonNegative | Literal["auto"] = 0.0

@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from lkm_tune.study.catalog import Catalog
+from lkm_tune.study.check_tasks import settled_task
 from lkm_tune.study.document import OVERRIDE, read_document
 from lkm_tune.study.load import read_file
+from lkm_tune.study.plan import DataPlan
 from lkm_tune.study.problem import Finding, Problem, StudyError, nearest, shown, unknown
 from lkm_tune.study.trial import RunConfig
 from lkm_tune.study.validate import validated
@@ -34,8 +36,8 @@ def load_run_config(
             misread += error.errors
     config, findings = validated(document.data, RunConfig)
     if config is not None:
-        config = replace(config, task=catalog.task(config.task))
-        findings = list(_names(config, catalog))
+        config, findings = _settled(config, catalog)
+        findings += _names(config, catalog)
     problems = [document.problem(finding) for finding in (*document.findings, *findings)]
     problems.sort(key=lambda problem: (problem.file == OVERRIDE, problem.line or 0))
     if config is None or problems or misread:
@@ -43,9 +45,19 @@ def load_run_config(
     return config
 
 
+def _settled(config: RunConfig, catalog: Catalog) -> tuple[RunConfig, list[Finding]]:
+    try:
+        name, plan = settled_task(config.task, config.data, DataPlan(), catalog)
+    except LookupError:
+        near = nearest(config.task, catalog.tasks)
+        given = shown(config.task)
+        return config, [Finding((("task",),), "unknown task", given, tuple(catalog.tasks), near)]
+    except ValueError as error:
+        return config, [Finding((("task",),), f"cannot be used: {error}")]
+    return replace(config, task=name, data=plan), []
+
+
 def _names(config: RunConfig, catalog: Catalog) -> Iterator[Finding]:
-    if config.task not in catalog.tasks:
-        yield unknown(("task",), "task", config.task, catalog.tasks)
     try:
         known = catalog.settings(config.model)
     except LookupError:

@@ -19,7 +19,7 @@ class PlanSummary:
         trials: all of these, over all cells.
         max_epochs: epochs over all cells if no trial is stopped early.
         expected_epochs: epochs over all cells as successive halving should leave them.
-        max_molecule_epochs: `max_epochs` × the training molecules of an epoch.
+        max_molecule_epochs: `max_epochs` × the training samples of an epoch.
         expected_molecule_epochs: likewise for `expected_epochs`.
     """
 
@@ -46,6 +46,7 @@ def plan_summary(study: Study) -> PlanSummary:
     searches = 2 if search.control else 1
     expected = cells * (searches * expected_search_epochs(search, epochs) + whole * epochs)
     most = cells * per_cell * epochs
+    samples = sum(cell.n_train for cell in study.cells)
     return PlanSummary(
         cells=cells,
         search_trials=search.trials,
@@ -55,8 +56,8 @@ def plan_summary(study: Study) -> PlanSummary:
         trials=cells * per_cell,
         max_epochs=most,
         expected_epochs=expected,
-        max_molecule_epochs=most * study.data.n_train,
-        expected_molecule_epochs=expected * study.data.n_train,
+        max_molecule_epochs=per_cell * epochs * samples,
+        expected_molecule_epochs=expected / cells * samples,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from lkm_tune.study.plan import DataPlan
 from lkm_tune.study.problem import Finding, KeyPath, nearest, shown
 from lkm_tune.study.space import Choice, FloatRange, IntRange
 
@@ -40,7 +41,11 @@ _RULES: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
     "string_too_long": lambda ctx: f"must have at most {ctx['max_length']} characters",
 }
 """What pydantic calls an error -> the rule that it breaks, as a user reads it."""
-_MODELS = "must be a list of names, or a mapping of names to settings"
+_NAMED = "must be a list of names, or a mapping of names to "
+_NAMES: Mapping[KeyPath, str] = {
+    ("models",): _NAMED + "settings",
+    ("tasks",): _NAMED + "what differs from `data`",
+}
 
 
 def validated(data: Any, kind: type[T]) -> tuple[T | None, list[Finding]]:
@@ -81,7 +86,9 @@ def _finding(item: ErrorDetails, owner: type) -> Finding:
         valid = re.findall(r"'([^']*)'", context["expected"])
     if kind == "union_tag_invalid":
         path, valid, given = (*path, "type"), tuple(_RANGES), context["tag"]
-    rule = _MODELS if kind == "dict_type" and path == ("models",) else _RULES.get(kind, item["msg"])
+    rule = _RULES.get(kind, item["msg"])
+    if kind == "dict_type" and path in _NAMES:
+        rule = _NAMES[path]
     text = rule if isinstance(rule, str) else rule(context)
     # A rule over several keys names their values itself.
     value = None if kind in ("value_error", "too_short") else shown(given)
@@ -102,6 +109,8 @@ def _keys_beside(loc: tuple[str | int, ...], owner: type) -> tuple[str, ...]:
     part: Any = owner
     if loc[0] == "space" and len(loc) > 2:
         part = _RANGES[str(loc[2])]
+    elif loc[0] == "tasks":
+        part = DataPlan
     elif len(loc) > 1:
         part = get_type_hints(owner)[str(loc[0])]
     return tuple(field.name for field in fields(part)) if is_dataclass(part) else ()

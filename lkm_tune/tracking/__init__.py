@@ -5,6 +5,7 @@ importing this package stays quick. Ray is imported only by `callback`.
 """
 
 import os
+import warnings
 
 from lkm_tune.tracking.recorder import StudyRecorder
 from lkm_tune.tracking.storage import tracking_uri, ui_command
@@ -19,3 +20,5 @@ os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+# MLflow says this about a class of its own.
+warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType", UserWarning)

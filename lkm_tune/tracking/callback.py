@@ -1,7 +1,6 @@
 """The Tune callback: hands what Ray Tune tells about trials to the recorder."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback
@@ -9,9 +8,6 @@ from ray.tune.experiment import Trial
 
 from lkm_tune.study import TrialSpec
 from lkm_tune.tracking.recorder import StudyRecorder
-
-LAST_LINES = 20
-"""How much of an error's text is kept."""
 
 
 class MlflowCallback(Callback):
@@ -22,16 +18,21 @@ class MlflowCallback(Callback):
     """
 
     def __init__(
-        self, recorder: StudyRecorder, describe: Callable[[TrialSpec], Mapping[str, Any]]
+        self,
+        recorder: StudyRecorder,
+        describe: Callable[[TrialSpec], Mapping[str, Any]],
+        given_up: Callable[[TrialSpec], tuple[str, str] | None],
     ) -> None:
-        """Keep both.
+        """Keep all three.
 
         Args:
             recorder: Where trials are recorded. The caller closes it.
             describe: The config of a trial, as `StudyRecorder.start` takes it.
+            given_up: Outcome and reason of a trial whose attempt broke, None if it is tried again.
         """
         self._recorder = recorder
         self._describe = describe
+        self._given_up = given_up
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles its callbacks, and a recorder belongs to one process."""
@@ -73,17 +74,12 @@ class MlflowCallback(Callback):
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """A trial failed and is not tried again."""
-        self._recorder.end(_spec(trial), "failed", reason=_last_lines(trial.error_file))
-
-
-def _last_lines(file: str | None) -> str:
-    # Not `trial.get_error()`: it looks where the file will be copied to later.
-    try:
-        lines = Path(file or "").read_text(errors="replace").strip().splitlines()
-    except OSError as error:
-        return f"Ray Tune left no error text: {error}"
-    return "\n".join(lines[-LAST_LINES:])
+        """An attempt broke; the trial has ended only if it is not tried again."""
+        spec = _spec(trial)
+        if (ending := self._given_up(spec)) is not None:
+            outcome, reason = ending
+            # What broke while it was set up has never started.
+            self._recorder.recall(spec, self._describe(spec), outcome, reason=reason)
 
 
 def _spec(trial: Trial) -> TrialSpec:

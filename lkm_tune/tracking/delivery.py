@@ -65,6 +65,7 @@ class Delivery:
         self._hurry = outbox.size > 0
         self._settled = outbox.size == 0
         self._closing = False
+        self._failures = 0
         self._thread = threading.Thread(target=self._run, name="lkm-tracking", daemon=True)
         self._thread.start()
 
@@ -74,7 +75,7 @@ class Delivery:
             self._changed.notify_all()
 
     def flush(self, timeout: float) -> int:
-        """Deliver now what is there.
+        """Deliver now what is there; tried once while MLflow cannot be reached.
 
         Args:
             timeout: Seconds to wait at most.
@@ -86,8 +87,14 @@ class Delivery:
         with self._changed:
             self._hurry = True
             self._changed.notify_all()
+            failures = self._failures
             self._changed.wait_for(
-                lambda: self._has_delivered(target) or not self._thread.is_alive(), timeout
+                lambda: (
+                    self._has_delivered(target)
+                    or self._failures > failures
+                    or not self._thread.is_alive()
+                ),
+                timeout,
             )
         return self._outbox.pending()
 
@@ -150,6 +157,7 @@ class Delivery:
             self._drain()
         except UnreachableError as error:
             self._writer = None
+            self._failures += 1
             if not pause:
                 logger.warning(
                     "MLflow cannot be written: %s. Training goes on; the records are kept in %s.",

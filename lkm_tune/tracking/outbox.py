@@ -15,6 +15,9 @@ from typing import Any
 
 Record = Mapping[str, Any]
 
+OUTBOX = "outbox.jsonl"
+"""The name of the file in a study's folder."""
+
 
 class Outbox:
     """An append-only file of records with a delivered offset, for one destination."""

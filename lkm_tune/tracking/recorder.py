@@ -8,9 +8,7 @@ from typing import Any
 from lkm_tune.study import Cell, Study, TrialSpec
 from lkm_tune.tracking import records
 from lkm_tune.tracking.delivery import Delivery, Writer
-from lkm_tune.tracking.outbox import Outbox, Record
-
-OUTBOX = "outbox.jsonl"
+from lkm_tune.tracking.outbox import OUTBOX, Outbox, Record
 
 
 class StudyRecorder:
@@ -29,6 +27,7 @@ class StudyRecorder:
         tracking_uri: str,
         artifact_root: Path | None = None,
         interval: float = 2.0,
+        data: Mapping[str, str] | None = None,
     ) -> None:
         """Open the outbox and begin to deliver what an earlier recorder left in it.
 
@@ -38,6 +37,7 @@ class StudyRecorder:
             tracking_uri: The MLflow, as `tracking_uri` gives it.
             artifact_root: Folder under which a study's files lie when MLflow is a database.
             interval: Seconds over which records are gathered into batches, at least.
+            data: The digest of the file that each task is read from, where it is known.
 
         Raises:
             OSError: The outbox cannot be opened.
@@ -51,12 +51,14 @@ class StudyRecorder:
             return MlflowWriter(tracking_uri, study.name, artifacts)
 
         self.study = study
+        self._data = data or {}
         self._cells: set[Cell] = set()
         self._outbox = Outbox(folder / OUTBOX, destination=tracking_uri)
         # How each run ended last, "" for one that started again.
         self._ended: dict[str, str] = {}
         for record in self._outbox.search("start", "end"):
             self._remember(record)
+        self._best = {r["run"]: r["tags"]["lkm.best_trial"] for r in self._outbox.search("model")}
         self._delivery = Delivery(self._outbox, connect, interval)
 
     def start(self, trial: TrialSpec, config: Mapping[str, Any]) -> None:
@@ -135,6 +137,20 @@ class StudyRecorder:
         self._cells.discard(cell)
         self._put(records.cell_end(cell), sync=True)
 
+    def log_model(self, trial: TrialSpec, file: Path, output: str) -> None:
+        """The best network of a cell so far, for use through MLflow.
+
+        Args:
+            trial: The trial that trained it.
+            file: Its model.safetensors.
+            output: What it predicts, with its unit.
+        """
+        if self._best.get(trial.cell.key) != trial.key:
+            self._best[trial.cell.key] = trial.key
+            self._open(trial.cell)
+            record = records.cell_model(trial.cell, trial, str(file.resolve()), output)
+            self._put(record, sync=True)
+
     def log_report(self, folder: Path) -> None:
         """The study's report is ready: its files go into a run named `report`."""
         for record in records.report_records(self.study, str(folder.resolve())):
@@ -180,7 +196,7 @@ class StudyRecorder:
     def _open(self, cell: Cell) -> None:
         if cell not in self._cells:
             self._cells.add(cell)
-            self._put(records.cell_start(self.study, cell))
+            self._put(records.cell_start(self.study, cell, self._data.get(cell.task, "")))
 
     def _note(self, record: Record) -> None:
         self._put(record, sync=record["kind"] == "end")

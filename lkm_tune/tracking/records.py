@@ -8,15 +8,15 @@ the study: which run it belongs to, what kind it is and when it was made.
     tags       facts that are learnt later
     end        how the run ended: MLflow's status, tags, final metrics
     artifacts  a folder whose files belong to the run
+    model      a trained network that stands for the run
 """
 
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
-from lkm_tune.study import Cell, Study, TrialSpec, digest
+from lkm_tune.study import Cell, Study, TrialSpec, digest, study_to_dict
 from lkm_tune.tracking.outbox import Record
 from lkm_tune.tracking.versions import code_commit, package_versions
 
@@ -33,6 +33,7 @@ STATUS = {
     "diverged": "FINISHED",
     "stopped": "KILLED",
     "interrupted": "KILLED",
+    "infeasible": "FAILED",
     "failed": "FAILED",
 }
 """MLflow's status for each way in which a trial ends."""
@@ -53,8 +54,14 @@ def canonical(data: Any) -> str:
     return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
 
-def cell_start(study: Study, cell: Cell) -> Record:
-    """The parent run of a cell runs."""
+def cell_start(study: Study, cell: Cell, data_digest: str) -> Record:
+    """The parent run of a cell runs.
+
+    Args:
+        study: The study of the cell.
+        cell: The cell.
+        data_digest: Of the file that its data are read from; "" where it is not known.
+    """
     facts = {"model": cell.model, "task": cell.task, "n_train": cell.n_train}
     tags = {**_common_tags(study, cell), "lkm.kind": "cell"}
     params = {**facts, **study.models.get(cell.model, {})}
@@ -64,7 +71,27 @@ def cell_start(study: Study, cell: Cell) -> Record:
         name=str(cell),
         tags=tags,
         params={name: _text(value)[:MAX_PARAM] for name, value in params.items()},
+        # MLflow takes 36 characters of a digest.
+        dataset={
+            "name": cell.task,
+            "digest": data_digest[:36],
+            "source": study.data_plan(cell.task).source or "auto",
+        },
+        study=study_to_dict(study),
     )
+
+
+def cell_model(cell: Cell, trial: TrialSpec, file: str, output: str) -> Record:
+    """The best network of a cell.
+
+    Args:
+        cell: The cell.
+        trial: The trial that trained it.
+        file: Its model.safetensors.
+        output: What it predicts, with its unit.
+    """
+    tags = {"lkm.best_trial": trial.key}
+    return _record(cell.key, "model", file=file, output=output, tags=tags)
 
 
 def trial_start(study: Study, trial: TrialSpec, config: Mapping[str, Any]) -> Record:
@@ -96,13 +123,14 @@ def trial_start(study: Study, trial: TrialSpec, config: Mapping[str, Any]) -> Re
 
 
 def trial_epoch(trial: TrialSpec, result: Mapping[str, Any]) -> Record:
-    """One epoch of a trial: `epoch` (from 1), `losses`, `kd_ratio`, `val_error`, `lr`, `seconds`.
+    """One epoch of a trial: the fields of its `EpochResult`.
 
     The validation error is in the task's own unit, `kd_ratio` is γ·L_KD / L_pred.
     """
     metrics = {f"train/{name}": value for name, value in result["losses"].items()}
     metrics["train/kd_ratio"] = result["kd_ratio"]
     metrics["val/error"] = result["val_error"]
+    metrics |= _by_name("val", result.get("val_errors", {}))
     metrics["lr"] = result["lr"]
     metrics["seconds"] = result["seconds"]
     return _record(trial.key, "epoch", epoch=int(result["epoch"]), metrics=_numbers(metrics))
@@ -132,7 +160,10 @@ def trial_end(
         "end",
         status=STATUS[outcome],
         tags={"lkm.outcome": outcome, "lkm.reason": (reason or "")[-MAX_TAG:]},
-        metrics=_numbers({f"final/{name}": value for name, value in final.items()}),
+        metrics=_numbers(
+            {f"final/{name}": value for name, value in final.items()}
+            | _by_name("final/test", summary.get("test_errors", {}))
+        ),
     )
 
 
@@ -157,7 +188,7 @@ def report_records(study: Study, folder: str) -> list[Record]:
     }
     return [
         _record(REPORT, "start", name=REPORT, tags=tags, params={}),
-        _record(REPORT, "artifacts", folder=folder, study=asdict(study)),
+        _record(REPORT, "artifacts", folder=folder, study=study_to_dict(study)),
         _complete(REPORT),
     ]
 
@@ -213,6 +244,11 @@ def _scale(config: Mapping[str, Any]) -> str:
     parts["loss"] = config.get("loss", "l1")
     parts["normalisation"] = config.get("normalisation", "standard")
     return " ".join(f"{name}={_text(value)}" for name, value in parts.items())
+
+
+def _by_name(group: str, errors: Mapping[str, float]) -> dict[str, float]:
+    """Metrics of the errors that stand beside the one that decides, as `val/forces`."""
+    return {f"{group}/{name}": value for name, value in errors.items() if name != "error"}
 
 
 def _record(run: str, kind: str, **content: Any) -> Record:

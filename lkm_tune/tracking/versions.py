@@ -22,6 +22,12 @@ def package_versions() -> str:
 
 
 @cache
+def requirements() -> list[str]:
+    """The same as pip takes it: what a machine needs to use a trained network."""
+    return [f"{name}=={version(name)}" for name in ("lkm-tune", "torch", "torch-geometric")]
+
+
+@cache
 def code_commit() -> str:
     """The git commit of this package's checkout, `-dirty` when changed, "" when installed.
 

@@ -1,20 +1,22 @@
 """The writer: puts the records of a study into MLflow, each once."""
 
+import json
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from lkm_tune.tracking.changes import Change, KnownRun, identity, known_run
 from lkm_tune.tracking.delivery import UnreachableError
 from lkm_tune.tracking.experiments import open_client, open_experiment
+from lkm_tune.tracking.model import mlflow_model
 from lkm_tune.tracking.outbox import Record
-from lkm_tune.tracking.records import REPORT
 
 logger = logging.getLogger(__name__)
 
@@ -23,54 +25,15 @@ MAX_METRICS, MAX_PARAMS = 800, 100
 
 PAGE = 1000
 
+BEST_MODEL = "best_model"
+"""Where a cell's run has its best network among its files: `runs:/RUN_ID/best_model`."""
+
 _REFUSED = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "INVALID_STATE", "RESOURCE_ALREADY_EXISTS")
 """Answers to one record that stay the same however often it is sent."""
 
 
 class _RefusedError(Exception):
     """Records that cannot be taken, now or later."""
-
-
-@dataclass
-class _KnownRun:
-    """What MLflow holds of one run. `last_epoch` None: not looked up yet."""
-
-    run_id: str
-    status: str
-    tags: dict[str, str]
-    params: set[str] = field(default_factory=set)
-    metrics: dict[str, float] = field(default_factory=dict)
-    last_epoch: int | None = None
-    best: float = math.inf
-
-
-@dataclass
-class _Change:
-    """What the records of one run amount to."""
-
-    start: Record | None = None
-    end: Record | None = None
-    epochs: list[Record] = field(default_factory=list)
-    tags: dict[str, str] = field(default_factory=dict)
-    folders: list[Record] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)
-
-    def add(self, record: Record) -> None:
-        """Take the next record of the run."""
-        self.records.append(record)
-        match record["kind"]:
-            case "start":
-                self.start, self.end = record, None
-                self.tags |= record["tags"] | {"lkm.outcome": "running", "lkm.reason": ""}
-            case "epoch":
-                self.epochs.append(record)
-            case "tags":
-                self.tags |= record["tags"]
-            case "end":
-                self.end = record
-                self.tags |= record["tags"]
-            case "artifacts":
-                self.folders.append(record)
 
 
 class MlflowWriter:
@@ -100,11 +63,11 @@ class MlflowWriter:
 
     def write(self, records: Sequence[Record]) -> list[tuple[Record, str]]:
         """Put records in their places; see `Writer`."""
-        changes: dict[str, _Change] = {}
+        changes: dict[str, Change] = {}
         refused = []
         for record in records:
             if "run" in record:
-                changes.setdefault(record["run"], _Change()).add(record)
+                changes.setdefault(record["run"], Change()).add(record)
             else:
                 refused.append((record, "the line is no record"))
         for key, change in changes.items():
@@ -120,7 +83,7 @@ class MlflowWriter:
                 raise UnreachableError(_brief(error)) from error
         return refused
 
-    def _apply(self, key: str, change: _Change) -> None:
+    def _apply(self, key: str, change: Change) -> None:
         run = self._runs.get(key)
         if run is None:
             if change.start is None:
@@ -129,6 +92,10 @@ class MlflowWriter:
         self._log(run, change)
         for record in change.folders:
             self._log_folder(run, record)
+        if change.start is not None and "dataset" in change.start:
+            self._log_origin(run, change.start)
+        if change.model is not None:
+            self._log_model(run, change.model)
         if change.end is not None:
             if run.status != change.end["status"]:
                 run.status = change.end["status"]
@@ -137,7 +104,7 @@ class MlflowWriter:
             run.status = "RUNNING"
             self._client.update_run(run.run_id, run.status)
 
-    def _create(self, start: Record, tags: Mapping[str, str]) -> _KnownRun:
+    def _create(self, start: Record, tags: Mapping[str, str]) -> KnownRun:
         tags = dict(tags)
         if parent := start.get("parent"):
             if parent not in self._runs:
@@ -146,9 +113,9 @@ class MlflowWriter:
         run = self._client.create_run(
             self._experiment, start_time=start["time"], tags=tags, run_name=start["name"]
         )
-        return _KnownRun(run.info.run_id, run.info.status, tags, last_epoch=0)
+        return KnownRun(run.info.run_id, run.info.status, tags, last_epoch=0)
 
-    def _log(self, run: _KnownRun, change: _Change) -> None:
+    def _log(self, run: KnownRun, change: Change) -> None:
         """Log what MLflow does not hold yet, several epochs in one call."""
         groups = self._new_epochs(run, change.epochs)
         if change.end is not None:
@@ -175,19 +142,32 @@ class MlflowWriter:
         for batch in batches:
             self._client.log_batch(run.run_id, **batch)
 
-    def _log_folder(self, run: _KnownRun, record: Record) -> None:
+    def _log_folder(self, run: KnownRun, record: Record) -> None:
         folder = record["folder"]
-        try:
+        with _storing(f"the files of {folder}"):
             if not Path(folder).is_dir():
                 raise FileNotFoundError(f"there is no folder {folder}")
             self._client.log_artifacts(run.run_id, folder)
             self._client.log_dict(run.run_id, record["study"], "study.json")
-        except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
-            # A server may keep its files where this machine cannot write. The metrics that
-            # wait behind must not wait for that.
-            raise _RefusedError(f"the files of {folder} could not be stored: {error}") from error
 
-    def _new_epochs(self, run: _KnownRun, records: Sequence[Record]) -> list[list[Metric]]:
+    def _log_origin(self, run: KnownRun, start: Record) -> None:
+        """What a cell was made from: its data, and the study that asked for it."""
+        told = start["dataset"]
+        dataset = Dataset(
+            told["name"], told["digest"] or "unknown", "local", json.dumps({"uri": told["source"]})
+        )
+        self._client.log_inputs(run.run_id, [DatasetInput(dataset)])
+        with _storing("the study of a cell"):
+            self._client.log_dict(run.run_id, start["study"], "study.json")
+
+    def _log_model(self, run: KnownRun, record: Record) -> None:
+        with (
+            _storing(f"the model {record['file']}"),
+            mlflow_model(Path(record["file"]), record["output"]) as folder,
+        ):
+            self._client.log_artifacts(run.run_id, str(folder), BEST_MODEL)
+
+    def _new_epochs(self, run: KnownRun, records: Sequence[Record]) -> list[list[Metric]]:
         """The metrics of each epoch that MLflow lacks. An epoch arrives whole or not at all."""
         if records and run.last_epoch is None:
             history = self._client.get_metric_history(run.run_id, "val/error")
@@ -208,9 +188,9 @@ class MlflowWriter:
             )
         return groups
 
-    def _find_runs(self) -> dict[str, _KnownRun]:
+    def _find_runs(self) -> dict[str, KnownRun]:
         """The runs of the experiment by what they are, oldest first."""
-        known: dict[str, _KnownRun] = {}
+        known: dict[str, KnownRun] = {}
         token = None
         while True:
             page = self._client.search_runs(
@@ -220,28 +200,26 @@ class MlflowWriter:
                 page_token=token,
             )
             for run in page:
-                key = _identity(run.data.tags)
+                key = identity(run.data.tags)
                 if key in known:
                     # A server that took a run but whose answer was lost got it a second time;
                     # records only ever went to the first.
                     self._client.delete_run(run.info.run_id)
                 elif key:
-                    known[key] = _known(run)
+                    known[key] = known_run(run)
             token = page.token
             if not token:
                 return known
 
 
-def _known(run: Run) -> _KnownRun:
-    data = run.data
-    return _KnownRun(
-        run.info.run_id, run.info.status, dict(data.tags), set(data.params), dict(data.metrics)
-    )
-
-
-def _identity(tags: Mapping[str, str]) -> str | None:
-    kinds = {"cell": tags.get("lkm.cell"), "trial": tags.get("lkm.trial"), "report": REPORT}
-    return kinds.get(tags.get("lkm.kind", ""))
+@contextmanager
+def _storing(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+        # A server may keep its files where this machine cannot write. The metrics that wait
+        # behind must not wait for that.
+        raise _RefusedError(f"{what} could not be stored: {error}") from error
 
 
 def _pack(groups: Sequence[Sequence[Metric]]) -> Iterator[list[Metric]]:

@@ -1,6 +1,7 @@
 """Training one network: the epoch loop, its state on disk, and the trained network."""
 
 from lkm_tune.training.checkpoint import CheckpointError, Checkpoints
+from lkm_tune.training.network import OpenedRun, check_learnable, open_run
 from lkm_tune.training.result import EpochResult, Outcome, RunResult
 from lkm_tune.training.run import TrainingRun
 from lkm_tune.training.trained import TrainedModel, save_model
@@ -10,11 +11,14 @@ __all__ = [
     "CheckpointError",
     "Checkpoints",
     "EpochResult",
+    "OpenedRun",
     "Outcome",
     "RunResult",
     "TrainedModel",
     "TrainingRun",
     "Weights",
+    "check_learnable",
+    "open_run",
     "read_weights",
     "save_model",
 ]

@@ -1,6 +1,6 @@
 """What a training run says: after every epoch, and at its end."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Outcome = Literal["complete", "stopped", "diverged", "failed"]
@@ -21,6 +21,8 @@ class EpochResult:
             training broke off before it could be measured.
         lr: learning rate of the epoch's last step.
         seconds: wall time of training and validation.
+        val_errors: every validation error by name: `energy` and `forces` where both are learnt,
+            each of several targets, else `error`.
     """
 
     epoch: int
@@ -29,6 +31,7 @@ class EpochResult:
     val_error: float
     lr: float
     seconds: float
+    val_errors: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -40,7 +43,8 @@ class RunResult:
     """A run that has ended; errors in the task's own unit.
 
     `val_mean_error` and `test_mean_error` are the errors of predicting the mean of the training
-    part: what a network must beat to have learnt anything.
+    part: what a network must beat to have learnt anything. `test_errors` is every test error by
+    name, as `EpochResult.val_errors`.
     """
 
     outcome: Outcome
@@ -52,6 +56,7 @@ class RunResult:
     test_mean_error: float
     n_parameters: int
     seconds: float
+    test_errors: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""

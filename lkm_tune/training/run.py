@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lkm_tune.datasets import TaskData, load_task
+from lkm_tune.datasets import Part
 from lkm_tune.lkm import layer_mixing_loss
-from lkm_tune.models import build_model, load_weights
+from lkm_tune.models import load_weights
 from lkm_tune.study import RunConfig
+from lkm_tune.training.network import open_run
+from lkm_tune.training.objective import make_objective
 from lkm_tune.training.result import EpochResult, RunResult
 from lkm_tune.training.schedule import WeightAverage, make_schedule
 
@@ -24,8 +27,8 @@ STEPS_BETWEEN_CHECKS = 50
 class TrainingRun:
     """Training of one network with one γ, as `RunConfig` says.
 
-    Adam, linear warmup and cosine annealing over the full budget, EMA of the weights, L1 loss on
-    the normalised target, gradient clipping. The averaged weights are validated after every epoch;
+    Adam, linear warmup and cosine annealing over the full budget, EMA of the weights, the loss of
+    the task's `Objective`, gradient clipping. The averaged weights are validated after every epoch;
     those of the best epoch are tested once at the end.
 
     The seed decides the initial weights, the split, the order of batches and what a network draws
@@ -55,22 +58,20 @@ class TrainingRun:
         """
         self.config = config
         self.device = torch.device(device)
-        with torch.random.fork_rng():
-            torch.manual_seed(config.seed)
-            model = build_model(config.model, **config.model_settings)
+        opened = open_run(config, cache)
         if weights is not None:
-            load_weights(model, config.model, weights)
-        self.model = model.to(self.device)
-        self.data: TaskData = load_task(
-            config.task, config.data, config.seed, self.model.cutoff, cache
-        )
+            load_weights(opened.network, config.model, weights)
+        self.model = opened.network.to(self.device)
+        self.settings = opened.settings
+        self.data = opened.data
+        self.objective = make_objective(opened.data, config.training, self.device)
         plan = config.training
         self.averaged = WeightAverage(self.model, plan.ema_decay)
         self.parameters = list(self.model.parameters())
         self.optimizer = torch.optim.Adam(
             self.parameters, lr=plan.lr, weight_decay=plan.weight_decay, fused=True
         )
-        steps = math.ceil(len(self.data.split.train) / plan.batch_size)
+        steps = math.ceil(len(self.data.split.train) / self.objective.batch_size)
         self.schedule = make_schedule(
             self.optimizer, round(plan.warmup_epochs * steps), plan.epochs * steps
         )
@@ -99,13 +100,14 @@ class TrainingRun:
             # Of the epoch's own, so that a continued run draws what the whole one would.
             torch.manual_seed(_epoch_seed(self.config.seed, epoch))
             losses = self._train_epoch(epoch)
-        val_error = math.nan if self.diverged else self.error("val")
+        errors = {} if self.diverged else self.errors("val")
         prediction = losses["prediction"]
         result = EpochResult(
             epoch=epoch,
             losses=losses,
             kd_ratio=self.config.gamma * losses["kd"] / prediction if prediction else math.nan,
-            val_error=val_error,
+            val_error=self.objective.judge(errors) if errors else math.nan,
+            val_errors=errors,
             lr=self.lr,
             seconds=time.perf_counter() - start,
         )
@@ -118,7 +120,7 @@ class TrainingRun:
         train = self.data.split.train
         order = torch.randperm(len(train), generator=self.order).numpy()
         sums = torch.zeros(3, device=self.device, dtype=torch.float64)
-        size = self.config.training.batch_size
+        size = self.objective.batch_size
         for step, begin in enumerate(range(0, len(order), size), start=1):
             sums += self._step(train[order[begin : begin + size]])
             if step % STEPS_BETWEEN_CHECKS == 0 and not torch.isfinite(sums).all():
@@ -128,36 +130,37 @@ class TrainingRun:
         means = (sums / len(order)).tolist()
         return dict(zip(("total", "prediction", "kd"), means, strict=True))
 
-    def _step(self, indices: Any) -> Tensor:
+    def _step(self, indices: NDArray[Any]) -> Tensor:
         """One optimiser step; the summed losses [total, prediction, kd] of its samples."""
-        batch, target = self.data.batch(indices, self.device)
-        output = self.model(batch)
-        if output.prediction.shape != target.shape:
-            raise ValueError(
-                f"{self.config.model} must predict [molecules, targets] = {tuple(target.shape)}, "
-                f"but predicts {tuple(output.prediction.shape)}"
-            )
-        prediction = nn.functional.l1_loss(output.prediction, target)
-        gamma = self.config.gamma
-        # Without a graph for γ = 0: the term is only measured then.
-        with torch.set_grad_enabled(gamma > 0):
-            lkm = self.config.lkm
-            kd = layer_mixing_loss(output.layers, lkm.distance, lkm.reduction, lkm.teacher)
-        total = prediction + gamma * kd if gamma > 0 else prediction
         self.optimizer.zero_grad()
-        torch.autograd.backward(total)
+        size = self.objective.micro_batch_size
+        losses = torch.zeros(3, device=self.device)
+        for begin in range(0, len(indices), size):
+            losses += self._backward(indices[begin : begin + size], indices)
         nn.utils.clip_grad_norm_(self.parameters, self.config.training.clip_norm)
         self.optimizer.step()
         self.lr = float(self.schedule.get_last_lr()[0])
         self.schedule.step()
         self.averaged.update()
-        return torch.stack([total, prediction, kd]).detach().double() * len(indices)
+        return losses.double() * len(indices)
+
+    def _backward(self, indices: NDArray[Any], batch: NDArray[Any]) -> Tensor:
+        """Adds the gradient of some samples of a batch; their shares in its losses."""
+        loss = self.objective.loss(self.model, indices, batch)
+        gamma, lkm = self.config.gamma, self.config.lkm
+        # Without a graph for γ = 0: the term is only measured then.
+        with torch.set_grad_enabled(gamma > 0):
+            layers = loss.output.layers
+            kd = layer_mixing_loss(layers, lkm.distance, lkm.reduction, lkm.teacher) * loss.share
+        total = loss.prediction + gamma * kd if gamma > 0 else loss.prediction
+        torch.autograd.backward(total)
+        return torch.stack([total, loss.prediction, kd]).detach()
 
     def _judge(self, result: EpochResult) -> None:
         """Keeps the weights of the best epoch; notices a run that has diverged."""
         if self.diverged:
             return
-        mean_error = self.data.mean_error("val")
+        mean_error = self._mean_error("val")
         factor = self.config.training.divergence_factor
         if not result.val_error <= factor * mean_error:
             self.diverged = (
@@ -170,18 +173,12 @@ class TrainingRun:
             self.best_weights = {name: w.detach().clone() for name, w in weights.items()}
 
     @torch.no_grad()
-    def error(self, part: str) -> float:
-        """Mean absolute error of the averaged weights on `val` or `test`, in the task's unit."""
-        network = self.averaged.network
-        indices = getattr(self.data.split, part)
-        size = self.config.training.eval_batch_size
-        total = 0.0
-        for begin in range(0, len(indices), size):
-            chosen = indices[begin : begin + size]
-            batch, target = self.data.batch(chosen, self.device)
-            error = self.data.normaliser.error(network(batch).prediction, target)
-            total += float(error) * len(chosen)
-        return total / len(indices)
+    def errors(self, part: Part) -> dict[str, float]:
+        """Every error of the averaged weights on a part, in the task's unit."""
+        return self.objective.errors(self.averaged.network, self.data.split.part(part))
+
+    def _mean_error(self, part: Part) -> float:
+        return self.objective.judge(self.objective.mean_errors(part))
 
     def result(self) -> RunResult:
         """The end of a finished run: loads the best weights and tests them, once.
@@ -192,19 +189,20 @@ class TrainingRun:
         if not self.finished:
             done, planned = len(self.history), self.config.training.epochs
             raise RuntimeError(f"the test comes after the last epoch, {done} of {planned} are done")
-        test_error = math.nan
+        errors: dict[str, float] = {}
         if self.best_weights:
             self.averaged.network.load_state_dict(self.best_weights)
         if not self.diverged:
-            test_error = self.error("test")
+            errors = self.errors("test")
         return RunResult(
             outcome="diverged" if self.diverged else "complete",
             reason=self.diverged or "full budget",
             best_epoch=self.best_epoch,
             val_error=math.nan if self.diverged else self.best_error,
-            test_error=test_error,
-            val_mean_error=self.data.mean_error("val"),
-            test_mean_error=self.data.mean_error("test"),
+            test_error=self.objective.judge(errors) if errors else math.nan,
+            test_errors=errors,
+            val_mean_error=self._mean_error("val"),
+            test_mean_error=self._mean_error("test"),
             n_parameters=sum(p.numel() for p in self.model.parameters()),
             seconds=sum(epoch.seconds for epoch in self.history),
         )

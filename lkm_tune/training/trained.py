@@ -1,8 +1,7 @@
 """A trained network as one file that runs no code when it is opened, and its use."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +9,15 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from lkm_tune.datasets import Normaliser, Task, find_task
-from lkm_tune.graphs import batch_from_arrays
-from lkm_tune.models import MoleculeModel, build_model, is_own, load_weights
+from lkm_tune.datasets import MoleculeData, Normaliser, Task, find_task
+from lkm_tune.graphs import MoleculeBatch
+from lkm_tune.models import (
+    MoleculeModel,
+    build_model,
+    energy_and_forces,
+    is_own,
+    load_weights,
+)
 from lkm_tune.study import RunConfig
 from lkm_tune.training.run import TrainingRun
 from lkm_tune.training.weights import KEY, read_own
@@ -23,7 +28,12 @@ def save_model(run: TrainingRun, path: Path) -> None:
 
     The file is in the safetensors format, with the config as JSON in its header.
     """
-    header = {"config": run.config.to_dict(), "normaliser": asdict(run.data.normaliser)}
+    scale = run.data.normaliser.to_dict() if isinstance(run.data, MoleculeData) else None
+    header = {
+        "config": run.config.to_dict(),
+        "settings": dict(run.settings),
+        "normaliser": scale,
+    }
     # Copies: the format has no place for parameters that a network shares between two names.
     weights = {
         name: w.clone(memory_format=torch.contiguous_format)
@@ -41,7 +51,7 @@ class TrainedModel:
     Attributes:
         config: the run that trained it.
         network: in evaluation mode.
-        normaliser: from the network's output to the task's unit.
+        normaliser: from the network's output to the targets' units.
     """
 
     config: RunConfig
@@ -58,7 +68,8 @@ class TrainedModel:
                 code that a file names is run.
 
         Raises:
-            ValueError: if it is not such a file, or one of an own model that is not `own_model`.
+            ValueError: if it is not such a file, one of an own model that is not `own_model`, or
+                one of a network that classifies the nodes of the graph that it was trained on.
         """
         weights, header = read_own(path)
         config = RunConfig.from_dict(header["config"])
@@ -67,50 +78,58 @@ class TrainedModel:
                 f"{path} is of the network {config.model}, whose code would be run: say so with "
                 f"--own-model {config.model} if you trust it"
             )
-        network = build_model(config.model, **config.model_settings)
+        if header["normaliser"] is None:
+            raise ValueError(
+                f"{path} classifies the nodes of {config.task}; molecules cannot be predicted"
+            )
+        network = build_model(config.model, **header["settings"])
         load_weights(network, config.model, weights)
-        return cls(config, network.eval(), Normaliser(**header["normaliser"]))
+        return cls(config, network.eval(), Normaliser.from_dict(header["normaliser"]))
 
     @property
     def task(self) -> Task:
         """What it predicts."""
-        return find_task(self.config.task)
+        return find_task(self.config.task, self.config.data)
 
     @torch.no_grad()
-    def predict(
-        self, molecules: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]]
-    ) -> NDArray[np.float64]:
-        """Predicts the task for every molecule.
+    def predict(self, batch: MoleculeBatch) -> NDArray[np.float64]:
+        """Predicts the targets of every molecule.
 
         Args:
-            molecules: pairs (z [n], positions [n, 3] in Å).
+            batch: with the network's cutoff.
 
         Returns:
-            [M] values in the task's unit; energies are totals, their free atoms included.
+            [G, P] values in the targets' units; energies are totals, their free atoms included.
 
         Raises:
-            ValueError: if an element is one that the network was not built for.
+            ValueError: if an element is one that the network or the scale does not know.
         """
-        values = np.empty(len(molecules))
-        size = self.config.training.eval_batch_size
-        for begin in range(0, len(molecules), size):
-            chunk = molecules[begin : begin + size]
-            z = np.concatenate([z for z, _ in chunk])
-            index = np.repeat(np.arange(len(chunk)), [len(z) for z, _ in chunk])
-            pos = np.concatenate([pos for _, pos in chunk]).astype(np.float32)
-            batch = batch_from_arrays(z, pos, index, cutoff=self.network.cutoff)
-            output = self.network(batch).prediction[:, 0].double().numpy()
-            values[begin : begin + size] = self.normaliser.to_unit(output)
-        return values + [self._free_atoms(z) for z, _ in molecules]
+        values = self.normaliser.to_unit(self.network(batch).prediction.double().numpy())
+        return values + self._atoms(batch)
 
-    def _free_atoms(self, z: NDArray[np.int64]) -> float:
-        energies = dict(self.task.references)
-        if not energies:
-            return 0.0
-        unknown = sorted(set(z.tolist()) - set(energies))
-        if unknown:
-            raise ValueError(
-                f"{self.task.name} knows the energies of free atoms {sorted(energies)}, but got "
-                f"atomic numbers {unknown}"
-            )
-        return sum(energies[int(element)] for element in z) * self.task.factor
+    def predict_forces(
+        self, batch: MoleculeBatch
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Predicts energies, as `predict`, and forces.
+
+        Returns:
+            [G, 1] energies, and forces [N, 3] in the target's unit per Å.
+
+        Raises:
+            ValueError: as `predict`, and for a network that is no energy of positions.
+        """
+        output, forces = energy_and_forces(self.network, batch)
+        values = self.normaliser.to_unit(output.prediction.detach().double().numpy())
+        on_unit = forces.double().numpy() * self.normaliser.units_per_step[0]
+        return values + self._atoms(batch), on_unit
+
+    def _atoms(self, batch: MoleculeBatch) -> NDArray[np.float64]:
+        """[G, P] sums of the free atoms' energies in the targets' units."""
+        z, index = batch.z.numpy(), batch.graph_index.numpy()
+        molecules = [z[index == graph] for graph in range(batch.n_graphs)]
+        return np.array(
+            [
+                [scale.atoms(atoms) * scale.factor for scale in self.normaliser.scales]
+                for atoms in molecules
+            ]
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lkm_tune.transfer.noise import Array
 from lkm_tune.transfer.optimum import LEVEL, CellCurve
@@ -25,32 +26,50 @@ class Agreement:
     points: int
 
 
-def curve_agreement(first: CellCurve, second: CellCurve) -> Agreement:
+class Orders:
+    """In which order the curve of one cell puts its γ, as the signs of all differences."""
+
+    def __init__(self, cell: CellCurve) -> None:
+        """Nothing is computed yet.
+
+        Args:
+            cell: the fitted cell.
+        """
+        self.cell = cell
+        self._signs: dict[tuple[float, ...], NDArray[np.int8]] = {}
+
+    def signs(self, gammas: Array) -> NDArray[np.int8]:
+        """Sign of each difference between two γ: of the fitted curve, then of its draws.
+
+        Returns:
+            Shape [1 + draws, pairs of γ]; [1, pairs of γ] with one seed.
+        """
+        key = tuple(gammas.tolist())
+        if key not in self._signs:
+            cell = self.cell
+            places = np.abs(cell.grid[None, :] - np.log10(gammas)[:, None]).argmin(axis=1)
+            curves = cell.mean[None, places]
+            if cell.draws is not None:
+                curves = np.concatenate([curves, cell.draws[:_DRAWS, places]])
+            i, j = np.triu_indices(len(gammas), k=1)
+            self._signs[key] = np.sign(curves[:, i] - curves[:, j]).astype(np.int8)
+        return self._signs[key]
+
+
+def curve_agreement(first: Orders, second: Orders) -> Agreement:
     """Kendall's τ (a) between the curves of two cells at the γ > 0 that both measured.
 
     The interval is that of the posterior draws of both curves. Curves that are flat have no order
     to agree on, and show it by a wide interval around 0.
     """
-    common = np.intersect1d(first.runs.gammas, second.runs.gammas)
+    gammas = first.cell.runs.gammas, second.cell.runs.gammas
+    common = np.intersect1d(*gammas, assume_unique=True)
     if len(common) < FEWEST_POINTS:
         return Agreement(np.nan, np.nan, np.nan, len(common))
-    tau = float(_tau(_at(first, common, first.mean), _at(second, common, second.mean)))
-    if first.draws is None or second.draws is None:
+    one, other = first.signs(common), second.signs(common)
+    tau = float(np.mean(one[0] * other[0]))
+    if len(one) == 1 or len(other) == 1:
         return Agreement(tau, np.nan, np.nan, len(common))
-    draws = _tau(
-        _at(first, common, first.draws[:_DRAWS]), _at(second, common, second.draws[:_DRAWS])
-    )
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    draws = np.sort((one[1:] * other[1:]).sum(axis=1, dtype=np.int32)) / one.shape[1]
+    low, high = (draws[round(q * (len(draws) - 1))] for q in ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     return Agreement(tau, float(low), float(high), len(common))
-
-
-def _at(cell: CellCurve, gammas: Array, curves: Array) -> Array:
-    places = np.abs(cell.grid[None, :] - np.log10(gammas)[:, None]).argmin(axis=1)
-    return np.asarray(curves[..., places])
-
-
-def _tau(first: Array, second: Array) -> Array:
-    """Mean over pairs of γ of whether both curves order them alike, for each row of curves."""
-    i, j = np.triu_indices(first.shape[-1], k=1)
-    agree = np.sign(first[..., i] - first[..., j]) * np.sign(second[..., i] - second[..., j])
-    return np.asarray(agree.mean(axis=-1))

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student_t
 
+from lkm_tune.transfer.curve import shared_prior
 from lkm_tune.transfer.noise import pure_error, shared_noise, total
-from lkm_tune.transfer.optimum import LEVEL, CellCurve, fit_cell
-from lkm_tune.transfer.regret import Regret, transfer_regret, upper_tail
+from lkm_tune.transfer.optimum import LEVEL, CellCurve, fit_cell, prepare
+from lkm_tune.transfer.regret import Regret, transfer_regret
 from lkm_tune.transfer.runs import FEWEST_GAMMAS, CellKey, split_cells
+from lkm_tune.transfer.tail import upper_tail
 from lkm_tune.transfer.verdict import UNDECIDED, Estimate, Verdict, decide, seeds_needed
 
 _TAIL = (1 - LEVEL) / 2
@@ -49,18 +51,25 @@ class Pair:
 
 
 def fit_cells(runs: pd.DataFrame, seed: int) -> tuple[CellCurve, ...]:
-    """Fit the curve of every cell of a checked table, with noise shared where seeds are few."""
+    """Fit the curve of every cell of a checked table; what cells share is learnt from all."""
     cells = list(split_cells(runs))
     parts = [cell.information() for cell in cells]
     prior = shared_noise([pure_error(total(part.values())) for part in parts if part])
-    return tuple(fit_cell(cell, prior, seed) for cell in cells)
+    prepared = [prepare(cell) for cell in cells]
+    alone = [
+        cell.model.fit(cell.everything, prior).weight
+        for cell in prepared
+        if len(cell.parts) > 1 and len(cell.model.x) >= FEWEST_GAMMAS
+    ]
+    lengths = shared_prior(alone)
+    return tuple(fit_cell(cell, prior, lengths, seed) for cell in prepared)
 
 
 def gain(cell: CellCurve, margin: float) -> Gain:
     """Gain of the cell's best γ against γ = 0 at the same settings."""
     if cell.draws is None or not cell.fit.sees_control:
         return NO_GAIN
-    p_within = upper_tail(-cell.lowest_draws, -float(np.log1p(-margin)))
+    p_within = upper_tail(-cell.lowest_draws, -float(np.log1p(-margin)), cell.fit.dof)
     return Gain(
         value=-float(np.expm1(cell.honest_level)),
         low=-float(np.expm1(np.quantile(cell.honest_draws, 1 - _TAIL))),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from lkm_tune.transfer.analysis import Pair
 from lkm_tune.transfer.plain import gamma_text, percent, plain, span
+from lkm_tune.transfer.predict import Prediction
 from lkm_tune.transfer.runs import CellKey
 from lkm_tune.transfer.verdict import DOES_NOT, NOTHING, TRANSFERS, UNDECIDED
 
@@ -45,6 +46,10 @@ class BestGamma:
         paper_regret_low: lower end of its 95 % interval.
         paper_regret_high: upper end of its 95 % interval.
         sentence: all of this in plain words.
+        predicted: whether the cell was never searched: γ, its interval and the expected regret are
+            then predicted from other cells and all that only runs can tell is unknown.
+        expected_regret: what such a prediction costs on average, where that can be tested.
+        based_on: the cells that it is predicted from.
     """
 
     model: str
@@ -70,10 +75,44 @@ class BestGamma:
     paper_regret_low: float
     paper_regret_high: float
     sentence: str
+    predicted: bool = False
+    expected_regret: float = math.nan
+    based_on: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data that is valid JSON: unknown numbers are None."""
         return {name: plain(value) for name, value in asdict(self).items()}
+
+
+def predicted_answer(key: CellKey, found: Prediction) -> BestGamma:
+    """The answer for a cell that was never searched."""
+    cells = len(found.based_on)
+    models = ", ".join(dict.fromkeys(other.model for other in found.based_on))
+    tasks = ", ".join(dict.fromkeys(other.task for other in found.based_on))
+    among = "one finished cell" if cells == 1 else f"{cells} finished cells"
+    sentence = (
+        f"{key}: never searched. From {among} ({models} on {tasks}) the γ to begin with is"
+        f" {gamma_text(found.gamma)}; with 95 % probability its own best lies between"
+        f" {gamma_text(found.low)} and {gamma_text(found.high)}."
+    )
+    if math.isfinite(found.expected_regret):
+        sentence += (
+            " Predicted in this way for each of those cells, γ cost"
+            f" {percent(found.expected_regret)} more error than the best on average."
+        )
+    else:
+        sentence += " What that costs cannot be tested with fewer cells."
+    numbers = {
+        field.name: math.nan for field in fields(BestGamma) if field.type in ("float", float)
+    }
+    return BestGamma(
+        **{
+            **numbers, **key._asdict(), "gamma": found.gamma, "low": found.low, "high": found.high,
+            "flat": False, "at_edge": False, "n_seeds": 0, "unit": "", "sentence": sentence,
+            "predicted": True, "expected_regret": found.expected_regret,
+            "based_on": tuple(map(str, found.based_on)),
+        }
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

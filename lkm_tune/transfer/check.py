@@ -20,7 +20,7 @@ COLUMNS = {
 """The columns that every table has, with what they hold."""
 
 OPTIONAL_NUMBERS = ("val_mean_error", "test_mean_error", "kd_ratio")
-STATUSES = ("complete", "stopped", "diverged", "failed")
+STATUSES = ("complete", "stopped", "diverged", "infeasible", "failed")
 PHASES = ("curve", "control_curve")
 """The phases that enter the analysis."""
 
@@ -54,6 +54,7 @@ def check_runs(runs: pd.DataFrame) -> pd.DataFrame:
         clean["phase"] = "curve"
     faults = _statuses(clean)
     used = clean["phase"].isin(PHASES)
+    clean["depth"] = _depths(clean)
     for name in ("depth", "n_train", "seed"):
         faults += _number(clean, name, used, whole=True)
     for name in ("gamma", "val_error", "test_error"):
@@ -68,8 +69,20 @@ def check_runs(runs: pd.DataFrame) -> pd.DataFrame:
         faults.append('no row has the phase "curve": no response curve was measured yet')
     if faults:
         raise RunTableError(faults)
+    for name in ("study", "model", "task", "status", "phase"):
+        # Plain Python strings compare many times faster than pandas' own.
+        clean[name] = clean[name].astype(object)
     clean["gamma"] = [float(f"{g:.10g}") for g in clean["gamma"]]
     return clean
+
+
+def _depths(clean: pd.DataFrame) -> pd.Series:
+    """The depths; 0 for models of a user's own, none of whose rows has one."""
+    without = clean["depth"].isna()
+    if not without.any():
+        return clean["depth"]
+    never = without.groupby(clean["model"].astype(str)).transform("all")
+    return clean["depth"].astype(object).mask(never, 0)
 
 
 def _statuses(clean: pd.DataFrame) -> list[str]:

@@ -7,13 +7,16 @@ own, not a point on the log axis) and h ~ GP(0, σ² r² k_ℓ) with the Matérn
     k_ℓ(x, x') = (1 + u + u²/3) exp(−u),   u = √5 |x − x'| / ℓ
 
 (Rasmussen & Williams, Gaussian Processes for Machine Learning, 2006, eq. 4.17). The length ℓ
-(0.3 to 3 decades) and the ratio r of curve to noise are averaged over a grid with flat priors in
-their logarithms, weighted by the marginal likelihood; σ² is integrated analytically. With few
-seeds this keeps the doubt on how wiggly the curve is, which a plug-in estimate forgets.
+(0.3 to 3 decades) and the ratio r of curve to noise are averaged over a grid, weighted by the
+marginal likelihood; σ² is integrated analytically. With few seeds this keeps the doubt on how
+wiggly the curve is, which a plug-in estimate forgets. Their prior is learnt from the cells together
+(`shared_prior`); with few cells that of r is flat in its logarithm and that of ℓ log-normal around
+one decade.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +26,17 @@ from lkm_tune.transfer.noise import Array, Information, NoisePrior
 LENGTHS = np.geomspace(0.3, 3.0, 6)
 RATIOS = np.geomspace(0.03, 300.0, 13)
 GRID_POINTS = 81
-DRAWS = 4000
+DRAWS = 2000
+
+_LOG_LENGTH_SPREAD = 0.6
+"""Standard deviation of ln ℓ a priori: a factor of 1.8 either way."""
+
+_BASE_CELLS = 1.0
+"""How many cells the prior before any cell counts for."""
+
+_FEWEST_TO_SHARE = 3
+_SHARING_STEPS = 30
+
 
 _JITTER = 1e-7
 
@@ -32,6 +45,37 @@ def matern52(first: Array, second: Array, length: float) -> Array:
     """Matérn 5/2 kernel matrix, shape [len(first), len(second)]."""
     u = np.sqrt(5.0) * np.abs(first[:, None] - second[None, :]) / length
     return np.asarray((1 + u + u**2 / 3) * np.exp(-u))
+
+
+def base_prior() -> Array:
+    """Prior probability of each length before any cell was seen, shape [lengths]."""
+    weight = np.exp(-0.5 * (np.log(LENGTHS) / _LOG_LENGTH_SPREAD) ** 2)
+    return np.asarray(weight / weight.sum())
+
+
+def shared_prior(posteriors: Sequence[Array]) -> Array:
+    """What the cells together say on the length of curves, shape [lengths].
+
+    Seven γ can hardly rule out a short length by themselves, and what is left of it widens every
+    interval; the cells of a study together can. The weights of the lengths in the population of
+    cells are estimated by expectation maximisation from the posterior of each under `base_prior`
+    (N. Laird, J. Am. Stat. Assoc. 73, 1978, section 3), smoothed by the base prior. How deep
+    curves are is not shared: a flat cell says nothing on a deep one beside it.
+
+    Args:
+        posteriors: weight of each pair in the fit of each cell, each of shape [H].
+    """
+    base = base_prior()
+    if len(posteriors) < _FEWEST_TO_SHARE:
+        return base
+    lengths = np.array(posteriors).reshape(len(posteriors), len(LENGTHS), len(RATIOS)).sum(axis=2)
+    likelihood = lengths / base
+    prior = base
+    for _ in range(_SHARING_STEPS):
+        weight = likelihood * prior
+        weight /= weight.sum(axis=1, keepdims=True)
+        prior = (_BASE_CELLS * base + weight.sum(axis=0)) / (_BASE_CELLS + len(weight))
+    return prior
 
 
 class CurveModel:
@@ -65,8 +109,17 @@ class CurveModel:
         """Variance of the grid given the measured points in units of σ², shape [G, G]."""
         return np.asarray(self._left_over[pair // len(RATIOS)] * self._ratios[pair])
 
-    def fit(self, information: Information, prior: NoisePrior) -> CurveFit:
-        """Posterior of the curve given the information of some seeds."""
+    def fit(
+        self, information: Information, prior: NoisePrior, lengths: Array | None = None
+    ) -> CurveFit:
+        """Posterior of the curve given the information of some seeds.
+
+        Args:
+            information: of the seeds.
+            prior: of the noise.
+            lengths: their prior probabilities; `base_prior` by default.
+        """
+        pairs = np.repeat(base_prior() if lengths is None else lengths, len(RATIOS))
         matrix, sees_control = information.matrix, information.sees_control
         if not sees_control:
             # Without a control the mean of the curve is free: it is set to 0 and never read.
@@ -78,7 +131,10 @@ class CurveModel:
         dof = information.dof - int(sees_control) + prior.dof
         scale = np.maximum(rss + prior.dof * prior.variance, 1e-12)
         log_weight = (
-            self.log_prior - 0.5 * np.linalg.slogdet(posterior)[1] - 0.5 * dof * np.log(scale)
+            self.log_prior
+            + np.log(pairs)
+            - 0.5 * np.linalg.slogdet(posterior)[1]
+            - 0.5 * dof * np.log(scale)
         )
         weight = np.exp(log_weight - log_weight.max())
         return CurveFit(

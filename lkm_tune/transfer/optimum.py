@@ -24,9 +24,15 @@ from lkm_tune.transfer.runs import CurveRuns
 LEVEL = 0.95
 """Level of every interval."""
 
-_SET_DRAWS = 2000
-_CLEARLY_WORSE = 2.5
-"""Standard errors above γ at which another γ' is no rival of it any more."""
+LARGEST_REGRET = 1.0
+"""Expected regrets are means over draws, in which no draw counts for more than this."""
+
+_SET_DRAWS = 1000
+_RIVAL_STEP = 2
+"""Neighbours on the fine grid are so alike that every other one is enough."""
+
+_SURELY_WITHIN, _SURELY_WORSE = 1.6, 6.0
+"""Standard errors between which the critical value of the largest of many deviations lies."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,7 @@ class CellCurve:
         """Draws of the curve, shape [D, G], None with one seed."""
         return None if self.bent_draws is None else self.bend.unbend(self.bent_draws)
 
-    @property
+    @cached_property
     def best(self) -> int:
         """Grid index of the best γ."""
         return int(np.argmin(self.mean))
@@ -95,8 +101,11 @@ class CellCurve:
         if self.bent_draws is None:
             raise ValueError(f"{self.runs.key}: one seed has no held-out seed to be judged on")
         chosen = list(self.choices.values())
-        luck = np.mean([self.held_out[k][i] - self.fit.mean[i] for k, i in self.choices.items()])
-        return self.bend.unbend(self.bent_draws[:, chosen].mean(axis=1) + luck)
+        draws = self.bent_draws[:, chosen].mean(axis=1)
+        luck = np.array([self.held_out[k][i] - self.fit.mean[i] for k, i in self.choices.items()])
+        # What the seeds make of each other's choices varies beside the curve itself.
+        wider = np.sqrt(1 + luck.var(ddof=1) / len(luck) / max(draws.var(), 1e-24))
+        return self.bend.unbend(draws.mean() + wider * (draws - draws.mean()) + luck.mean())
 
     @cached_property
     def lowest_draws(self) -> Array:
@@ -106,30 +115,51 @@ class CellCurve:
         return np.asarray(self.draws.min(axis=1))
 
     @cached_property
+    def expected_regret(self) -> Array:
+        """Posterior mean regret of every γ of the grid as a fraction, shape [G]; NaN with one seed.
+
+        A γ that doubles the error counts as one at which training diverges.
+        """
+        if self.draws is None:
+            return np.full(len(self.grid), np.nan)
+        above = np.minimum(self.draws - self.lowest_draws[:, None], np.log1p(LARGEST_REGRET))
+        return np.asarray(np.expm1(above).mean(axis=0))
+
+    @cached_property
+    def best_draws(self) -> Array:
+        """Draws of log10 of the best γ, shape [D]."""
+        if self.bent_draws is None:
+            raise ValueError(f"{self.runs.key}: one seed gives no draws")
+        return np.asarray(self.grid[self.bent_draws.argmin(axis=1)])
+
+    @cached_property
     def as_good(self) -> NDArray[np.bool_]:
         """Which γ of the grid are not significantly worse than the best, shape [G].
 
         Comparisons with the best (J. C. Hsu, Multiple Comparisons, 1996, section 4.2): γ is left
         out when its error is above that of some other γ' by more than the 95 % point of the largest
-        standardised deviation over the γ', taken from the posterior draws of the curve. γ' that are
-        clearly worse than γ cannot contradict it and are not counted (moment selection: D. W. K.
-        Andrews & G. Soares, Econometrica 78, 2010, section 4.2).
+        standardised deviation over the γ', taken from the posterior draws of the curve. A γ' that
+        looks worse than γ cannot contradict it and counts by as much less as it looks worse (moment
+        selection: D. W. K. Andrews & G. Soares, Econometrica 78, 2010, section 4.2).
         """
         if self.bent_draws is None:
             return np.ones(len(self.grid), dtype=bool)
-        draws, mean = self.bent_draws[:_SET_DRAWS], self.fit.mean
-        centred = draws - draws.mean(axis=0)
-        within = np.zeros(len(self.grid), dtype=bool)
-        for i in range(len(self.grid)):
-            difference = centred[:, [i]] - centred
-            spread = np.maximum(difference.std(axis=0), 1e-12)
-            spread[i] = np.inf
-            excess = (mean[i] - mean) / spread
-            rivals = excess > -_CLEARLY_WORSE
-            allowed = np.quantile((difference / spread)[:, rivals].max(axis=1), LEVEL)
-            within[i] = excess.max() <= allowed
+        centred = self.bent_draws[:_SET_DRAWS] - self.bent_draws[:_SET_DRAWS].mean(axis=0)
+        covariance = centred.T @ centred / len(centred)
+        variance = covariance.diagonal()
+        spread = np.sqrt(np.maximum(variance[:, None] + variance - 2 * covariance, 1e-24))
+        np.fill_diagonal(spread, np.inf)
+        excess = (self.fit.mean[:, None] - self.fit.mean) / spread
+        largest = excess.max(axis=1)
+        within = largest <= _SURELY_WITHIN
+        for i in np.flatnonzero(~within & (largest <= _SURELY_WORSE)):
+            # Only rivals that are not far worse can have the largest deviation.
+            rivals = np.flatnonzero(excess[i] > -_SURELY_WORSE)[::_RIVAL_STEP]
+            deviation = (centred[:, [i]] - centred[:, rivals]) / spread[i, rivals]
+            deviation += np.minimum(excess[i, rivals], 0.0)
+            within[i] = largest[i] <= np.quantile(deviation.max(axis=1), LEVEL)
         within[self.best] = True
-        return within
+        return np.asarray(within)
 
     def flat_within(self, margin: float) -> bool:
         """Whether the curve is shown to differ nowhere by more than `margin`.
@@ -142,24 +172,42 @@ class CellCurve:
         return bool(np.quantile(np.ptp(self.draws, axis=1), LEVEL) <= np.log1p(margin))
 
 
-def fit_cell(runs: CurveRuns, prior: NoisePrior, seed: int) -> CellCurve:
-    """Fit the curve of one cell.
+@dataclass(frozen=True)
+class Prepared:
+    """A cell's information on its bent scale, with all that does not depend on other cells."""
 
-    Args:
-        runs: the cell's runs.
-        prior: what the cells together say on the noise.
-        seed: of the draws. They depend on it and the cell only, not on which cells are beside it.
-    """
+    runs: CurveRuns
+    model: CurveModel
+    bend: Bend
+    parts: dict[tuple[str, int], Information]
+    everything: Information
+
+
+def prepare(runs: CurveRuns) -> Prepared:
+    """Set up the model of one cell."""
     raw = runs.information()
     model = CurveModel(np.log10(runs.gammas))
     everything = total(raw.values()) if raw else _nothing(len(model.x))
     bend, at = bend_for(everything, np.sqrt(pure_error(everything).variance))
     parts = {seed: bend.information(part, at) for seed, part in raw.items()}
-    fit = model.fit(bend.information(everything, at), prior)
+    return Prepared(runs, model, bend, parts, bend.information(everything, at))
+
+
+def fit_cell(cell: Prepared, prior: NoisePrior, lengths: Array, seed: int) -> CellCurve:
+    """Fit the curve of one cell.
+
+    Args:
+        cell: the cell.
+        prior: what the cells together say on the noise.
+        lengths: what they say on the lengths of curves (`curve.shared_prior`).
+        seed: of the draws. They depend on it and the cell only, not on which cells are beside it.
+    """
+    runs, model, bend, parts = cell.runs, cell.model, cell.bend, cell.parts
+    fit = model.fit(cell.everything, prior, lengths)
     rng = np.random.default_rng([seed, zlib.crc32(repr(tuple(runs.key)).encode())])
     if len(parts) < 2:
         return CellCurve(runs, bend, fit, None, {}, dict.fromkeys(parts, fit.mean))
-    choices = {k: _choice(model, parts, k, prior) for k in parts}
+    choices = {k: _choice(cell, k, prior, lengths) for k in parts}
     held_out = {k: _on_level(fit, parts[k], len(parts)) for k in parts}
     return CellCurve(runs, bend, fit, fit.draw(rng), choices, held_out)
 
@@ -168,14 +216,9 @@ def _nothing(size: int) -> Information:
     return Information(np.zeros((size, size)), np.zeros(size), 0.0, 0, False)
 
 
-def _choice(
-    model: CurveModel,
-    parts: dict[tuple[str, int], Information],
-    left_out: tuple[str, int],
-    prior: NoisePrior,
-) -> int:
-    others = total(part for seed, part in parts.items() if seed != left_out)
-    return int(np.argmin(model.fit(others, prior).mean))
+def _choice(cell: Prepared, left_out: tuple[str, int], prior: NoisePrior, lengths: Array) -> int:
+    others = total(part for seed, part in cell.parts.items() if seed != left_out)
+    return int(np.argmin(cell.model.fit(others, prior, lengths).mean))
 
 
 def _on_level(fit: CurveFit, seed: Information, seeds: int) -> Array:

@@ -6,12 +6,17 @@ from collections import Counter
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from lkm_tune.transfer.answer import PAPER_GAMMA
-from lkm_tune.transfer.figures import MARKS, curve_figure, regret_figure, short_names
+from lkm_tune.transfer.change import what_would_change
+from lkm_tune.transfer.curve_svg import curve_svg
+from lkm_tune.transfer.drivers import drivers_sentence
+from lkm_tune.transfer.matrix_svg import MARKS, matrix_svg, short_names
 from lkm_tune.transfer.plain import gamma_text, number_text, percent, short_text, span
+from lkm_tune.transfer.predictions import RULES, prediction_sentence, prediction_summary
 from lkm_tune.transfer.runs import CellKey
 from lkm_tune.transfer.verdict import MOST_SEEDS
 
@@ -19,6 +24,9 @@ if TYPE_CHECKING:
     from lkm_tune.transfer.report import TransferReport
 
 _KEY = list(CellKey._fields)
+
+MOST_ROWS = 300
+"""Longer tables than this are cut, and say so."""
 
 
 def render(report: TransferReport) -> str:
@@ -28,16 +36,24 @@ def render(report: TransferReport) -> str:
         "percent": percent, "gamma": gamma_text, "number": number_text, "seeds": _seeds_text,
         "short": short_text,
     }  # fmt: skip
-    environment.globals |= {"span": span}
+    environment.globals |= {"span": span, "most_rows": MOST_ROWS}
     source = files("lkm_tune.transfer").joinpath("templates/report.html.j2")
     template = environment.from_string(source.read_text(encoding="utf-8"))
+    summary = prediction_summary(report.predictions)
     return template.render(
         report=report,
         cells=_cells(report),
-        optima=report.optima.to_dict("records"),
+        optima=_rows(report),
         names=_names(report),
-        regret=report.regret.to_dict("records"),
-        agreement=report.agreement.to_dict("records"),
+        regret=_longest(report.regret.sort_values("regret", ascending=False, kind="stable")),
+        agreement=_longest(report.agreement),
+        prediction=prediction_sentence(summary, report.margin),
+        summary=summary.to_dict("records"),
+        rules=RULES,
+        drivers=report.drivers.to_dict("records"),
+        drivers_sentence=drivers_sentence(report.drivers),
+        importance=report.importance.to_dict("records"),
+        changes=what_would_change(report),
         matrix=_matrix(report),
         marks=MARKS,
         paper_gamma=PAPER_GAMMA,
@@ -52,10 +68,19 @@ def _cells(report: TransferReport) -> list[dict[str, Any]]:
         {
             "short": names[_key(row)],
             "sentence": answer.sentence,
-            "figure": Markup(curve_figure(curves[tuple(_key(row))], row)),
+            "figure": Markup(curve_svg(curves[tuple(_key(row))], row)),
         }
-        for answer, row in zip(report.answers, report.optima.to_dict("records"), strict=True)
+        for answer, row in zip(report.answers, _rows(report), strict=True)
     ]
+
+
+def _rows(report: TransferReport) -> list[dict[Any, Any]]:
+    return report.optima.merge(report.details, on=_KEY).to_dict("records")
+
+
+def _longest(table: pd.DataFrame) -> list[dict[Any, Any]]:
+    """As many rows as a page can hold and a person read; the files have all."""
+    return table.head(MOST_ROWS).to_dict("records")
 
 
 def _key(row: dict[Any, Any]) -> CellKey:
@@ -69,7 +94,7 @@ def _names(report: TransferReport) -> dict[tuple[Any, ...], str]:
 def _matrix(report: TransferReport) -> Markup:
     if report.regret.empty:
         return Markup("")
-    return Markup(regret_figure(report.regret, _names(report)))
+    return Markup(matrix_svg(report.regret, _names(report)))
 
 
 def _seeds_text(value: float) -> str:
@@ -94,7 +119,7 @@ def _scales(report: TransferReport) -> list[tuple[str, str]]:
     """What fixes the scale of γ: once when it is the same everywhere."""
     scales = [
         (name, row["scale"])
-        for name, row in zip(_names(report).values(), report.optima.to_dict("records"), strict=True)
+        for name, row in zip(_names(report).values(), _rows(report), strict=True)
         if row["scale"]
     ]
     if len({scale for _, scale in scales}) == 1:

@@ -11,6 +11,8 @@ import pandas as pd
 
 def plain(value: Any) -> Any:
     """A value as JSON can hold it: tuples as lists, NaN and ±inf as None."""
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -20,13 +22,14 @@ def plain(value: Any) -> Any:
     if value is None or value is pd.NaT or value is pd.NA:
         return None
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return plain(value)
     return value if isinstance(value, bool | int | str) else str(value)
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a table as JSON can hold them."""
-    return [plain(row) for row in table.to_dict("records")]
+    columns = [[plain(value) for value in table[name].tolist()] for name in table]
+    return [dict(zip(map(str, table), row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def gamma_text(gamma: float) -> str:

@@ -2,11 +2,12 @@
 
 Regret of using s's γ in t = exp(f_t(γ*_s) − f_t(γ*_t)) − 1, f = expected log test error.
 
-γ*_s is uncertain, so it is drawn from the posterior of s; f_t is drawn from the posterior of t. The
-two sides of the regret need opposite care. Against the lowest point of each draw of f_t, regret is
-never understated: that side shows that a γ *transfers*. Against the honest (cross-fitted) level of
-t's own choice, regret is never overstated by luck of that choice: that side shows that it *does
-not*. The interval takes its upper end from the first and its lower end from the second.
+γ*_s is uncertain, so it is drawn from the posterior of s; f_t is drawn from the posterior of t, and
+so is the regret: the draw of f_t at that γ*_s above its lowest point. Such draws are never below 0,
+also where there is no regret at all. So the lower side has a second condition, which luck in t's
+own choice cannot meet: that γ*_s is shown to be worse than the γ that t chose, at the honest
+(cross-fitted) level of that choice. Where it is not, the interval begins at 0; the p-value of
+"it does not transfer" is the larger of both.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from lkm_tune.transfer.noise import Array
 from lkm_tune.transfer.optimum import LEVEL, CellCurve
 from lkm_tune.transfer.runs import FEWEST_GAMMAS
+from lkm_tune.transfer.tail import upper_tail
 
 _TAIL = (1 - LEVEL) / 2
 
@@ -56,9 +58,9 @@ def transfer_regret(source: CellCurve, target: CellCurve, margin: float) -> Regr
     few = min(len(source.runs.gammas), len(target.runs.gammas)) < FEWEST_GAMMAS
     if few or source.bent_draws is None or target.bent_draws is None:
         return UNKNOWN
-    choices = {k: source.grid[source.choices.get(k, source.best)] for k in target.choices}
-    drawn = source.grid[source.bent_draws.argmin(axis=1)]
-    return _regret(target, choices, drawn, margin)
+    places = source.grid.tolist()
+    choices = {k: places[source.choices.get(k, source.best)] for k in target.choices}
+    return _regret(target, choices, source.best_draws, margin)
 
 
 def fixed_regret(gamma: float, target: CellCurve, margin: float) -> Regret:
@@ -70,31 +72,30 @@ def fixed_regret(gamma: float, target: CellCurve, margin: float) -> Regret:
     return _regret(target, dict.fromkeys(target.choices, x), drawn, margin)
 
 
-def upper_tail(draws: Array, bound: float) -> float:
-    """One-sided p-value of "the quantity is above `bound`", never below 1 / (D + 1)."""
-    return float((1 + np.sum(draws > bound)) / (1 + len(draws)))
-
-
 def _regret(
     target: CellCurve, choices: dict[tuple[str, int], float], drawn: Array, margin: float
 ) -> Regret:
     if target.draws is None:
         return UNKNOWN
-    index = _nearest(target.grid, drawn)
-    at_source = target.draws[np.arange(len(index)), index]
+    at_source = target.draws[np.arange(len(drawn)), _nearest(target.grid, drawn)]
+    draws = low = at_source - target.lowest_draws
+    worse = at_source - target.honest_draws
     above, outside = _outside(target, drawn)
-    high = np.where(outside, np.inf, at_source - target.lowest_draws)
-    low = np.where(outside, 0.0, at_source - target.honest_draws)
-    high[above] = low[above] = np.inf
+    if outside.any() or above.any():
+        draws = np.where(above | outside, np.inf, draws)
+        low, worse = (
+            np.where(above, np.inf, np.where(outside, 0.0, values)) for values in (low, worse)
+        )
     level = _cross_fitted(target, choices)
-    bound = np.log1p(margin)
+    bound, dof = float(np.log1p(margin)), target.fit.dof
+    shown = _quantile(worse, _TAIL) > 0
     return Regret(
         value=max(float(np.expm1(level - target.honest_level)), 0.0),
-        low=max(float(np.expm1(_quantile(low, _TAIL))), 0.0),
-        high=max(float(np.expm1(_quantile(high, 1 - _TAIL))), 0.0),
+        low=float(np.expm1(_quantile(low, _TAIL))) if shown else 0.0,
+        high=float(np.expm1(_quantile(draws, 1 - _TAIL))),
         at_source=level,
-        p_within=upper_tail(high, bound),
-        p_beyond=upper_tail(-low, -bound),
+        p_within=upper_tail(draws, bound, dof),
+        p_beyond=max(upper_tail(-low, -bound, dof), upper_tail(-worse, 0.0, dof)),
     )
 
 
@@ -110,7 +111,7 @@ def _cross_fitted(target: CellCurve, choices: dict[tuple[str, int], float]) -> f
     return target.cross_fitted(dict(zip(choices, index.tolist(), strict=True)))
 
 
-def _outside(target: CellCurve, x: Array) -> tuple[Array, Array]:
+def _outside(target: CellCurve, x: Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which log10 γ lie where the target diverges, and which lie outside its measured range."""
     grid, runs = target.grid, target.runs
     half_step = (grid[-1] - grid[0]) / max(len(grid) - 1, 1) / 2 + 1e-9
@@ -132,4 +133,6 @@ def _nearest(grid: Array, x: Array) -> NDArray[np.int64]:
 
 def _quantile(draws: Array, level: float) -> float:
     """A quantile that is always one of the draws, so that inf among them stays inf."""
-    return float(np.quantile(draws, level, method="higher" if level > 0.5 else "lower"))
+    place = level * (len(draws) - 1)
+    index = int(np.ceil(place) if level > 0.5 else np.floor(place))
+    return float(np.partition(draws, index)[index])

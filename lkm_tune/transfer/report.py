@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +12,31 @@ import pandas as pd
 
 from lkm_tune.transfer.analysis import compare, fit_cells, gain
 from lkm_tune.transfer.answer import (
-    PAPER_GAMMA,
     BestGamma,
     Question,
-    Shape,
-    cell_sentence,
+    predicted_answer,
     transfer_questions,
 )
+from lkm_tune.transfer.answers import finished_answer, table_warnings, unsearched_answers
 from lkm_tune.transfer.check import check_runs
+from lkm_tune.transfer.drivers import drivers_table
 from lkm_tune.transfer.files import write_text
-from lkm_tune.transfer.optimum import CellCurve
 from lkm_tune.transfer.page import render
 from lkm_tune.transfer.plain import plain, records
-from lkm_tune.transfer.regret import fixed_regret
-from lkm_tune.transfer.runs import unfinished_cells
-from lkm_tune.transfer.tables import agreement_table, curves_table, optima_table, regret_table
+from lkm_tune.transfer.predict import Pool
+from lkm_tune.transfer.predictions import like, predictions_table
+from lkm_tune.transfer.stored import finished_runs
+from lkm_tune.transfer.tables import (
+    agreement_table,
+    curves_table,
+    details_table,
+    optima_table,
+    regret_table,
+)
 
 SCHEMA = "lkm-tune/transfer"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+IMPORTANCE = ("study", "cell", "setting", "importance", "trials")
 
 
 @dataclass(frozen=True)
@@ -41,10 +48,17 @@ class TransferReport:
         seed: of the posterior draws.
         curves: measured points and fitted curves (`tables.curves_table`).
         optima: the best γ of each cell (`tables.optima_table`).
+        details: what else is known of each cell (`tables.details_table`).
         regret: every ordered pair of cells with its verdict (`tables.regret_table`).
         agreement: Kendall's τ of whole curves (`tables.agreement_table`).
+        predictions: the γ that other cells recommend, and what it costs
+            (`predictions.predictions_table`).
+        drivers: what moves the best γ (`drivers.drivers_table`).
+        importance: what the search trials say on each setting, as the caller gave it.
         trials: every row that came in, search trials included.
         answers: the best γ of each cell with its sentence, in the order of `optima`.
+        unsearched: the predicted γ of each architecture with each task never searched together.
+        pool: what the cells say on one that is not among them.
         questions: what the pairs say along each axis.
         warnings: what was left out, is missing or looks wrong, in sentences.
         provenance: where the runs come from, as the caller gave it.
@@ -54,10 +68,16 @@ class TransferReport:
     seed: int
     curves: pd.DataFrame
     optima: pd.DataFrame
+    details: pd.DataFrame
     regret: pd.DataFrame
     agreement: pd.DataFrame
+    predictions: pd.DataFrame
+    drivers: pd.DataFrame
+    importance: pd.DataFrame
     trials: pd.DataFrame
     answers: tuple[BestGamma, ...]
+    unsearched: tuple[BestGamma, ...]
+    pool: Pool
     questions: tuple[Question, ...]
     warnings: tuple[str, ...]
     provenance: Mapping[str, Any]
@@ -69,6 +89,7 @@ class TransferReport:
         margin: float = 0.01,
         seed: int = 0,
         provenance: Mapping[str, Any] | None = None,
+        importance: pd.DataFrame | None = None,
     ) -> TransferReport:
         """Analyse a tidy table of runs.
 
@@ -80,6 +101,7 @@ class TransferReport:
             margin: difference of the error, as a fraction, that does not matter.
             seed: of the posterior draws; the same runs and seed give the same report.
             provenance: shown with the report (study digests, versions, devices, hours).
+            importance: shown with the drivers; columns `study, cell, setting, importance, trials`.
 
         Raises:
             RunTableError: naming all missing columns and wrong values.
@@ -91,21 +113,54 @@ class TransferReport:
         cells = fit_cells(checked, seed)
         gains = [gain(cell, margin) for cell in cells]
         pairs = compare(cells, gains, margin)
-        optima = optima_table(cells, gains, margin)
+        optima, details = optima_table(cells, gains, margin), details_table(cells, margin)
         answers = [
-            _answer(cell, row, margin)
-            for cell, row in zip(cells, optima.to_dict("records"), strict=True)
+            finished_answer(cell, row, margin)
+            for cell, row in zip(cells, optima.merge(details).to_dict("records"), strict=True)
         ]
+        pool = Pool(cells)
         return cls(
-            margin, seed, curves_table(cells), optima, regret_table(pairs), agreement_table(cells),
-            runs.reset_index(drop=True), tuple(answers), tuple(transfer_questions(pairs, margin)),
-            _warnings(checked, cells), dict(provenance or {}),
-        )  # fmt: skip
+            margin=margin,
+            seed=seed,
+            curves=curves_table(cells),
+            optima=optima,
+            details=details,
+            regret=regret_table(pairs),
+            agreement=agreement_table(cells),
+            predictions=predictions_table(cells, pool, margin),
+            drivers=drivers_table(optima),
+            importance=pd.DataFrame(columns=IMPORTANCE) if importance is None else importance,
+            trials=runs.reset_index(drop=True),
+            answers=tuple(answers),
+            unsearched=unsearched_answers(cells, pool),
+            pool=pool,
+            questions=tuple(transfer_questions(pairs, margin)),
+            warnings=table_warnings(checked, cells),
+            provenance=dict(provenance or {}),
+        )
+
+    @classmethod
+    def load(cls, storage: Path | str, margin: float = 0.01, seed: int = 0) -> TransferReport:
+        """Analyse the finished runs of all studies of a storage folder together.
+
+        The table of runs is kept beside the MLflow store and only brought up to date.
+
+        Args:
+            storage: the folder that studies were run with (`--storage`).
+            margin: difference of the error, as a fraction, that does not matter.
+            seed: of the posterior draws.
+
+        Raises:
+            FileNotFoundError: when no study has been run in the folder.
+            RunTableError: when there is no finished run of a curve yet.
+        """
+        runs, provenance = finished_runs(Path(storage))
+        return cls.from_runs(runs, margin=margin, seed=seed, provenance=provenance)
 
     def best_gamma(
         self, model: str, task: str, depth: int | None = None, n_train: int | None = None
     ) -> BestGamma:
-        """The best γ of a finished cell.
+        """The best γ of a finished cell, or of one never searched the γ to begin with.
 
         Args:
             model: architecture, matched without regard to case.
@@ -114,7 +169,8 @@ class TransferReport:
             n_train: only cells of this sample size; by default the largest.
 
         Raises:
-            LookupError: when no such cell is finished, naming those that are.
+            LookupError: when no such cell is finished and neither the architecture nor the task
+                is known from others, naming those that are.
         """
         fits = [
             answer
@@ -125,6 +181,8 @@ class TransferReport:
             and n_train in (None, answer.n_train)
         ]
         if not fits:
+            if found := self._predicted(model, task, depth, n_train):
+                return found
             wanted = f"{model} on {task}"
             wanted += "" if depth is None else f" with depth {depth}"
             wanted += "" if n_train is None else f" with {n_train} samples"
@@ -137,6 +195,22 @@ class TransferReport:
             )
         return min(fits, key=lambda answer: (-answer.n_train, answer.best_error))
 
+    def _predicted(
+        self, model: str, task: str, depth: int | None, n_train: int | None
+    ) -> BestGamma | None:
+        keys = self.pool.keys
+        models = {key.model.lower(): key.model for key in keys}
+        tasks = {key.task.lower(): key.task for key in keys}
+        if model.lower() not in models and task.lower() not in tasks:
+            return None
+        key = like(keys, models.get(model.lower(), model), tasks.get(task.lower(), task))
+        if depth is not None:
+            key = key._replace(depth=depth)
+        if n_train is not None:
+            key = key._replace(n_train=n_train)
+        found = self.pool.predict(key)
+        return None if found is None else predicted_answer(key, found)
+
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data that is valid JSON (unknown numbers are None)."""
         return {
@@ -145,13 +219,18 @@ class TransferReport:
             "margin": self.margin,
             "seed": self.seed,
             "answers": [answer.to_dict() for answer in self.answers],
+            "unsearched": [answer.to_dict() for answer in self.unsearched],
             "questions": [
                 {"question": q.title, "answer": q.answer, "counts": q.counts}
                 for q in self.questions
             ],
             "optima": records(self.optima),
+            "details": records(self.details),
             "regret": records(self.regret),
             "agreement": records(self.agreement),
+            "predictions": records(self.predictions),
+            "drivers": records(self.drivers),
+            "importance": records(self.importance),
             "warnings": list(self.warnings),
             "provenance": plain(dict(self.provenance)),
         }
@@ -166,47 +245,9 @@ class TransferReport:
         folder.mkdir(parents=True, exist_ok=True)
         texts = {
             "report.html": render(self),
-            "transfer.json": json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n",
+            "transfer.json": json.dumps(self.to_dict(), allow_nan=False) + "\n",
             "curves.csv": self.curves.to_csv(index=False),
             "regret.csv": self.regret.to_csv(index=False),
             "trials.csv": self.trials.to_csv(index=False),
         }
         return {name: write_text(folder / name, text) for name, text in texts.items()}
-
-
-def _answer(cell: CellCurve, row: Mapping[Any, Any], margin: float) -> BestGamma:
-    key, runs = cell.runs.key, cell.runs
-    paper = fixed_regret(PAPER_GAMMA, cell, margin)
-    best = BestGamma(
-        model=key.model, task=key.task, depth=key.depth, n_train=key.n_train,
-        gamma=row["gamma_best"], low=row["gamma_low"], high=row["gamma_high"],
-        gain=row["gain"], gain_low=row["gain_low"], gain_high=row["gain_high"],
-        gain_own_control=row["gain_own_control"],
-        gain_own_control_low=row["gain_own_control_low"],
-        gain_own_control_high=row["gain_own_control_high"],
-        flat=row["flat"], at_edge=row["at_edge"], n_seeds=cell.seeds, unit=runs.unit,
-        control_error=row["control_error"], best_error=row["best_error"],
-        paper_regret=paper.value, paper_regret_low=paper.low, paper_regret_high=paper.high,
-        sentence="",
-    )  # fmt: skip
-    shape = Shape(
-        margin, row["flat_within_margin"], row["range_low"], row["range_high"],
-        runs.below, runs.above,
-    )  # fmt: skip
-    return replace(best, sentence=cell_sentence(best, shape))
-
-
-def _warnings(checked: pd.DataFrame, cells: Sequence[CellCurve]) -> tuple[str, ...]:
-    found = [note for cell in cells for note in cell.runs.notes]
-    found += [f"{name}: no response curve is finished yet." for name in unfinished_cells(checked)]
-    scales = {cell.runs.scale for cell in cells}
-    if len(scales) > 1:
-        listed = " | ".join(sorted(scale or "unknown" for scale in scales))
-        found.append(
-            f"γ is not on one scale in all cells ({listed}): the same number means another"
-            " strength, so regrets between them compare unlike things."
-        )
-    grids = {tuple(cell.runs.gammas) for cell in cells}
-    if len(grids) > 1:
-        found.append("The cells were not all measured at the same γ; curves fill the gaps.")
-    return tuple(found)

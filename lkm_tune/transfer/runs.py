@@ -29,7 +29,8 @@ class CellKey(NamedTuple):
 
     def __str__(self) -> str:
         """The name for people: `pamnet on qm9/homo (depth 4, 300 samples)`."""
-        return f"{self.model} on {self.task} (depth {self.depth}, {self.n_train:,} samples)"
+        depth = f"depth {self.depth}, " if self.depth else ""
+        return f"{self.model} on {self.task} ({depth}{self.n_train:,} samples)"
 
 
 @dataclass(frozen=True)
@@ -86,13 +87,16 @@ def split_cells(runs: pd.DataFrame) -> Iterator[CurveRuns]:
     A cell with no finished run at any γ > 0 is left out here; `unfinished_cells` names them.
     """
     curve = runs[runs["phase"] == "curve"]
+    controls = runs[(runs["phase"] == "control_curve") & (runs["status"] == "complete")]
+    depths = curve.groupby(["model", "task", "n_train"])["depth"].nunique()
     for _, rows in curve.groupby(list(CellKey._fields), sort=True):
         first = rows.iloc[0]
         key = CellKey(
             str(first["model"]), str(first["task"]), int(first["depth"]), int(first["n_train"])
         )
         if ((rows["status"] == "complete") & (rows["gamma"] > 0)).any():
-            yield _cell(key, rows, _own_control(key, runs, curve))
+            alone = depths[first["model"], first["task"], first["n_train"]] == 1
+            yield _cell(key, rows, _own_control(key, controls, alone))
 
 
 def unfinished_cells(runs: pd.DataFrame) -> list[str]:
@@ -106,7 +110,7 @@ def unfinished_cells(runs: pd.DataFrame) -> list[str]:
 
 def _cell(key: CellKey, rows: pd.DataFrame, own_control: pd.DataFrame) -> CurveRuns:
     notes: list[str] = []
-    rows = _without_repeats(rows, notes)
+    rows = _on_one_scale(_without_repeats(rows, notes), notes)
     outcome = _outcome(rows, notes)
     done = rows[(rows["status"] == "complete") & (rows[outcome] > 0)]
     _note_left_out(rows, done, outcome, notes)
@@ -140,6 +144,20 @@ def _without_repeats(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     return rows[~repeated]
 
 
+def _on_one_scale(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Only the rows on the scale of γ that most of them have: one number is one strength."""
+    if "scale" not in rows or rows["scale"].nunique() < 2:
+        return rows
+    scales = rows["scale"].value_counts()
+    kept = sorted(scales.index[scales == scales.max()])[0]
+    other: pd.Series[bool] = rows["scale"].notna() & (rows["scale"] != kept)
+    notes.append(
+        f"{other.sum()} runs have γ on another scale than {kept!r}, that of most runs, and are left"
+        " out"
+    )
+    return rows.loc[~other]
+
+
 def _outcome(rows: pd.DataFrame, notes: list[str]) -> str:
     done = rows[rows["status"] == "complete"]
     if (done["test_error"] > 0).any() or not (done["val_error"] > 0).any():
@@ -149,7 +167,12 @@ def _outcome(rows: pd.DataFrame, notes: list[str]) -> str:
 
 
 def _note_left_out(rows: pd.DataFrame, done: pd.DataFrame, outcome: str, notes: list[str]) -> None:
-    for status, why in (("stopped", "were stopped before the full budget"), ("failed", "failed")):
+    left_out = {
+        "stopped": "were stopped before the full budget",
+        "infeasible": "did not fit into memory",
+        "failed": "failed",
+    }
+    for status, why in left_out.items():
         count = int((rows["status"] == status).sum())
         if count:
             notes.append(f"{count} curve runs {why} and are left out")
@@ -239,13 +262,16 @@ def _kd_ratio(kept: pd.DataFrame, gammas: Array) -> Array:
     return kept.groupby("gamma")["kd_ratio"].median().reindex(gammas).to_numpy(dtype=float)
 
 
-def _own_control(key: CellKey, runs: pd.DataFrame, curve: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the control at its own best settings: its depth may differ from the curve's."""
-    same = (runs["model"] == key.model) & (runs["task"] == key.task)
-    same &= runs["n_train"] == key.n_train
-    rows = runs[same & (runs["phase"] == "control_curve") & (runs["status"] == "complete")]
-    depths = curve.loc[same.reindex(curve.index), "depth"].nunique()
-    return rows if depths == 1 else rows[rows["depth"] == key.depth]
+def _own_control(key: CellKey, controls: pd.DataFrame, alone: bool) -> pd.DataFrame:
+    """Rows of the control at its own best settings.
+
+    Its depth may differ from the curve's, unless curves of several depths are there.
+    """
+    if controls.empty:
+        return controls
+    same = (controls["model"] == key.model) & (controls["task"] == key.task)
+    same &= controls["n_train"] == key.n_train
+    return controls[same if alone else same & (controls["depth"] == key.depth)]
 
 
 def _own_levels(rows: pd.DataFrame, outcome: str) -> dict[tuple[str, int], float]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lkm_tune.transfer.agreement import curve_agreement
+from lkm_tune.transfer.agreement import Orders, curve_agreement
 from lkm_tune.transfer.analysis import Gain, Pair, gain_on_own_control
 from lkm_tune.transfer.noise import Array
 from lkm_tune.transfer.optimum import LEVEL, CellCurve
@@ -20,6 +20,15 @@ _TAIL = (1 - LEVEL) / 2
 # Named so that a table without rows has its columns, too.
 _CURVE_COLUMNS = [
     *CellKey._fields, "kind", "study", "seed", "gamma", "error", "aligned", "low", "high",
+]  # fmt: skip
+_OPTIMA_COLUMNS = [
+    *CellKey._fields, "gamma_best", "gamma_low", "gamma_high", "gain", "gain_low", "gain_high",
+    "flat", "at_edge",
+]  # fmt: skip
+_DETAIL_COLUMNS = [
+    *CellKey._fields, "flat_within_margin", "gain_own_control", "gain_own_control_low",
+    "gain_own_control_high", "control_error", "best_error", "unit", "error", "range_low",
+    "range_high", "diverged", "seeds", "runs", "noise", "kd_ratio", "scale",
 ]  # fmt: skip
 _REGRET_COLUMNS = [
     "source", "target", "regret", "regret_low", "regret_high", "gain_kept", "verdict", "q_value",
@@ -33,23 +42,26 @@ def optima_table(cells: Sequence[CellCurve], gains: Sequence[Gain], margin: floa
 
     `gamma_low` and `gamma_high` bound the γ not significantly worse than the best. `flat`: these
     are all that was measured, or the curve is shown to differ nowhere by more than the margin.
-    `at_edge`: the lowest error of a curve that is not flat is at an end of the range. `kd_ratio`:
-    γ·L_KD / L_pred at the measured γ nearest to the best. `gain_own_control`: against γ = 0 at
-    the control's own best settings.
+    `at_edge`: the lowest error of a curve that is not flat is at an end of the range.
     """
-    return pd.DataFrame(
-        [_optimum(cell, gain, margin) for cell, gain in zip(cells, gains, strict=True)]
-    )
+    rows = [_optimum(cell, gain, margin) for cell, gain in zip(cells, gains, strict=True)]
+    return pd.DataFrame(rows, columns=_OPTIMA_COLUMNS)
+
+
+def details_table(cells: Sequence[CellCurve], margin: float) -> pd.DataFrame:
+    """What else is known of each cell, in the order of the optima.
+
+    `gain_own_control`: against γ = 0 at the control's own best settings. `kd_ratio`:
+    γ·L_KD / L_pred at the measured γ nearest to the best. `noise`: standard deviation of the log
+    error between runs of one γ.
+    """
+    return pd.DataFrame([_details(cell, margin) for cell in cells], columns=_DETAIL_COLUMNS)
 
 
 def _optimum(cell: CellCurve, gain: Gain, margin: float) -> dict[str, Any]:
     as_good, known = cell.grid[cell.as_good], cell.draws is not None
-    flat_within = cell.flat_within(margin)
-    flat = known and len(cell.grid) > 1 and (flat_within or bool(cell.as_good.all()))
-    own = gain_on_own_control(cell)
-    nearest = int(np.abs(np.log10(cell.runs.gammas) - cell.grid[cell.best]).argmin())
-    level = float(np.exp(level_of(cell)))
-    best_level = cell.honest_level if known else float(cell.mean[cell.best])
+    flat = known and len(cell.grid) > 1
+    flat = flat and (cell.flat_within(margin) or bool(cell.as_good.all()))
     return {
         **cell.runs.key._asdict(),
         "gamma_best": float(10 ** cell.grid[cell.best]),
@@ -59,8 +71,19 @@ def _optimum(cell: CellCurve, gain: Gain, margin: float) -> dict[str, Any]:
         "gain_low": gain.low,
         "gain_high": gain.high,
         "flat": flat,
-        "flat_within_margin": flat_within,
         "at_edge": cell.best in (0, len(cell.grid) - 1) and not flat,
+    }
+
+
+def _details(cell: CellCurve, margin: float) -> dict[str, Any]:
+    known = cell.draws is not None
+    own = gain_on_own_control(cell)
+    nearest = int(np.abs(np.log10(cell.runs.gammas) - cell.grid[cell.best]).argmin())
+    level = float(np.exp(level_of(cell)))
+    best_level = cell.honest_level if known else float(cell.mean[cell.best])
+    return {
+        **cell.runs.key._asdict(),
+        "flat_within_margin": cell.flat_within(margin),
         "gain_own_control": own[0],
         "gain_own_control_low": own[1],
         "gain_own_control_high": own[2],
@@ -168,12 +191,12 @@ def regret_table(pairs: Sequence[Pair]) -> pd.DataFrame:
 def agreement_table(cells: Sequence[CellCurve]) -> pd.DataFrame:
     """Kendall's τ of whole curves, one row a pair of cells (in one order)."""
     rows = []
-    for first, second in combinations(cells, 2):
+    for first, second in combinations([Orders(cell) for cell in cells], 2):
         found = curve_agreement(first, second)
         rows.append(
             {
-                "first": tuple(first.runs.key),
-                "second": tuple(second.runs.key),
+                "first": tuple(first.cell.runs.key),
+                "second": tuple(second.cell.runs.key),
                 "tau": found.tau,
                 "tau_low": found.low,
                 "tau_high": found.high,

@@ -19,7 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import false_discovery_control, norm
+from scipy.special import ndtri
+from scipy.stats import false_discovery_control
 
 from lkm_tune.transfer.noise import Array
 
@@ -32,6 +33,10 @@ VERDICTS = (NOTHING, TRANSFERS, DOES_NOT, UNDECIDED)
 FALSE_DISCOVERY_RATE = 0.05
 MOST_SEEDS = 1000
 """More further seeds than this is no plan; it is given as infinite."""
+
+
+_HALF_WIDTH = 1.959964
+"""Half a 95 % interval in standard errors."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +140,6 @@ def _reached(estimate: Estimate) -> float:
     In standard errors: by the interval, or by the test where that says less.
     """
     reach = max(estimate.high - estimate.value, estimate.value - estimate.low)
-    distance = abs(estimate.value - estimate.margin) * norm.isf(0.025) / max(reach, 1e-12)
-    by_test = norm.isf(estimate.p_value) if estimate.p_value < 0.5 else math.inf
-    return float(min(distance, by_test) / norm.isf(estimate.p_needed))
+    distance = abs(estimate.value - estimate.margin) * _HALF_WIDTH / max(reach, 1e-12)
+    by_test = -ndtri(estimate.p_value) if estimate.p_value < 0.5 else math.inf
+    return float(min(distance, by_test) / -ndtri(estimate.p_needed))

@@ -90,12 +90,47 @@ def load_sample(cache: Path) -> Callable[..., TaskData]:
 
 
 @pytest.fixture
-def full_qm9() -> Path:
+def shared_file() -> Callable[[str], Path]:
+    """A file of the shared data, where it is there."""
+
+    def find(name: str) -> Path:
+        folder = os.environ.get("LKM_TUNE_DATA")
+        if not folder:
+            pytest.skip(f"needs {name}: LKM_TUNE_DATA is not set")
+        path = Path(folder) / name
+        if not path.exists():
+            pytest.skip(f"needs {name}: LKM_TUNE_DATA is set, but {path} is not there")
+        return path
+
+    return find
+
+
+@pytest.fixture
+def full_qm9(shared_file: Callable[[str], Path]) -> Path:
     """All of QM9, where it is there."""
-    folder = os.environ.get("LKM_TUNE_DATA")
-    if not folder:
-        pytest.skip("needs all of QM9: LKM_TUNE_DATA is not set")
-    path = Path(folder) / "qm9.npz"
-    if not path.is_file():
-        pytest.skip(f"needs all of QM9: LKM_TUNE_DATA is set, but {path} is not there")
-    return path
+    return shared_file("qm9.npz")
+
+
+@pytest.fixture(scope="session")
+def vibrating() -> dict[str, np.ndarray]:
+    """300 frames of methane that vibrates harmonically: Hartree, Å, Hartree/Å.
+
+    Each C–H bond is a spring of 1.2 Hartree/Å²; frames drift from one to the next by 0.02 Å.
+    """
+    rng = np.random.default_rng(4)
+    corners = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / np.sqrt(3)
+    rest = np.concatenate([np.zeros((1, 3)), 1.09 * corners])
+    moved = np.zeros((300, 5, 3))
+    for frame in range(1, 300):
+        moved[frame] = 0.9 * moved[frame - 1] + rng.normal(0, 0.02, (5, 3))
+    pos = rest + moved
+    bond = pos[:, 1:] - pos[:, :1]
+    length = np.linalg.norm(bond, axis=2)
+    pull = (-1.2 * (length - 1.09) / length)[:, :, None] * bond
+    forces = np.concatenate([-pull.sum(axis=1, keepdims=True), pull], axis=1)
+    return {
+        "z": np.array([6, 1, 1, 1, 1]),
+        "pos": pos,
+        "energy": -40.2 + 0.6 * ((length - 1.09) ** 2).sum(axis=1),
+        "forces": forces,
+    }

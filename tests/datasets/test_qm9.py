@@ -7,7 +7,7 @@ import pytest
 
 from lkm_tune.datasets import DataError
 from lkm_tune.datasets.make_sample import make_sample
-from lkm_tune.datasets.qm9 import SAMPLE, TARGETS, locate_qm9, read_qm9
+from lkm_tune.datasets.qm9 import SAMPLE, TARGETS, read_qm9
 
 WriteQm9 = Callable[..., Path]
 
@@ -54,26 +54,6 @@ def test_the_sample_can_be_drawn_again(full_qm9: Path, tmp_path: Path):
         for name in ours.files:
             assert ours[name].dtype == again[name].dtype
             assert np.array_equal(ours[name], again[name])
-
-
-def test_where_auto_finds_the_molecules(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_qm9: WriteQm9
-):
-    monkeypatch.delenv("LKM_TUNE_DATA", raising=False)
-    assert locate_qm9("auto") == locate_qm9("sample") == SAMPLE
-    monkeypatch.setenv("LKM_TUNE_DATA", str(tmp_path))
-    assert locate_qm9("auto") == SAMPLE
-    full = write_qm9()
-    assert locate_qm9("auto") == full
-    assert locate_qm9("sample") == SAMPLE
-
-
-def test_a_path_is_a_file_or_its_folder(tmp_path: Path, write_qm9: WriteQm9):
-    file = write_qm9()
-    assert locate_qm9(str(file)) == locate_qm9(str(tmp_path)) == file
-    for gone in (tmp_path / "gone.npz", tmp_path / "gone"):
-        with pytest.raises(DataError, match=f"{gone} is not there; `auto`, `sample` or a path"):
-            locate_qm9(str(gone))
 
 
 def test_methane_and_water_are_read_as_published(write_qm9: WriteQm9):

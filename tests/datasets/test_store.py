@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lkm_tune.datasets import DataError, Molecules, MoleculeStore
 from lkm_tune.datasets.prepare import build_store
+from lkm_tune.datasets.store import FORMAT_VERSION
 from lkm_tune.graphs import MoleculeBatch, batch_from_arrays
 
 FIELDS = ("z", "pos", "graph_index", "edge_index", "bond_index")
@@ -134,7 +135,7 @@ def test_a_damaged_folder_is_not_opened(tmp_path: Path, damage: str):
     if damage == "meta":
         meta.write_text("{")
     elif damage == "format":
-        meta.write_text(meta.read_text().replace('"format": 1', '"format": 0'))
+        meta.write_text(meta.read_text().replace(f'"format": {FORMAT_VERSION}', '"format": 0'))
     elif damage == "missing":
         edges.unlink()
     elif damage == "cut":

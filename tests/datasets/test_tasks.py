@@ -1,6 +1,8 @@
 import pytest
 
 from lkm_tune.datasets import TASKS, find_task
+from lkm_tune.datasets.tasks import QM9_TARGETS
+from lkm_tune.study import DataPlan
 
 # Units of the errors in the literature's tables, and one raw unit of the file in them.
 UNITS = {
@@ -20,12 +22,13 @@ UNITS = {
 
 
 def test_the_twelve_tasks_of_qm9_in_the_units_of_the_literature():
-    assert list(TASKS) == [f"qm9/{target}" for target in UNITS]
+    assert [t for t in TASKS if t.startswith("qm9")] == [f"qm9/{target}" for target in UNITS]
     for target, (unit, factor) in UNITS.items():
         task = TASKS[f"qm9/{target}"]
-        assert (task.dataset, task.target, task.unit) == ("qm9", target, unit)
-        assert task.factor == pytest.approx(factor, rel=1e-7)
-        assert bool(task.references) == (target in ("U0", "U", "H", "G"))
+        (learnt,) = task.targets
+        assert (task.dataset, learnt.name, task.unit) == ("qm9", target, unit)
+        assert learnt.factor == pytest.approx(factor, rel=1e-7)
+        assert bool(learnt.references) == (target in ("U0", "U", "H", "G"))
 
 
 @pytest.mark.parametrize("name", ["qm9/U0", "qm9/u0", "QM9/U0", " qm9/U0 "])
@@ -33,7 +36,10 @@ def test_case_does_not_matter(name: str):
     assert find_task(name) is TASKS["qm9/U0"]
 
 
-@pytest.mark.parametrize("name", ["qm9/u00", "homo", "", "md17/ethanol"])
+@pytest.mark.parametrize(
+    "name",
+    ["qm9/u00", "homo", "", "md17/methane", "qm9/homo+homo", "qm9/homo+x", "md17/ethanol+toluene"],
+)
 def test_an_unknown_task_is_refused_with_all_names(name: str):
     with pytest.raises(ValueError) as error:
         find_task(name)
@@ -44,8 +50,25 @@ def test_an_unknown_task_is_refused_with_all_names(name: str):
 def test_atom_references_differ_by_the_thermal_energy_of_a_free_atom():
     """U − U0 = 3/2 RT, H − U = RT at 298.15 K, for every element."""
     rt = 0.00094421
-    u0, u, h = (dict(TASKS[f"qm9/{name}"].references) for name in ("U0", "U", "H"))
+    u0, u, h = (dict(QM9_TARGETS[name].references) for name in ("U0", "U", "H"))
     assert set(u0) == {1, 6, 7, 8, 9}
     for z in u0:
         assert u[z] - u0[z] == pytest.approx(1.5 * rt, abs=2e-6)
         assert h[z] - u[z] == pytest.approx(rt, abs=2e-6)
+
+
+def test_a_file_of_ones_own_is_told_by_the_data_plan():
+    frames = find_task("FILE:a/b.xyz", DataPlan(forces="forces"))
+    (energy,) = frames.targets
+    assert (frames.name, energy.name, energy.unit) == ("file:a/b.xyz", "energy", "eV")
+    assert frames.forces and energy.fit_references and frames.geometry
+    table = find_task("file:m.csv", DataPlan(target="logP"))
+    (log_p,) = table.targets
+    assert not (table.forces or table.geometry or log_p.fit_references)
+    for name, plan, rule in [
+        ("file:", DataPlan(), "needs the path"),
+        ("file:m.csv", DataPlan(), "named by data.target"),
+        ("file:m.csv", DataPlan(target="x", forces="f"), "has no forces"),
+    ]:
+        with pytest.raises(ValueError, match=rule):
+            find_task(name, plan)

@@ -45,11 +45,12 @@ def study_file(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def start(environment):
-    """Starts `lkm-tune` as a process of its own."""
+    """Starts `lkm-tune` as a process of its own; none outlives the tests."""
+    started = []
 
     def start(*arguments, cwd=None, **changes):
         command = [str(Path(sys.executable).with_name("lkm-tune")), *map(str, arguments)]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             cwd=cwd,
             env={**environment, **changes},
@@ -57,8 +58,14 @@ def start(environment):
             stderr=subprocess.STDOUT,
             text=True,
         )
+        started.append(process)
+        return process
 
-    return start
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
 @pytest.fixture(scope="session")

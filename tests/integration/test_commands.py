@@ -77,7 +77,8 @@ def self_made_name(storage):
 
 def test_train_needs_no_study(lkm_tune, tmp_path):
     settings = ("--set", "model_settings.hidden=8", "--set", "data.n_train=32",
-                "--set", "data.n_val=8", "--set", "data.n_test=8")  # fmt: skip
+                "--set", "data.n_val=8", "--set", "data.n_test=8",
+                "--set", "data.source=sample")  # fmt: skip
     arguments = ("--model", "mxmnet", "--task", "qm9/homo", "--gamma", "0.1", "--epochs", 1)
     output = lkm_tune("train", *arguments, "--depth", 1, *settings, "--out", tmp_path)
     assert "predicting the mean" in output

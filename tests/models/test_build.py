@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lkm_tune.models import MODELS, ModelOutput, build_model, model_settings
+from lkm_tune.models.dimenetpp import GlorotOrthogonal, _orthogonal
 
 D = 128
 # What is around the convolutions: the embedding of five elements, and the head.
@@ -147,3 +148,17 @@ def test_models_can_be_copied_and_sent(name, make_model, make_batch, molecules):
 
 def test_models_are_listed_by_name():
     assert list(MODELS) == ["dimenet++", "mxmnet", "pamnet", "gcn", "gat", "gin"]
+
+
+def test_orthogonal_matrices_are_orthogonal_and_uniform():
+    """Every entry of a uniform orthogonal matrix has E q² = 1/n and E q⁴ = 3 / (n (n + 2))."""
+    torch.manual_seed(0)
+    drawn = torch.stack([_orthogonal(5, 3) for _ in range(5000)])
+    assert (drawn.mT @ drawn - torch.eye(3)).abs().max() < 1e-5
+    assert (5 * drawn.square().mean(0) - 1).abs().max() < 0.1
+    assert (35 / 3 * drawn.pow(4).mean(0) - 1).abs().max() < 0.2
+    assert drawn.mean(0).abs().max() < 0.03
+    wide = GlorotOrthogonal(40, 10)
+    assert wide.weight.var().item() == pytest.approx(2 / 50) and not wide.bias.any()
+    gram = (wide.weight @ wide.weight.T).detach()
+    assert gram.fill_diagonal_(0).abs().max() < 1e-5

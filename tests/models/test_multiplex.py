@@ -4,7 +4,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from lkm_tune.models.blocks import EdgeMLP
-from lkm_tune.models.multiplex import GlobalGraph, spread
+from lkm_tune.models.multiplex import GlobalGraph
 
 
 @pytest.fixture
@@ -21,15 +21,21 @@ def test_local_graph_follows_its_definition(name, make_model, batch):
     model = make_model(name, cutoff=2.0)
     raw = nn.Identity()
     graph = model.local_graph(batch, raw, raw, raw)
-    r, bonds = batch.pos, batch.bond_index.T.tolist()
+    r = batch.pos
+    bonds = list(zip(graph.source.tolist(), graph.target.tolist(), strict=True))
+    assert sorted(bonds) == sorted(map(tuple, batch.bond_index.T.tolist()))
+
+    def columns(pairs):
+        assert (pairs.kind.diff() >= 0).all() and len(pairs.features) == pairs.kind[-1] + 1
+        return zip(pairs.e, pairs.f, pairs.features[pairs.kind], strict=True)
 
     assert len(graph.two_hop.e) == sum(j == j2 and k != i for j, i in bonds for k, j2 in bonds)
     assert len(graph.one_hop.e) == sum(t == t2 for _, t in bonds for _, t2 in bonds)
-    for e, f, features in zip(*vars(graph.two_hop).values(), strict=True):
+    for e, f, features in columns(graph.two_hop):
         (j, i), (k, _) = bonds[e], bonds[f]
         theta = angle(r[j] - r[i], r[k] - r[j])
         check_features(model, features, torch.linalg.vector_norm(r[k] - r[j]), theta)
-    for e, f, features in zip(*vars(graph.one_hop).values(), strict=True):
+    for e, f, features in columns(graph.one_hop):
         (s, t), (s2, _) = bonds[e], bonds[f]
         theta = angle(r[t] - r[s], r[s2] - r[t])
         check_features(model, features, torch.linalg.vector_norm(r[s2] - r[t]), theta)
@@ -42,24 +48,38 @@ def check_features(model, features, distance, theta):
 
 
 @pytest.mark.parametrize("name", ["mxmnet", "pamnet"])
+def test_both_directions_of_a_bond_share_their_features(name, make_model, batch):
+    model = make_model(name, cutoff=2.0)
+    raw = nn.Identity()
+    graph = model.local_graph(batch, raw, raw, raw)
+    source, target = graph.source, graph.target
+    distance = torch.linalg.vector_norm(batch.pos[target] - batch.pos[source], dim=-1)
+
+    assert len(graph.features) * 2 == batch.bond_index.shape[1]
+    assert_close(graph.features[graph.bond], model.rbf_l(distance))
+
+
+@pytest.mark.parametrize("name", ["mxmnet", "pamnet"])
 def test_global_graph_holds_every_pair_once(name, make_model, batch):
     graph = make_model(name, cutoff=2.0).global_graph(batch, nn.Identity())
-    pairs = set(zip(graph.first.tolist(), graph.second.tolist(), strict=True))
+    edges = list(zip(graph.a.tolist(), graph.b.tolist(), strict=True))
 
-    assert all(a < b for a, b in pairs)
-    assert len(pairs) * 2 == batch.edge_index.shape[1]
+    assert all(there == back[::-1] for there, back in zip(edges[::2], edges[1::2], strict=True))
+    assert set(edges) == set(map(tuple, batch.edge_index.t().tolist()))
+    assert graph.pair.tolist() == [pair for pair in range(len(edges) // 2) for _ in range(2)]
 
 
 def test_spread_sums_the_messages_of_both_directions():
     torch.manual_seed(0)
-    first, second = torch.tensor([0, 0, 1]), torch.tensor([1, 3, 2])
-    mlp = EdgeMLP(4).double()
-    v, g, weights = torch.randn(5, 4).double(), *torch.randn(2, 3, 4).double()
+    a, b = torch.tensor([0, 1, 0, 3, 1, 2]), torch.tensor([1, 0, 3, 0, 2, 1])
+    mlp, weight = EdgeMLP(4).double(), torch.randn(4, 4).double()
+    v, g = torch.randn(5, 4).double(), torch.randn(3, 4).double()
     expected = v.clone()
-    for pair, (a, b) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
-        for here, there in ((a, b), (b, a)):
-            message = nn.functional.silu(mlp[0][0](torch.cat([v[here], v[there], g[pair]])))
-            expected[here] += weights[pair] * message
+    for edge, (here, there) in enumerate(zip(a.tolist(), b.tolist(), strict=True)):
+        features = g[edge // 2]
+        message = nn.functional.silu(mlp[0][0](torch.cat([v[here], v[there], features])))
+        expected[here] += (weight @ features) * message
 
-    total = spread(v, GlobalGraph(first, second, g), mlp, mlp.of_edges(g), weights)
+    graph = GlobalGraph(a, b, torch.tensor([0, 0, 1, 1, 2, 2]), g)
+    total = graph.spread(v, mlp, mlp.of_edges(g, weight))
     assert_close(total, expected, rtol=1e-12, atol=1e-12)

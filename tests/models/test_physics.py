@@ -133,6 +133,28 @@ def test_forces_can_be_trained_on(spatial_name, dtype, make_model, make_batch, m
     assert sum(float(g.square().sum()) for g in gradients) > 0
 
 
+def test_gradient_of_a_loss_on_forces_is_its_slope(spatial_name, make_model, make_batch, molecules):
+    model = make_model(spatial_name)
+    batch = make_batch([molecules["formaldehyde"], molecules["water"]])
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    generator = torch.Generator().manual_seed(0)
+    direction = [torch.randn(p.shape, generator=generator).double() for p in parameters]
+
+    def loss(trainable=False):
+        return energy_and_forces(model, batch, trainable=trainable)[1].square().sum()
+
+    loss(trainable=True).backward()
+    slope = sum((p.grad * d).sum() for p, d in zip(parameters, direction, strict=True)
+                if p.grad is not None)  # fmt: skip
+    sides = []
+    for step in (1e-6, -2e-6):
+        with torch.no_grad():
+            for p, d in zip(parameters, direction, strict=True):
+                p += step * d
+        sides.append(loss().item())
+    assert slope.item() == pytest.approx((sides[0] - sides[1]) / 2e-6, rel=1e-5)
+
+
 def jump_at_cutoff(model, make_batch, molecules):
     """Change of the energy while an atom near water crosses the cutoff by 2e-7 Å."""
     z, pos = molecules["water"]

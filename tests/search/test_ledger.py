@@ -1,6 +1,8 @@
 """The ledger on a real journal file: what it remembers is what happened."""
 
 import math
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -84,7 +86,7 @@ def test_a_diverged_trial_ranks_last_for_optuna(tmp_path):
     ledger.finish(good, "complete", {"val_error": 5.0}, "full budget")
     told = ledger._optuna[CELL, "search"]
     assert told.best_value == 5.0
-    assert told.trials[bad.number].constraints == {"diverged": 1.0}
+    assert told.trials[bad.number].constraints == {"infeasible": 1.0}
 
 
 def test_judging_again_after_a_restart_judges_the_same(tmp_path):
@@ -118,3 +120,35 @@ def test_only_the_control_has_a_fixed_gamma(tmp_path, phase):
     spec = Ledger(STUDY, tmp_path / "ledger").ask(CELL, phase)
     assert (spec.settings["gamma"] == 0) == (phase == "control")
     assert set(spec.settings) == {"gamma", "depth"}
+
+
+def test_damage_in_the_middle_is_named_and_nothing_begins_anew(tmp_path):
+    path = tmp_path / "ledger"
+    run_search(path, 3, reopen=False)
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[6] = lines[6][:9] + b"\n"
+    path.write_bytes(b"".join(lines))
+    for writable in (True, False):
+        with pytest.raises(ValueError, match=r"ledger is damaged in line 7: restore"):
+            Ledger(STUDY, path, writable=writable)
+    assert path.read_bytes() == b"".join(lines)
+
+
+def test_a_full_disk_leaves_whole_lines(tmp_path, small_disk):
+    program = (
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
+        "from test_ledger import CELL, STUDY, Ledger\n"
+        "path = Path(sys.argv[2]) / 'ledger'\n"
+        "ledger = Ledger(STUDY, path)\n"
+        "try:\n"
+        "    while True: ledger.ask(CELL, 'search')\n"
+        "except OSError as error: print(error)\n"
+        "path.with_name('filler').unlink()\n"
+        "again = Ledger(STUDY, path)\n"
+        "print(len(again.all_records()) > 0, again.ask(CELL, 'search'))"
+    )
+    fill = f"head -c 100k /dev/zero > {tmp_path}/filler"
+    command = [sys.executable, "-c", program, Path(__file__).parent, tmp_path]
+    output = small_disk(tmp_path, "116k", command, before=fill)
+    assert "No space left on device" in output
+    assert "True TrialSpec(" in output

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from lkm_tune.search import lock
 from lkm_tune.search.lock import StudyHeldError, hold
 
 HOLDER = """
@@ -32,6 +33,15 @@ def test_a_second_driver_is_refused_and_told_who_holds_it(tmp_path, holder):
     message = f"is being run by process {holder.pid} on "
     with pytest.raises(StudyHeldError, match=message), hold(tmp_path / "driver.lock"):
         raise AssertionError("two drivers")
+
+
+def test_looking_who_holds_it(tmp_path, holder):
+    path = tmp_path / "driver.lock"
+    assert lock.holder(path).startswith(f"process {holder.pid} on ")
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    assert lock.holder(path) is None
+    assert lock.holder(tmp_path / "other.lock") is None
 
 
 def test_a_killed_driver_holds_nothing(tmp_path, holder):

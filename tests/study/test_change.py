@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lkm_tune.study import Change, Study, compare, digest, study_from_dict, study_to_dict
+from lkm_tune.study import Change, DataPlan, Study, compare, digest, study_from_dict, study_to_dict
 
 OLD = """\
 name: s
@@ -37,7 +37,8 @@ CHANGES = {
     f"space.lr={LR}": ("mixes", f"space.lr: was not there, is {LR_NOW} now"),
     "models.pamnet.hidden=32": ("mixes", "models.pamnet.hidden: was 64, is 32 now"),
     "models.pamnet={}": ("mixes", "models.pamnet.hidden: was 64, is not there now"),
-    "data.n_train=500": ("mixes", "data.n_train: was 1000, is 500 now"),
+    "data.n_train=500": ("mixes", "data.n_train: was nothing, is 500 now"),
+    "tasks.qm9/gap.n_train=500": ("mixes", "tasks.qm9/gap.n_train: was nothing, is 500 now"),
     "training.epochs=100": ("mixes", "training.epochs: was 150, is 100 now"),
     "lkm.distance=l1": ("mixes", 'lkm.distance: was "l2", is "l1" now'),
     "seed=9": ("mixes", "seed: was 0, is 9 now"),
@@ -70,6 +71,17 @@ def test_order_is_no_change(load: Callable[..., Study]) -> None:
         "curve.seeds=[2, 1]",
     )
     assert compare(load(OLD), new) == Change()
+
+
+def test_where_a_file_says_how_many_samples_is_no_change(load: Callable[..., Study]) -> None:
+    """The usual number, the same number for all tasks, and the same beside each of them."""
+    usual = load(OLD, usual_data=lambda task, plan: plan.over(DataPlan(n_train=90, n_val=9)))
+    common = load(OLD, "data.n_train=90", "data.n_val=9")
+    each = load(
+        OLD, *(f"tasks.qm9/{t}.{k}" for t in ("homo", "gap") for k in ("n_train=90", "n_val=9"))
+    )
+    assert compare(usual, common) == compare(common, each) == Change()
+    assert [cell.n_train for cell in each.cells] == [90] * 4
 
 
 def test_a_swap_takes_away_and_adds(load: Callable[..., Study]) -> None:

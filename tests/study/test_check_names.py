@@ -14,7 +14,7 @@ TASKS = (
     "qm9/mu, qm9/alpha, qm9/homo, qm9/lumo, qm9/gap, qm9/r2, qm9/zpve, qm9/U0, qm9/U, qm9/H, "
     "qm9/G, qm9/Cv"
 )
-TRAINED = "batch_size, lr, warmup_epochs, weight_decay, ema_decay, clip_norm"
+TRAINED = "batch_size, lr, warmup_epochs, weight_decay, ema_decay, clip_norm, force_weight"
 SEARCHED = f"gamma, hidden, depth, layers, {TRAINED}, distance, reduction, teacher"
 
 
@@ -99,14 +99,14 @@ WHOLE = {
         [
             "2: models.mxnet: unknown model; valid: dimenet++, mxmnet, pamnet (did you mean "
             "mxmnet?)",
-            f'5: tasks[1]: unknown task, got "homo"; valid: {TASKS} (did you mean qm9/homo?)',
+            f"5: tasks.homo: unknown task; valid: {TASKS} (did you mean qm9/homo?)",
         ],
     ),
     "listed twice": (
         "name: s\nmodels: [pamnet, pamnet]\ntasks: [qm9/mu, QM9/MU]\n",
         [
             '2: models[1]: is listed twice, got "pamnet"',
-            '3: tasks[1]: is listed twice, got "qm9/mu"',
+            '3: tasks.QM9/MU: is listed twice, got "qm9/mu"',
         ],
     ),
     "settings of models": (

@@ -93,7 +93,10 @@ BAD = {
     ),
     "one GPU and a half": (
         "resources: {gpu: 1.5}\n",
-        ["4: resources.gpu: must be a fraction of one GPU or a whole number of them, got 1.5"],
+        [
+            "4: resources.gpu: must be a fraction of one GPU, a whole number of them, or auto, "
+            "got 1.5"
+        ],
     ),
 }
 

@@ -35,7 +35,8 @@ BAD = {
         "name: s\nmodels: pamnet\ntasks: qm9/mu\n",
         [
             '2: models: must be a list of names, or a mapping of names to settings, got "pamnet"',
-            '3: tasks: must be a list, got "qm9/mu"',
+            "3: tasks: must be a list of names, or a mapping of names to what differs from `data`, "
+            'got "qm9/mu"',
         ],
     ),
     "empty lists": (
@@ -75,7 +76,7 @@ def test_all_errors_at_once(errors: Errors) -> None:
     )
     assert [line.split(": ", 2)[1] for line in errors(text)] == [
         "models.pamnet.hidden",
-        "tasks[0]",
+        "tasks.qm9/lumoo",
         "search.trials",
         "search.grace_period",
         "curve.gammas[1]",
@@ -108,7 +109,7 @@ def test_good_file(load: Load) -> None:
         "seed: 5\n"
     )
     assert study.models == {"pamnet": {"hidden": 64, "elements": [1, 6, 8]}, "dimenet++": {}}
-    assert study.tasks == ("qm9/homo", "qm9/U0")
+    assert list(study.tasks) == ["qm9/homo", "qm9/U0"]
     assert study.data.n_train == 110000
     assert study.space == {
         "gamma": FloatRange(type="float", low=1e-4, high=100.0, log=True),

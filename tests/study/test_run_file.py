@@ -35,13 +35,14 @@ BAD = {
             'run.yaml:4: seed: must be a whole number, got "x"',
             "run.yaml:6: training.epoch: unknown key, got 3; valid: epochs, batch_size, lr, "
             "warmup_epochs, weight_decay, ema_decay, clip_norm, divergence_factor, "
-            "eval_batch_size (did you mean epochs?)",
+            "eval_batch_size, micro_batch_size, force_weight, judged_by (did you mean epochs?)",
         ],
     ),
     "names": (
         "model: pamnet\ntask: qm9/lumo\nmodel_settings: {width: 3}\n",
         [
-            'run.yaml:2: task: unknown task, got "qm9/lumo"; valid: qm9/homo, qm9/U0',
+            'run.yaml:2: task: unknown task, got "qm9/lumo"; valid: qm9/homo, qm9/U0 '
+            "(did you mean qm9/homo?)",
             "run.yaml:3: model_settings.width: unknown setting of pamnet, got 3; "
             "valid: hidden, depth (did you mean depth?)",
         ],

@@ -1,13 +1,12 @@
 """A small study, and a driver that plays it into a recorder."""
 
 import math
-import shutil
 from types import SimpleNamespace
 
 import pytest
+from mlflow_databases import POSTGRES, PostgresDatabases, SqliteFiles, postgres
 
 from lkm_tune.study import Cell, CurvePlan, DataPlan, Study, TrainingPlan, TrialSpec
-from lkm_tune.tracking.experiments import open_client
 
 PAMNET = Cell("pamnet", "qm9/homo", 300)
 MXMNET = Cell("mxmnet", "qm9/homo", 300)
@@ -118,22 +117,25 @@ def play():
     )
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory):
-    """An empty MLflow database: making the tables takes seconds, a copy none."""
-    file = tmp_path_factory.mktemp("mlflow") / "empty.db"
-    open_client(f"sqlite:///{file}")
-    return file
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def databases(request, tmp_path_factory):
+    """Makes databases for MLflow, of both kinds: whatever uses it runs on both."""
+    if request.param == "sqlite":
+        yield SqliteFiles(tmp_path_factory.mktemp("mlflow"))
+    elif not POSTGRES:
+        pytest.skip("needs Debian's postgresql")
+    else:
+        with postgres() as port:
+            yield PostgresDatabases(port)
 
 
 @pytest.fixture
-def place(tmp_path, template):
+def place(tmp_path, databases):
     """A storage folder with its own MLflow."""
-    shutil.copy(template, tmp_path / "mlflow.db")
     return SimpleNamespace(
         root=tmp_path,
-        template=template,
-        uri=f"sqlite:///{tmp_path / 'mlflow.db'}",
+        databases=databases,
+        uri=databases.empty(),
         folder=tmp_path / "studies" / "small",
         artifacts=tmp_path / "artifacts",
     )

@@ -30,6 +30,10 @@ class Notes:
     def end(self, trial, outcome, summary=None, reason=None):
         self.calls.append(("end", trial.key, outcome, reason))
 
+    def recall(self, trial, config, outcome, summary=None, reason=None):
+        self.start(trial, config)
+        self.end(trial, outcome, summary, reason)
+
 
 @pytest.fixture
 def notes():
@@ -40,11 +44,15 @@ def notes():
 def hooks(notes, play):
     """Calls a hook of the callback for the small study's trial."""
     study = play.make_study()
-    callback = MlflowCallback(notes, lambda trial: study.run_config(trial).to_dict())
+    endings = {}
+    callback = MlflowCallback(
+        notes, lambda trial: study.run_config(trial).to_dict(), lambda trial: endings.get(trial.key)
+    )
     config = {"trial": play.make_trial().to_dict()}
 
-    def call(hook, last_result=None, error=None, **info):
-        trial = SimpleNamespace(config=config, last_result=last_result or {}, error_file=error)
+    def call(hook, last_result=None, given_up=None, **info):
+        endings[play.make_trial().key] = given_up
+        trial = SimpleNamespace(config=config, last_result=last_result or {})
         getattr(callback, hook)(iteration=0, trials=[trial], trial=trial, **info)
 
     return call
@@ -81,28 +89,18 @@ def test_a_trial_that_never_ran_is_not_recorded(hooks, notes):
     assert notes.calls == []
 
 
-def test_an_error_keeps_its_last_lines(hooks, notes, tmp_path):
-    lines = [f"line {number}" for number in range(100)]
-    file = tmp_path / "error.txt"
-    file.write_text("\n".join(lines))
-    hooks("on_trial_error", error=str(file))
-    ((_, _, outcome, reason),) = notes.calls
-    assert outcome == "failed"
-    assert reason.splitlines() == lines[-20:]
-
-
-@pytest.mark.parametrize("error", [None, "nowhere/error.txt"])
-def test_an_error_without_text_is_still_a_failure(hooks, notes, error):
-    hooks("on_trial_error", error=error)
-    ((_, _, outcome, reason),) = notes.calls
-    assert outcome == "failed"
-    assert "no error text" in reason
+def test_a_broken_attempt_is_an_end_only_where_it_is_given_up(hooks, notes, play):
+    hooks("on_trial_error")
+    assert notes.calls == []
+    hooks("on_trial_error", given_up=("infeasible", "out of memory"))
+    key = play.make_trial().key
+    assert notes.calls == [("start", key, 0), ("end", key, "infeasible", "out of memory")]
 
 
 def test_tune_may_pickle_it(notes):
     notes.lock = open(os.devnull)  # noqa: SIM115
     with notes.lock:
-        pickle.loads(pickle.dumps(MlflowCallback(notes, math.sqrt)))
+        pickle.loads(pickle.dumps(MlflowCallback(notes, math.sqrt, math.sqrt)))
 
 
 TUNE = """
@@ -156,7 +154,8 @@ if __name__ == "__main__":
         logging_level=logging.ERROR, _temp_dir=sys.argv[4],
     )
     with StudyRecorder(study, root / "studies/small", sys.argv[3], interval=0.1) as recorder:
-        callback = MlflowCallback(recorder, lambda t: study.run_config(t).to_dict())
+        callback = MlflowCallback(recorder, lambda t: study.run_config(t).to_dict(),
+            lambda t: ("failed", "broken on purpose"))
         trials = [play.make_trial(number=n).to_dict() for n in range(4)]
         tune.Tuner(
             Task,

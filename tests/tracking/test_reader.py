@@ -1,7 +1,6 @@
 """The table of runs."""
 
 import math
-import shutil
 
 import pandas as pd
 import pytest
@@ -9,23 +8,24 @@ from mlflow import MlflowClient
 
 from lkm_tune.tracking import StudyRecorder
 from lkm_tune.tracking.experiments import retire_experiment
-from lkm_tune.tracking.reader import COLUMNS, read_runs
+from lkm_tune.tracking.kept import read_kept_runs
+from lkm_tune.tracking.reader import read_runs
+from lkm_tune.tracking.table import COLUMNS
 
 
 @pytest.fixture(scope="module")
-def played(template, play, tmp_path_factory):
-    """A database with the small study in it."""
-    root = tmp_path_factory.mktemp("played")
-    file = shutil.copy(template, root / "mlflow.db")
-    with StudyRecorder(play.make_study(), root, f"sqlite:///{file}", root, 0.01) as recorder:
+def played(databases, play, tmp_path_factory):
+    """A database with the small study in it, and the study's folder."""
+    root, uri = tmp_path_factory.mktemp("played"), databases.empty()
+    with StudyRecorder(play.make_study(), root, uri, root, 0.01) as recorder:
         play.study(recorder, root / "report")
-    return file
+    return uri, root
 
 
 @pytest.fixture
 def recorded(place, played):
     """A storage folder with the small study in it."""
-    shutil.copy(played, place.root / "mlflow.db")
+    place.uri = place.databases.copy(played[0])
     return place
 
 
@@ -51,6 +51,29 @@ def test_one_row_a_run(recorded, play):
         "distance=l2 reduction=mean teacher=live layers=default loss=l1 normalisation=standard"
     )
     assert point[list(facts)].to_dict() == facts
+
+
+def test_the_folder_knows_what_mlflow_knows(recorded, played):
+    """The records on disk give the table that MLflow gives: a report needs no server."""
+    kept = read_kept_runs(played[1])
+    told = read_runs(recorded.uri)
+    assert set(kept.pop("run_id")) == {""}
+    pd.testing.assert_frame_equal(kept, told.drop(columns="run_id"))
+
+
+def test_a_folder_without_records_has_no_runs(tmp_path):
+    assert read_kept_runs(tmp_path).empty
+
+
+def test_a_trial_that_goes_on_counts_each_epoch_once(place, play):
+    trial = play.make_trial()
+    with StudyRecorder(play.make_study(), place.folder, place.uri, interval=0.01) as recorder:
+        recorder.start(trial, play.config(recorder.study, trial))
+        for epoch, error in ((1, 9.0), (2, 5.0), (3, 7.0), (1, 1.0)):
+            recorder.epoch(trial, play.make_result(epoch, error=error))
+        recorder.end(trial, "stopped")
+    for table in (read_kept_runs(place.folder), read_runs(place.uri)):
+        assert table["val_error"].to_list() == [5.0]
 
 
 def test_errors_of_unfinished_trials(recorded, play):

@@ -1,18 +1,24 @@
 """The recorder against a real MLflow in SQLite."""
 
+import json
 import math
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import mlflow
+import numpy as np
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from lkm_tune.graphs import batch_from_arrays
+from lkm_tune.study import DataPlan, RunConfig, TrainingPlan, digest, study_from_dict
 from lkm_tune.tracking import StudyRecorder
 from lkm_tune.tracking.reader import read_runs
+from lkm_tune.training import TrainedModel, TrainingRun, save_model
 
 
 @pytest.fixture
@@ -117,6 +123,46 @@ def test_what_a_run_holds(place, play, record):
     assert (place.artifacts / "small").is_dir()
 
 
+def test_a_cell_tells_its_data_and_its_study(place, play):
+    data = {"qm9/homo": "0123456789abcdef"}
+    uri, study = place.uri, play.make_study()
+    with StudyRecorder(study, place.folder, uri, place.artifacts, 0.01, data) as recorder:
+        play.trial(recorder, play.make_trial())
+    run, _ = runs_of(uri)["pamnet on qm9/homo"]
+    (given,) = MlflowClient(uri).get_run(run.info.run_id).inputs.dataset_inputs
+    assert (given.dataset.name, given.dataset.digest) == ("qm9/homo", "0123456789abcdef")
+    assert "sample" in given.dataset.source
+    assert run.data.tags["lkm.study_digest"] == digest(study)
+    (file,) = (place.artifacts / "small").rglob("study.json")
+    assert study_from_dict(json.loads(file.read_text())) == study
+
+
+def test_the_best_model_of_a_cell_loads_and_predicts(place, play, record, tmp_path):
+    """Through MLflow alone, which unpickles nothing of it."""
+    file = tmp_path / "model.safetensors"
+    training = TrainingPlan(epochs=1, warmup_epochs=0.0)
+    data = DataPlan("sample", 16, 8, 8)
+    run = TrainingRun(RunConfig("pamnet", "qm9/homo", {"hidden": 8, "depth": 2}, data, training))
+    list(run.epochs())
+    save_model(run, file)
+    recorder = record()
+    recorder.log_model(play.make_trial(), file, "qm9/homo [meV]")
+    recorder.log_model(play.make_trial(), file, "qm9/homo [meV]")
+    deliver(recorder)
+    cell, _ = runs_of(place.uri)["pamnet on qm9/homo"]
+    assert cell.data.tags["lkm.best_trial"] == play.make_trial().key
+    (folder,) = (place.artifacts / "small").rglob("best_model")
+    assert not list(folder.rglob("*.pkl"))
+    loaded = mlflow.pyfunc.load_model(str(folder))
+    assert loaded.metadata.signature.outputs.input_names() == ["qm9/homo [meV]"]
+    z, pos = [8, 1, 1], [[0.0, 0.0, 0.117], [0.0, 0.757, -0.471], [0.0, -0.757, -0.471]]
+    predicted = loaded.predict(pd.DataFrame({"z": [z, z], "pos": [pos, pos]}))
+    expected = TrainedModel.load(file).predict(
+        batch_from_arrays(np.array(z), np.array(pos, np.float32), np.zeros(len(z), int))
+    )[:, 0]
+    assert predicted == pytest.approx([expected[0]] * 2)
+
+
 def test_delivering_everything_again_changes_nothing(place, play, record):
     recorder = record()
     play.study(recorder, place.root / "report")
@@ -157,8 +203,7 @@ def test_an_mlflow_that_lost_everything_gets_everything(place, play, record):
     play.trial(recorder, play.make_trial())
     deliver(recorder)
     first = snapshot(place.uri)
-    other = f"sqlite:///{place.root / 'other.db'}"
-    shutil.copy(place.template, place.root / "other.db")
+    other = place.databases.empty()
     deliver(record(other))
     moved = snapshot(other)
     assert moved.keys() == first.keys()
@@ -232,7 +277,7 @@ import conftest as play
 from lkm_tune.tracking import StudyRecorder
 root = Path(sys.argv[2])
 study = play.make_study()
-uri = f"sqlite:///{root / 'mlflow.db'}"
+uri = sys.argv[3]
 with StudyRecorder(study, root / "studies/small", uri, interval=0.01) as recorder:
     for number in range(30):
         play.play_trial(recorder, play.make_trial(number=number, epochs=10), epochs=10)
@@ -243,6 +288,7 @@ with StudyRecorder(study, root / "studies/small", uri, interval=0.01) as recorde
 @pytest.mark.parametrize("kills", [(5,), pytest.param((2, 6, 12, 20), marks=pytest.mark.slow)])
 def test_killed_in_the_middle_of_delivery(place, play, record, kills):
     command = [sys.executable, "-c", DRIVER, str(Path(__file__).parent), str(place.root)]
+    command.append(place.uri)
     for count in kills:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as driver:
             try:

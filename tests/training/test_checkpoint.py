@@ -1,6 +1,7 @@
 """Checkpoints: the newest whole one counts, and damage is said and not passed over."""
 
 import os
+import sys
 
 import pytest
 import torch
@@ -16,12 +17,12 @@ def files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_only_the_newest_is_kept(tmp_path):
+def test_the_newest_and_the_one_before_are_kept(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     assert checkpoints.newest() is None
     for epoch in (1, 2, 10):
         checkpoints.save(state(float(epoch)), epoch)
-    assert files(tmp_path) == ["attempt-001/epoch-00010.pt"]
+    assert files(tmp_path) == ["attempt-001/epoch-00002.pt", "attempt-001/epoch-00010.pt"]
     assert checkpoints.newest() == {"weights": torch.tensor([10.0]), "epoch": 10}
 
 
@@ -35,13 +36,58 @@ def test_attempts_have_folders_of_their_own(tmp_path):
     assert Checkpoints(tmp_path).newest()["epoch"] == 2
 
 
-def test_a_damaged_one_is_an_error_that_names_it(tmp_path):
-    checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(state(3.0), 3)
-    path = tmp_path / "attempt-001" / "epoch-00003.pt"
+def cut(path):
     os.truncate(path, path.stat().st_size // 2)
-    with pytest.raises(CheckpointError, match=r"epoch-00003\.pt cannot be read .* delete it"):
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    begin = content.index(torch.tensor([3.0]).numpy().tobytes())
+    content[begin] ^= 1
+    path.write_bytes(content)
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [cut, flip_a_bit, empty])
+def test_a_damaged_one_gives_way_to_the_one_before(tmp_path, damage, caplog):
+    checkpoints = Checkpoints(tmp_path)
+    for epoch in (2, 3):
+        checkpoints.save(state(float(epoch)), epoch)
+    damage(tmp_path / "attempt-001" / "epoch-00003.pt")
+    assert Checkpoints(tmp_path).newest()["epoch"] == 2
+    assert "epoch-00003.pt cannot be read as a checkpoint" in caplog.text
+
+
+def test_where_all_are_damaged_nothing_begins_again_without_a_word(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    for epoch in (2, 3):
+        checkpoints.save(state(float(epoch)), epoch)
+        cut(tmp_path / "attempt-001" / f"epoch-0000{epoch}.pt")
+    with pytest.raises(CheckpointError, match=r"00003.*00002.*delete .* from its start"):
         checkpoints.newest()
+
+
+FULL = """
+import sys, torch
+from pathlib import Path
+from lkm_tune.training import Checkpoints
+checkpoints = Checkpoints(Path(sys.argv[1]))
+checkpoints.save({"epoch": 1}, 1)
+try:
+    checkpoints.save({"weights": torch.zeros(1_000_000)}, 2)
+except OSError as error:
+    print(error)
+print([path.name for path in checkpoints.folder.rglob("*.p*t")], checkpoints.newest())
+"""
+
+
+def test_a_full_disk_is_named_and_leaves_the_one_before(tmp_path, small_disk):
+    output = small_disk(tmp_path, "1m", [sys.executable, "-c", FULL, tmp_path])
+    assert "epoch-00002.pt could not be written: No space left on device" in output
+    assert "['epoch-00001.pt'] {'epoch': 1}" in output
 
 
 def test_a_half_written_one_does_not_count(tmp_path):

@@ -122,15 +122,15 @@ def test_an_exploding_run_is_told_from_a_bad_one(start):
 def test_the_best_epoch_is_tested_once_at_the_end(start):
     run = start(training=replace(CONFIG.training, epochs=6, lr=3e-2, ema_decay=0.0))
     tested = []
-    error = run.error
-    run.error = lambda part: (tested.append(part), error(part))[1]
+    measure = run.errors
+    run.errors = lambda part: (tested.append(part), measure(part))[1]
     for _ in run.epochs():
         assert "test" not in tested
     result = run.result()
     errors = [epoch.val_error for epoch in run.history]
     assert result.val_error == min(errors)
     assert errors[result.best_epoch - 1] == min(errors)
-    assert run.error("val") == pytest.approx(min(errors))  # the weights of that epoch
+    assert run.errors("val")["error"] == pytest.approx(min(errors))  # the weights of that epoch
     assert tested.count("test") == 1
 
 

@@ -7,7 +7,7 @@ from lkm_tune.study import DataPlan, RunConfig, TrainingPlan
 from lkm_tune.training import TrainedModel, TrainingRun, save_model
 
 
-@pytest.fixture(scope="module", params=["qm9/alpha", "qm9/U0"])
+@pytest.fixture(scope="module", params=["qm9/alpha", "qm9/U0", "qm9/U0+mu"])
 def trained(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     config = RunConfig(
@@ -31,13 +31,12 @@ def test_predictions_have_the_test_error(trained):
     assert model.config == run.config
     test = run.data.split.test
     batch, _ = run.data.batch(test)
-    molecules = [
-        (batch.z[batch.graph_index == i].numpy(), batch.pos[batch.graph_index == i].numpy())
-        for i in range(len(test))
-    ]
-    predicted = model.predict(molecules)
-    known = run.data.store.targets[run.data.task.target][test] * run.data.task.factor
-    assert np.abs(predicted - known).mean() == pytest.approx(run.error("test"), rel=1e-3)
+    predicted = model.predict(batch)
+    for column, target in enumerate(run.data.task.targets):
+        known = run.data.store.targets[target.name][test] * target.factor
+        name = target.name if len(run.data.task.targets) > 1 else "error"
+        error = np.abs(predicted[:, column] - known).mean()
+        assert error == pytest.approx(run.errors("test")[name], rel=1e-3)
 
 
 def test_another_file_is_refused(tmp_path):

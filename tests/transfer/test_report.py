@@ -44,6 +44,13 @@ def test_optima_find_the_truth(report) -> None:
         assert not row["at_edge"]
 
 
+def test_tables_have_the_promised_columns(report) -> None:
+    optima = "gamma_best gamma_low gamma_high gain gain_low gain_high flat at_edge"
+    assert list(report.optima) == [*CellKey._fields, *optima.split()]
+    regret = "source target regret regret_low regret_high gain_kept verdict q_value seeds_needed"
+    assert list(report.regret) == regret.split()
+
+
 def test_flat_and_edge_are_called_so(report) -> None:
     optima = report.optima.set_index("model")
     assert optima["flat"].to_dict() == {m: m == "flat" for m in optima.index}
@@ -123,7 +130,7 @@ def test_json_is_valid_and_whole(report) -> None:
         raise AssertionError(f"{name} is not JSON")
 
     data = json.loads(json.dumps(report.to_dict(), allow_nan=False), parse_constant=refuse)
-    assert (data["schema"], data["schema_version"]) == ("lkm-tune/transfer", 1)
+    assert (data["schema"], data["schema_version"]) == ("lkm-tune/transfer", 2)
     assert len(data["regret"]) == 30
     assert data["regret"][0]["source"] == list(report.regret["source"][0])
     assert report.best_gamma("flat", "qm9/homo").to_dict() == data["answers"][4]
@@ -154,9 +161,9 @@ def test_diverged_runs_bound_the_range(simulate, shapes) -> None:
     bad = (runs["model"] == "b") & (runs["gamma"] >= 0.3)
     runs.loc[bad, ["status", "test_error", "val_error"]] = ["diverged", np.inf, np.nan]
     report = TransferReport.from_runs(runs)
-    b = report.optima.set_index("model").loc["b"]
-    assert (b["range_high"], b["diverged"]) == (0.1, "0.3, 1")
-    assert b["at_edge"]
+    details = report.details.set_index("model").loc["b"]
+    assert (details["range_high"], details["diverged"]) == (0.1, "0.3, 1")
+    assert report.optima.set_index("model").loc["b", "at_edge"]
     assert "training diverges at γ = 0.3" in report.best_gamma("b", "qm9/homo").sentence
     assert verdict(report, "a", "b") == DOES_NOT
     assert any("diverges at γ = 0.3, 1" in w for w in report.warnings)
@@ -167,7 +174,7 @@ def test_a_lone_diverged_run_does_not_cut_the_range(simulate, shapes) -> None:
     lone = (runs["gamma"] == 0.01) & (runs["seed"] == 0)
     runs.loc[lone, "status"] = "diverged"
     report = TransferReport.from_runs(runs)
-    assert report.optima["range_low"][0] == 0.001
+    assert report.details["range_low"][0] == 0.001
     assert any("1 of 4 runs at γ = 0.01 diverged" in w for w in report.warnings)
 
 
@@ -228,11 +235,26 @@ def test_warns_of_networks_that_learnt_nothing_and_of_unlike_scales(simulate, sh
     assert any("not on one scale in all cells (l2, mean | l2, sum)" in w for w in warnings)
 
 
+def test_runs_of_one_cell_on_another_scale_are_left_out(simulate, shapes) -> None:
+    runs = simulate({"a": shapes["peak"](0.03, 0.1)}).assign(scale="l2, mean")
+    other = runs[runs["seed"] == 0].assign(scale="l2, sum", study="other", test_error=1.0)
+    report = TransferReport.from_runs(pd.concat([runs, other]))
+    pd.testing.assert_frame_equal(report.optima, TransferReport.from_runs(runs).optima)
+    assert any("8 runs have γ on another scale than 'l2, mean'" in w for w in report.warnings)
+
+
+def test_a_model_without_a_depth_is_a_cell_like_any_other(simulate, shapes) -> None:
+    runs = simulate({"own": shapes["peak"](0.03, 0.1)}).assign(depth=np.nan)
+    report = TransferReport.from_runs(runs)
+    assert report.answers[0].sentence.startswith("own on qm9/homo (300 samples): the best γ")
+
+
 def test_gain_against_the_controls_own_best_settings(simulate, shapes) -> None:
     runs = simulate({"a": shapes["peak"](0.03, 0.1)}, noise=0.003).assign(phase="curve")
     own = runs[runs["gamma"] == 0].assign(phase="control_curve", depth=6)
     own["test_error"] *= 0.95
-    row = TransferReport.from_runs(pd.concat([runs, own])).optima.iloc[0]
+    report = TransferReport.from_runs(pd.concat([runs, own]))
+    row = report.optima.merge(report.details).iloc[0]
     assert row["gain"] == pytest.approx(1 - np.exp(-0.1), abs=0.01)
     assert row["gain_own_control"] == pytest.approx(1 - np.exp(-0.1) / 0.95, abs=0.01)
     assert row["gain_own_control_low"] < 1 - np.exp(-0.1) / 0.95 < row["gain_own_control_high"]

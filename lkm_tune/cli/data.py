@@ -1,0 +1,126 @@
+"""`lkm-tune data prepare` and `data info`: a task's data, ahead of time and in numbers."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from lkm_tune.cli.options import json_option, user_errors
+
+if TYPE_CHECKING:
+    from lkm_tune.datasets import TaskData
+    from lkm_tune.datasets.describe import Description
+
+source_option = click.option(
+    "--source", help="A path, sample (of QM9), or auto: LKM_TUNE_DATA, the cache, a download."
+)
+plan_option = click.option(
+    "--set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="A key of `data` in a study file, as n_train=500, split=scaffold or target=logP.",
+)
+cutoff_option = click.option(
+    "--cutoff", default=5.0, show_default=True, help="Radius of the neighbour graph, Å."
+)
+
+
+@click.group()
+def data() -> None:
+    """Get the data of a task ahead of time, or look at them."""
+
+
+@data.command()
+@click.argument("task")
+@source_option
+@cutoff_option
+@plan_option
+def prepare(task: str, source: str | None, cutoff: float, settings: tuple[str, ...]) -> None:
+    """Find or download the data of TASK, check them, and prepare what training reads.
+
+    What is prepared lies in LKM_TUNE_CACHE, else in ~/.cache/lkm-tune, for one neighbour graph:
+    every model of the package has 5 Å by default.
+
+    \b
+    Examples:
+      lkm-tune data prepare qm9/homo
+      lkm-tune data prepare rmd17/ethanol --source /data/rmd17
+      lkm-tune data prepare file:mine.csv --set target=logP --set n_train=800 --set n_val=100
+    """
+    import time
+
+    from lkm_tune.cli.console import say
+
+    start = time.monotonic()
+    with user_errors():
+        opened = _open(task, source, cutoff, settings)
+    took = time.monotonic() - start
+    say(f"{opened.task.name}: ready in {took:.1f} s, read from {opened.source}")
+
+
+@data.command()
+@click.argument("task")
+@source_option
+@cutoff_option
+@plan_option
+@json_option
+def info(
+    task: str, source: str | None, cutoff: float, settings: tuple[str, ...], as_json: bool
+) -> None:
+    """Show sizes, units, ranges and splits of the data of TASK.
+
+    \b
+    Examples:
+      lkm-tune data info qm9/homo --source sample
+      lkm-tune data info rmd17/ethanol --set split=published-01
+      lkm-tune data info cora --json
+    """
+    import json
+    from dataclasses import asdict
+
+    from lkm_tune.datasets.describe import describe
+
+    with user_errors():
+        described = describe(_open(task, source, cutoff, settings))
+    if as_json:
+        click.echo(json.dumps(asdict(described), ensure_ascii=False, indent=1))
+    else:
+        _show(described)
+
+
+def _open(task: str, source: str | None, cutoff: float, settings: tuple[str, ...]) -> "TaskData":
+    from lkm_tune.cli.catalog import make_catalog
+    from lkm_tune.datasets import load_task
+    from lkm_tune.study import load_run_config
+
+    catalog = make_catalog()
+    given = [f"data.{setting}" for setting in settings]
+    if source is not None:
+        given.append(f"data.source={source}")
+    # The data plan is checked as part of a run, whose model does not matter here.
+    model = next(iter(catalog.models))
+    run = load_run_config(None, catalog, [f"model={model}", f"task={task}", *given])
+    return load_task(run.task, run.data, run.seed, cutoff)
+
+
+def _show(described: "Description") -> None:
+    from rich.table import Table
+
+    from lkm_tune.cli.console import console, say
+
+    say(f"{described.task}: {described.samples:,} samples, read from {described.source}")
+    table = Table("", "unit", "least", "mean", "greatest", "std", box=None, pad_edge=False)
+    for spread in described.spreads:
+        numbers = (spread.low, spread.mean, spread.high, spread.std)
+        table.add_row(spread.name, spread.unit, *(f"{number:.6g}" for number in numbers))
+    console.print(table)
+    if described.elements:
+        from ase.data import chemical_symbols
+
+        say(f"elements: {', '.join(chemical_symbols[z] for z in described.elements)}")
+    parts = ", ".join(f"{size:,} {part}" for part, size in described.parts.items())
+    say(f"split of seed 0: {parts}; splits: {', '.join(described.splits)}")
+    if described.caution:
+        say(f"note: {described.caution}")
+    for name, error in described.mean_errors.items():
+        say(f"test error of predicting the training mean, {name}: {error:.4g}")

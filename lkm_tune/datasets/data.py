@@ -1,0 +1,172 @@
+"""A task's samples as training sees them: batches, targets on one scale, and their parts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from lkm_tune.datasets.molecules import Array, DataError, FloatArray, IntArray, sum_per_molecule
+from lkm_tune.datasets.nodes import NodeGraph
+from lkm_tune.datasets.normalise import Normaliser
+from lkm_tune.datasets.split import Part, Split
+from lkm_tune.datasets.store import MoleculeStore
+from lkm_tune.datasets.tasks import AtomReferences, Task
+from lkm_tune.graphs import MoleculeBatch
+
+Device = torch.device | str | None
+
+
+@dataclass(frozen=True, eq=False)
+class MoleculeData:
+    """A task's molecules, split and targets.
+
+    Attributes:
+        task: The task.
+        source: The file that the molecules were read from.
+        store: All molecules of that file.
+        split: The parts, as positions in the store.
+        normaliser: Fitted on the training part.
+        values: [M, P] targets in the raw unit, energies less their atoms, of every molecule.
+    """
+
+    task: Task
+    source: Path
+    store: MoleculeStore
+    split: Split
+    normaliser: Normaliser
+    values: FloatArray
+
+    @property
+    def elements(self) -> tuple[int, ...]:
+        """The atomic numbers that occur, in ascending order."""
+        return tuple(int(z) for z in np.unique(self.store.z))
+
+    def batch(
+        self, indices: ArrayLike, device: Device = None, dtype: torch.dtype = torch.float32
+    ) -> tuple[MoleculeBatch, torch.Tensor]:
+        """Gathers molecules and their targets.
+
+        Args:
+            indices: [G] positions in the store, such as a slice of `split.train`.
+            device: Where to put them; the CPU by default.
+            dtype: Of positions and targets.
+
+        Returns:
+            The batch, and the targets [G, P] on the scale that a network learns.
+        """
+        molecules = self.store.batch(indices, dtype)
+        values = self.values[np.asarray(indices, dtype=np.int64)]
+        target = torch.from_numpy(self.normaliser.to_model(values)).to(dtype)
+        if device is None or torch.device(device).type == "cpu":
+            return molecules, target
+        return molecules.to(device), target.to(device)
+
+    def forces(
+        self, indices: ArrayLike, device: Device = None, dtype: torch.dtype = torch.float32
+    ) -> torch.Tensor:
+        """Forces [N, 3] of the atoms of `batch(indices)`, on the scale of its energies, per Å."""
+        scale = self.normaliser.scales[0]
+        forces = self.store.forces_of(scale.name, indices, dtype) / scale.std
+        return forces if device is None else forces.to(device)
+
+    def n_atoms(self, indices: IntArray) -> int:
+        """Atoms of these molecules together."""
+        return int((self.store.atom_offsets[indices + 1] - self.store.atom_offsets[indices]).sum())
+
+    def mean_errors(self, part: Part) -> FloatArray:
+        """[P] MAE on a part, in the targets' units, of predicting the training mean."""
+        on_scale = self.normaliser.to_model(self.values[self.split.part(part)])
+        errors: FloatArray = np.abs(on_scale).mean(axis=0) * self.normaliser.units_per_step
+        return errors
+
+    def mean_force_error(self, part: Part) -> float:
+        """MAE of the components on a part, in the target's unit per Å, of predicting no force."""
+        forces = self.store.forces_of(self.normaliser.scales[0].name, self.split.part(part))
+        return float(forces.double().abs().mean()) * self.normaliser.scales[0].factor
+
+
+@dataclass(frozen=True, eq=False)
+class NodeData:
+    """A graph whose nodes are classified.
+
+    Attributes:
+        task: The task.
+        source: The folder that it was read from.
+        graph: The graph; all of it is seen in training, the labels of the training part alone.
+        split: The parts, as positions of nodes.
+    """
+
+    task: Task
+    source: Path
+    graph: NodeGraph
+    split: Split
+
+    def mean_error(self, part: Part) -> float:
+        """Share of a part that the most frequent class of the training part gets wrong."""
+        labels = self.graph.labels.numpy()
+        frequent = np.bincount(labels[self.split.train]).argmax()
+        return float((labels[self.split.part(part)] != frequent).mean())
+
+
+TaskData = MoleculeData | NodeData
+
+
+def reduced_values(
+    store: MoleculeStore, task: Task, train: IntArray
+) -> tuple[FloatArray, tuple[AtomReferences, ...]]:
+    """Targets [M, P] in the raw unit, energies less their atoms, and what was taken off.
+
+    Raises:
+        DataError: A target is an energy and an element has no reference, or a target is not in
+            the store.
+    """
+    columns, taken = [], []
+    for target in task.targets:
+        if target.name not in store.targets:
+            raise DataError(
+                f"{task.name}: the target must be one of {', '.join(store.targets)}, "
+                f"but is {target.name}"
+            )
+        values: FloatArray = np.array(store.targets[target.name], dtype=np.float64)
+        references = target.references
+        if target.fit_references:
+            references = fitted_references(store, values, train)
+        columns.append(values - _of_atoms(store, references, task) if references else values)
+        taken.append(references)
+    return np.stack(columns, axis=1), tuple(taken)
+
+
+def fitted_references(store: MoleculeStore, values: FloatArray, train: IntArray) -> AtomReferences:
+    """Energies of elements whose sums come nearest to the values of the training part.
+
+    Least squares over the numbers of atoms of each element; the solution of least norm where
+    compositions do not tell elements apart, as when all molecules are alike. Elements that are
+    not in the training part get 0.
+
+    Args:
+        store: All molecules.
+        values: [M] energies, raw unit.
+        train: Positions of the training part.
+    """
+    elements = np.unique(store.z)
+    counts = np.stack(
+        [sum_per_molecule(store.z == element, store.atom_offsets) for element in elements], axis=1
+    )
+    energies, *_ = np.linalg.lstsq(counts[train], values[train], rcond=None)
+    return tuple((int(z), float(energy)) for z, energy in zip(elements, energies, strict=True))
+
+
+def _of_atoms(store: MoleculeStore, references: AtomReferences, task: Task) -> FloatArray:
+    energies = np.full(256, np.nan)
+    for element, energy in references:
+        energies[element] = energy
+    per_atom: Array = energies[store.z]
+    if np.isnan(per_atom).any():
+        missing = sorted({int(z) for z in store.z[np.isnan(per_atom)]})
+        raise DataError(
+            f"{task.name} is an energy and needs the energy of each free atom, but there is none "
+            f"for the atomic numbers {missing}; there are for {[z for z, _ in references]}"
+        )
+    return sum_per_molecule(per_atom, store.atom_offsets)

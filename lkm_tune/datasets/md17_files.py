@@ -1,0 +1,91 @@
+"""Where MD17 and its revision are published, and how their files are made into ours."""
+
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from lkm_tune.datasets.download import Remote
+from lkm_tune.datasets.md17 import NAMES
+from lkm_tune.datasets.members import read_members
+from lkm_tune.datasets.molecules import Array, DataError
+from lkm_tune.datasets.published import Published
+
+_ARCHIVE = Remote(
+    "https://figshare.com/ndownloader/files/23950376",
+    "rmd17.tar.bz2",
+    "sha256:cddeea2ec2c4b22a9de16a9a65a3eeedac5b29da9c99c20bbff0153912bf922b",
+)
+_SPLIT = re.compile(r"rmd17/splits/index_((?:train|test)_\d+)\.csv")
+
+# quantum-machine.org names some of its files otherwise, and publishes no checksums.
+_ORIGINAL = {
+    "benzene": "md17_benzene2017.npz",
+    "azobenzene": "azobenzene_dft.npz",
+    "paracetamol": "paracetamol_dft.npz",
+}
+
+
+def unpack_rmd17(name: str, archive: Path, target: Path) -> None:
+    """Takes one molecule and the splits, which all molecules share, out of the public archive.
+
+    Args:
+        name: The molecule.
+        archive: `rmd17.tar.bz2`.
+        target: File to write: the published .npz with each split as `split_train_01` and so on.
+
+    Raises:
+        DataError: The archive is broken or lacks the molecule or the splits.
+    """
+    arrays: dict[str, Array] = {}
+    splits: dict[str, Array] = {}
+    for member, content in read_members(archive):
+        split = _SPLIT.fullmatch(member)
+        if split:
+            splits[f"split_{split[1]}"] = np.array(content.split(), dtype=np.int64)
+        elif member == f"rmd17/npz_data/rmd17_{name}.npz":
+            with np.load(io.BytesIO(content), allow_pickle=False) as published:
+                arrays = {key: published[key] for key in published.files}
+    if not arrays or not splits:
+        raise DataError(
+            f"{archive}: must hold rmd17/npz_data/rmd17_{name}.npz and rmd17/splits/index_*.csv, "
+            f"but lacks the {'splits' if arrays else 'molecule'}"
+        )
+    with target.open("wb") as file:  # NumPy would add .npz to a name.
+        np.savez(file, allow_pickle=False, **arrays, **splits)
+
+
+def _revised(name: str) -> Published:
+    return Published(
+        name=f"rmd17/{name}",
+        file=f"rmd17/{name}.npz",
+        licence="CC0",
+        citation="Christensen and von Lilienfeld, Mach. Learn.: Sci. Technol. 1, 045018 (2020)",
+        remotes=(_ARCHIVE,),
+        unpack=lambda raw, target: unpack_rmd17(name, raw[0], target),
+    )
+
+
+def _original(name: str) -> Published:
+    served = _ORIGINAL.get(name, f"md17_{name}.npz")
+    url = f"http://www.quantum-machine.org/gdml/data/npz/{served}"
+    return Published(
+        name=f"md17/{name}",
+        file=f"md17/{name}.npz",
+        licence="not stated by the publisher",
+        citation="Chmiela et al., Science Advances 3, e1603015 (2017)",
+        remotes=(Remote(url, f"md17/{name}.npz", None),),
+        alike=(f"rmd17/{name}.npz",),
+    )
+
+
+REVISED: Mapping[str, Published] = MappingProxyType({name: _revised(name) for name in NAMES})
+"""rMD17 by molecule: one archive of 1.07 GB for all, which is kept."""
+
+ORIGINAL: Mapping[str, Published] = MappingProxyType({name: _original(name) for name in NAMES})
+"""MD17 by molecule. Its publisher tells no checksums: `read_md17` finds out what a file is, and a
+transfer that was cut is noticed by its length. In a folder of data, a file of the revision that
+holds the original labels too is as good."""

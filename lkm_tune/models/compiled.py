@@ -1,0 +1,108 @@
+"""The kernels in C: compiled once for a machine, kept in the cache folder, loaded when first used.
+
+Where that cannot be done (no compiler, a cache that cannot be written or that others can write,
+another platform), there are none, and the models compute the same with torch.
+"""
+
+import ctypes
+import hashlib
+import logging
+import os
+import platform
+import shutil
+import stat
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from lkm_tune.cache import cache_folder
+
+SOURCE = Path(__file__).with_name("kernels.c")
+
+# Not -ffast-math: linked into a library, it changes the arithmetic of the whole process.
+OPTIONS = (
+    *("-std=c11", "-O3", "-march=native", "-shared", "-fPIC", "-fopenmp-simd"),
+    *("-ffp-contract=fast", "-fno-trapping-math", "-ffinite-math-only", "-fno-signed-zeros"),
+)
+
+# Of each function: how many pointers it takes, after the numbers of rows and columns.
+_POINTERS = {
+    "lkm_activate": 4,
+    "lkm_activate_back": 4,
+    "lkm_messages": 7,
+    "lkm_messages_back": 9,
+    "lkm_deliver": 7,
+    "lkm_deliver_back": 10,
+}
+
+_logger = logging.getLogger(__name__)
+
+
+@cache
+def kernels() -> ctypes.CDLL | None:
+    """The functions of `kernels.c`, or None where they cannot be had."""
+    try:
+        return _load(_library())
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        _logger.debug("computing without compiled kernels: %s", error)
+        return None
+
+
+def _load(path: Path) -> ctypes.CDLL:
+    library = ctypes.CDLL(str(path))
+    for name, pointers in _POINTERS.items():
+        function = getattr(library, name)
+        function.argtypes = [ctypes.c_size_t] * 2 + [ctypes.c_void_p] * pointers
+        function.restype = None
+    return library
+
+
+def _library() -> Path:
+    """The compiled file, made where there is none yet that is whole.
+
+    Its name says what it was made from and for, and what is in it: <recipe>-<content>.so.
+    """
+    compiler = shutil.which("cc")
+    if os.name != "posix" or compiler is None:
+        raise FileNotFoundError("there is no C compiler `cc`")
+    command = [compiler, *OPTIONS]
+    recipe = _digest(SOURCE.read_bytes() + repr((command, _processor())).encode())
+    folder = cache_folder() / "kernels"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _check_private(folder)
+    for path in folder.glob(f"{recipe}-*.so"):
+        _check_private(path)
+        if path.stem == f"{recipe}-{_digest(path.read_bytes())}":
+            return path
+    # In a folder of its own until it is whole: another process may be at the same work.
+    with tempfile.TemporaryDirectory(dir=folder) as workshop:
+        made = Path(workshop) / "kernels.so"
+        subprocess.run(
+            [*command, "-o", str(made), str(SOURCE)], check=True, capture_output=True, timeout=60
+        )
+        made.chmod(0o700)
+        return made.replace(folder / f"{recipe}-{_digest(made.read_bytes())}.so")
+
+
+def _check_private(path: Path) -> None:
+    """Refuse what another user could have put there: it would run with this user's rights."""
+    status = path.lstat()
+    if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PermissionError(f"{path} must belong to this user, and no other may write it")
+
+
+def _processor() -> tuple[str, ...]:
+    """What tells one kind of processor from another; nodes of a cluster may share a cache."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return (platform.machine(), platform.processor())
+    return (platform.machine(), *sorted({x for x in lines if x.startswith(_OF_A_PROCESSOR)}))
+
+
+_OF_A_PROCESSOR = ("model name", "flags", "Features", "CPU part")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]

@@ -1,0 +1,98 @@
+"""Why an attempt at a trial broke off, and what follows from it.
+
+What a worker says about its end is text. Where it says nothing, because it was killed, the cause
+can only be guessed, and the words for it say so.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Cause = Literal["own", "memory", "killed", "node", "storage"]
+"""Of a broken attempt: an error of the trial itself, memory that was refused, a process that died
+without a word, a node that was lost, a disk that cannot be written."""
+
+Verdict = Literal["again", "alone", "failed", "infeasible"]
+"""What becomes of a trial: it goes on, it goes on with a node (or GPU) to itself, it has failed,
+it does not fit at this setting."""
+
+OWN_ERRORS, REFUSALS, DEATHS = 3, 2, 3
+"""So many of one's own errors are a failure; so many refusals of memory, or deaths of the process
+in one and the same epoch, mean that the trial does not fit."""
+
+# How much of an error's text is kept.
+_LINES = 8
+
+_MARKS: tuple[tuple[Cause, tuple[str, ...]], ...] = (
+    ("storage", ("No space left on device", "Read-only file system", "Disk quota exceeded")),
+    (
+        "memory",
+        (
+            "OutOfMemoryError",  # torch's on a GPU, and Ray's where it names the type
+            "MemoryError",
+            "DefaultCPUAllocator:",  # torch's on a CPU
+            "CUDA out of memory",
+            "running low on memory",  # Ray's monitor of a node's memory killed it
+        ),
+    ),
+    ("node", ("node has died", "node was terminated", "node was preempted")),
+    ("killed", ("The actor died unexpectedly", "Worker unexpectedly exits")),
+)
+
+
+class StorageError(Exception):
+    """The storage folder cannot be written: the disk is full, or read-only."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One broken attempt.
+
+    Attributes:
+        cause: see `Cause`.
+        reason: the last lines of its error.
+        epoch: the last epoch that it had reported.
+    """
+
+    cause: Cause
+    reason: str
+    epoch: int
+
+
+def failure_from(text: str, epoch: int) -> Failure:
+    """What the text of an error says."""
+    found: list[Cause] = [cause for cause, marks in _MARKS if any(m in text for m in marks)]
+    cause = found[0] if found else "own"
+    return Failure(cause, "\n".join(text.strip().splitlines()[-_LINES:]), epoch)
+
+
+def judge(failures: Sequence[Failure]) -> Verdict:
+    """What becomes of a trial whose attempts so far ended in these failures.
+
+    A lost node says nothing about its trials, and a process that is killed again and again but
+    gets on in between is none that does not fit.
+    """
+    causes = Counter(failure.cause for failure in failures)
+    if causes["own"] >= OWN_ERRORS:
+        return "failed"
+    deaths = Counter(failure.epoch for failure in failures if failure.cause == "killed")
+    stuck = max(deaths.values(), default=0)
+    if causes["memory"] >= REFUSALS or stuck >= DEATHS:
+        return "infeasible"
+    return "alone" if causes["memory"] or stuck == DEATHS - 1 else "again"
+
+
+def explain(failures: Sequence[Failure]) -> str:
+    """Why a trial was given up, in words; what is guessed is called a guess."""
+    last = failures[-1]
+    if judge(failures) != "infeasible":
+        return last.reason
+    if sum(failure.cause == "memory" for failure in failures) >= REFUSALS:
+        refused = next(f for f in reversed(failures) if f.cause == "memory")
+        return f"out of memory, the last time with a node (or GPU) to itself:\n{refused.reason}"
+    return (
+        f"its process was killed {DEATHS} times in epoch {last.epoch + 1}, the last time with a "
+        "node (or GPU) to itself. A guess: it was out of memory, which on a CPU looks like any "
+        f"other kill\n{last.reason}"
+    )

@@ -1,0 +1,140 @@
+"""What a study has spent, and where its trials run: kept on disk, over all of its drivers."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ray.tune import Callback
+
+from lkm_tune.search.files import read_json, write_whole
+
+# A killed driver forgets what it spent since it last wrote.
+SECONDS_BETWEEN_WRITES = 5.0
+
+
+@dataclass
+class Spent:
+    """Hours: of wall time while a driver ran the study, and of what its trials held."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+    gpu: float = 0.0
+
+    @property
+    def compute(self) -> tuple[float, str]:
+        """Hours of GPU, or of CPU where no trial holds a GPU, and which of both."""
+        return (self.gpu, "GPU") if self.gpu else (self.cpu, "CPU")
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a study's driver last wrote.
+
+    Attributes:
+        spent: so far.
+        nodes: what trials hold on each node, by its address: `trials`, `cpu`, `gpu`, and of how
+            much: `of_cpu`, `of_gpu`.
+        at: when, in seconds since 1970.
+    """
+
+    spent: Spent = field(default_factory=Spent)
+    nodes: dict[str, dict[str, float]] = field(default_factory=dict)
+    at: float = 0.0
+
+    @classmethod
+    def read(cls, path: Path) -> "Use":
+        """From the file of a study's folder; nothing where there is none.
+
+        Raises:
+            ValueError: if the file is damaged; names it.
+        """
+        if not path.exists():
+            return cls()
+        kept = read_json(path)
+        return cls(Spent(**kept["spent"]), kept["nodes"], kept["at"])
+
+
+class Meter(Callback):
+    """Watches what trials hold, and for how long. A Tune callback."""
+
+    def __init__(
+        self,
+        path: Path,
+        nodes: Callable[[], Mapping[str, Mapping[str, float]]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Goes on from what earlier drivers spent.
+
+        Args:
+            path: where it is kept.
+            nodes: the present nodes by address, with their `of_cpu` and `of_gpu`.
+            clock: in seconds.
+        """
+        self.spent = Use.read(path).spent
+        self._path = path
+        self._present = nodes
+        self._clock = clock
+        self._now = self._written = clock()
+        self._held: dict[str, dict[str, Any]] = {}
+
+    def has_started(self, trial_id: str) -> bool:
+        """Whether a Tune trial holds what it asked for."""
+        return trial_id in self._held
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its callbacks, and a meter belongs to one process."""
+        return {}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial holds its share from now on."""
+        self._tick()
+        self._held[trial.trial_id] = {**trial.config["holds"], "node": "starting"}
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A result tells on which node the trial is."""
+        if trial.trial_id in self._held:
+            self._held[trial.trial_id]["node"] = result.get("node_ip", "unknown")
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has let go of its share."""
+        self._tick()
+        self._held.pop(trial.trial_id, None)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A broken trial has let go of its share."""
+        self.on_trial_complete(iteration, trials, trial)
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Writes what was spent, from time to time."""
+        self._tick()
+        if self._now - self._written >= SECONDS_BETWEEN_WRITES:
+            self.write()
+
+    def write(self) -> None:
+        """Keeps the present state."""
+        self._written = self._now
+        use = Use(self.spent, self._nodes(), time.time())
+        write_whole(self._path, json.dumps(asdict(use)))
+
+    def _tick(self) -> None:
+        now = self._clock()
+        hours = (now - self._now) / 3600
+        self._now = now
+        self.spent.wall += hours
+        self.spent.cpu += hours * sum(held["cpu"] for held in self._held.values())
+        self.spent.gpu += hours * sum(held["gpu"] for held in self._held.values())
+
+    def _nodes(self) -> dict[str, dict[str, float]]:
+        nothing = {"trials": 0.0, "cpu": 0.0, "gpu": 0.0}
+        nodes = {name: {**nothing, **whole} for name, whole in self._present().items()}
+        for held in self._held.values():
+            node = nodes.setdefault(held["node"], dict(nothing))
+            node["trials"] += 1
+            node["cpu"] += held["cpu"]
+            node["gpu"] += held["gpu"]
+        return nodes

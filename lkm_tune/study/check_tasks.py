@@ -1,0 +1,78 @@
+"""Rules on the tasks of a study: their names, their data, and which model can learn them."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from lkm_tune.study.catalog import Catalog
+from lkm_tune.study.plan import DataPlan
+from lkm_tune.study.problem import Finding, nearest, shown
+from lkm_tune.study.study import Study
+
+
+def settled_tasks(study: Study, catalog: Catalog) -> tuple[Study, list[Finding]]:
+    """`study` with its tasks in their own spelling and with their usual sizes, and findings.
+
+    Tasks that cannot be used stay as they are written.
+    """
+    settled: dict[str, DataPlan] = {}
+    findings = []
+    for written, plan in study.tasks.items():
+        path = ("tasks", written)
+        name = written
+        try:
+            name, plan = settled_task(written, plan, study.data, catalog)
+        except LookupError:
+            near = nearest(written, catalog.tasks)
+            findings.append(Finding((path,), "unknown task", None, tuple(catalog.tasks), near))
+        except ValueError as error:
+            findings.append(Finding((path,), f"cannot be used: {error}"))
+        if name in settled:
+            findings.append(Finding((path,), "is listed twice", shown(name)))
+        settled.setdefault(name, plan)
+    return replace(study, tasks=settled), findings
+
+
+def settled_task(
+    name: str, plan: DataPlan, common: DataPlan, catalog: Catalog
+) -> tuple[str, DataPlan]:
+    """A task in its own spelling, and its part of the data plan with the usual sizes.
+
+    Args:
+        name: as it is written.
+        plan: what the task says of its data.
+        common: what holds for all tasks.
+        catalog: what exists.
+
+    Raises:
+        LookupError: if there is no such task.
+        ValueError: if it cannot be used, in a sentence.
+    """
+    name = catalog.task(name, plan.over(common))
+    if catalog.usual_data is not None:
+        usual = catalog.usual_data(name, plan.over(common))
+        if plan.n_train is None and common.n_train is None:
+            plan = replace(plan, n_train=usual.n_train)
+        if plan.n_val is None and common.n_val is None:
+            plan = replace(plan, n_val=usual.n_val)
+    return name, plan
+
+
+def check_tasks(study: Study, catalog: Catalog, known: Mapping[str, object]) -> Iterator[Finding]:
+    """Every finding on the cells of `study`, of whose models those in `known` exist."""
+    folders = Counter(cell.key for cell in study.cells)
+    for cell in study.cells:
+        if folders[cell.key] > 1:
+            said = f"{cell} would share its folder {cell.key} with another cell"
+            yield Finding((("models", cell.model), ("tasks",)), said)
+    if catalog.try_task is None:
+        return
+    for model in known:
+        for task in study.tasks:
+            plan = study.data_plan(task)
+            try:
+                catalog.try_task(model, study.models[model], task, plan, study.training)
+            except LookupError:
+                continue
+            except (ValueError, TypeError) as error:
+                yield Finding((("models", model), ("tasks", task)), f"{error}")

@@ -1,0 +1,136 @@
+"""The network of a training run and its data, fitted to each other."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from lkm_tune.datasets import NodeData, Task, TaskData, find_task, load_task
+from lkm_tune.models import (
+    NODE_MODELS,
+    MoleculeModel,
+    NodeClassifier,
+    build_model,
+    is_own,
+    model_settings,
+)
+from lkm_tune.study import RunConfig
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedRun:
+    """What a run begins with.
+
+    Attributes:
+        network: with the weights that the run's seed decides.
+        data: of the task.
+        settings: of the network, with those that the data decide.
+    """
+
+    network: nn.Module
+    data: TaskData
+    settings: Mapping[str, Any]
+
+
+def open_run(config: RunConfig, cache: Path | None = None) -> OpenedRun:
+    """Builds the network of a run and opens its data.
+
+    What the config leaves open and the data decide is set: the number of outputs, and the
+    elements that a network knows, its own first and then the others that occur.
+
+    Args:
+        config: the run.
+        cache: folder of prepared data; None for the default.
+
+    Raises:
+        ValueError: if the config names an unknown model, task or setting, the model cannot learn
+            the task, or there are fewer samples than it asks for.
+    """
+    task = find_task(config.task, config.data)
+    asked = dict(config.model_settings)
+    check_learnable(config.model, asked, task, config.training.force_weight)
+    cutoff = 1.0
+    if not task.classes:
+        cutoff = cast(MoleculeModel, _seeded(config.seed, config.model, asked)).cutoff
+    data = load_task(config.task, config.data, config.seed, cutoff, cache)
+    settings = asked | _decided(config.model, asked, data)
+    return OpenedRun(_seeded(config.seed, config.model, settings), data, settings)
+
+
+def build_network(model: str, settings: Mapping[str, Any]) -> nn.Module:
+    """Builds from the settings of an `OpenedRun`, with weights from torch's generator.
+
+    Raises:
+        ValueError: for an unknown model, a setting that it does not have, or one out of range.
+    """
+    if "classes" not in settings:
+        return build_model(model, **settings)
+    known = set(inspect.signature(NodeClassifier).parameters) - {"kind"}
+    if unknown := sorted(set(settings) - known):
+        raise ValueError(
+            f"{model} has no setting {', '.join(unknown)} where nodes are classified; "
+            f"its settings there are {', '.join(sorted(known - {'features', 'classes'}))}"
+        )
+    return NodeClassifier(model, **settings)
+
+
+def check_learnable(
+    model: str, settings: Mapping[str, Any], task: Task, force_weight: float
+) -> None:
+    """Builds a network without its data, to see that it can be built and can learn the task.
+
+    Args:
+        model: its name.
+        settings: those that are asked for.
+        task: what is to be learnt.
+        force_weight: w of the loss on forces.
+
+    Raises:
+        ValueError: if it cannot.
+    """
+    if task.classes:
+        if model not in NODE_MODELS:
+            raise ValueError(
+                f"{task.name} classifies nodes, which {', '.join(NODE_MODELS)} can learn, "
+                f"but {model} cannot"
+            )
+        settings = {"features": 1, "classes": 2, **settings}
+    # What a user's own code does while it builds is not ours to change.
+    with torch.random.fork_rng(), torch.device("cpu" if is_own(model) else "meta"):
+        network = build_network(model, settings)
+    if task.classes:
+        return
+    if not task.geometry and getattr(network, "needs_positions", True):
+        raise ValueError(
+            f"{task.name} has no positions of atoms, which {model} needs with these settings; "
+            f"{', '.join(NODE_MODELS)} learn from bonds alone (graph: bonds)"
+        )
+    if task.forces and force_weight > 0 and not getattr(network, "uses_positions", True):
+        raise ValueError(
+            f"{task.name} has forces, which {model} cannot learn since it does not see positions; "
+            "training.force_weight: 0 learns the energy alone"
+        )
+
+
+def _decided(model: str, asked: Mapping[str, Any], data: TaskData) -> dict[str, Any]:
+    """The settings that the data decide and the config does not give."""
+    if isinstance(data, NodeData):
+        return {"features": data.graph.features.shape[1], "classes": data.graph.classes}
+    known = model_settings(model)
+    decided: dict[str, Any] = {}
+    if len(data.task.targets) > 1 and "outputs" in known:
+        decided["outputs"] = len(data.task.targets)
+    others = set(data.elements) - set(known.get("elements", data.elements))
+    if others:
+        decided["elements"] = (*known["elements"], *sorted(others))
+    return {name: value for name, value in decided.items() if name not in asked}
+
+
+def _seeded(seed: int, model: str, settings: Mapping[str, Any]) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return build_network(model, settings)

@@ -1,0 +1,250 @@
+"""What a run minimises and is judged by: of numbers, of energies with forces, of classes."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lkm_tune.datasets import MoleculeData, NodeData, Part, TaskData
+from lkm_tune.models import ModelOutput, MoleculeModel, energy_and_forces
+from lkm_tune.study import TrainingPlan
+
+Indices = NDArray[Any]
+"""[G] positions of samples in their dataset."""
+
+
+PAIRS_AT_ONCE = 800_000
+"""Pairs of neighbours of one atom, over all atoms, that go through a network at once by default.
+
+A network that knows angles keeps some features of each pair: this many take about 2 GB in
+training, and four times as much where forces are learnt. 32 molecules of QM9 have 140,000.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Loss:
+    """The share of some samples in the loss of a batch.
+
+    Attributes:
+        prediction: scalar; the shares of all samples of the batch sum to its L_pred.
+        output: of the network, whose layers are mixed.
+        share: of the mixing term of these samples in that of the batch.
+    """
+
+    prediction: Tensor
+    output: ModelOutput
+    share: float
+
+
+class Objective(ABC):
+    """The loss of a task and its errors.
+
+    Attributes:
+        judged: name of the error that decides.
+        batch_size: samples of one optimiser step.
+        micro_batch_size: samples that go through the network at once in training.
+        eval_batch_size: likewise in validation and test.
+    """
+
+    judged = "error"
+
+    def __init__(self, plan: TrainingPlan) -> None:
+        """Takes the sizes of the plan."""
+        self.batch_size = plan.batch_size
+        self.micro_batch_size = plan.micro_batch_size or plan.batch_size
+        self.eval_batch_size = plan.eval_batch_size
+
+    @abstractmethod
+    def loss(self, network: nn.Module, indices: Indices, batch: Indices) -> Loss:
+        """The share of the samples `indices` in the loss of `batch`, of which they are some."""
+
+    @abstractmethod
+    def mean_errors(self, part: Part) -> dict[str, float]:
+        """The errors on a part of predicting the mean of the training part."""
+
+    @abstractmethod
+    def _errors(self, network: nn.Module, indices: Indices) -> dict[str, Tensor]:
+        """Every error by name, of each sample, atom or component: any shape, summed later."""
+
+    def judge(self, errors: Mapping[str, float]) -> float:
+        """The error that decides."""
+        return errors[self.judged]
+
+    def errors(self, network: nn.Module, indices: Indices) -> dict[str, float]:
+        """Every error of `network` by name, a mean over these samples in the task's unit."""
+        sums: dict[str, float] = {}
+        counts: dict[str, int] = {}
+        for begin in range(0, len(indices), self.eval_batch_size):
+            chosen = indices[begin : begin + self.eval_batch_size]
+            for name, values in self._errors(network, chosen).items():
+                sums[name] = sums.get(name, 0.0) + float(values.sum())
+                counts[name] = counts.get(name, 0) + values.numel()
+        return {name: sums[name] / counts[name] for name in sums}
+
+
+class Properties(Objective):
+    """L_pred = mean |y − ŷ| over molecules and targets, on the scale of the training part.
+
+    The error is the MAE in the target's unit. Of several targets each has its own, by its name,
+    and what decides is the mean of MAE / σ, σ the target's spread in the training part.
+    """
+
+    def __init__(self, data: MoleculeData, plan: TrainingPlan, device: torch.device) -> None:
+        """Of `data`, batches on `device`."""
+        super().__init__(plan)
+        self.data, self.device = data, device
+        names = [target.name for target in data.task.targets]
+        self.names = names if len(names) > 1 else [self.judged]
+        self._bound_memory(plan, PAIRS_AT_ONCE)
+
+    def _bound_memory(self, plan: TrainingPlan, pairs_at_once: int) -> None:
+        store = self.data.store
+        n_edges, n_atoms = np.diff(store.edge_offsets), np.diff(store.atom_offsets)
+        fit = max(1, int(pairs_at_once / max(1.0, float((n_edges**2 / n_atoms).max()))))
+        self.micro_batch_size = plan.micro_batch_size or min(plan.batch_size, fit)
+        self.eval_batch_size = min(plan.eval_batch_size, fit)
+
+    def loss(self, network: nn.Module, indices: Indices, batch: Indices) -> Loss:
+        """See `Objective`."""
+        molecules, target = self.data.batch(indices, self.device)
+        output = network(molecules)
+        _check_shape(output, target)
+        prediction = _l1(output.prediction, target, len(batch))
+        return Loss(prediction, output, self._share(indices, batch))
+
+    def mean_errors(self, part: Part) -> dict[str, float]:
+        """See `Objective`."""
+        return dict(zip(self.names, self.data.mean_errors(part).tolist(), strict=True))
+
+    def judge(self, errors: Mapping[str, float]) -> float:
+        """The error, or of several the mean in spreads."""
+        if len(self.names) == 1:
+            return errors[self.judged]
+        spreads = self.data.normaliser.units_per_step
+        return float(np.mean(np.array([errors[name] for name in self.names]) / spreads))
+
+    def _errors(self, network: nn.Module, indices: Indices) -> dict[str, Tensor]:
+        molecules, target = self.data.batch(indices, self.device)
+        errors = self.data.normaliser.errors(network(molecules).prediction, target)
+        return dict(zip(self.names, errors.unbind(1), strict=True))
+
+    def _share(self, indices: Indices, batch: Indices) -> float:
+        # The mixing term is a mean over atoms.
+        if len(indices) == len(batch):
+            return 1.0
+        return self.data.n_atoms(indices) / self.data.n_atoms(batch)
+
+
+class EnergyAndForces(Properties):
+    """L_pred = mean |E − Ê| + w · mean |F − F̂|, forces −dE/dR by component.
+
+    Both on the scale of the energies, whose spread divides out of w: it is the weight between an
+    energy and a force in the data's own units, as kcal/mol and kcal/mol/Å.
+    """
+
+    def __init__(self, data: MoleculeData, plan: TrainingPlan, device: torch.device) -> None:
+        """Of `data`, batches on `device`."""
+        super().__init__(data, plan, device)
+        self.judged, self.weight = plan.judged_by, plan.force_weight
+        self.names = ["energy"]
+        self._bound_memory(plan, PAIRS_AT_ONCE // 4)
+
+    def loss(self, network: nn.Module, indices: Indices, batch: Indices) -> Loss:
+        """See `Objective`."""
+        molecules, target = self.data.batch(indices, self.device)
+        output, forces = energy_and_forces(cast(MoleculeModel, network), molecules, trainable=True)
+        _check_shape(output, target)
+        known = self.data.forces(indices, self.device)
+        prediction = _l1(output.prediction, target, len(batch)) + self.weight * _l1(
+            forces, known, self.data.n_atoms(batch)
+        )
+        return Loss(prediction, output, self._share(indices, batch))
+
+    def mean_errors(self, part: Part) -> dict[str, float]:
+        """See `Objective`."""
+        return super().mean_errors(part) | {"forces": self.data.mean_force_error(part)}
+
+    def judge(self, errors: Mapping[str, float]) -> float:
+        """The error of the two that decides."""
+        return errors[self.judged]
+
+    def _errors(self, network: nn.Module, indices: Indices) -> dict[str, Tensor]:
+        molecules, target = self.data.batch(indices, self.device)
+        output, forces = energy_and_forces(cast(MoleculeModel, network), molecules)
+        known = self.data.forces(indices, self.device)
+        normaliser = self.data.normaliser
+        return {
+            "energy": normaliser.errors(output.prediction, target),
+            "forces": (forces - known).double().abs() * float(normaliser.units_per_step[0]),
+        }
+
+
+class Classes(Objective):
+    """L_pred = mean cross-entropy of the nodes trained on; the error is 1 − accuracy.
+
+    Every step sees the whole graph, and mixes the states of all its nodes.
+    """
+
+    def __init__(self, data: NodeData, plan: TrainingPlan, device: torch.device) -> None:
+        """Of `data`, the graph on `device`."""
+        super().__init__(plan)
+        self.data = data
+        self.batch_size = self.micro_batch_size = len(data.split.train)
+        self.eval_batch_size = len(data.graph.labels)
+        self.features = data.graph.features.to(device)
+        self.edge_index = data.graph.edge_index.to(device)
+        self.labels = data.graph.labels.to(device)
+
+    def loss(self, network: nn.Module, indices: Indices, batch: Indices) -> Loss:
+        """See `Objective`."""
+        output = network(self.features, self.edge_index)
+        nodes = torch.from_numpy(indices).to(self.labels.device)
+        total = functional.cross_entropy(
+            output.prediction[nodes], self.labels[nodes], reduction="sum"
+        )
+        return Loss(total / len(batch), output, len(indices) / len(batch))
+
+    def mean_errors(self, part: Part) -> dict[str, float]:
+        """Of predicting the most frequent class."""
+        return {self.judged: self.data.mean_error(part)}
+
+    def _errors(self, network: nn.Module, indices: Indices) -> dict[str, Tensor]:
+        nodes = torch.from_numpy(indices).to(self.labels.device)
+        said = network(self.features, self.edge_index).prediction[nodes].argmax(dim=1)
+        return {self.judged: (said != self.labels[nodes]).double()}
+
+
+def make_objective(data: TaskData, plan: TrainingPlan, device: torch.device) -> Objective:
+    """The objective of a task.
+
+    Raises:
+        ValueError: if it is to be judged by forces that are not learnt.
+    """
+    if isinstance(data, NodeData):
+        return Classes(data, plan, device)
+    if data.task.forces and plan.force_weight > 0:
+        return EnergyAndForces(data, plan, device)
+    if data.task.forces and plan.judged_by == "forces":
+        raise ValueError(
+            "training.judged_by must be energy where training.force_weight is 0, but is forces"
+        )
+    return Properties(data, plan, device)
+
+
+def _l1(values: Tensor, known: Tensor, rows: int) -> Tensor:
+    """Σ |difference| / (rows · columns), for [n, columns] of which `rows` are in the batch."""
+    return (values - known).abs().sum() / (rows * known.shape[1])
+
+
+def _check_shape(output: ModelOutput, target: Tensor) -> None:
+    if output.prediction.shape != target.shape:
+        raise ValueError(
+            f"the model must predict [molecules, targets] = {tuple(target.shape)}, "
+            f"but predicts {tuple(output.prediction.shape)}"
+        )

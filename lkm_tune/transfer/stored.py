@@ -1,0 +1,40 @@
+"""The finished runs of a storage folder, and where they come from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lkm_tune.tracking import tracking_uri
+from lkm_tune.tracking.ended import ended_runs
+from lkm_tune.tracking.versions import package_versions
+
+FOLDER = "transfer"
+"""The folder in a storage folder where the table of runs and the answers are kept."""
+
+
+def finished_runs(storage: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The ended runs of all studies of a storage folder, and their provenance.
+
+    Raises:
+        FileNotFoundError: when no study has been run in the folder.
+    """
+    studies = sorted(path.parent for path in storage.glob("studies/*/study.json"))
+    if not studies:
+        raise FileNotFoundError(f"no study has been run in {storage}")
+    runs = ended_runs(tracking_uri(storage), storage / FOLDER)
+    return runs, {
+        "studies": ", ".join(f"{path.name} ({_digest(path)})" for path in studies),
+        "runs": len(runs),
+        "training time": f"{runs['seconds'].sum() / 3600:.2f} h over all runs",
+        "versions": package_versions(),
+    }
+
+
+def _digest(folder: Path) -> str:
+    from lkm_tune.study import digest, study_from_dict
+
+    return f"digest {digest(study_from_dict(json.loads((folder / 'study.json').read_text())))}"

@@ -1,0 +1,155 @@
+"""What the searcher hands to Tune; Tune here is the test."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from lkm_tune.search.ledger import Ledger
+from lkm_tune.search.limits import Limits
+from lkm_tune.search.meter import Spent
+from lkm_tune.search.planner import Planner
+from lkm_tune.search.searcher import CellScheduler, StudySearcher
+from lkm_tune.search.slots import Share, Slots
+from lkm_tune.study import CurvePlan, SearchPlan, Study, TrainingPlan, TrialSpec
+
+FINISHED = "FINISHED"
+
+
+def make_study(**search):
+    plan = {"trials": 6, "startup_trials": 2, "grace_period": 1, "control": False, **search}
+    return Study(
+        name="s",
+        models={"pamnet": {}},
+        tasks=("qm9/homo",),
+        search=SearchPlan(**plan),
+        curve=CurvePlan(gammas=(0.0, 0.1), seeds=(1,)),
+        training=TrainingPlan(epochs=9),
+    )
+
+
+class Tune:
+    """Two nodes with two slots each, trials that start at once or on demand."""
+
+    def __init__(self, study, path):
+        ledger = Ledger(study, path)
+        self.spent = Spent()
+        self.started = set()
+        self.searcher = StudySearcher(
+            Planner(study, ledger),
+            lambda spec, alone: {"trial": spec.to_dict(), "alone": alone},
+            lambda spec: None,
+            lambda: Slots(4, Share(2.0, 0.0), 2),
+            Limits(study, ledger, self.spent),
+            self.started.__contains__,
+        )
+        self.scheduler = CellScheduler(self.searcher)
+        self.count = 0
+        self.live = {}
+
+    def ask(self, start=True):
+        name = str(self.count)
+        self.count += 1
+        config = self.searcher.suggest(name)
+        if isinstance(config, dict):
+            self.live[name] = config
+            self.started |= {name} if start else set()
+            return name
+        return config
+
+    def spec(self, name):
+        return TrialSpec.from_dict(self.live[name]["trial"])
+
+    def record(self, name):
+        return self.searcher.ledger.record(self.spec(name))
+
+    def breaks(self, name, text, tmp_path):
+        file = tmp_path / "error.txt"
+        file.write_text(text)
+        trial = SimpleNamespace(config=self.live[name], error_file=str(file), last_result={})
+        self.scheduler.on_trial_error(None, trial)
+        self.searcher.on_trial_complete(name, error=True)
+
+    def reports(self, name, epoch):
+        trial = SimpleNamespace(config=self.live[name], trial_id=name)
+        result = {"epoch": epoch, "best_error": 1.0}
+        decision = self.scheduler.on_trial_result(None, trial, result)
+        if decision == "STOP":
+            self.searcher.on_trial_complete(name, {**result, "done": True})
+        return decision
+
+
+@pytest.fixture
+def tune(tmp_path):
+    return Tune(make_study(), tmp_path / "ledger")
+
+
+def test_no_more_trials_than_slots(tune):
+    assert [tune.ask() is not None for _ in range(6)] == [True] * 4 + [False] * 2
+
+
+def test_three_errors_of_its_own_are_a_failure(tune, tmp_path):
+    first = tune.ask()
+    for attempt in range(3):
+        name = first if attempt == 0 else tune.ask()
+        assert tune.spec(name) == tune.spec(first)
+        assert tune.record(first).state == "running"
+        tune.breaks(name, "KeyError: 3", tmp_path)
+    assert (tune.record(first).state, tune.record(first).reason) == ("failed", "KeyError: 3")
+    assert tune.spec(tune.ask()) != tune.spec(first)
+
+
+def test_attempts_are_counted_over_restarts(tmp_path):
+    study = make_study()
+    for attempt in range(3):
+        tune = Tune(study, tmp_path / "ledger")
+        name = tune.ask()
+        assert tune.spec(name).number == 0
+        tune.breaks(name, "KeyError: 3", tmp_path)
+        assert tune.record(name).state == ("running" if attempt < 2 else "failed")
+
+
+def test_out_of_memory_is_tried_alone_and_then_infeasible(tune, tmp_path):
+    first, other = tune.ask(), tune.ask()
+    tune.breaks(first, "MemoryError", tmp_path)
+    again = tune.ask(start=False)
+    assert tune.live[again] == {**tune.live[first], "alone": True}
+    # While it waits for a node, nobody else may take a part of one.
+    assert tune.ask() is None
+    tune.started.add(again)
+    third = tune.ask()
+    assert third is not None
+    assert tune.ask() is None, "one alone, of two slots, and two others fill four slots"
+    tune.breaks(again, "MemoryError", tmp_path)
+    assert tune.record(first).state == "infeasible"
+    told = tune.searcher.ledger._optuna[tune.spec(first).cell, "search"].trials[0]
+    assert told.constraints == {"infeasible": 1.0}
+    assert tune.record(other).state == tune.record(third).state == "running"
+
+
+def test_a_disk_that_cannot_be_written_ends_the_study_and_fails_no_trial(tune, tmp_path):
+    name = tune.ask()
+    tune.breaks(name, "OSError: [Errno 28] No space left on device", tmp_path)
+    assert tune.ask() == FINISHED
+    assert "No space left" in tune.searcher.storage_error
+    assert tune.record(name).state == "running"
+
+
+def test_at_a_limit_of_hours_searches_end_at_their_next_rung(tmp_path):
+    tune = Tune(make_study(compute_limit=1.0), tmp_path / "ledger")
+    first, second = tune.ask(), tune.ask()
+    assert tune.reports(first, 1) == "CONTINUE"
+    tune.spent.cpu = 1.5
+    assert tune.ask() == FINISHED
+    assert tune.reports(first, 2) == "CONTINUE"
+    assert tune.reports(first, 3) == "STOP"
+    assert tune.record(first).state == "running", "it goes on when the study does"
+    assert tune.record(second).state == "running"
+    assert tune.searcher.limits.reached == "search.compute_limit: 1.5 of 1 CPU-hours are spent"
+
+
+def test_a_limit_of_trials_lets_those_within_it_end(tmp_path):
+    tune = Tune(make_study(trial_limit=2), tmp_path / "ledger")
+    first, _ = tune.ask(), tune.ask()
+    assert tune.ask() == FINISHED
+    assert tune.reports(first, 3) == "CONTINUE"
+    assert "2 of 2 trials" in tune.searcher.limits.reached
