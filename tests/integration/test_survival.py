@@ -180,6 +180,7 @@ def test_a_driver_killed_again_and_again(start, lkm_tune, whole, folder, kills):
     assert 0 <= wasted <= kills
 
 
+@pytest.mark.slow
 def test_a_torn_line_in_the_ledger_and_killed_workers(start, whole, folder):
     """Trial processes are killed in the middle of an epoch; their trials go on elsewhere."""
     process = start("run", "tiny.yaml", cwd=folder)
