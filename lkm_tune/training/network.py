@@ -52,13 +52,19 @@ def open_run(config: RunConfig, cache: Path | None = None) -> OpenedRun:
     """
     task = find_task(config.task, config.data)
     asked = dict(config.model_settings)
-    check_learnable(config.model, asked, task, config.training.force_weight)
-    cutoff = 1.0
-    if not task.classes:
-        cutoff = cast(MoleculeModel, _seeded(config.seed, config.model, asked)).cutoff
+    if task.classes:
+        _check_classifier(config.model, task)
+        data = load_task(config.task, config.data, config.seed, 1.0, cache)
+        settings = asked | _decided(config.model, asked, data)
+        return OpenedRun(_seeded(config.seed, config.model, settings), data, settings)
+    network = _seeded(config.seed, config.model, asked)
+    _check_fits(network, config.model, task, config.training.force_weight)
+    cutoff = cast(MoleculeModel, network).cutoff
     data = load_task(config.task, config.data, config.seed, cutoff, cache)
     settings = asked | _decided(config.model, asked, data)
-    return OpenedRun(_seeded(config.seed, config.model, settings), data, settings)
+    if settings != asked:
+        network = _seeded(config.seed, config.model, settings)
+    return OpenedRun(network, data, settings)
 
 
 def build_network(model: str, settings: Mapping[str, Any]) -> nn.Module:
@@ -93,17 +99,24 @@ def check_learnable(
         ValueError: if it cannot.
     """
     if task.classes:
-        if model not in NODE_MODELS:
-            raise ValueError(
-                f"{task.name} classifies nodes, which {', '.join(NODE_MODELS)} can learn, "
-                f"but {model} cannot"
-            )
+        _check_classifier(model, task)
         settings = {"features": 1, "classes": 2, **settings}
     # What a user's own code does while it builds is not ours to change.
     with torch.random.fork_rng(), torch.device("cpu" if is_own(model) else "meta"):
         network = build_network(model, settings)
-    if task.classes:
-        return
+    if not task.classes:
+        _check_fits(network, model, task, force_weight)
+
+
+def _check_classifier(model: str, task: Task) -> None:
+    if model not in NODE_MODELS:
+        raise ValueError(
+            f"{task.name} classifies nodes, which {', '.join(NODE_MODELS)} can learn, "
+            f"but {model} cannot"
+        )
+
+
+def _check_fits(network: nn.Module, model: str, task: Task, force_weight: float) -> None:
     if not task.geometry and getattr(network, "needs_positions", True):
         raise ValueError(
             f"{task.name} has no positions of atoms, which {model} needs with these settings; "

@@ -93,7 +93,12 @@ class Properties(Objective):
 
     The error is the MAE in the target's unit. Of several targets each has its own, by its name,
     and what decides is the mean of MAE / σ, σ the target's spread in the training part.
+
+    Attributes:
+        memory: that a sample takes in training, in that of a network without forces.
     """
+
+    memory = 1
 
     def __init__(self, data: MoleculeData, plan: TrainingPlan, device: torch.device) -> None:
         """Of `data`, batches on `device`."""
@@ -101,12 +106,10 @@ class Properties(Objective):
         self.data, self.device = data, device
         names = [target.name for target in data.task.targets]
         self.names = names if len(names) > 1 else [self.judged]
-        self._bound_memory(plan, PAIRS_AT_ONCE)
-
-    def _bound_memory(self, plan: TrainingPlan, pairs_at_once: int) -> None:
-        store = self.data.store
+        store = data.store
         n_edges, n_atoms = np.diff(store.edge_offsets), np.diff(store.atom_offsets)
-        fit = max(1, int(pairs_at_once / max(1.0, float((n_edges**2 / n_atoms).max()))))
+        pairs = max(1.0, float((n_edges**2 / n_atoms).max()))
+        fit = max(1, int(PAIRS_AT_ONCE / (self.memory * pairs)))
         self.micro_batch_size = plan.micro_batch_size or min(plan.batch_size, fit)
         self.eval_batch_size = min(plan.eval_batch_size, fit)
 
@@ -148,12 +151,13 @@ class EnergyAndForces(Properties):
     energy and a force in the data's own units, as kcal/mol and kcal/mol/Å.
     """
 
+    memory = 4
+
     def __init__(self, data: MoleculeData, plan: TrainingPlan, device: torch.device) -> None:
         """Of `data`, batches on `device`."""
         super().__init__(data, plan, device)
         self.judged, self.weight = plan.judged_by, plan.force_weight
         self.names = ["energy"]
-        self._bound_memory(plan, PAIRS_AT_ONCE // 4)
 
     def loss(self, network: nn.Module, indices: Indices, batch: Indices) -> Loss:
         """See `Objective`."""

@@ -65,6 +65,7 @@ class TrainingRun:
         self.settings = opened.settings
         self.data = opened.data
         self.objective = make_objective(opened.data, config.training, self.device)
+        self._val_mean_error = self._mean_error("val")
         plan = config.training
         self.averaged = WeightAverage(self.model, plan.ema_decay)
         self.parameters = list(self.model.parameters())
@@ -160,7 +161,7 @@ class TrainingRun:
         """Keeps the weights of the best epoch; notices a run that has diverged."""
         if self.diverged:
             return
-        mean_error = self._mean_error("val")
+        mean_error = self._val_mean_error
         factor = self.config.training.divergence_factor
         if not result.val_error <= factor * mean_error:
             self.diverged = (
@@ -201,7 +202,7 @@ class TrainingRun:
             val_error=math.nan if self.diverged else self.best_error,
             test_error=self.objective.judge(errors) if errors else math.nan,
             test_errors=errors,
-            val_mean_error=self._mean_error("val"),
+            val_mean_error=self._val_mean_error,
             test_mean_error=self._mean_error("test"),
             n_parameters=sum(p.numel() for p in self.model.parameters()),
             seconds=sum(epoch.seconds for epoch in self.history),
