@@ -52,8 +52,7 @@ def split_molecules(
         ValueError: A number below its bound, or more molecules asked for than there are.
     """
     _check_sizes(n_molecules, n_train, n_val, n_test, seed)
-    generator = np.random.Generator(np.random.PCG64([_STREAM, seed]))
-    order = generator.permutation(n_molecules)
+    order = _shuffled(np.arange(n_molecules), seed)
     first_test = n_val + n_train if n_test is None else n_molecules - n_test
     return Split(
         train=np.sort(order[n_val : n_val + n_train]),
@@ -82,7 +81,7 @@ def scaffold_split(
         ValueError: A number below its bound, or more molecules asked for than there are.
     """
     _check_sizes(len(groups), n_train, n_val, n_test, seed)
-    order = np.random.Generator(np.random.PCG64([_STREAM, seed])).permutation(len(groups))
+    order = _shuffled(np.arange(len(groups)), seed)
     _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     rank = np.empty(len(sizes), dtype=np.int64)
     rank[group[order[::-1]]] = np.arange(len(groups))[::-1]  # Where each group comes first.
@@ -139,8 +138,12 @@ def published_split(
     for key, (size, part) in asked.items():
         if not 1 <= size <= len(part):
             raise ValueError(f"{key} must be 1..{len(part)} in the split {name}, but is {size}")
-    order = np.random.Generator(np.random.PCG64([_STREAM, seed])).permutation(rest)
+    order = _shuffled(rest, seed)
     return Split(np.sort(train[:n_train]), np.sort(order[:n_val]), np.sort(test[:n_test]))
+
+
+def _shuffled(positions: IntArray, seed: int) -> IntArray:
+    return np.random.Generator(np.random.PCG64([_STREAM, seed])).permutation(positions)
 
 
 def _check_sizes(n_molecules: int, n_train: int, n_val: int, n_test: int | None, seed: int) -> None:
