@@ -15,7 +15,7 @@ endif
 # Threads beyond a trial's own make small networks slower.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo postgresql test test-slow bench lint clean
+.PHONY: setup demo postgresql test test-cluster test-slow bench lint clean
 
 setup: $(VENV)/.ready
 
@@ -37,8 +37,20 @@ postgresql:
 	|| ! command -v apt-get >/dev/null \
 	|| (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql)
 
-test: setup postgresql
+# The digest of the package that `ray submit` sends along; a commit carries the true one.
+tune.py: $(shell find lkm_tune -type f -not -path '*/__pycache__/*') | setup
+	$(BIN)/python -m lkm_tune.package $@
+	@touch $@
+
+test: setup postgresql tune.py
 	$(BIN)/python -m pytest
+
+# A cluster of network namespaces with real ssh, for which it must be root on Linux.
+test-cluster: setup tune.py
+	@command -v rsync >/dev/null && test -x /usr/sbin/sshd \
+	|| (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+	    rsync openssh-server iproute2)
+	$(BIN)/python -m pytest tests/cluster -m cluster -n 0
 
 test-slow: setup postgresql
 	$(BIN)/python -m pytest -m slow -n 0 -s

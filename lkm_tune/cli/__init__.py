@@ -4,6 +4,7 @@ What a verb needs is imported when it runs: `lkm-tune --help` loads neither torc
 """
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -15,6 +16,7 @@ from lkm_tune.cli.data import data
 from lkm_tune.cli.run import run
 from lkm_tune.cli.single import export, predict, train
 from lkm_tune.cli.status import status
+from lkm_tune.package import package_digest
 
 # What a user types to interrupt is no error of the program.
 INTERRUPTED = 130
@@ -53,6 +55,22 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
 
 
-def tune() -> None:
-    """Runs `tune.py [STUDY] [options]`, the same as `lkm-tune run`."""
+def tune(package: str) -> None:
+    """Runs `tune.py [STUDY] [options]`, the same as `lkm-tune run`.
+
+    Args:
+        package: digest of the package that the script was sent with.
+    """
+    script, here = Path(sys.argv[0]).resolve(), Path(__file__).resolve()
+    # Beside its own package a script need not carry the newest digest.
+    if script.parent not in here.parents and package != package_digest():
+        click.echo(
+            f"Error: {script} was sent with another state of lkm-tune ({package}) than is "
+            f"installed here ({package_digest()}). On the machine that sent it, in the folder of "
+            "the checkout:\n  make tune.py && ray up cluster/config.yaml\nand submit again. Where "
+            "files were deleted since the last time, delete ~/lkm-tune/lkm_tune on every node "
+            "first: copying only adds and replaces.",
+            err=True,
+        )
+        sys.exit(1)
     main(["run", *sys.argv[1:]])

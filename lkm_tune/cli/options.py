@@ -11,6 +11,8 @@ storage_option = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("lkm-runs"),
     show_default=True,
+    envvar="LKM_TUNE_STORAGE",
+    show_envvar=True,
     help="Folder of all studies and of the MLflow database.",
 )
 

@@ -27,11 +27,29 @@ DELIVERY_SECONDS = 120.0
 @click.command()
 @click.argument("study", default=DEFAULT_STUDY)
 @storage_option
-@click.option("--address", metavar="ADDR", help="A running Ray to join, as auto or HOST:6379.")
+@click.option(
+    "--address",
+    metavar="ADDR",
+    envvar="LKM_TUNE_ADDRESS",
+    show_envvar=True,
+    help="A running Ray to join, as auto or HOST:6379.",
+)
+@click.option(
+    "--checkpoints",
+    metavar="URI",
+    envvar="LKM_TUNE_CHECKPOINTS",
+    show_envvar=True,
+    help="Object store for the files of trials, as s3://BUCKET/PATH, where nodes share no folder.",
+)
 @click.option("--fresh", is_flag=True, help="Put earlier results of the study aside, start anew.")
 @set_option
 def run(
-    study: str, storage: Path, address: str | None, fresh: bool, overrides: tuple[str, ...]
+    study: str,
+    storage: Path,
+    address: str | None,
+    checkpoints: str | None,
+    fresh: bool,
+    overrides: tuple[str, ...],
 ) -> None:
     """Run STUDY, a file or the name of a shipped study, and report.
 
@@ -55,7 +73,7 @@ def run(
     storage = storage.expanduser().resolve()
     with user_errors():
         loaded = load_study(find_study(study), make_catalog(), overrides)
-    folder = StudyFolder(storage, loaded.name)
+    folder = StudyFolder(storage, loaded.name, checkpoints)
     try:
         with hold(folder.lock):
             engine = _prepare(loaded, folder, storage, address, fresh)
@@ -78,6 +96,7 @@ def _prepare(
     """Everything that can be found wrong before any work starts, is."""
     from lkm_tune.cli.console import say
     from lkm_tune.search.engine import Engine, check_data, connect
+    from lkm_tune.search.nodes import check_nodes
     from lkm_tune.tracking import tracking_uri
     from lkm_tune.tracking.experiments import retire_experiment
 
@@ -90,6 +109,7 @@ def _prepare(
         engine = Engine(study, folder)
         if not engine.planner.finished:
             connect(address)
+            check_nodes(folder.trials)
             engine.find_room()
     return engine
 
@@ -120,6 +140,7 @@ def _settle(folder: "StudyFolder", study: "Study", data: dict[str, str]) -> None
             f"{', '.join(other)}: give `data.source` as the path of that file, give the study "
             "another name, or put the earlier results aside with --fresh"
         )
+    folder.keep_place()
     folder.write_study(study)
 
 

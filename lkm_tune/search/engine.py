@@ -12,6 +12,7 @@ import ray
 from ray import tune
 
 from lkm_tune.datasets import content_digest
+from lkm_tune.package import package_digest
 from lkm_tune.search.failure import StorageError, failure_from
 from lkm_tune.search.folder import StudyFolder
 from lkm_tune.search.ledger import PHASES, Ledger, Record
@@ -198,7 +199,7 @@ class Engine:
         if not complete:
             return None
         trial = min(complete, key=lambda record: record.summary["val_error"]).spec
-        return trial, self.folder.trial(trial).model
+        return trial, self.folder.model(trial)
 
     def _slots(self) -> Slots:
         try:
@@ -212,7 +213,8 @@ class Engine:
         return {
             "trial": spec.to_dict(),
             "run": self.study.run_config(spec).to_dict(),
-            "folder": str(self.folder.trial(spec).path),
+            "files": self.folder.trial(spec).place,
+            "package": package_digest(),
             "cache": str(self.cache) if self.cache else None,
             # Not what it holds: alone or not, a trial computes the same.
             "threads": max(1, int(self._share.cpu)),

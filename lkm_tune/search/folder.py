@@ -7,38 +7,42 @@ from pathlib import Path
 
 from lkm_tune.search.files import read_json, write_whole
 from lkm_tune.study import Study, TrialSpec, study_from_dict, study_to_dict
-from lkm_tune.training import Checkpoints, TrainingRun, save_model
+from lkm_tune.training import Checkpoints, TrainingRun, model_file, open_store
+from lkm_tune.training.store import Folder
+
+MODEL = "model.safetensors"
 
 
-class TrialFolder:
-    """The folder of one trial: checkpoints while it runs, `model.safetensors` once complete."""
+class TrialFiles:
+    """The files of one trial: checkpoints while it runs, `model.safetensors` once complete."""
 
-    def __init__(self, path: Path) -> None:
-        """Nothing is made on disk yet."""
-        self.path = path
-        self.checkpoints = Checkpoints(path)
+    def __init__(self, place: str) -> None:
+        """Nothing is made yet.
 
-    @property
-    def model(self) -> Path:
-        """The trained network, for `lkm-tune predict`."""
-        return self.path / "model.safetensors"
+        Args:
+            place: a folder that every node sees, or an address of an object store.
+        """
+        self.place = place
+        self.store = open_store(place)
+        self.checkpoints = Checkpoints(self.store)
 
     def save_model(self, run: TrainingRun) -> None:
-        """Keeps the network of a finished run.
-
-        It is written in the attempt's own folder: a worker that was cut off and its successor must
-        not write into one file.
-        """
-        written = self.checkpoints.own_attempt() / self.model.name
-        save_model(run, written)
-        written.replace(self.model)
+        """Keeps the network of a finished run."""
+        self.store.write(MODEL, model_file(run))
 
 
 class StudyFolder:
-    """The folder of one study, `DIR/studies/NAME`."""
+    """The folder of one study, `DIR/studies/NAME`, on a disk of the driver's machine."""
 
-    def __init__(self, storage: Path, name: str) -> None:
-        """Nothing is made on disk yet."""
+    def __init__(self, storage: Path, name: str, checkpoints: str | None = None) -> None:
+        """Nothing is made on disk yet.
+
+        Args:
+            storage: DIR.
+            name: of the study.
+            checkpoints: the address in an object store where the files of trials lie; None for
+                the study's folder, which all nodes must see then.
+        """
         self.path = storage.resolve() / "studies" / name
         self.ledger = self.path / "ledger.jsonl"
         self.study = self.path / "study.json"
@@ -46,10 +50,21 @@ class StudyFolder:
         self.lock = self.path / "driver.lock"
         self.use = self.path / "use.json"
         self.report = self.path / "report"
+        self.trials = f"{checkpoints.rstrip('/')}/{name}" if checkpoints else f"{self.path}/trials"
+        # A storage folder may be moved as a whole.
+        self._place = self.trials if checkpoints else "the study's folder"
+        self._place_noted = self.path / "checkpoints.txt"
 
-    def trial(self, spec: TrialSpec) -> TrialFolder:
-        """The folder of one trial."""
-        return TrialFolder(self.path / "trials" / spec.key)
+    def trial(self, spec: TrialSpec) -> TrialFiles:
+        """The files of one trial."""
+        return TrialFiles(f"{self.trials}/{spec.key}")
+
+    def model(self, spec: TrialSpec) -> Path:
+        """The network of a complete trial as a file of this machine, for `lkm-tune predict`."""
+        path = self.path / "trials" / spec.key / MODEL
+        if not path.exists():
+            Folder(path.parent).write(MODEL, self.trial(spec).store.read(MODEL))
+        return path
 
     def read_study(self) -> Study | None:
         """The study as it was last run, None if it never was."""
@@ -76,6 +91,22 @@ class StudyFolder:
         if not other:
             write_whole(self.data, json.dumps({**before, **digests}, indent=1))
         return other
+
+    def keep_place(self) -> None:
+        """Notes where the files of trials lie.
+
+        Raises:
+            ValueError: if they lay elsewhere before: running trials would begin again.
+        """
+        if self._place_noted.exists():
+            before = self._place_noted.read_text()
+            if before != self._place:
+                raise ValueError(
+                    f"the files of this study's trials lie in {before}, and not in {self._place}: "
+                    "give --checkpoints (LKM_TUNE_CHECKPOINTS) as before"
+                )
+        else:
+            write_whole(self._place_noted, self._place)
 
     def put_aside(self) -> Path:
         """Moves everything of the study, the lock aside, into a folder that it returns."""

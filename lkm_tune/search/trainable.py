@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from ray import tune
 
-from lkm_tune.search.folder import TrialFolder
+from lkm_tune.search.folder import TrialFiles
+from lkm_tune.search.nodes import check_package
 from lkm_tune.study import RunConfig
 from lkm_tune.training import EpochResult, TrainingRun
 
@@ -15,9 +16,10 @@ from lkm_tune.training import EpochResult, TrainingRun
 class LkmTrainable(tune.Trainable):
     """Trains the run that a trial stands for, from the newest checkpoint that anyone left.
 
-    The config has `run` (a `RunConfig` as plain data), `folder` (the trial's, on storage that
-    every node sees), `cache` (where prepared data lie on a node, or None), `threads`, `holds`
-    (the `cpu` and `gpu` that the trial has) and `trial` (for the driver's side).
+    The config has `run` (a `RunConfig` as plain data), `files` (where the trial's lie, for every
+    node the same), `package` (the driver's), `cache` (where prepared data lie on a node, or
+    None), `threads`, `holds` (the `cpu` and `gpu` that the trial has) and `trial` (for the
+    driver's side).
 
     Checkpoints are the run's own and not Tune's: they lie under the trial's identity, so that
     whoever is given the trial next finds them.
@@ -28,13 +30,14 @@ class LkmTrainable(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         """Begins or continues the trial."""
-        self._folder = TrialFolder(Path(config["folder"]))
+        check_package(config["package"])
+        self._files = TrialFiles(config["files"])
         # As many threads as the trial was given, or the numbers would depend on the machine.
         torch.set_num_threads(config["threads"])
         cache = Path(config["cache"]) if config["cache"] else None
         device = _device(config["holds"]["gpu"])
         self._run = TrainingRun(RunConfig.from_dict(config["run"]), device, cache)
-        state = self._folder.checkpoints.newest()
+        state = self._files.checkpoints.newest()
         if state is not None:
             self._run.load_state_dict(state)
         self._results = self._epochs()
@@ -51,14 +54,14 @@ class LkmTrainable(tune.Trainable):
         if self._run.finished and result.epoch == len(self._run.history):
             summary = self._run.result()
             if summary.outcome == "complete":
-                self._folder.save_model(self._run)
+                self._files.save_model(self._run)
             report |= {"summary": summary.to_dict(), "done": True}
         return report
 
     def _epochs(self) -> Iterator[EpochResult]:
         yield from list(self._run.history)
         for result in self._run.epochs():
-            self._folder.checkpoints.save(self._run.state_dict(), result.epoch)
+            self._files.checkpoints.save(self._run.state_dict(), result.epoch)
             yield result
 
     def _best_until(self, epoch: int) -> float:

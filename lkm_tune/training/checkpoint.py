@@ -1,18 +1,20 @@
-"""The newest state of a run on disk: written whole or not at all, read without running code."""
+"""The newest state of a run, kept: written whole or not at all, read without running code."""
 
+import io
 import logging
-import os
 import re
-import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import torch
 
+from lkm_tune.training.store import Store, open_store
+
 logger = logging.getLogger(__name__)
 
-_NAME = re.compile(r"^epoch-(\d+)\.pt$")
+_NAME = re.compile(r"^attempt-(?P<attempt>\d+)-(?P<who>\w+)-epoch-(?P<epoch>\d+)\.pt$")
 
 
 class CheckpointError(Exception):
@@ -20,18 +22,22 @@ class CheckpointError(Exception):
 
 
 class Checkpoints:
-    """The checkpoints of one trial: `FOLDER/attempt-002/epoch-0007.pt`.
+    """The checkpoints of one trial: `attempt-002-1f9a-epoch-00007.pt`.
 
-    Every process that works on the trial is an attempt with a folder of its own, so that a worker
-    that was only cut off cannot write into its successor's. One file holds the newest state, the
+    Every process that works on the trial is an attempt with names of its own, so that a worker
+    that was only cut off cannot write over its successor's. One file holds the newest state, the
     weights of the best epoch among it; the one before it is kept as well, for the case that a
     disk damages the newest.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Nothing is made on disk before the first `save`."""
-        self.folder = folder
-        self._attempt: Path | None = None
+    def __init__(self, place: Store | Path | str) -> None:
+        """Nothing is made before the first `save`.
+
+        Args:
+            place: the trial's files, or where they lie (`open_store`).
+        """
+        self.store = open_store(place) if isinstance(place, str | Path) else place
+        self._attempt: tuple[int, str] | None = None
 
     def newest(self) -> dict[str, Any] | None:
         """The whole state with the most epochs over all attempts, or None where there is no file.
@@ -41,9 +47,9 @@ class Checkpoints:
                 would be worse.
         """
         damaged: list[CheckpointError] = []
-        for path in reversed(self._files()):
+        for *_, name in reversed(self._files()):
             try:
-                state = _read(path)
+                state = _read(self.store, name)
             except CheckpointError as error:
                 logger.warning("%s; going on from the one before it", error)
                 damaged.append(error)
@@ -51,9 +57,7 @@ class Checkpoints:
                 return state
         if damaged:
             said = "; ".join(map(str, damaged))
-            raise CheckpointError(
-                f"{said}: delete {self.folder} to train this trial again from its start"
-            )
+            raise CheckpointError(f"{said}: delete them to train this trial again from its start")
         return None
 
     def save(self, state: dict[str, Any], epoch: int) -> None:
@@ -63,62 +67,42 @@ class Checkpoints:
             OSError: if the disk is full or read-only. What was there is there still.
         """
         before = self._files()
-        attempt = self.own_attempt()
-        path = attempt / f"epoch-{epoch:05d}.pt"
-        part = path.with_suffix(".part")
-        try:
-            with part.open("wb") as file:
-                torch.save(state, file)
-                file.flush()
-                os.fsync(file.fileno())
-        except (OSError, RuntimeError) as error:
-            part.unlink(missing_ok=True)
-            # What torch says about a full disk does not say that it is full.
-            cause = error if isinstance(error, OSError) else error.__context__
-            if not isinstance(cause, OSError):
-                raise
-            raise OSError(cause.errno, f"{path} could not be written: {cause.strerror}") from error
-        part.replace(path)
-        for old in before[:-1]:
+        if self._attempt is None:
+            newest = max((attempt for _, attempt, _ in before), default=0)
+            # Two workers that start at once have one number, but not one name.
+            self._attempt = newest + 1, uuid4().hex[:4]
+        number, who = self._attempt
+        name = f"attempt-{number:03d}-{who}-epoch-{epoch:05d}.pt"
+        content = io.BytesIO()
+        torch.save(state, content)
+        self.store.write(name, content.getvalue())
+        for _, attempt, old in before[:-1]:
             # A later attempt's are not ours to delete: it took over while we were cut off.
-            if old != path and old.parent.name <= attempt.name:
-                old.unlink(missing_ok=True)
+            if old != name and attempt <= number:
+                self.store.delete(old)
 
     def discard(self) -> None:
         """Deletes every checkpoint of the trial, once nobody will continue it."""
-        for attempt in self.folder.glob("attempt-*"):
-            shutil.rmtree(attempt, ignore_errors=True)
+        for *_, name in self._files():
+            self.store.delete(name)
 
-    def own_attempt(self) -> Path:
-        """The folder that this process alone writes to, made when it is first asked for."""
-        if self._attempt is None:
-            numbers = [int(path.name.removeprefix("attempt-")) for path in self._attempts()]
-            self._attempt = self.folder / f"attempt-{max(numbers, default=0) + 1:03d}"
-            # Not exist_ok: two workers that start at once must not share a folder.
-            self._attempt.mkdir(parents=True)
-        return self._attempt
-
-    def _files(self) -> list[Path]:
-        found = []
-        for path in self.folder.glob("attempt-*/epoch-*.pt"):
-            match = _NAME.match(path.name)
-            if match:
-                found.append((int(match.group(1)), path.parent.name, path))
-        return [path for *_, path in sorted(found)]
-
-    def _attempts(self) -> list[Path]:
-        return sorted(self.folder.glob("attempt-*"))
+    def _files(self) -> list[tuple[int, int, str]]:
+        """Epoch, number of the attempt and name of each, the newest last."""
+        matches = [match for name in self.store.names() if (match := _NAME.match(name))]
+        return sorted((int(m["epoch"]), int(m["attempt"]), m.string) for m in matches)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(store: Store, name: str) -> dict[str, Any]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        content = io.BytesIO(store.read(name))
+        with zipfile.ZipFile(content) as archive:
             # torch itself does not look at the checksums.
             if (bad := archive.testzip()) is not None:
                 raise zipfile.BadZipFile(f"the checksum of {bad} is wrong")
-        return dict(torch.load(path, map_location="cpu", weights_only=True))
+        content.seek(0)
+        return dict(torch.load(content, map_location="cpu", weights_only=True))
     except Exception as error:  # A damaged file can end in any.
         said = (str(error).splitlines() or [""])[0]
         raise CheckpointError(
-            f"{path} cannot be read as a checkpoint ({type(error).__name__}: {said})"
+            f"{store}/{name} cannot be read as a checkpoint ({type(error).__name__}: {said})"
         ) from error

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from lkm_tune.datasets import MoleculeData, Normaliser, Task, find_task
 from lkm_tune.graphs import MoleculeBatch
@@ -20,13 +20,14 @@ from lkm_tune.models import (
 )
 from lkm_tune.study import RunConfig
 from lkm_tune.training.run import TrainingRun
+from lkm_tune.training.store import Folder
 from lkm_tune.training.weights import KEY, read_own
 
 
-def save_model(run: TrainingRun, path: Path) -> None:
-    """Writes the averaged weights of `run` with what using them needs: config and scale.
+def model_file(run: TrainingRun) -> bytes:
+    """The averaged weights of `run` with what using them needs: config and scale.
 
-    The file is in the safetensors format, with the config as JSON in its header.
+    In the safetensors format, with the config as JSON in its header.
     """
     scale = run.data.normaliser.to_dict() if isinstance(run.data, MoleculeData) else None
     header = {
@@ -39,9 +40,12 @@ def save_model(run: TrainingRun, path: Path) -> None:
         name: w.clone(memory_format=torch.contiguous_format)
         for name, w in run.averaged.network.state_dict().items()
     }
-    part = path.with_suffix(".part")
-    save_file(weights, part, metadata={KEY: json.dumps(header)})
-    part.replace(path)
+    return save(weights, metadata={KEY: json.dumps(header)})
+
+
+def save_model(run: TrainingRun, path: Path) -> None:
+    """Writes the `model_file` of `run`."""
+    Folder(path.parent).write(path.name, model_file(run))
 
 
 @dataclass(frozen=True)

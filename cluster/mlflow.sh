@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# The MLflow server of the head: `mlflow.sh start|stop|restart`. It listens on loopback alone, since
+# only the driver writes to it and a browser comes through ssh; when it dies it is started again.
+set -euo pipefail
+. "$(dirname "$(readlink -f "$0")")/shell.sh"
+
+port="${LKM_TUNE_MLFLOW_PORT:-5000}"
+pid_file=~/.lkm-tune-mlflow.pid
+
+running() {
+    # A number may belong to another program after a restart of the machine.
+    [ -r "$pid_file" ] && grep -qz mlflow.sh "/proc/$(cat "$pid_file")/cmdline" 2>/dev/null
+}
+
+stop() {
+    # The keeper leads a group of its own, the server and its workers with it.
+    running && kill -- "-$(cat "$pid_file")" || true
+    rm -f "$pid_file"
+}
+
+keep_up() {
+    # In the environment and not an argument: an argument with a password is for all to see.
+    export MLFLOW_BACKEND_STORE_URI="${LKM_TUNE_MLFLOW_DATABASE:-sqlite:///$LKM_TUNE_STORAGE/mlflow.db}"
+    while true; do
+        mlflow server --host 127.0.0.1 --port "$port" --workers 1 \
+            --artifacts-destination "$LKM_TUNE_STORAGE/artifacts" || true
+        echo "$(date -Is) the server ended; starting it again" >&2
+        sleep 2
+    done
+}
+
+start() {
+    running && return
+    mkdir -p "$LKM_TUNE_STORAGE"
+    setsid bash "$0" keep-up >> "$LKM_TUNE_STORAGE/mlflow.log" 2>&1 < /dev/null &
+    echo "$!" > "$pid_file"
+    cat > ~/.lkm-tune-head.env <<END
+MLFLOW_TRACKING_URI=http://127.0.0.1:$port
+LKM_TUNE_ADDRESS=auto
+END
+}
+
+case "${1:-}" in
+    start) start ;;
+    stop) stop ;;
+    restart) stop; start ;;
+    keep-up) keep_up ;;
+    *) echo "mlflow.sh start|stop|restart" >&2; exit 2 ;;
+esac

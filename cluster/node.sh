@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Makes a machine a node: installs the checkout around this file, and has every shell know it.
+# Repeated at every `ray up`; takes a second where nothing has changed.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+
+missing=()
+for program in make rsync python3.11; do
+    command -v "$program" >/dev/null || missing+=("$program")
+done
+if ((${#missing[@]})); then
+    echo "$(hostname) lacks ${missing[*]}: install them there, then run \`ray up\` again" >&2
+    exit 1
+fi
+
+# What this machine alone needs, such as its build of torch, or a password. Nobody else's to read.
+[ -e ~/.lkm-tune.env ] || install -m 600 cluster/node.env ~/.lkm-tune.env
+. ~/.lkm-tune.env
+
+make setup PYTHON=python3.11 ${TORCH:+TORCH="$TORCH"}
+
+line=". $PWD/cluster/shell.sh"
+grep -qxF "$line" ~/.bashrc 2>/dev/null || printf '%s\n' "$line" >> ~/.bashrc

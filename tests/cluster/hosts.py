@@ -1,0 +1,228 @@
+"""Machines for the cluster tests: processes with their own network, process table and home.
+
+A host is one process in Linux namespaces of its own, with an ssh server; killing that process ends
+everything on it. Nothing is given a name outside: what is left of the hosts when their processes
+have ended is one temporary folder.
+"""
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+CHECKOUT = Path(__file__).parents[2]
+NETWORK = "10.77.0"
+# Sockets' paths are short, and a host sees no other one's.
+RAY_FOLDER = Path("/tmp/ray")
+
+SSHD = """
+ListenAddress {address}
+HostKey {base}/host_key
+AuthorizedKeysFile {base}/key.pub
+PasswordAuthentication no
+StrictModes no
+UsePAM no
+PidFile none
+"""
+
+# What a host does first: mounts that no other process sees, then the ssh server, for ever.
+INIT = """
+set -e
+mount --make-rprivate /
+mount -t tmpfs run /run && mkdir /run/sshd
+mount --bind {folder}/passwd /etc/passwd
+mount --bind {folder}/home {base}/home
+mount --bind {folder}/ray {ray}
+hostname {name}
+ip link set lo up
+until ip address show dev eth0 2>/dev/null | grep -q inet; do sleep 0.05; done
+/usr/sbin/sshd -D -f {folder}/sshd_config &
+touch {folder}/ready
+wait
+"""
+
+
+class Host:
+    """One machine, at `address`, with the home `home` (as other processes see it)."""
+
+    def __init__(self, base, name, number):
+        self.base, self.name = base, name
+        self.address = f"{NETWORK}.{number}"
+        self.link = f"lkm{number}"
+        self.folder = base / name
+        self.home = self.folder / "home"
+        self.process = None
+
+    def boot(self, switch):
+        """Starts it, joined to the process `switch` whose network has the bridge."""
+        for folder in (self.home, self.folder / "ray"):
+            folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "ready").unlink(missing_ok=True)
+        text = Path("/etc/passwd").read_text().splitlines()
+        root = f"root:x:0:0:root:{self.base}/home:/bin/bash"
+        lines = [root if line.startswith("root:") else line for line in text]
+        (self.folder / "passwd").write_text("\n".join(lines) + "\n")
+        (self.folder / "sshd_config").write_text(SSHD.format(address=self.address, base=self.base))
+        init = INIT.format(folder=self.folder, base=self.base, ray=RAY_FOLDER, name=self.name)
+        self.process = in_namespaces(init, self.folder / "console.log")
+        pid = inner(self.process)
+        outside(switch, f"ip link add {self.link} type veth peer name eth0 netns {pid}")
+        outside(switch, f"ip link set {self.link} master bridge up")
+        outside(pid, f"ip address add {self.address}/24 dev eth0")
+        outside(pid, f"ip link set eth0 up && ip route add default via {NETWORK}.1")
+        wait_until(lambda: (self.folder / "ready").exists(), 20, f"{self.name} to boot")
+
+    def kill(self):
+        """Ends it and all of its processes at once, as a power cut would."""
+        os.kill(inner(self.process), signal.SIGKILL)
+        self.process.wait(timeout=20)
+
+    def pids(self, *words):
+        """The processes of this host whose command line has all of `words`, as seen outside."""
+        mine = os.readlink(f"/proc/{inner(self.process)}/ns/pid")
+        return [pid for pid, command in processes(mine) if all(word in command for word in words)]
+
+
+class Lab:
+    """A laptop and hosts on one bridge; the laptop's shell has the checkout and the key."""
+
+    def __init__(self, base):
+        self.base = base
+        self.laptop = base / "laptop"
+        self.hosts = {}
+        self.switch = None
+
+    def start(self, names):
+        for folder in (self.laptop / "ray", self.base / "home", self.base / "shared"):
+            folder.mkdir(parents=True)
+        for key in ("key", "host_key"):
+            run(f"ssh-keygen -q -t ed25519 -N '' -f {self.base / key}")
+        init = (
+            f"mount --make-rprivate / && mount --bind {self.laptop}/ray {RAY_FOLDER} && "
+            f"ip link set lo up && ip link add bridge type bridge && "
+            f"ip address add {NETWORK}.1/24 dev bridge && ip link set bridge up && "
+            f"touch {self.laptop}/ready && exec sleep infinity"
+        )
+        self.process = in_namespaces(init, self.laptop / "console.log")
+        self.switch = inner(self.process)
+        wait_until(lambda: (self.laptop / "ready").exists(), 20, "the laptop")
+        make_environment(self.base / "venv", self.base / "home" / "lkm-tune")
+        for number, name in enumerate(names, start=10):
+            self.hosts[name] = host = Host(self.base, name, number)
+            checkout = host.home / "lkm-tune"
+            checkout.mkdir(parents=True)
+            (checkout / ".venv").symlink_to(self.base / "venv")
+            host.boot(self.switch)
+
+    def stop(self):
+        for host in self.hosts.values():
+            if host.process.poll() is None:
+                host.kill()
+        if self.switch:
+            os.kill(self.switch, signal.SIGKILL)
+            self.process.wait(timeout=20)
+
+    def shell(self, command, timeout, check=True, **variables):
+        """Runs a command on the laptop, in the checkout."""
+        environment = {
+            "HOME": str(self.laptop), "PATH": f"{self.base}/venv/bin:{os.environ['PATH']}",
+            "RAY_AUTH_MODE": "token", "LANG": "C.UTF-8", **variables,
+        }  # fmt: skip
+        done = subprocess.run(
+            entering(self.switch, f"cd {CHECKOUT} && {command}"), env=environment, timeout=timeout,
+            capture_output=True, text=True, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        if check and done.returncode:
+            raise AssertionError(f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def ssh(self, host, command, timeout=60, check=True):
+        """Runs a command on a host, in the shell that Ray's launcher uses there."""
+        inside = shlex.quote(f"source ~/.bashrc; {command}")
+        options = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+        return self.shell(
+            f"ssh {options} -i {self.base}/key root@{host.address} "
+            f"bash --login -c -i {shlex.quote(inside)}",
+            timeout, check,
+        )  # fmt: skip
+
+
+@contextmanager
+def lab(names):
+    """Hosts by these names and a laptop; nothing of them is left afterwards."""
+    made = not RAY_FOLDER.exists()
+    RAY_FOLDER.mkdir(exist_ok=True)
+    # Not under /tmp/ray, and short.
+    base = Path(tempfile.mkdtemp(prefix="lkm-lab-"))
+    machines = Lab(base)
+    try:
+        machines.start(names)
+        yield machines
+    finally:
+        machines.stop()
+        shutil.rmtree(base)
+        if made:
+            shutil.rmtree(RAY_FOLDER, ignore_errors=True)
+
+
+def make_environment(folder, checkout):
+    """A virtual environment as `make setup` leaves it on a node, with this one's packages."""
+    run(f"{sys.executable} -m venv --without-pip {folder}")
+    packages = next(Path(path) for path in sys.path if path.endswith("site-packages"))
+    (site,) = folder.glob("lib/python*/site-packages")
+    (site / "node.pth").write_text(f"{checkout}\n{packages}\n")
+    for name in ("ray", "mlflow", "lkm-tune"):
+        script = Path(sys.executable).with_name(name).read_text().splitlines()
+        copy = folder / "bin" / name
+        copy.write_text("\n".join([f"#!{folder}/bin/python", *script[1:]]) + "\n")
+        copy.chmod(0o755)
+    (folder / ".ready").touch()
+
+
+def in_namespaces(script, log):
+    command = ["unshare", "--net", "--mount", "--pid", "--uts", "--fork", "--mount-proc",
+               "--kill-child", "bash", "-c", script]  # fmt: skip
+    with log.open("a") as file:
+        return subprocess.Popen(command, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
+
+
+def inner(process):
+    """The first process in the namespaces that `process` made."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    wait_until(lambda: children.read_text().split(), 20, "the first process of a host")
+    return int(children.read_text().split()[0])
+
+
+def entering(pid, command):
+    return ["nsenter", "--target", str(pid), "--net", "--mount", "bash", "-c", command]
+
+
+def outside(pid, command):
+    subprocess.run(["nsenter", "--target", str(pid), "--net", "bash", "-c", command], check=True)
+
+
+def processes(namespace):
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(folder / "ns/pid") == namespace:
+                yield int(folder.name), (folder / "cmdline").read_text().replace("\0", " ")
+        except OSError:
+            continue
+
+
+def run(command):
+    subprocess.run(command, shell=True, check=True)
+
+
+def wait_until(condition, seconds, what):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {seconds} s for {what}")
+        time.sleep(0.1)

@@ -1,0 +1,87 @@
+"""Files of a trial, in a folder and in an object store: the same holds for both."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from lkm_tune.training import Checkpoints, open_store
+
+# An S3 on loopback, which tells its port.
+SERVER = """
+import boto3, sys
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+server.start()
+port = server.get_host_and_port()[1]
+boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}").create_bucket(Bucket="bucket")
+print("port", port, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def s3():
+    keys = {
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in keys.items():
+            patch.setenv(name, value)
+        arguments = [sys.executable, "-W", "ignore", "-c", SERVER]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen(arguments, text=True, **pipes) as process:
+            line = ""
+            while not line.startswith("port "):
+                line = process.stdout.readline()
+                assert line, "the S3 server did not start"
+            patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{line.split()[1]}")
+            yield "s3://bucket/studies"
+            process.stdin.close()
+            process.wait(30)
+
+
+@pytest.fixture(params=["folder", "s3"])
+def place(request, tmp_path):
+    if request.param == "folder":
+        return str(tmp_path / "trial")
+    return f"{request.getfixturevalue('s3')}/{tmp_path.name}"
+
+
+def test_files_by_name(place):
+    store = open_store(place)
+    assert store.names() == []
+    store.delete("a")
+    store.write("a", b"1")
+    store.write("b", b"2")
+    store.write("a", b"3")
+    assert sorted(open_store(place).names()) == ["a", "b"]
+    assert open_store(place).read("a") == b"3"
+    store.delete("a")
+    assert store.names() == ["b"]
+    with pytest.raises(FileNotFoundError):
+        store.read("a")
+
+
+def test_checkpoints_over_attempts(place):
+    first, second = Checkpoints(place), Checkpoints(place)
+    first.save({"weights": torch.ones(3)}, 1)
+    second.save({"weights": torch.zeros(3)}, 2)
+    first.save({"weights": torch.ones(3)}, 1)
+    assert torch.equal(Checkpoints(place).newest()["weights"], torch.zeros(3))
+    second.discard()
+    assert open_store(place).names() == []
+
+
+def test_a_bucket_that_is_not_there(s3):
+    store = open_store("s3://another/path")
+    with pytest.raises(OSError, match="another"):
+        store.write("a", b"1")
+
+
+def test_an_address_of_no_known_kind():
+    with pytest.raises(ValueError, match=r"ftp://x must be a folder, or .* s3://BUCKET/PATH"):
+        open_store("ftp://x")
