@@ -161,6 +161,7 @@ class _Dense(torch.autograd.Function):
     ) -> Tensor:
         states, slopes = [x], []
         weights, biases = parameters[::2], parameters[1::2]
+        ctx.residual = skip is x
         skip = None if skip is None else skip.contiguous()
         for step, (weight, bias) in enumerate(zip(weights, biases, strict=True), start=1):
             u = states[-1] @ weight.t()
@@ -186,11 +187,13 @@ class _Dense(torch.autograd.Function):
         for step in reversed(range(steps)):
             weight, slope = parameters[2 * step], slopes[step]
             inward, inner = inward.contiguous(), torch.empty_like(slope)
-            for_bias = slope.new_zeros(slope.shape[1])
+            for_bias = slope.new_empty(slope.shape[1])
             ctx.library.lkm_activate_back(*slope.shape, *_at(slope, inward, inner, for_bias))
             bias = parameters[2 * step + 1]
             grads += [None if bias is None else for_bias, inner.t() @ states[step]]
-            if step or ctx.needs_input_grad[1]:
+            if step == 0 and ctx.residual:  # what x owes to both of its uses, in one product
+                inward, for_skip = torch.addmm(grad, inner, weight), None
+            elif step or ctx.needs_input_grad[1]:
                 inward = inner @ weight
         for_x = inward if ctx.needs_input_grad[1] else None
         return (None, for_x, for_skip, *reversed(grads))

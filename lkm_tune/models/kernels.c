@@ -53,10 +53,11 @@ void lkm_activate(size_t rows, size_t d, float *u, const float *bias, const floa
     }
 }
 
-/* inner = grad * slopes, whose rows are added to for_bias. */
+/* inner = grad * slopes, for_bias = the sum of its rows. */
 void lkm_activate_back(size_t rows, size_t d, const float *slopes, const float *grad, float *inner,
                        float *for_bias)
 {
+    memset(for_bias, 0, d * sizeof *for_bias);
     for (size_t row = 0; row < rows; row++, grad += d, slopes += d, inner += d) {
 #pragma omp simd
         for (size_t k = 0; k < d; k++) {

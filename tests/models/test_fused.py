@@ -27,6 +27,11 @@ def cases(d):
     return {
         "dense": (chain, [(5, 3), (5, d), (4, 3), (4,), (d, 4), (d,)], ()),
         "dense without bias": (lambda x, w: fused.dense(x, [(w, None)]), [(5, 3), (d, 3)], ()),
+        "dense onto itself": (
+            lambda x, w, b: fused.dense(x, [(w, b), (w, b)], x),
+            [(5, d), (d, d), (d,)],
+            (),
+        ),
         "messages": (fused.messages, [(4, 2 * d), (3, 2 * d)], (AT, OF, KIND)),
         "sums of messages": (
             lambda v, a, e: fused.messages(a, e, AT, OF, KIND, onto=v),
