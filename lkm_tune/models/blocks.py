@@ -70,14 +70,14 @@ class EdgeMLP(MLP):
         return EdgeStep(torch.cat((a, b)), bias, edges)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class EdgeStep:
     """An `EdgeMLP` and edge features: all that its uses share, whatever the states of atoms.
 
     Attributes:
         weight: [A | B], one above the other [2D, D].
         bias: [b | 0], [2D].
-        edges: [C e | weights], [K, 2D].
+        edges: [C e | weights], [K, 2D], which one use hands on to the next.
     """
 
     weight: Tensor
@@ -97,7 +97,8 @@ class EdgeStep:
             onto: what sums are added to [N, D]; None for one row an edge.
         """
         atoms = functional.linear(x, self.weight, self.bias)
-        return messages(atoms, self.edges, i, j, kind, onto)
+        sent, self.edges = messages(atoms, self.edges, i, j, kind, onto)
+        return sent
 
 
 class Residual(nn.Module):

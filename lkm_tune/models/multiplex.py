@@ -192,10 +192,11 @@ class MultiplexNet(MoleculeModel):
         bonds, bond, one_way = _by_bond(batch.bond_index, batch.n_atoms)
         vector, distance = edge_vectors(batch.pos, bonds)
         unit, length = vector / distance.unsqueeze(-1), distance.index_select(0, one_way)
-        before, after = two_hop_pairs(bonds, batch.n_atoms)[::-1]
+        after, before = two_hop_pairs(bonds, batch.n_atoms)
         count, each = before.shape[0], _numbers(bonds.shape[1], bond)
-        # Of (e, f) and (reverse of e, f) one is a two-hop and the other a one-hop pair, with one
-        # angle. A pair of a bond with itself is the same for both directions.
+        # Both directions of a bond lie side by side: e ^ 1 is the reverse of e. Where (e, f) is a
+        # two-hop pair, (e ^ 1, f) is a one-hop pair of the same angle and length. A pair of a bond
+        # with itself is the same for both directions.
         e, f = torch.cat((after, one_way ^ 1)), torch.cat((before, one_way))
         cosine = (unit.index_select(0, e) * unit.index_select(0, f)).sum(dim=-1)
         bases = self.sbf(length, bond.index_select(0, f), cosine)
