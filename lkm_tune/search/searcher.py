@@ -61,6 +61,8 @@ class StudySearcher(Searcher):
         self._alone: set[str] = set()
         self._slots = slots
         self._has_started = has_started
+        # At which state of the ledger the planner had nothing: Tune asks a hundred times a second.
+        self._nothing_at = -1
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial's config, None while there is none, FINISHED at the end."""
@@ -68,8 +70,11 @@ class StudySearcher(Searcher):
             return str(Searcher.FINISHED)
         if not self._room():
             return None
+        if not self._again and self._nothing_at == self.ledger.changes:
+            return None
         spec = self._again.pop(0) if self._again else self.planner.next()
         if spec is None:
+            self._nothing_at = self.ledger.changes
             return str(Searcher.FINISHED) if self.planner.finished else None
         alone = judge(self.ledger.record(spec).failures) == "alone"
         self._live[trial_id] = spec
