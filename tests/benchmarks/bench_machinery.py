@@ -12,12 +12,12 @@ from tempfile import TemporaryDirectory
 
 import search_quality
 from bench import show
-from ray import tune
 
 from lkm_tune.search.engine import Engine, connect
 from lkm_tune.search.folder import StudyFolder
 from lkm_tune.search.ledger import Ledger
 from lkm_tune.search.planner import Planner
+from lkm_tune.search.reporting import StudyTrainable
 from lkm_tune.search.trainable import LkmTrainable
 from lkm_tune.study import CurvePlan, DataPlan, SearchPlan, Study, TrainingPlan
 from lkm_tune.tracking import StudyRecorder
@@ -40,15 +40,11 @@ def make_study(name, trials, epochs, **changes):
     return Study(name=name, **{**plan, **changes})
 
 
-class Empty(tune.Trainable):
+class Empty(StudyTrainable):
     """Reports epochs in which nothing was trained."""
 
     def setup(self, config):
         self.epoch, self.budget = 0, config["run"]["training"]["epochs"]
-
-    def reset_config(self, new_config):
-        self.setup(new_config)
-        return True
 
     def step(self):
         self.epoch += 1
@@ -57,12 +53,6 @@ class Empty(tune.Trainable):
         if self.epoch == self.budget:
             report |= {"summary": summary(error, self.epoch), "done": True}
         return report
-
-    def save_checkpoint(self, checkpoint_dir):
-        pass
-
-    def load_checkpoint(self, checkpoint):
-        pass
 
 
 class Timed(LkmTrainable):
