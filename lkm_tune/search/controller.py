@@ -34,6 +34,10 @@ class StudyController(TuneController):
         self._actor_manager.cleanup()  # type: ignore[no-untyped-call]
         self.end_experiment_callbacks()
 
+    def _update_trial_queue(self, blocking: bool = False, timeout: int = 1) -> bool:
+        # Tune would wait ten minutes for a trial while no node is there, and hear no Ctrl-C.
+        return bool(super()._update_trial_queue(blocking, timeout))
+
     def _maybe_buffer_training(self, trial: Any) -> tuple[int, float]:
         return UNBOUNDED, float(UNBOUNDED)
 

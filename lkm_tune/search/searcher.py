@@ -24,7 +24,7 @@ class StudySearcher(Searcher):
     Every attempt at a trial is a Tune trial of its own: one that broke is handed out again, with
     a node to itself where memory was short, until the ledger says that it is given up.
 
-    It keeps nothing that the ledger does not have, so Tune's snapshots of it are empty.
+    It keeps nothing that the ledger does not have.
     """
 
     def __init__(
@@ -133,12 +133,6 @@ class StudySearcher(Searcher):
     def _finish(self, spec: TrialSpec, state: str, summary: dict[str, Any], reason: str) -> None:
         self.ledger.finish(spec, state, summary, reason)
         self._on_end(spec)
-
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing: the ledger has it."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        """Nothing: the ledger has it."""
 
 
 class CellScheduler(FIFOScheduler):
