@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "5cc99665ae6e9908"
+PACKAGE = "d809f8e4b8f23192"
 
 if __name__ == "__main__":
     tune(PACKAGE)

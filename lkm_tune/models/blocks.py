@@ -1,6 +1,7 @@
 """Parts that the models share. σ is SiLU; names of submodules are those of the published code."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import cast
 
@@ -56,38 +57,48 @@ class EdgeMLP(MLP):
         """Build for states and edge features of `size` = D."""
         super().__init__(3 * size, size)
 
-    def forward(  # type: ignore[override]
-        self,
-        x: Tensor,
-        edges: Tensor,
-        i: Tensor,
-        j: Tensor,
-        kind: Tensor,
-        onto: Tensor | None = None,
+    def forward(self, e: Tensor, weight: Tensor | None = None) -> "EdgeStep":  # type: ignore[override]
+        """What is sent along edges with features e [K, D], each times `weight` e [K, D], or 1."""
+        (affine,) = self.affine
+        a, b, c = affine.weight.chunk(3, dim=1)
+        if weight is None:
+            edge = functional.linear(e, c)
+            edges = torch.cat((edge, torch.ones_like(edge)), dim=1)
+        else:
+            edges = functional.linear(e, torch.cat((c, weight)))
+        bias = functional.pad(affine.bias, (0, len(affine.bias)))
+        return EdgeStep(torch.cat((a, b)), bias, edges)
+
+
+@dataclass(eq=False)
+class EdgeStep:
+    """An `EdgeMLP` and edge features: all that its uses share, whatever the states of atoms.
+
+    Attributes:
+        weight: [A | B], one above the other [2D, D].
+        bias: [b | 0], [2D].
+        edges: [C e | weights], [K, 2D], which one use hands on to the next.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    edges: Tensor
+
+    def __call__(
+        self, x: Tensor, i: Tensor, j: Tensor, kind: Tensor, onto: Tensor | None = None
     ) -> Tensor:
-        """What this gives for each edge times its weight [E, D], or the sums for each i [N, D].
+        """What the MLP gives for each edge times its weight [E, D], or the sums for each i [N, D].
 
         Args:
             x: states [N, D].
-            edges: of `of_edges` [K, 2D].
             i: the first atom of each edge, int64 [E].
             j: the second atom of each edge, int64 [E].
             kind: the row of `edges` that belongs to each edge, as for `fused.messages`.
             onto: what sums are added to [N, D]; None for one row an edge.
         """
-        (affine,) = self.affine
-        a, b, _ = affine.weight.chunk(3, dim=1)
-        bias = functional.pad(affine.bias, (0, len(affine.bias)))
-        return messages(functional.linear(x, torch.cat((a, b)), bias), edges, i, j, kind, onto)
-
-    def of_edges(self, e: Tensor, weight: Tensor | None = None) -> Tensor:
-        """[C e | weights] for edge features e [K, D]: weights `weight` e [K, D], or 1."""
-        (affine,) = self.affine
-        c = affine.weight.chunk(3, dim=1)[2]
-        if weight is None:
-            edge = functional.linear(e, c)
-            return torch.cat((edge, torch.ones_like(edge)), dim=1)
-        return functional.linear(e, torch.cat((c, weight)))
+        atoms = functional.linear(x, self.weight, self.bias)
+        sent, self.edges = messages(atoms, self.edges, i, j, kind, onto)
+        return sent
 
 
 class Residual(nn.Module):

@@ -31,7 +31,7 @@ _POINTERS = {
     "lkm_activate": 4,
     "lkm_activate_back": 4,
     "lkm_messages": 7,
-    "lkm_messages_back": 9,
+    "lkm_messages_back": 10,
     "lkm_deliver": 7,
     "lkm_deliver_back": 10,
 }

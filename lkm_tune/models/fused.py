@@ -32,12 +32,13 @@ def dense(x: Tensor, affine: Sequence[Affine], skip: Tensor | None = None) -> Te
         skip: what is added to the result [R, Q].
     """
     parameters = [tensor for step in affine for tensor in step]
-    return _apply(_Dense, _plain_dense, (x, skip, *parameters), ())
+    result: Tensor = _apply(_Dense, _plain_dense, (x, skip, *parameters), ())
+    return result
 
 
 def messages(
     atoms: Tensor, edges: Tensor, at: Tensor, of: Tensor, kind: Tensor, onto: Tensor | None = None
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """σ(here_i + there_j + edge_k) * weight_k for each edge, i = at, j = of, k = kind.
 
     Args:
@@ -50,9 +51,15 @@ def messages(
         onto: what the messages of each atom's edges are added to [N, D].
 
     Returns:
-        The messages [E, D], or their sums with `onto` [N, D].
+        The messages [E, D], or their sums with `onto` [N, D]; and `edges` for the next messages
+        that need them, whose gradients are then added up where they arise and not afterwards.
     """
-    return _apply(_Messages, _plain_messages, (atoms, edges, onto), (at, of, kind))
+
+    def plain(*inputs: Tensor) -> tuple[Tensor, Tensor]:
+        return _plain_messages(*inputs), edges
+
+    both: tuple[Tensor, Tensor] = _apply(_Messages, plain, (atoms, edges, onto), (at, of, kind))
+    return both
 
 
 def deliver(
@@ -79,7 +86,8 @@ def deliver(
     Returns:
         The products [T, D], or their sums with `onto` [B, D].
     """
-    return _apply(_Deliver, _plain_deliver, (x, u, bias, onto), (of, kind, to))
+    result: Tensor = _apply(_Deliver, _plain_deliver, (x, u, bias, onto), (of, kind, to))
+    return result
 
 
 def _plain_dense(x: Tensor, skip: Tensor | None, *parameters: Tensor) -> Tensor:
@@ -107,16 +115,15 @@ def _plain_deliver(
 
 def _apply(
     function: type[torch.autograd.Function],
-    plain: Callable[..., Tensor],
+    plain: Callable[..., Any],
     tensors: Sequence[Tensor | None],
     rest: Sequence[Tensor | None],
-) -> Tensor:
+) -> Any:
     """The one place where a form is chosen."""
     library = kernels() if all(t is None or _suits(t) for t in tensors) else None
     if library is None or torch.compiler.is_compiling():
         return plain(*tensors, *rest)
-    result: Tensor = function.apply(library, *tensors, *rest)  # type: ignore[no-untyped-call]
-    return result
+    return function.apply(library, *tensors, *rest)  # type: ignore[no-untyped-call]
 
 
 def _suits(tensor: Tensor) -> bool:
@@ -161,6 +168,7 @@ class _Dense(torch.autograd.Function):
     ) -> Tensor:
         states, slopes = [x], []
         weights, biases = parameters[::2], parameters[1::2]
+        ctx.residual = skip is x
         skip = None if skip is None else skip.contiguous()
         for step, (weight, bias) in enumerate(zip(weights, biases, strict=True), start=1):
             u = states[-1] @ weight.t()
@@ -186,11 +194,13 @@ class _Dense(torch.autograd.Function):
         for step in reversed(range(steps)):
             weight, slope = parameters[2 * step], slopes[step]
             inward, inner = inward.contiguous(), torch.empty_like(slope)
-            for_bias = slope.new_zeros(slope.shape[1])
+            for_bias = slope.new_empty(slope.shape[1])
             ctx.library.lkm_activate_back(*slope.shape, *_at(slope, inward, inner, for_bias))
             bias = parameters[2 * step + 1]
             grads += [None if bias is None else for_bias, inner.t() @ states[step]]
-            if step or ctx.needs_input_grad[1]:
+            if step == 0 and ctx.residual:  # what x owes to both of its uses, in one product
+                inward, for_skip = torch.addmm(grad, inner, weight), None
+            elif step or ctx.needs_input_grad[1]:
                 inward = inner @ weight
         for_x = inward if ctx.needs_input_grad[1] else None
         return (None, for_x, for_skip, *reversed(grads))
@@ -201,26 +211,31 @@ class _Messages(torch.autograd.Function):
     def forward(
         ctx: Any, library: ctypes.CDLL, atoms: Tensor, edges: Tensor, onto: Tensor | None,
         *index: Tensor,
-    ) -> Tensor:  # fmt: skip
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         atoms, edges, *indices = _whole(atoms, edges, *index)
         count, to = indices[0].shape[0], None if onto is None else indices[0]
         total = _base(onto, count, edges.shape[1] // 2, edges)
         library.lkm_messages(count, total.shape[1], *_at(to, *indices, atoms, edges, total))
         ctx.library, ctx.to, ctx.indices = library, to, indices
+        ctx.set_materialize_grads(False)  # the last that use `edges` are owed nothing
         ctx.save_for_backward(atoms, edges)
-        return total
+        return total, edges
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Grads:
+    def backward(ctx: Any, grad: Tensor | None, owed: Tensor | None) -> Grads:
         (atoms, edges), to, indices = ctx.saved_tensors, ctx.to, ctx.indices
+        if grad is None:
+            return (None, None, owed, None, None, None, None)
         for_onto = None if to is None else grad
         if torch.is_grad_enabled():
             tensors = (atoms, edges, None if to is None else torch.zeros_like(grad))
-            found = _by_autograd(_plain_messages, tensors, indices, grad)
-            return (*found[:3], for_onto, None, None, None)
+            _, for_atoms, for_edges, *_ = _by_autograd(_plain_messages, tensors, indices, grad)
+            if for_edges is not None and owed is not None:
+                for_edges = for_edges + owed
+            return (None, for_atoms, for_edges, for_onto, None, None, None)
         grad, for_atoms = grad.contiguous(), torch.zeros_like(atoms)
-        for_edges = torch.empty_like(edges)
-        pointers = _at(to, *indices, atoms, edges, grad, for_atoms, for_edges)
+        owed, for_edges = None if owed is None else owed.contiguous(), torch.empty_like(edges)
+        pointers = _at(to, *indices, atoms, edges, grad, owed, for_atoms, for_edges)
         ctx.library.lkm_messages_back(indices[0].shape[0], grad.shape[1], *pointers)
         return (None, for_atoms, for_edges, for_onto, None, None, None)
 

@@ -53,10 +53,11 @@ void lkm_activate(size_t rows, size_t d, float *u, const float *bias, const floa
     }
 }
 
-/* inner = grad * slopes, whose rows are added to for_bias. */
+/* inner = grad * slopes, for_bias = the sum of its rows. */
 void lkm_activate_back(size_t rows, size_t d, const float *slopes, const float *grad, float *inner,
                        float *for_bias)
 {
+    memset(for_bias, 0, d * sizeof *for_bias);
     for (size_t row = 0; row < rows; row++, grad += d, slopes += d, inner += d) {
 #pragma omp simd
         for (size_t k = 0; k < d; k++) {
@@ -86,10 +87,12 @@ void lkm_messages(size_t count, size_t d, const int64_t *to, const int64_t *at, 
 }
 
 /* With g = grad[to] and u as above: m'(u) g weight[kind] is added to the gradients of here[at],
- * there[of] and edge[kind], and m(u) g to that of weight[kind]. */
+ * there[of] and edge[kind], and m(u) g to that of weight[kind]. Those of edges begin at what is
+ * `owed` to them already, at 0 where it is NULL. */
 void lkm_messages_back(size_t count, size_t d, const int64_t *to, const int64_t *at,
                        const int64_t *of, const int64_t *kind, const float *atoms,
-                       const float *edges, const float *grad, float *for_atoms, float *for_edges)
+                       const float *edges, const float *grad, const float *owed,
+                       float *for_atoms, float *for_edges)
 {
     for (size_t e = 0; e < count; e++) {
         const float *here = atoms + at[e] * 2 * d, *there = atoms + of[e] * 2 * d + d;
@@ -97,8 +100,12 @@ void lkm_messages_back(size_t count, size_t d, const int64_t *to, const int64_t 
         const float *g = grad + (to ? (size_t)to[e] : e) * d;
         float *for_here = for_atoms + at[e] * 2 * d, *for_there = for_atoms + of[e] * 2 * d + d;
         float *for_edge = for_edges + kind[e] * 2 * d, *for_weight = for_edge + d;
-        if (e == 0 || kind[e] != kind[e - 1])
-            memset(for_edge, 0, 2 * d * sizeof *for_edge);
+        if (e == 0 || kind[e] != kind[e - 1]) {
+            if (owed)
+                memcpy(for_edge, owed + kind[e] * 2 * d, 2 * d * sizeof *for_edge);
+            else
+                memset(for_edge, 0, 2 * d * sizeof *for_edge);
+        }
 #pragma omp simd
         for (size_t k = 0; k < d; k++) {
             float u = here[k] + there[k] + edge[k];

@@ -14,9 +14,9 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from lkm_tune.graphs import MoleculeBatch, edge_vectors, edges_within, one_hop_pairs, two_hop_pairs
+from lkm_tune.graphs import MoleculeBatch, edge_vectors, edges_within, two_hop_pairs
 from lkm_tune.models.bases import BesselRadial, SphericalBessel, kinked_envelope
-from lkm_tune.models.blocks import MLP, EdgeMLP, ElementRows
+from lkm_tune.models.blocks import MLP, EdgeMLP, EdgeStep, ElementRows
 from lkm_tune.models.output import MoleculeModel
 from lkm_tune.models.settings import check_counts, check_layers, check_lengths, checked_elements
 
@@ -42,10 +42,9 @@ class GlobalGraph:
     pair: Tensor
     features: Tensor
 
-    def spread(self, v: Tensor, mlp: EdgeMLP, edges: Tensor) -> Tensor:
-        """v_a + sum_b w_ab * mlp([v_a | v_b | g_ab]), v [N, D], `edges` of `mlp.of_edges`."""
-        total: Tensor = mlp(v, edges, self.a, self.b, self.pair, onto=v)
-        return total
+    def spread(self, v: Tensor, step: EdgeStep) -> Tensor:
+        """v_a + sum_b w_ab * mlp([v_a | v_b | g_ab]), v [N, D], `step` = mlp(features, weight)."""
+        return step(v, self.a, self.b, self.pair, onto=v)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,9 +104,8 @@ class LocalGraph:
 
     def along(self, v: Tensor, mlp: EdgeMLP, weight: Tensor | None = None) -> Tensor:
         """mlp([v_t | v_s | q]) for each bond, times `weight` q where that is given [B, D]."""
-        edges = mlp.of_edges(self.features, weight)
-        sent: Tensor = mlp(v, edges, self.target, self.source, self.bond)
-        return sent
+        step: EdgeStep = mlp(self.features, weight)
+        return step(v, self.target, self.source, self.bond)
 
     def reweigh(self, sent: Tensor, mlp: MLP, values: Tensor) -> Tensor:
         """mlp(sent) * values for each bond [B, D], sent [B, D] and values [B/2, D]."""
@@ -191,34 +189,28 @@ class MultiplexNet(MoleculeModel):
         The angle of a pair is that between r_t - r_s of e and r_t - r_s of f (two-hop) or the
         reverse of f (one-hop); the length is that of f.
         """
-        n_atoms = batch.n_atoms
-        bonds, bond, one_way = _by_bond(batch.bond_index, n_atoms)
+        bonds, bond, one_way = _by_bond(batch.bond_index, batch.n_atoms)
         vector, distance = edge_vectors(batch.pos, bonds)
         unit, length = vector / distance.unsqueeze(-1), distance.index_select(0, one_way)
-        two_hop, one_hop = two_hop_pairs(bonds, n_atoms), one_hop_pairs(bonds, n_atoms)
-        other = one_hop[0] != one_hop[1]
-        one_hop = one_hop[0][other], one_hop[1][other]
-        # A pair of a bond with itself is the same for both directions.
-        e, f = (torch.cat(x) for x in zip(two_hop, one_hop, (one_way, one_way), strict=True))
-        n_two, n_one, each = (
-            two_hop[0].shape[0],
-            one_hop[0].shape[0],
-            _numbers(bonds.shape[1], bond),
-        )
+        after, before = two_hop_pairs(bonds, batch.n_atoms)
+        count, each = before.shape[0], _numbers(bonds.shape[1], bond)
+        # Both directions of a bond lie side by side: e ^ 1 is the reverse of e. Where (e, f) is a
+        # two-hop pair, (e ^ 1, f) is a one-hop pair of the same angle and length. A pair of a bond
+        # with itself is the same for both directions.
+        e, f = torch.cat((after, one_way ^ 1)), torch.cat((before, one_way))
         cosine = (unit.index_select(0, e) * unit.index_select(0, f)).sum(dim=-1)
-        cosine = torch.cat((cosine[:n_two], -cosine[n_two:]))
         bases = self.sbf(length, bond.index_select(0, f), cosine)
         return LocalGraph(
             source=bonds[0],
             target=bonds[1],
             bond=bond,
             features=mlp(self.rbf_l(length)),
-            two_hop=EdgePairs(*two_hop, _numbers(n_two, bond), two_hop_mlp(bases[:n_two])),
+            two_hop=EdgePairs(after, before, _numbers(count, bond), two_hop_mlp(bases[:count])),
             one_hop=EdgePairs(
-                torch.cat((one_hop[0], each)),
-                torch.cat((one_hop[1], each)),
-                torch.cat((_numbers(n_one, bond), bond + n_one)),
-                one_hop_mlp(bases[n_two:]),
+                torch.cat((after ^ 1, each)),
+                torch.cat((before, each)),
+                torch.cat((_numbers(count, bond), bond + count)),
+                one_hop_mlp(bases),
             ),
         )
 

@@ -111,11 +111,11 @@ class GlobalLayer(nn.Module):
 
     def forward(self, h: Tensor, graph: GlobalGraph) -> Tensor:
         """States [N, D] to states [N, D]."""
-        edges = self.x_edge_mlp.of_edges(graph.features, self.linear.weight)
-        v = graph.spread(self.h_mlp(h), self.x_edge_mlp, edges)
+        step = self.x_edge_mlp(graph.features, self.linear.weight)
+        v = graph.spread(self.h_mlp(h), step)
         v = self.mlp(self.res1(v), skip=h)
         v = self.res3(self.res2(v))
-        return graph.spread(v, self.x_edge_mlp, edges)
+        return graph.spread(v, step)
 
 
 class LocalLayer(nn.Module):

@@ -145,9 +145,8 @@ class GlobalLayer(Head):
 
     def forward(self, h: Tensor, graph: GlobalGraph) -> tuple[Tensor, Tensor, Tensor]:
         """States [N, D] to new states [N, D], values [N, P] and scores [N, 1]."""
-        edges = self.mlp_m.of_edges(graph.features, self.W_edge_attr.weight)
-        v = graph.spread(self.mlp_x1(h), self.mlp_m, edges)
-        return self.finish(v, h)
+        step = self.mlp_m(graph.features, self.W_edge_attr.weight)
+        return self.finish(graph.spread(self.mlp_x1(h), step), h)
 
 
 class LocalLayer(Head):

@@ -1,7 +1,7 @@
 """Running a study on Ray: one Tune experiment, begun anew from the ledger every time."""
 
 import logging
-import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from ray import tune
 
 from lkm_tune.datasets import content_digest
 from lkm_tune.package import package_digest
+from lkm_tune.search.controller import run_trials
 from lkm_tune.search.failure import StorageError, failure_from
 from lkm_tune.search.folder import StudyFolder
 from lkm_tune.search.ledger import PHASES, Ledger, Record
@@ -32,6 +33,9 @@ from lkm_tune.search.slots import (
 from lkm_tune.search.trainable import LkmTrainable
 from lkm_tune.study import Cell, Study, TrialSpec
 from lkm_tune.training import open_run
+
+SECONDS_BETWEEN_COUNTS = 1.0
+"""After so long it is seen that nodes have come or gone."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,7 @@ class Engine:
         self.ledger = Ledger(study, folder.ledger)
         self.planner = Planner(study, self.ledger)
         self._share = Share(study.resources.cpu, 0.0)
+        self._slots_known: tuple[float, Slots] | None = None
 
     def find_room(self) -> None:
         """Settles what a trial holds on the Ray that `connect` has joined.
@@ -159,26 +164,14 @@ class Engine:
         )
 
     def _tune(self, searcher: StudySearcher, callbacks: Sequence[Any]) -> None:
-        # The ledger is what a study continues from: Tune's own records are not kept.
-        os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
-        os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "1e9"
-        # How many trials are out is the searcher's to say.
-        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = "1000"
-        os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
         with TemporaryDirectory(prefix="lkm-tune-") as scratch:
             try:
-                tune.run(
+                run_trials(
                     tune.with_resources(self.trainable, _held),
-                    name=self.study.name,
-                    storage_path=scratch,
-                    search_alg=searcher,
-                    scheduler=CellScheduler(searcher),
-                    num_samples=-1,
-                    reuse_actors=True,
-                    raise_on_failed_trial=False,
-                    callbacks=list(callbacks),
-                    verbose=0,
-                    log_to_file=False,
+                    searcher,
+                    CellScheduler(searcher),
+                    callbacks,
+                    Path(scratch),
                 )
             except Exception as error:
                 # Tune turns what its callbacks raise into text.
@@ -202,11 +195,16 @@ class Engine:
         return trial, self.folder.model(trial)
 
     def _slots(self) -> Slots:
-        try:
-            return trial_slots(self._share)
-        except NoRoomError:
-            # It was there at the start: a cluster that has lost its nodes may get others.
-            return Slots(0, self._share, 1)
+        # Tune asks at every step, and Ray takes milliseconds to answer.
+        now = time.monotonic()
+        if self._slots_known is None or now - self._slots_known[0] > SECONDS_BETWEEN_COUNTS:
+            try:
+                slots = trial_slots(self._share)
+            except NoRoomError:
+                # It was there at the start: a cluster that has lost its nodes may get others.
+                slots = Slots(0, self._share, 1)
+            self._slots_known = (now, slots)
+        return self._slots_known[1]
 
     def _config(self, spec: TrialSpec, alone: bool) -> dict[str, Any]:
         holds = self._slots().whole if alone else self._share
@@ -218,6 +216,7 @@ class Engine:
             "cache": str(self.cache) if self.cache else None,
             # Not what it holds: alone or not, a trial computes the same.
             "threads": max(1, int(self._share.cpu)),
+            "rungs": self.ledger.rungs,
             "holds": {"cpu": holds.cpu, "gpu": holds.gpu},
         }
 

@@ -6,21 +6,18 @@ driver holds the study's lock); others may read.
 """
 
 import hashlib
-import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from lkm_tune.search.failure import Failure
 from lkm_tune.search.halving import rungs, survives
+from lkm_tune.search.journal import open_journal
 from lkm_tune.search.space import suggest_settings
 from lkm_tune.study import Cell, Phase, Study, TrialSpec
 
@@ -55,30 +52,13 @@ class Record:
     failures: tuple[Failure, ...] = ()
 
 
-class _Journal(JournalFileBackend):
-    """A journal that a full disk leaves as it was: half a line would spoil what follows it."""
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        size = os.path.getsize(self._file_path)
-        try:
-            super().append_logs(logs)
-        except OSError:
-            os.truncate(self._file_path, size)
-            raise
-
-
-class _NoLock(JournalFileOpenLock):
-    """The study has one writer; Optuna's own lock outlives a killed one by 30 s."""
-
-    def acquire(self) -> bool:
-        return True
-
-    def release(self) -> None:
-        pass
-
-
 class Ledger:
-    """Reads and writes the trials of one study."""
+    """Reads and writes the trials of one study.
+
+    Attributes:
+        begun: how many trials it has.
+        changes: grows whenever a trial begins or ends, so that others need not look again.
+    """
 
     def __init__(self, study: Study, path: Path, *, writable: bool = True) -> None:
         """Opens the journal at `path`, or begins it.
@@ -97,26 +77,22 @@ class Ledger:
             (cell, phase): [] for cell in study.cells for phase in PHASES
         }
         self._optuna: dict[tuple[Cell, Phase], optuna.Study] = {}
-        if writable:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _cut_unfinished_line(path)
-        elif not path.exists():
+        self.begun, self.changes = 0, 0
+        if not writable and not path.exists():
             return
-        try:
-            self._storage = JournalStorage(_Journal(str(path), lock_obj=_NoLock(str(path))))
-        except json.JSONDecodeError as error:
-            raise ValueError(
-                f"{path} is damaged in line {_damaged_line(path)}: restore it from a copy, or "
-                "begin anew with --fresh"
-            ) from error
-        known = {study.study_name for study in optuna.get_all_study_summaries(self._storage)}
-        for cell, phase in self._records:
-            name = f"{cell.key}/{phase}"
-            if writable or name in known:
-                self._open(cell, phase, name, writable)
+        self._journal, storage = open_journal(path, writable=writable)
+        known = {study.study_name for study in optuna.get_all_study_summaries(storage)}
+        with self._journal.together():
+            for cell, phase in self._records:
+                name = f"{cell.key}/{phase}"
+                if name in known:
+                    opened = optuna.load_study(storage=storage, study_name=name)
+                    self._read(opened, cell, phase, writable)
+                elif writable:
+                    opened = optuna.create_study(storage=storage, study_name=name)
+                    self._optuna[cell, phase] = opened
 
-    def _open(self, cell: Cell, phase: Phase, name: str, writable: bool) -> None:
-        opened = optuna.create_study(storage=self._storage, study_name=name, load_if_exists=True)
+    def _read(self, opened: optuna.Study, cell: Cell, phase: Phase, writable: bool) -> None:
         self._optuna[cell, phase] = opened
         for trial in opened.get_trials(deepcopy=False):
             if writable and "seed" not in trial.user_attrs:
@@ -125,7 +101,14 @@ class Ledger:
                 self._draw(optuna.trial.Trial(opened, trial._trial_id), phase)
         for trial in opened.get_trials(deepcopy=False):
             if "seed" in trial.user_attrs:
-                self._records[cell, phase].append(self._record(cell, phase, trial))
+                self._enter(cell, phase, trial)
+
+    def _enter(self, cell: Cell, phase: Phase, trial: FrozenTrial) -> TrialSpec:
+        record = self._record(cell, phase, trial)
+        self._records[cell, phase].append(record)
+        self.begun += 1
+        self.changes += 1
+        return record.spec
 
     def records(self, cell: Cell, phase: Phase) -> list[Record]:
         """The trials of one phase of a cell, by number."""
@@ -148,10 +131,9 @@ class Ledger:
         number = len(self._records[cell, phase])
         opened = self._optuna[cell, phase]
         opened.sampler = self._sampler(cell, phase, number)
-        self._draw(opened.ask(), phase)
-        record = self._record(cell, phase, opened.get_trials(deepcopy=False)[number])
-        self._records[cell, phase].append(record)
-        return record.spec
+        with self._journal.together():
+            self._draw(opened.ask(), phase)
+        return self._enter(cell, phase, opened.get_trials(deepcopy=False)[number])
 
     def _draw(self, trial: optuna.trial.Trial, phase: Phase) -> None:
         """Draws the settings of a search trial, the seed last: it marks the drawing as whole."""
@@ -165,9 +147,7 @@ class Ledger:
         opened = self._optuna[cell, phase]
         attributes = {"settings": dict(settings), "seed": seed}
         opened.add_trial(optuna.create_trial(state=TrialState.RUNNING, user_attrs=attributes))
-        record = self._record(cell, phase, opened.get_trials(deepcopy=False)[-1])
-        self._records[cell, phase].append(record)
-        return record.spec
+        return self._enter(cell, phase, opened.get_trials(deepcopy=False)[-1])
 
     def goes_on(self, spec: TrialSpec, epoch: int, best_error: float) -> bool:
         """Enters a search trial's best error so far at a rung, and judges it.
@@ -198,11 +178,16 @@ class Ledger:
         record = self.record(spec)
         record.state, record.reason = state, reason
         record.summary = {key: _finite(value) for key, value in summary.items()}
-        trial = self._trial(spec)
-        attributes = {"state": state, "reason": reason, "summary": record.summary}
-        for name, value in attributes.items():
-            trial.set_user_attr(name, value)
-        opened = self._optuna[spec.cell, spec.phase]
+        self.changes += 1
+        with self._journal.together():
+            trial = self._trial(spec)
+            attributes = {"state": state, "reason": reason, "summary": record.summary}
+            for name, value in attributes.items():
+                trial.set_user_attr(name, value)
+            self._tell(spec, trial, record)
+
+    def _tell(self, spec: TrialSpec, trial: optuna.trial.Trial, record: Record) -> None:
+        opened, state = self._optuna[spec.cell, spec.phase], record.state
         if state == "failed":
             opened.tell(spec.number, state=TrialState.FAIL)
         elif state == "stopped":
@@ -265,28 +250,3 @@ class Ledger:
 def _finite(value: Any) -> Any:
     """JSON has no NaN."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _cut_unfinished_line(path: Path) -> None:
-    """Removes what follows the last complete line of a journal."""
-    if not path.exists():
-        return
-    with path.open("rb+") as file:
-        content = file.read()
-        end = content.rfind(b"\n") + 1
-        try:
-            json.loads(content[content.rfind(b"\n", 0, max(0, end - 1)) + 1 : end] or b"{}")
-        except json.JSONDecodeError:
-            end = content.rfind(b"\n", 0, end - 1) + 1
-        file.truncate(end)
-
-
-def _damaged_line(path: Path) -> int:
-    """The first line that is no JSON, counted from 1."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                json.loads(line)
-            except ValueError:
-                return number
-    return 0

@@ -33,7 +33,7 @@ class Limits:
     def reached(self) -> str:
         """The limit that is reached, in words; "" while none is."""
         search = self._study.search
-        begun = len(self._ledger.all_records())
+        begun = self._ledger.begun
         if search.trial_limit is not None and begun >= search.trial_limit:
             return f"search.trial_limit: {begun} of {search.trial_limit} trials have begun"
         return next(self._hours(), "")

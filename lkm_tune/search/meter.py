@@ -84,10 +84,6 @@ class Meter(Callback):
         """Whether a Tune trial holds what it asked for."""
         return trial_id in self._held
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Tune pickles its callbacks, and a meter belongs to one process."""
-        return {}
-
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial holds its share from now on."""
         self._tick()

@@ -24,7 +24,7 @@ class StudySearcher(Searcher):
     Every attempt at a trial is a Tune trial of its own: one that broke is handed out again, with
     a node to itself where memory was short, until the ledger says that it is given up.
 
-    It keeps nothing that the ledger does not have, so Tune's snapshots of it are empty.
+    It keeps nothing that the ledger does not have.
     """
 
     def __init__(
@@ -61,6 +61,8 @@ class StudySearcher(Searcher):
         self._alone: set[str] = set()
         self._slots = slots
         self._has_started = has_started
+        # At which state of the ledger the planner had nothing: Tune asks a hundred times a second.
+        self._nothing_at = -1
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial's config, None while there is none, FINISHED at the end."""
@@ -68,8 +70,11 @@ class StudySearcher(Searcher):
             return str(Searcher.FINISHED)
         if not self._room():
             return None
+        if not self._again and self._nothing_at == self.ledger.changes:
+            return None
         spec = self._again.pop(0) if self._again else self.planner.next()
         if spec is None:
+            self._nothing_at = self.ledger.changes
             return str(Searcher.FINISHED) if self.planner.finished else None
         alone = judge(self.ledger.record(spec).failures) == "alone"
         self._live[trial_id] = spec
@@ -128,12 +133,6 @@ class StudySearcher(Searcher):
     def _finish(self, spec: TrialSpec, state: str, summary: dict[str, Any], reason: str) -> None:
         self.ledger.finish(spec, state, summary, reason)
         self._on_end(spec)
-
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing: the ledger has it."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        """Nothing: the ledger has it."""
 
 
 class CellScheduler(FIFOScheduler):

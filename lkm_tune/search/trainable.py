@@ -5,21 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from ray import tune
 
 from lkm_tune.search.folder import TrialFiles
 from lkm_tune.search.nodes import check_package
+from lkm_tune.search.reporting import StudyTrainable
 from lkm_tune.study import RunConfig
 from lkm_tune.training import EpochResult, TrainingRun
 
 
-class LkmTrainable(tune.Trainable):
+class LkmTrainable(StudyTrainable):
     """Trains the run that a trial stands for, from the newest checkpoint that anyone left.
 
     The config has `run` (a `RunConfig` as plain data), `files` (where the trial's lie, for every
     node the same), `package` (the driver's), `cache` (where prepared data lie on a node, or
-    None), `threads`, `holds` (the `cpu` and `gpu` that the trial has) and `trial` (for the
-    driver's side).
+    None), `threads`, `holds` (the `cpu` and `gpu` that the trial has), `rungs` and `trial` (for
+    the driver's side).
 
     Checkpoints are the run's own and not Tune's: they lie under the trial's identity, so that
     whoever is given the trial next finds them.
@@ -40,12 +40,8 @@ class LkmTrainable(tune.Trainable):
         state = self._files.checkpoints.newest()
         if state is not None:
             self._run.load_state_dict(state)
+        self.known_epochs = len(self._run.history)
         self._results = self._epochs()
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Makes this actor go on with another trial."""
-        self.setup(new_config)
-        return True
 
     def step(self) -> dict[str, Any]:
         """One epoch; the last one also has the `RunResult`, under `summary`."""
@@ -66,12 +62,6 @@ class LkmTrainable(tune.Trainable):
 
     def _best_until(self, epoch: int) -> float:
         return min(result.val_error for result in self._run.history[:epoch])
-
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing: see the class."""
-
-    def load_checkpoint(self, checkpoint: Any) -> None:
-        """Nothing: see the class."""
 
 
 def _device(gpu: float) -> str:

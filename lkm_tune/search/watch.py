@@ -16,10 +16,6 @@ class Watch(Callback):
         self._seconds = seconds
         self._last = float("-inf")
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Tune pickles its callbacks, and who watches belongs to one process."""
-        return {}
-
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Looks, if the last look was long enough ago."""
         now = time.monotonic()

@@ -1,10 +1,13 @@
 """`make bench`, second part: what the search itself costs, beside the training.
 
 Everything runs through the engine on real Ray with the recorder on, unless a row says otherwise.
+Names of tables as arguments choose some of them; `large` takes minutes and runs only when named.
 """
 
 import math
 import os
+import resource
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +15,13 @@ from tempfile import TemporaryDirectory
 
 import search_quality
 from bench import show
-from ray import tune
+from ray.tune import Callback
 
 from lkm_tune.search.engine import Engine, connect
 from lkm_tune.search.folder import StudyFolder
 from lkm_tune.search.ledger import Ledger
 from lkm_tune.search.planner import Planner
+from lkm_tune.search.reporting import StudyTrainable
 from lkm_tune.search.trainable import LkmTrainable
 from lkm_tune.study import CurvePlan, DataPlan, SearchPlan, Study, TrainingPlan
 from lkm_tune.tracking import StudyRecorder
@@ -40,15 +44,11 @@ def make_study(name, trials, epochs, **changes):
     return Study(name=name, **{**plan, **changes})
 
 
-class Empty(tune.Trainable):
+class Empty(StudyTrainable):
     """Reports epochs in which nothing was trained."""
 
     def setup(self, config):
         self.epoch, self.budget = 0, config["run"]["training"]["epochs"]
-
-    def reset_config(self, new_config):
-        self.setup(new_config)
-        return True
 
     def step(self):
         self.epoch += 1
@@ -58,23 +58,28 @@ class Empty(tune.Trainable):
             report |= {"summary": summary(error, self.epoch), "done": True}
         return report
 
-    def save_checkpoint(self, checkpoint_dir):
-        pass
-
-    def load_checkpoint(self, checkpoint):
-        pass
-
 
 class Timed(LkmTrainable):
-    """Writes when every step began and ended, and in which process."""
+    """Writes when every step began and ended, in which process, and of what kind of trial."""
 
     def step(self):
         begun = time.time()
         report = super().step()
-        file = Path(self.config["folder"]).parents[3] / TIMES
+        file = Path(self.config["files"]).parents[3] / TIMES
+        phase = self.config["trial"]["phase"]
         with file.open("a") as log:
-            log.write(f"{os.getpid()} {report['epoch']} {begun} {time.time()}\n")
+            log.write(f"{os.getpid()} {phase} {report['epoch']} {begun} {time.time()}\n")
         return report
+
+
+class Begun(Callback):
+    """When the first trial began."""
+
+    at = math.nan
+
+    def on_trial_start(self, **info):
+        if math.isnan(self.at):
+            self.at = time.perf_counter()
 
 
 def epoch_result(epoch, error):
@@ -100,77 +105,95 @@ def storage():
 
 
 def run(study, root, trainable, mlflow=True):
-    """Seconds of a whole study, MLflow delivered, on a Ray that runs already."""
+    """A whole study, MLflow delivered, on a Ray that runs already.
+
+    Returns: its seconds, those until its first trial began, and the driver's processor time.
+    """
     folder = StudyFolder(root, study.name)
     engine = Engine(study, folder, trainable=trainable)
     engine.find_room()
-    start = time.perf_counter()
+    begun = Begun()
+    start, processor = time.perf_counter(), processor_time()
     if not mlflow:
-        engine.run()
-        return time.perf_counter() - start
-    with StudyRecorder(study, folder.path, f"sqlite:///{root / 'mlflow.db'}") as recorder:
-        recorder_of = MlflowCallback(
-            recorder, lambda spec: study.run_config(spec).to_dict(), engine.given_up
-        )
-        engine.run([recorder_of])
-        recorder.flush(120)
-    return time.perf_counter() - start
+        engine.run([begun])
+    else:
+        with StudyRecorder(study, folder.path, f"sqlite:///{root / 'mlflow.db'}") as recorder:
+            recorder_of = MlflowCallback(
+                recorder, lambda spec: study.run_config(spec).to_dict(), engine.given_up
+            )
+            engine.run([begun, recorder_of])
+            recorder.flush(120)
+    return time.perf_counter() - start, begun.at - start, processor_time() - processor
+
+
+def processor_time():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 def empty_reports():
-    yield "30 trials × 20 empty reports", "s"
-    for mlflow in (True, False):
-        with storage() as root:
-            seconds = run(make_study("empty", 30, 20), root, Empty, mlflow)
-            yield "MLflow on" if mlflow else "MLflow off", seconds
+    yield "30 trials × 20 empty reports", "s", "of it until the first trial began", "driver's CPU s"
+    for _ in range(2):
+        for mlflow in (True, False):
+            with storage() as root:
+                yield (
+                    "MLflow on" if mlflow else "MLflow off",
+                    *run(make_study("empty", 30, 20), root, Empty, mlflow),
+                )
 
 
 def reissue():
     yield "from the last report to the next trial's first step, same actor", "s"
     with storage() as root:
-        run(make_study("reissue", 12, 3), root, Timed)
+        run(make_study("reissue", 26, 3), root, Timed)
         gaps = sorted(between_trials(read_times(root / "studies/reissue")))
     yield "median", gaps[len(gaps) // 2]
     yield "worst", gaps[-1]
 
 
 def busy():
-    """Few trials that last half a minute each."""
-    yield "trials of 30 s or more", "s a trial", "share of the slot's time in training"
-    limited = SearchPlan(trials=2, startup_trials=1, grace_period=40, control=False,
-                         max_concurrent=1)  # fmt: skip
+    """Few trials that last half a minute each, in every slot."""
+    yield "trials of 30 s or more", "s a trial", "share of the slots' time in training"
     with storage() as root:
-        study = make_study("busy", 4, 40, data=DataPlan("sample", 1000, 100, 100), search=limited)
+        study = make_study("busy", 8, 90, data=DataPlan("sample", 1000, 100, 100))
         run(study, root, Timed)
         times = read_times(root / "studies/busy")
-    whole = times[-1][3] - times[0][2]
-    trained = sum(end - begun for _, _, begun, end in times)
-    yield "4", trained / 4, trained / whole
+    slots = {}
+    for pid, _, _, begun, end in times:
+        first, _, trained = slots.get(pid, (begun, end, 0.0))
+        slots[pid] = first, end, trained + end - begun
+    trained = sum(spent for _, _, spent in slots.values())
+    yield "8", trained / 8, trained / sum(last - first for first, last, _ in slots.values())
 
 
 def overhead():
-    yield "the same study", "MLflow off s", "MLflow on s", "on / off"
+    """The two sides take turns; who is first changes."""
+    yield "10 trials × 60 epochs", "s", "driver's CPU s"
     took = {True: [], False: []}
-    for _ in range(3):
-        for mlflow in took:
-            with storage() as root:
-                took[mlflow].append(run(make_study("cost", 10, 20), root, LkmTrainable, mlflow))
-    off, on = (sorted(took[mlflow])[1] for mlflow in (False, True))
-    yield "10 trials × 20 epochs", off, on, on / off
+    for mlflow in (False, True, True, False):
+        with storage() as root:
+            study = make_study("cost", 10, 60, data=DataPlan("sample", 600, 100, 100))
+            seconds, _, processor = run(study, root, LkmTrainable, mlflow)
+        took[mlflow].append((seconds, processor))
+        yield "MLflow on" if mlflow else "MLflow off", seconds, processor
+    off, on = ([sum(side) for side in zip(*took[m], strict=True)] for m in (False, True))
+    yield "on / off", on[0] / off[0], on[1] / off[1]
 
 
 def read_times(folder):
     lines = [line.split() for line in (folder / TIMES).read_text().splitlines()]
     return sorted(
-        ((int(pid), int(epoch), float(begun), float(end)) for pid, epoch, begun, end in lines),
-        key=lambda row: row[2],
-    )
+        ((int(pid), phase, int(epoch), float(begun), float(end))
+         for pid, phase, epoch, begun, end in lines),
+        key=lambda row: row[3],
+    )  # fmt: skip
 
 
 def between_trials(times):
+    """A curve's first point waits for the end of its search, which is not counted."""
     last = {}
-    for pid, epoch, begun, end in times:
-        if epoch == 1 and pid in last:
+    for pid, phase, epoch, begun, end in times:
+        if epoch == 1 and pid in last and phase == "search":
             yield begun - last[pid]
         last[pid] = end
 
@@ -181,20 +204,34 @@ def large_studies():
     first = math.nan
     for trials in (200, 2000):
         with storage() as root:
-            cost = 1000 * drive(trials // 100, root) / trials
+            cost = 1000 * drive(make_large(trials // 100, 100), root) / trials
         first = cost if math.isnan(first) else first
         yield trials, cost, cost / first
 
 
-def drive(cells, root):
+def large_on_ray():
+    """All of the driver's processor time, MLflow's writer included."""
+    yield "trials × 50 epochs on Ray", "cells", "s", "driver's CPU ms a trial", "relative to 200"
+    first = math.nan
+    for cells, each in ((2, 100), (2, 1000), (20, 100)):
+        with storage() as root:
+            seconds, _, processor = run(make_large(cells, each), root, Empty)
+        cost = 1000 * processor / (cells * each)
+        first = cost if math.isnan(first) else first
+        yield cells * each, cells, seconds, cost, cost / first
+
+
+def make_large(cells, each):
     tasks = ("mu", "alpha", "homo", "lumo", "gap", "r2", "zpve", "U0", "U", "H")
-    study = make_study(
-        "large", 100, 50,
+    return make_study(
+        "large", each, 50,
         models={"pamnet": {}, "mxmnet": {}},
         tasks=tuple(f"qm9/{task}" for task in tasks[: cells // 2]),
-        search=SearchPlan(trials=98, grace_period=5, control=False),
-        curve=CurvePlan(gammas=(0.0, 0.1), seeds=(1,)),
+        search=SearchPlan(trials=each - 2, grace_period=5, control=False),
     )  # fmt: skip
+
+
+def drive(study, root):
     planner = Planner(study, Ledger(study, root / "ledger.jsonl"))
     with StudyRecorder(study, root, f"sqlite:///{root / 'mlflow.db'}") as recorder:
         start = time.perf_counter()
@@ -213,17 +250,31 @@ def drive(cells, root):
     return took
 
 
-def main():
-    show("The driver's work in large studies", large_studies())
+TABLES = {
+    "driver": ("The driver's work in large studies, without Ray", large_studies),
+    "empty": ("Empty reports (plain Ray Tune with a function trainable took 66 s)", empty_reports),
+    "reissue": ("Reissue", reissue),
+    "busy": ("Training time", busy),
+    "mlflow": ("A study that trains, with MLflow and without", overhead),
+    "regret": (
+        "Regret of recommended settings, 30 surfaces, whole trials of 27 epochs",
+        search_quality.rows,
+    ),
+    "large": ("The driver's work in large studies, through Ray", large_on_ray),
+}
+
+
+def main(names):
+    if unknown := set(names) - set(TABLES):
+        sys.exit(f"unknown: {', '.join(unknown)}; there are {', '.join(TABLES)}")
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    # Ray gives its workers the last turn; beside other programs they would measure those.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     connect(None)
-    show("Empty reports (plain Ray Tune with a function trainable took 66 s)", empty_reports())
-    show("Reissue", reissue())
-    show("Training time", busy())
-    show("MLflow", overhead())
-    show("Regret of recommended settings, 30 surfaces, whole trials of 27 epochs",
-         search_quality.rows())  # fmt: skip
+    for name in names or [name for name in TABLES if name != "large"]:
+        title, rows = TABLES[name]
+        show(f"{title}; load {os.getloadavg()[0]:.1f} at its start", rows())
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -13,8 +13,7 @@ def test_edge_mlp_equals_its_dense_form_on_the_concatenation():
     layer = mlp[0][0]
     dense = torch.nn.functional.silu(layer(torch.cat([x[i], x[j], e], dim=1)))
 
-    edges = mlp.of_edges(e)
-    assert_close(mlp(x, edges, i, j, torch.arange(9)), dense, rtol=1e-12, atol=1e-12)
+    assert_close(mlp(e)(x, i, j, torch.arange(9)), dense, rtol=1e-12, atol=1e-12)
     assert list(mlp.state_dict()) == ["0.0.weight", "0.0.bias"]
 
 

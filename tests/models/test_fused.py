@@ -22,19 +22,43 @@ def chain(x, skip, *parameters):
     return fused.dense(x, list(zip(parameters[::2], parameters[1::2], strict=True)), skip)
 
 
+def twice_along(v, first, second, edges):
+    v, edges = fused.messages(first, edges, AT, OF, KIND, onto=v)
+    return fused.messages(second, edges, AT, OF, KIND, onto=v)[0]
+
+
 def cases(d):
     """Operation, shapes of its tensors, and what follows them."""
     return {
         "dense": (chain, [(5, 3), (5, d), (4, 3), (4,), (d, 4), (d,)], ()),
         "dense without bias": (lambda x, w: fused.dense(x, [(w, None)]), [(5, 3), (d, 3)], ()),
-        "messages": (fused.messages, [(4, 2 * d), (3, 2 * d)], (AT, OF, KIND)),
+        "dense onto itself": (
+            lambda x, w, b: fused.dense(x, [(w, b), (w, b)], x),
+            [(5, d), (d, d), (d,)],
+            (),
+        ),
+        "messages": (
+            lambda a, e: fused.messages(a, e, AT, OF, KIND)[0],
+            [(4, 2 * d), (3, 2 * d)],
+            (),
+        ),
         "sums of messages": (
-            lambda v, a, e: fused.messages(a, e, AT, OF, KIND, onto=v),
+            lambda v, a, e: fused.messages(a, e, AT, OF, KIND, onto=v)[0],
             [(4, d), (4, 2 * d), (3, 2 * d)],
             (),
         ),
+        "messages along the same edges again": (
+            twice_along,
+            [(4, d), (4, 2 * d), (4, 2 * d), (3, 2 * d)],
+            (),
+        ),
+        "edges alone are used": (
+            lambda a, e: fused.messages(a, fused.messages(a, e, AT, OF, KIND)[1], AT, OF, KIND)[0],
+            [(4, 2 * d), (3, 2 * d)],
+            (),
+        ),
         "no messages": (
-            lambda v, a, e: fused.messages(a, e, NONE, NONE, NONE, onto=v),
+            lambda v, a, e: fused.messages(a, e, NONE, NONE, NONE, onto=v)[0],
             [(4, d), (4, 2 * d), (0, 2 * d)],
             (),
         ),
@@ -96,7 +120,7 @@ def test_both_forms_agree(case, d, monkeypatch):
 @needs_kernels
 def test_an_input_that_depends_on_another_is_counted_once():
     def twice(x, edges):
-        return fused.messages(torch.cat((x, 2 * x), dim=1), edges, AT, OF, KIND, onto=x)
+        return fused.messages(torch.cat((x, 2 * x), dim=1), edges, AT, OF, KIND, onto=x)[0]
 
     inputs = numbers([(4, 3), (3, 6)], torch.float32)
     fast, slow = (results(twice, inputs, (), create_graph=order) for order in (False, True))

@@ -81,5 +81,5 @@ def test_spread_sums_the_messages_of_both_directions():
         expected[here] += (weight @ features) * message
 
     graph = GlobalGraph(a, b, torch.tensor([0, 0, 1, 1, 2, 2]), g)
-    total = graph.spread(v, mlp, mlp.of_edges(g, weight))
+    total = graph.spread(v, mlp(g, weight))
     assert_close(total, expected, rtol=1e-12, atol=1e-12)

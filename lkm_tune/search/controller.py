@@ -1,0 +1,103 @@
+"""Tune's loop over trials, without what the ledger makes needless."""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Experiment
+from ray.tune.schedulers import TrialScheduler
+from ray.tune.search import Searcher, SearchGenerator
+from ray.tune.utils.log import set_verbosity
+
+# How many trials are out is the searcher's to say, and how many reports a batch has the trial's.
+UNBOUNDED = 1000
+
+
+class StudyController(TuneController):
+    """A Tune controller that keeps no records of its own: the ledger has them.
+
+    Tune's own entry point writes the state of every trial as JSON at the end (10 to 20 ms each)
+    and waits up to six seconds for actors to stop that have nothing to lose.
+    """
+
+    def checkpoint(self, force: bool = False, wait: bool = False) -> None:
+        """Nothing: the ledger is what a study continues from."""
+
+    def cleanup(self) -> None:
+        """Ends the actors at once: what they have finished lies in their checkpoints."""
+        self._actor_manager.cleanup()  # type: ignore[no-untyped-call]
+        self.end_experiment_callbacks()
+
+    def _update_trial_queue(self, blocking: bool = False, timeout: int = 1) -> bool:
+        # Tune would wait ten minutes for a trial while no node is there, and hear no Ctrl-C.
+        return bool(super()._update_trial_queue(blocking, timeout))
+
+    def _maybe_buffer_training(self, trial: Any) -> tuple[int, float]:
+        return UNBOUNDED, float(UNBOUNDED)
+
+
+def run_trials(
+    trainable: type[tune.Trainable],
+    searcher: Searcher,
+    scheduler: TrialScheduler,
+    callbacks: Sequence[tune.Callback],
+    scratch: Path,
+) -> None:
+    """Runs trials until the searcher says that there are no more, or the user interrupts.
+
+    Args:
+        trainable: what trains a trial.
+        searcher: hands out the trials.
+        scheduler: stops some.
+        callbacks: watch.
+        scratch: folder for what Tune writes; nobody reads it.
+    """
+    set_verbosity(0)
+    experiment = Experiment(
+        scratch.name, trainable, num_samples=sys.maxsize, storage_path=str(scratch)
+    )
+    trials = SearchGenerator(searcher)
+    trials.add_configurations([experiment])
+    controller = StudyController(
+        search_alg=trials,
+        scheduler=scheduler,
+        callbacks=list(callbacks),
+        reuse_actors=True,
+        storage=experiment.storage,
+    )
+    controller.update_max_pending_trials(UNBOUNDED)
+    controller.setup_experiments([experiment], total_num_samples=trials.total_samples)
+    with _interrupt() as interrupted:
+        try:
+            while not (
+                interrupted.is_set() or controller.is_finished()  # type: ignore[no-untyped-call]
+            ):
+                controller.step()  # type: ignore[no-untyped-call]
+        finally:
+            controller.cleanup()
+
+
+@contextmanager
+def _interrupt() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets; the second one does what it did before."""
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt(number: int, frame: Any) -> None:
+        interrupted.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)

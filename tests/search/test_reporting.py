@@ -1,0 +1,58 @@
+"""Which epochs are reported together; the clock here is the test's."""
+
+import pytest
+
+from lkm_tune.search import reporting
+from lkm_tune.search.reporting import BATCH_SECONDS, StudyTrainable
+
+
+class Trial(StudyTrainable):
+    """Ten epochs of so many seconds each."""
+
+    def setup(self, config):
+        self.epoch = 0
+        self.known_epochs = config["known"]
+
+    def step(self):
+        self.epoch += 1
+        Clock.now += 0.0 if self.epoch <= self.known_epochs else self.config["seconds"]
+        return {"epoch": self.epoch, "done": self.epoch == 10}
+
+
+class Clock:
+    now = 0.0
+
+    @classmethod
+    def monotonic(cls):
+        return cls.now
+
+
+def batches(trial):
+    found = []
+    while not (found and found[-1][-1] == 10):
+        found.append([report["epoch"] for report in trial.train_buffered(0.0)])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rungs", "known", "expected"),
+    [
+        (0.0, (), 0, [[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]]),
+        (0.0, (3, 9), 0, [[1, 2, 3], [4, 5, 6, 7, 8, 9], [10]]),
+        (BATCH_SECONDS, (3,), 0, [[epoch] for epoch in range(1, 11)]),
+        (BATCH_SECONDS / 2, (3,), 0, [[1, 2], [3], [4, 5], [6, 7], [8, 9], [10]]),
+        # What an earlier attempt trained is reported before anything can break this one.
+        (0.0, (3,), 6, [[1, 2, 3], [4, 5, 6], [7, 8, 9, 10]]),
+    ],
+)
+def test_a_batch_ends_at_a_rung_and_when_its_time_is_over(
+    monkeypatch, tmp_path, seconds, rungs, known, expected
+):
+    monkeypatch.setattr(reporting, "time", Clock)
+    monkeypatch.setenv("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    monkeypatch.setattr("ray.tune.trainable.trainable.DEFAULT_STORAGE_PATH", str(tmp_path))
+    trial = Trial({"seconds": seconds, "rungs": rungs, "known": known})
+    assert batches(trial) == expected
+    trial.reset_config(trial.config)
+    assert batches(trial) == expected
+    trial.stop()
