@@ -75,14 +75,11 @@ def filled_in(machines):
 
 
 def up(machines):
+    # The homes of these hosts are not shared, so the head is told of a folder that is.
+    choices = (CHECKOUT / "cluster/node.env").read_text()
+    storage = f"LKM_TUNE_STORAGE={machines.base / 'shared'}"
+    (machines.head.home / ".lkm-tune.env").write_text(choices.replace("LKM_TUNE_STORAGE=", storage))
     machines.shell(f"ray up --yes {machines.config}", 600)
-    # Every node has to see one folder, and the homes here are not shared.
-    storage = machines.base / "shared"
-    for host in machines.hosts.values():
-        machines.ssh(
-            host, f"sed -i 's|^LKM_TUNE_STORAGE=.*|LKM_TUNE_STORAGE={storage}|' ~/.lkm-tune.env"
-        )
-    machines.ssh(machines.head, "bash ~/lkm-tune/cluster/mlflow.sh restart")
     wait_until(lambda: nodes_of(machines) == 3, 300, "three nodes")
 
 
