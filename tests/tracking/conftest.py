@@ -4,7 +4,7 @@ import math
 from types import SimpleNamespace
 
 import pytest
-from mlflow_databases import POSTGRES, PostgresDatabases, SqliteFiles, postgres
+from mlflow_databases import open_databases
 
 from lkm_tune.study import Cell, CurvePlan, DataPlan, Study, TrainingPlan, TrialSpec
 
@@ -120,13 +120,8 @@ def play():
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
 def databases(request, tmp_path_factory):
     """Makes databases for MLflow, of both kinds: whatever uses it runs on both."""
-    if request.param == "sqlite":
-        yield SqliteFiles(tmp_path_factory.mktemp("mlflow"))
-    elif not POSTGRES:
-        pytest.skip("needs Debian's postgresql")
-    else:
-        with postgres() as port:
-            yield PostgresDatabases(port)
+    with open_databases(request.param, tmp_path_factory.mktemp("mlflow")) as databases:
+        yield databases
 
 
 @pytest.fixture
