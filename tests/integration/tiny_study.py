@@ -85,7 +85,8 @@ def table(folder):
 
 
 def trained_epochs(folder):
-    return len((folder / "steps.log").read_text().split())
+    log = folder / "steps.log"
+    return len(log.read_text().split()) if log.exists() else 0
 
 
 def reported_epochs(folder):
@@ -124,9 +125,8 @@ def check_whole(folder, whole, uri=None):
 
 
 def wait_for_steps(folder, count):
-    log = folder / "steps.log"
     for _ in range(6000):
-        if log.exists() and len(log.read_text().split()) >= count:
+        if trained_epochs(folder) >= count:
             return
         time.sleep(0.05)
     raise AssertionError(f"{count} steps were never trained")
