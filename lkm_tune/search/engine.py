@@ -217,6 +217,7 @@ class Engine:
             # Not what it holds: alone or not, a trial computes the same.
             "threads": max(1, int(self._share.cpu)),
             "holds": {"cpu": holds.cpu, "gpu": holds.gpu},
+            "system_metrics": self.study.tracking.system_metrics,
         }
 
     def _after(self, spec: TrialSpec) -> None:
