@@ -5,9 +5,6 @@ from lkm_tune.study import Cell
 NOTE = "mlflow.note.content"
 """The tag that MLflow shows as a description, in Markdown."""
 
-KIND = {"mlflow.experimentKind": "custom_model_development"}
-"""Tags of an experiment that lead to MLflow's pages for trained models, not those for agents."""
-
 CURVE = "curve.html"
 """The file of a cell's run with its error by γ."""
 

@@ -141,7 +141,7 @@ def trial_start(study: Study, trial: TrialSpec, config: Mapping[str, Any]) -> Re
 
 
 def trial_epoch(trial: TrialSpec, result: Mapping[str, Any]) -> Record:
-    """One epoch of a trial: the fields of its `EpochResult`.
+    """One epoch of a trial: the fields of its `EpochResult`, and `system` where it is asked for.
 
     The validation error is in the task's own unit, `kd_ratio` is γ·L_KD / L_pred.
     """
@@ -149,6 +149,7 @@ def trial_epoch(trial: TrialSpec, result: Mapping[str, Any]) -> Record:
     metrics["train/kd_ratio"] = result["kd_ratio"]
     metrics["val/error"] = result["val_error"]
     metrics |= _by_name("val", result.get("val_errors", {}))
+    metrics |= {f"system/{name}": value for name, value in result.get("system", {}).items()}
     metrics["lr"] = result["lr"]
     metrics["seconds"] = result["seconds"]
     return _record(trial.key, "epoch", epoch=int(result["epoch"]), metrics=_numbers(metrics))

@@ -24,6 +24,7 @@ space:
 search: {trials: 3, startup_trials: 2, grace_period: 1, control: true, max_concurrent: 1}
 curve: {gammas: [0, 0.01, 1], seeds: [1, 2]}
 training: {epochs: 3, batch_size: 16}
+tracking: {system_metrics: true}
 """
 TRIALS = 2 * (3 + 3 + 6 + 2)
 

@@ -68,6 +68,7 @@ def test_mlflow_has_every_trial_under_its_cell(finished):
     complete = next(r for r in kinds["trial"] if r.data.tags["lkm.outcome"] == "complete")
     history = client.get_metric_history(complete.info.run_id, "val/error")
     assert [metric.step for metric in history] == [1, 2, 3]
+    assert complete.data.metrics["system/system_memory_usage_megabytes"] > 0
 
     def files(run):
         return {artifact.path for artifact in client.list_artifacts(run.info.run_id)}

@@ -126,6 +126,16 @@ def test_what_a_run_holds(place, play, record):
     assert "log10_gamma" not in runs[play.TRIALS["control"].key][0].data.params
 
 
+def test_system_metrics_stand_beside_an_epoch(place, play, record):
+    recorder, trial = record(), play.make_trial()
+    recorder.start(trial, play.config(recorder.study, trial))
+    recorder.epoch(trial, play.make_result(1) | {"system": {"cpu_utilization_percentage": 40.0}})
+    recorder.epoch(trial, play.make_result(2))
+    deliver(recorder)
+    _, history = runs_of(place.uri)[trial.key]
+    assert history["system/cpu_utilization_percentage"] == [(1, 40.0)]
+
+
 def test_pages_say_in_words_what_they_show(place, play, record):
     recorder = record()
     play.study(recorder, place.root / "report")
@@ -133,7 +143,6 @@ def test_pages_say_in_words_what_they_show(place, play, record):
     client, runs = MlflowClient(place.uri), runs_of(place.uri)
     experiment = client.get_experiment_by_name("small")
     assert "**small**" in experiment.tags["mlflow.note.content"]
-    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     assert "`report.html`" in runs["report"][0].data.tags["mlflow.note.content"]
     unfinished, finished = (runs[f"{model} on qm9/homo"][0] for model in ("mxmnet", "pamnet"))
     assert "has not been analysed yet" in unfinished.data.tags["mlflow.note.content"]
