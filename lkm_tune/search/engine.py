@@ -216,6 +216,7 @@ class Engine:
             "threads": max(1, int(self._share.cpu)),
             "rungs": self.ledger.rungs,
             "holds": {"cpu": holds.cpu, "gpu": holds.gpu},
+            "system_metrics": self.study.tracking.system_metrics,
         }
 
     def _after(self, spec: TrialSpec) -> None:

@@ -46,6 +46,7 @@ class StudyFolder:
         self.lock = self.path / "driver.lock"
         self.use = self.path / "use.json"
         self.report = self.path / "report"
+        self.cells = self.path / "cells"
 
     def trial(self, spec: TrialSpec) -> TrialFolder:
         """The folder of one trial."""

@@ -112,6 +112,16 @@ class CurvePlan:
 
 
 @dataclass(frozen=True, config=STRICT)
+class TrackingPlan:
+    """What is recorded beside a trial's own figures.
+
+    `system_metrics`: with every epoch, how busy the node was that trained it.
+    """
+
+    system_metrics: bool = False
+
+
+@dataclass(frozen=True, config=STRICT)
 class Resources:
     """What one trial holds while it runs; fractions of a GPU share it.
 
