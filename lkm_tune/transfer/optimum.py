@@ -28,8 +28,11 @@ LARGEST_REGRET = 1.0
 """Expected regrets are means over draws, in which no draw counts for more than this."""
 
 _SET_DRAWS = 1000
-_STEP = 4
-"""Neighbours on the fine grid are so alike that every fourth place is enough."""
+_RIVAL_STEP = 2
+"""Neighbours on the fine grid are so alike that every other one is enough."""
+
+_SURELY_WITHIN, _SURELY_WORSE = 1.6, 6.0
+"""Standard errors between which the critical value of the largest of many deviations lies."""
 
 
 @dataclass(frozen=True)
@@ -131,34 +134,32 @@ class CellCurve:
 
     @cached_property
     def as_good(self) -> NDArray[np.bool_]:
-        """Which γ of the grid may be the best, shape [G].
+        """Which γ of the grid are not significantly worse than the best, shape [G].
 
-        The γ whose fitted error is lowest, as many of them as hold the best γ of 95 % of the
-        posterior draws of the whole curve: simultaneous over γ, since a draw's best is against all
-        others. Where no γ is told from another (`alike`), all of them.
-        """
-        if self.bent_draws is None or self.alike:
-            return np.ones(len(self.grid), dtype=bool)
-        at_best = self.fit.mean[self.bent_draws.argmin(axis=1)]
-        return np.asarray(self.fit.mean <= np.quantile(at_best, LEVEL, method="inverted_cdf"))
-
-    @cached_property
-    def alike(self) -> bool:
-        """Whether no γ is significantly worse than another.
-
-        The largest standardised difference between two places on the curve against the 95 % point
-        of its posterior deviation (comparisons of all pairs: J. C. Hsu, Multiple Comparisons, 1996,
-        section 5.1).
+        Comparisons with the best (J. C. Hsu, Multiple Comparisons, 1996, section 4.2): γ is left
+        out when its error is above that of some other γ' by more than the 95 % point of the largest
+        standardised deviation over the γ', taken from the posterior draws of the curve. A γ' that
+        looks worse than γ cannot contradict it and counts by as much less as it looks worse (moment
+        selection: D. W. K. Andrews & G. Soares, Econometrica 78, 2010, section 4.2).
         """
         if self.bent_draws is None:
-            return True
-        draws = self.bent_draws[:_SET_DRAWS, ::_STEP]
-        mean, centred = self.fit.mean[::_STEP], draws - draws.mean(axis=0)
-        first, second = np.triu_indices(len(mean), k=1)
-        deviation = np.abs(centred[:, first] - centred[:, second])
-        spread = np.maximum(np.sqrt((deviation**2).mean(axis=0)), 1e-12)
-        largest = (np.abs(mean[first] - mean[second]) / spread).max(initial=0.0)
-        return bool(largest <= np.quantile((deviation / spread).max(axis=1, initial=0.0), LEVEL))
+            return np.ones(len(self.grid), dtype=bool)
+        centred = self.bent_draws[:_SET_DRAWS] - self.bent_draws[:_SET_DRAWS].mean(axis=0)
+        covariance = centred.T @ centred / len(centred)
+        variance = covariance.diagonal()
+        spread = np.sqrt(np.maximum(variance[:, None] + variance - 2 * covariance, 1e-24))
+        np.fill_diagonal(spread, np.inf)
+        excess = (self.fit.mean[:, None] - self.fit.mean) / spread
+        largest = excess.max(axis=1)
+        within = largest <= _SURELY_WITHIN
+        for i in np.flatnonzero(~within & (largest <= _SURELY_WORSE)):
+            # Only rivals that are not far worse can have the largest deviation.
+            rivals = np.flatnonzero(excess[i] > -_SURELY_WORSE)[::_RIVAL_STEP]
+            deviation = (centred[:, [i]] - centred[:, rivals]) / spread[i, rivals]
+            deviation += np.minimum(excess[i, rivals], 0.0)
+            within[i] = largest[i] <= np.quantile(deviation.max(axis=1), LEVEL)
+        within[self.best] = True
+        return np.asarray(within)
 
     def flat_within(self, margin: float) -> bool:
         """Whether the curve is shown to differ nowhere by more than `margin`.

@@ -40,8 +40,8 @@ _AGREEMENT_COLUMNS = ["first", "second", "tau", "tau_low", "tau_high", "points"]
 def optima_table(cells: Sequence[CellCurve], gains: Sequence[Gain], margin: float) -> pd.DataFrame:
     """One row a cell: its best γ, the gain, and how sure both are.
 
-    `gamma_low` and `gamma_high` bound the γ that may be the best. `flat`: no γ is told from
-    another, or the curve is shown to differ nowhere by more than the margin.
+    `gamma_low` and `gamma_high` bound the γ not significantly worse than the best. `flat`: these
+    are all that was measured, or the curve is shown to differ nowhere by more than the margin.
     `at_edge`: the lowest error of a curve that is not flat is at an end of the range.
     """
     rows = [_optimum(cell, gain, margin) for cell, gain in zip(cells, gains, strict=True)]
@@ -61,7 +61,7 @@ def details_table(cells: Sequence[CellCurve], margin: float) -> pd.DataFrame:
 def _optimum(cell: CellCurve, gain: Gain, margin: float) -> dict[str, Any]:
     as_good, known = cell.grid[cell.as_good], cell.draws is not None
     flat = known and len(cell.grid) > 1
-    flat = flat and (cell.flat_within(margin) or cell.alike)
+    flat = flat and (cell.flat_within(margin) or bool(cell.as_good.all()))
     return {
         **cell.runs.key._asdict(),
         "gamma_best": float(10 ** cell.grid[cell.best]),
