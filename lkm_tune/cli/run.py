@@ -78,6 +78,7 @@ def _prepare(
 ) -> "Engine":
     """Everything that can be found wrong before any work starts, is."""
     from lkm_tune.cli.console import say
+    from lkm_tune.cli.warm import warm_start
     from lkm_tune.search.engine import Engine, check_data, connect
     from lkm_tune.tracking import tracking_uri
     from lkm_tune.tracking.experiments import retire_experiment
@@ -88,7 +89,7 @@ def _prepare(
             say(f"earlier results are kept in {folder.put_aside()}")
             retire_experiment(tracking_uri(storage), study.name)
         _settle(folder, study, data)
-        engine = Engine(study, folder)
+        engine = Engine(study, folder, warm=warm_start(study, folder))
         if not engine.planner.finished:
             connect(address)
             engine.find_room()
@@ -133,7 +134,7 @@ def _search(engine: "Engine", storage: Path) -> "Ending":
     from lkm_tune.tracking.callback import MlflowCallback
 
     study, folder = engine.study, engine.folder
-    describe = partial(_describe, study)
+    describe = partial(_describe, engine)
     recorder = StudyRecorder(
         study,
         folder.path,
@@ -220,11 +221,12 @@ def _finish_cell(engine: "Engine", recorder: "StudyRecorder", cell: "Cell") -> N
     recorder.finish_cell(cell, metrics)
 
 
-def _describe(study: "Study", trial: "TrialSpec") -> dict[str, Any]:
+def _describe(engine: "Engine", trial: "TrialSpec") -> dict[str, Any]:
     """A trial's training run with the defaults of its model written out, for MLflow."""
     from lkm_tune.datasets import find_task
     from lkm_tune.models import model_settings
 
+    study = engine.study
     task = find_task(trial.cell.task, study.data_plan(trial.cell.task))
     config = study.run_config(trial).to_dict()
     settings = {**model_settings(trial.cell.model), **config["model_settings"]}
@@ -233,7 +235,9 @@ def _describe(study: "Study", trial: "TrialSpec") -> dict[str, Any]:
         loss = "cross-entropy"
     elif task.forces and config["training"]["force_weight"] > 0:
         loss = f"l1+{config['training']['force_weight']:g}*l1(forces)"
-    return config | {"model_settings": settings, "unit": task.unit, "loss": loss}
+    warm = engine.ledger.record(trial).warm
+    from_ = {"warm_from": warm["from"]} if warm else {}
+    return config | {"model_settings": settings, "unit": task.unit, "loss": loss} | from_
 
 
 def _tell(ending: "Ending", study: "Study", folder: "StudyFolder", storage: Path) -> None:

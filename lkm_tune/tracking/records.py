@@ -119,7 +119,8 @@ def trial_start(study: Study, trial: TrialSpec, config: Mapping[str, Any]) -> Re
         study: The study of the trial.
         trial: The trial.
         config: `RunConfig.to_dict()`, and where they are known `unit` (of the task's error),
-            `loss` (of the prediction) and `normalisation` (of the targets).
+            `loss` (of the prediction), `normalisation` (of the targets) and `warm_from` (the
+            trial of another cell that its settings are of).
     """
     tags = {
         **_common_tags(study, trial.cell),
@@ -129,6 +130,7 @@ def trial_start(study: Study, trial: TrialSpec, config: Mapping[str, Any]) -> Re
         "lkm.settings": canonical(dict(trial.settings)),
         "lkm.unit": str(config.get("unit", "")),
         "lkm.scale": _scale(config),
+        **({"lkm.warm_from": config["warm_from"]} if "warm_from" in config else {}),
     }
     return _record(
         trial.key,
