@@ -12,8 +12,9 @@ from lkm_tune.cli.options import set_option, storage_option, user_errors
 if TYPE_CHECKING:
     from lkm_tune.search.engine import Ending, Engine
     from lkm_tune.search.folder import StudyFolder
-    from lkm_tune.study import Study, TrialSpec
+    from lkm_tune.study import Cell, Study, TrialSpec
     from lkm_tune.tracking import StudyRecorder
+    from lkm_tune.transfer import TransferReport
 
 DEFAULT_STUDY = "quickstart"
 # Exit codes: 1 is click's own for errors of the user.
@@ -95,6 +96,7 @@ def _prepare(
 ) -> "Engine":
     """Everything that can be found wrong before any work starts, is."""
     from lkm_tune.cli.console import say
+    from lkm_tune.cli.warm import warm_start
     from lkm_tune.search.engine import Engine, check_data, connect
     from lkm_tune.search.nodes import check_nodes
     from lkm_tune.tracking import tracking_uri
@@ -106,7 +108,7 @@ def _prepare(
             say(f"earlier results are kept in {folder.put_aside()}")
             retire_experiment(tracking_uri(storage), study.name)
         _settle(folder, study, data)
-        engine = Engine(study, folder)
+        engine = Engine(study, folder, warm=warm_start(study, folder))
         if not engine.planner.finished:
             connect(address)
             check_nodes(folder.trials)
@@ -153,7 +155,7 @@ def _search(engine: "Engine", storage: Path) -> "Ending":
     from lkm_tune.tracking.callback import MlflowCallback
 
     study, folder = engine.study, engine.folder
-    describe = partial(_describe, study)
+    describe = partial(_describe, engine)
     recorder = StudyRecorder(
         study,
         folder.path,
@@ -185,7 +187,6 @@ def _close(engine: "Engine", recorder: "StudyRecorder", ending: "Ending", storag
     """Tells MLflow how things stand, and reports if the study has ended."""
     from lkm_tune.cli.answer import make_report, show_report
     from lkm_tune.cli.console import say
-    from lkm_tune.datasets import find_task
     from lkm_tune.transfer.check import RunTableError
 
     study, folder = engine.study, engine.folder
@@ -196,13 +197,6 @@ def _close(engine: "Engine", recorder: "StudyRecorder", ending: "Ending", storag
         recorder.curve_settings(cell, settings, phase)
     if not (ending.finished or ending.limit):
         return
-    for cell in study.cells:
-        task = find_task(cell.task, study.data_plan(cell.task))
-        # A served network is given atoms with their positions.
-        if task.geometry and (best := engine.best_model(cell)):
-            trial, file = best
-            recorder.log_model(trial, file, f"{cell.task} [{task.unit}]")
-        recorder.finish_cell(cell)
     try:
         report = make_report(study, storage, ended_by=ending.limit or "its plan")
     except RunTableError as error:
@@ -210,15 +204,50 @@ def _close(engine: "Engine", recorder: "StudyRecorder", ending: "Ending", storag
     else:
         report.write(folder.report)
         recorder.log_report(folder.report)
+        _log_curves(report, folder, recorder)
         show_report(report)
+    for cell in study.cells:
+        _finish_cell(engine, recorder, cell)
     recorder.flush(timeout=DELIVERY_SECONDS)
 
 
-def _describe(study: "Study", trial: "TrialSpec") -> dict[str, Any]:
+def _log_curves(report: "TransferReport", folder: "StudyFolder", recorder: "StudyRecorder") -> None:
+    """Every cell's run gets what its curve says, in words and as a page."""
+    from lkm_tune.study import Cell
+    from lkm_tune.tracking.notes import CURVE
+    from lkm_tune.transfer.cell_page import cell_pages
+
+    for page in cell_pages(report):
+        cell = Cell(page.key.model, page.key.task, page.key.n_train)
+        place = folder.cells / cell.key
+        place.mkdir(parents=True, exist_ok=True)
+        (place / CURVE).write_text(page.html, encoding="utf-8")
+        recorder.log_curve(cell, place, page.sentence)
+
+
+def _finish_cell(engine: "Engine", recorder: "StudyRecorder", cell: "Cell") -> None:
+    """A cell's run ends with its best network, and with figures to compare cells by."""
+    from lkm_tune.datasets import find_task
+
+    metrics = {}
+    if best := engine.best_model(cell):
+        trial, file = best
+        summary = engine.ledger.record(trial).summary
+        metrics = {f"best/{name}": summary[name] for name in ("val_error", "test_error")}
+        metrics["best/gamma"] = trial.settings["gamma"]
+        task = find_task(cell.task, engine.study.data_plan(cell.task))
+        # A served network is given atoms with their positions.
+        if task.geometry:
+            recorder.log_model(trial, file, f"{cell.task} [{task.unit}]")
+    recorder.finish_cell(cell, metrics)
+
+
+def _describe(engine: "Engine", trial: "TrialSpec") -> dict[str, Any]:
     """A trial's training run with the defaults of its model written out, for MLflow."""
     from lkm_tune.datasets import find_task
     from lkm_tune.models import model_settings
 
+    study = engine.study
     task = find_task(trial.cell.task, study.data_plan(trial.cell.task))
     config = study.run_config(trial).to_dict()
     settings = {**model_settings(trial.cell.model), **config["model_settings"]}
@@ -227,7 +256,9 @@ def _describe(study: "Study", trial: "TrialSpec") -> dict[str, Any]:
         loss = "cross-entropy"
     elif task.forces and config["training"]["force_weight"] > 0:
         loss = f"l1+{config['training']['force_weight']:g}*l1(forces)"
-    return config | {"model_settings": settings, "unit": task.unit, "loss": loss}
+    warm = engine.ledger.record(trial).warm
+    from_ = {"warm_from": warm["from"]} if warm else {}
+    return config | {"model_settings": settings, "unit": task.unit, "loss": loss} | from_
 
 
 def _tell(ending: "Ending", study: "Study", folder: "StudyFolder", storage: Path) -> None:

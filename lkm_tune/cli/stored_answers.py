@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 FILE = "transfer/answers.json"
+VERSION = 2
+"""Of what an answer holds: a file of another version is made again."""
 
 
 def stored_answers(storage: Path) -> dict[str, Any]:
@@ -24,7 +26,7 @@ def stored_answers(storage: Path) -> dict[str, Any]:
 
     uri = tracking_uri(storage)
     # Before the runs are read: what is written meanwhile makes the file old.
-    state = {"uri": uri, "stamp": database_stamp(uri)}
+    state = {"version": VERSION, "uri": uri, "stamp": database_stamp(uri)}
     path = storage / FILE
     kept = _read(path)
     if kept is not None and state["stamp"] is not None and kept["state"] == state:

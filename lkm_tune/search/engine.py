@@ -31,6 +31,7 @@ from lkm_tune.search.slots import (
     trial_slots,
 )
 from lkm_tune.search.trainable import LkmTrainable
+from lkm_tune.search.warm import WarmStart
 from lkm_tune.study import Cell, Study, TrialSpec
 from lkm_tune.training import open_run
 
@@ -100,6 +101,7 @@ class Engine:
         folder: StudyFolder,
         cache: Path | None = None,
         trainable: type[tune.Trainable] = LkmTrainable,
+        warm: WarmStart | None = None,
     ) -> None:
         """Opens the ledger for writing: the caller holds the study's lock.
 
@@ -108,13 +110,14 @@ class Engine:
             folder: of the study.
             cache: folder of prepared data; None for the default.
             trainable: what trains a trial; reports as `LkmTrainable` does.
+            warm: what the study's cells begin with; None if they begin cold.
         """
         self.study = study
         self.folder = folder
         self.cache = cache
         self.trainable = trainable
         self.ledger = Ledger(study, folder.ledger)
-        self.planner = Planner(study, self.ledger)
+        self.planner = Planner(study, self.ledger, warm)
         self._share = Share(study.resources.cpu, 0.0)
         self._slots_known: tuple[float, Slots] | None = None
 
@@ -218,6 +221,7 @@ class Engine:
             "threads": max(1, int(self._share.cpu)),
             "rungs": self.ledger.rungs,
             "holds": {"cpu": holds.cpu, "gpu": holds.gpu},
+            "system_metrics": self.study.tracking.system_metrics,
         }
 
     def _after(self, spec: TrialSpec) -> None:

@@ -50,6 +50,7 @@ class StudyFolder:
         self.lock = self.path / "driver.lock"
         self.use = self.path / "use.json"
         self.report = self.path / "report"
+        self.cells = self.path / "cells"
         self.trials = f"{checkpoints.rstrip('/')}/{name}" if checkpoints else f"{self.path}/trials"
         # A storage folder may be moved as a whole.
         self._place = self.trials if checkpoints else "the study's folder"

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from lkm_tune.search.failure import Failure
 from lkm_tune.search.halving import rungs, survives
 from lkm_tune.search.journal import open_journal
-from lkm_tune.search.space import suggest_settings
+from lkm_tune.search.space import distributions, suggest_settings
 from lkm_tune.study import Cell, Phase, Study, TrialSpec
 
 PHASES: tuple[Phase, ...] = ("search", "control", "curve", "control_curve")
@@ -26,6 +26,7 @@ PHASES: tuple[Phase, ...] = ("search", "control", "curve", "control_curve")
 # What diverged or did not fit into memory is told a finite value beside its violated constraint:
 # Optuna refuses NaN, and a penalised value alone would rank ahead of every stopped trial.
 INFEASIBLE, INFEASIBLE_VALUE = "infeasible", 1e30
+Settings = Mapping[str, Any]
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -42,6 +43,7 @@ class Record:
         summary: the fields of its `RunResult`, once it has ended; NaN is None here.
         reason: why it ended.
         failures: its broken attempts, oldest first.
+        warm: of a trial that starts warm: the cell its settings are `from`, and what comes `then`.
     """
 
     spec: TrialSpec
@@ -50,6 +52,7 @@ class Record:
     summary: dict[str, Any] = field(default_factory=dict)
     reason: str = ""
     failures: tuple[Failure, ...] = ()
+    warm: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Ledger:
@@ -141,12 +144,17 @@ class Ledger:
         trial.set_user_attr("seed", self.study.seed)
 
     def add_point(
-        self, cell: Cell, phase: Phase, settings: Mapping[str, Any], seed: int
+        self, cell: Cell, phase: Phase, settings: Settings, seed: int, warm: Settings | None = None
     ) -> TrialSpec:
-        """Begins a curve point with given settings."""
+        """Begins a curve point, or a search trial that starts warm, with given settings."""
         opened = self._optuna[cell, phase]
-        attributes = {"settings": dict(settings), "seed": seed}
-        opened.add_trial(optuna.create_trial(state=TrialState.RUNNING, user_attrs=attributes))
+        ranges = distributions(self.study, phase)
+        given: dict[str, Any] = {
+            "params": {name: settings[name] for name in ranges},
+            "distributions": ranges,
+            "user_attrs": {"settings": dict(settings), "seed": seed, "warm": dict(warm or {})},
+        }
+        opened.add_trial(optuna.create_trial(state=TrialState.RUNNING, **given))
         return self._enter(cell, phase, opened.get_trials(deepcopy=False)[-1])
 
     def goes_on(self, spec: TrialSpec, epoch: int, best_error: float) -> bool:
@@ -244,6 +252,7 @@ class Ledger:
             summary=attributes.get("summary", {}),
             reason=attributes.get("reason", ""),
             failures=tuple(Failure(**kept) for kept in attributes.get("failures", ())),
+            warm=attributes.get("warm", {}),
         )
 
 

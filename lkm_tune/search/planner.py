@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lkm_tune.search.ledger import Ledger
+from lkm_tune.search.warm import WarmStart
 from lkm_tune.study import Cell, Phase, Study, TrialSpec
 
 # Which search decides the settings of which curve.
@@ -15,12 +16,21 @@ class Planner:
 
     All cells share the slots: the cell with the fewest search trials is asked next. A curve
     starts as soon as its own cell's search is over, so that no slot waits for another cell.
+    With a warm start, cells come one after the other, each with its curve as soon as its search is
+    over: what they find is what the next ones begin with.
     """
 
-    def __init__(self, study: Study, ledger: Ledger) -> None:
-        """Trials that the ledger calls running belong to a driver that is gone: they come first."""
+    def __init__(self, study: Study, ledger: Ledger, warm: WarmStart | None = None) -> None:
+        """Trials that the ledger calls running belong to a driver that is gone: they come first.
+
+        Args:
+            study: to plan.
+            ledger: of the study.
+            warm: what cells begin with; None if they begin cold, or if nothing will be run.
+        """
         self.study = study
         self.ledger = ledger
+        self._warm = warm
         self._interrupted = [r.spec for r in ledger.all_records() if r.state == "running"]
         self._phases: tuple[Phase, ...] = (
             ("search", "control") if study.search.control else ("search",)
@@ -34,6 +44,8 @@ class Planner:
         """A trial to run now, entered into the ledger; None if there is none at present."""
         if self._interrupted:
             return self._interrupted.pop(0)
+        if self._warm:
+            return self._next_curve_point() or self._next_search()
         return self._next_search() or self._next_curve_point()
 
     @property
@@ -72,16 +84,33 @@ class Planner:
 
     def _next_search(self) -> TrialSpec | None:
         chosen = self._search_to_ask()
-        return self.ledger.ask(*chosen) if chosen else None
+        if chosen is None:
+            return None
+        if not (starts := self._starts(*chosen)):
+            return self.ledger.ask(*chosen)
+        first, *then = starts
+        # What follows is decided with the first: cells that end meanwhile, or a restart between,
+        # change nothing.
+        noted = {"from": first["from"], "then": then}
+        return self.ledger.add_point(*chosen, first["settings"], self.study.seed, noted)
+
+    def _starts(self, cell: Cell, phase: Phase) -> list[dict[str, Any]]:
+        records = self.ledger.records(cell, phase)
+        if records:
+            return list(records[-1].warm.get("then", ()))
+        return self._warm.starts(self.ledger, cell, phase) if self._warm else []
 
     def _search_to_ask(self) -> tuple[Cell, Phase] | None:
         asked = [
             (len(self.ledger.records(cell, phase)), index, (cell, phase))
-            for index, cell in enumerate(self.study.cells)
+            for index, cell in enumerate(self._warm.order if self._warm else self.study.cells)
             for phase in self._phases
         ]
-        fewest, _, chosen = min(asked, key=lambda item: item[:2])
-        return chosen if fewest < self.study.search.trials else None
+        left = [item for item in asked if item[0] < self.study.search.trials]
+        if not left:
+            return None
+        by = (1, 0) if self._warm else (0, 1)
+        return min(left, key=lambda item: (item[by[0]], item[by[1]]))[2]
 
     def _search_over(self, cell: Cell, phase: Phase) -> bool:
         records = self.ledger.records(cell, phase)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from lkm_tune.search.folder import TrialFiles
+from lkm_tune.search.node_use import NodeUse
 from lkm_tune.search.nodes import check_package
 from lkm_tune.search.reporting import StudyTrainable
 from lkm_tune.study import RunConfig
@@ -18,8 +19,8 @@ class LkmTrainable(StudyTrainable):
 
     The config has `run` (a `RunConfig` as plain data), `files` (where the trial's lie, for every
     node the same), `package` (the driver's), `cache` (where prepared data lie on a node, or
-    None), `threads`, `holds` (the `cpu` and `gpu` that the trial has), `rungs` and `trial` (for
-    the driver's side).
+    None), `threads`, `holds` (the `cpu` and `gpu` that the trial has), `rungs`, `system_metrics`
+    (whether to report how busy the node is) and `trial` (for the driver's side).
 
     Checkpoints are the run's own and not Tune's: they lie under the trial's identity, so that
     whoever is given the trial next finds them.
@@ -42,11 +43,14 @@ class LkmTrainable(StudyTrainable):
             self._run.load_state_dict(state)
         self.known_epochs = len(self._run.history)
         self._results = self._epochs()
+        self._node = NodeUse() if config["system_metrics"] else None
 
     def step(self) -> dict[str, Any]:
         """One epoch; the last one also has the `RunResult`, under `summary`."""
         result = next(self._results)
         report = result.to_dict() | {"best_error": self._best_until(result.epoch), "done": False}
+        if self._node is not None:
+            report["system"] = self._node.read()
         if self._run.finished and result.epoch == len(self._run.history):
             summary = self._run.result()
             if summary.outcome == "complete":

@@ -16,6 +16,7 @@ _FREE = (
     "search.max_concurrent",
     "resources.cpu",
     "resources.gpu",
+    "tracking.system_metrics",
 )
 """What decides when and where trials run, but not what they find."""
 _MORE: Mapping[str, Callable[[Any, Any], bool]] = {

@@ -83,7 +83,8 @@ class SearchPlan:
     judged at settings that were chosen for γ > 0. Limits are of the whole study, over all its runs:
     `trial_limit` in trials, `time_limit` in hours of wall time, `compute_limit` in GPU-hours that
     its trials hold, or CPU-hours where they hold no GPU.
-    Rungs lie at `grace_period · reduction_factor^k` epochs.
+    Rungs lie at `grace_period · reduction_factor^k` epochs. `warm_start`: a cell's first trials are
+    the best settings of the cells most like it, and the study's cells are searched one by one.
     """
 
     trials: Positive = 50
@@ -92,6 +93,7 @@ class SearchPlan:
     grace_period: Positive = 10
     reduction_factor: Annotated[int, Field(ge=2)] = 3
     control: bool = True
+    warm_start: bool = False
     max_concurrent: Positive | None = None
     trial_limit: Positive | None = None
     time_limit: PositiveFloat | None = None
@@ -109,6 +111,16 @@ class CurvePlan:
         0.0, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0,
     )  # fmt: skip
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)] = (1, 2, 3)
+
+
+@dataclass(frozen=True, config=STRICT)
+class TrackingPlan:
+    """What is recorded beside a trial's own figures.
+
+    `system_metrics`: with every epoch, how busy the node was that trained it.
+    """
+
+    system_metrics: bool = False
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -18,6 +18,7 @@ from lkm_tune.study.plan import (
     Resources,
     SearchPlan,
     Seed,
+    TrackingPlan,
     TrainingPlan,
 )
 from lkm_tune.study.space import STRICT, FloatRange, Space
@@ -64,6 +65,7 @@ class Study:
     training: TrainingPlan = Field(default_factory=TrainingPlan)
     lkm: LkmOptions = Field(default_factory=LkmOptions)
     resources: Resources = Field(default_factory=Resources)
+    tracking: TrackingPlan = Field(default_factory=TrackingPlan)
     seed: Seed = 0
 
     @property

@@ -8,6 +8,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Experiment
 
 from lkm_tune.tracking.delivery import UnreachableError
+from lkm_tune.tracking.notes import NOTE, experiment_note
 from lkm_tune.tracking.storage import is_server, sqlite_file
 
 STUDY, RETIRED = "lkm.study", "lkm.retired"
@@ -61,7 +62,8 @@ def open_experiment(
     found = client.get_experiment_by_name(study)
     if found is None:
         location = None if artifacts is None or is_server(uri) else artifacts.resolve().as_uri()
-        return client.create_experiment(study, location, tags={STUDY: study}), True
+        tags = {STUDY: study, NOTE: experiment_note(study)}
+        return client.create_experiment(study, location, tags=tags), True
     if found.lifecycle_stage != "active":
         raise UnreachableError(
             f"the experiment {study!r} (id {found.experiment_id}) was deleted in MLflow: "

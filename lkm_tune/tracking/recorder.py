@@ -131,11 +131,28 @@ class StudyRecorder:
         self._open(cell)
         self._put(records.cell_curve_settings(cell, settings, phase), sync=True)
 
-    def finish_cell(self, cell: Cell) -> None:
-        """All trials and curve points of a cell have ended."""
+    def log_curve(self, cell: Cell, folder: Path, sentence: str) -> None:
+        """What the curve of a cell says.
+
+        Args:
+            cell: The cell.
+            folder: Of the files that show it.
+            sentence: The answer in words.
+        """
+        self._open(cell)
+        for record in records.cell_curve(self.study, cell, str(folder.resolve()), sentence):
+            self._put(record, sync=True)
+
+    def finish_cell(self, cell: Cell, metrics: Mapping[str, Any]) -> None:
+        """All trials and curve points of a cell have ended.
+
+        Args:
+            cell: The cell.
+            metrics: Of what is best in it, to compare cells by.
+        """
         self._open(cell)
         self._cells.discard(cell)
-        self._put(records.cell_end(cell), sync=True)
+        self._put(records.cell_end(cell, metrics), sync=True)
 
     def log_model(self, trial: TrialSpec, file: Path, output: str) -> None:
         """The best network of a cell so far, for use through MLflow.

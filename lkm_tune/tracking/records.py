@@ -12,11 +12,13 @@ the study: which run it belongs to, what kind it is and when it was made.
 """
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from lkm_tune.study import Cell, Study, TrialSpec, digest, study_to_dict
+from lkm_tune.tracking.notes import NOTE, REPORT_NOTE, cell_note
 from lkm_tune.tracking.outbox import Record
 from lkm_tune.tracking.versions import code_commit, package_versions
 
@@ -63,7 +65,7 @@ def cell_start(study: Study, cell: Cell, data_digest: str) -> Record:
         data_digest: Of the file that its data are read from; "" where it is not known.
     """
     facts = {"model": cell.model, "task": cell.task, "n_train": cell.n_train}
-    tags = {**_common_tags(study, cell), "lkm.kind": "cell"}
+    tags = {**_common_tags(study, cell), "lkm.kind": "cell", NOTE: cell_note(cell)}
     params = {**facts, **study.models.get(cell.model, {})}
     return _record(
         cell.key,
@@ -94,6 +96,22 @@ def cell_model(cell: Cell, trial: TrialSpec, file: str, output: str) -> Record:
     return _record(cell.key, "model", file=file, output=output, tags=tags)
 
 
+def cell_curve(study: Study, cell: Cell, folder: str, sentence: str) -> list[Record]:
+    """What the curve of a cell says, and the files that show it.
+
+    Args:
+        study: The study of the cell.
+        cell: The cell.
+        folder: Of the files.
+        sentence: The answer in words.
+    """
+    tags = {NOTE: cell_note(cell, sentence)}
+    return [
+        _record(cell.key, "tags", tags=tags),
+        _record(cell.key, "artifacts", folder=folder, study=study_to_dict(study)),
+    ]
+
+
 def trial_start(study: Study, trial: TrialSpec, config: Mapping[str, Any]) -> Record:
     """A trial or curve point runs, under the run of its cell.
 
@@ -101,7 +119,8 @@ def trial_start(study: Study, trial: TrialSpec, config: Mapping[str, Any]) -> Re
         study: The study of the trial.
         trial: The trial.
         config: `RunConfig.to_dict()`, and where they are known `unit` (of the task's error),
-            `loss` (of the prediction) and `normalisation` (of the targets).
+            `loss` (of the prediction), `normalisation` (of the targets) and `warm_from` (the
+            trial of another cell that its settings are of).
     """
     tags = {
         **_common_tags(study, trial.cell),
@@ -111,6 +130,7 @@ def trial_start(study: Study, trial: TrialSpec, config: Mapping[str, Any]) -> Re
         "lkm.settings": canonical(dict(trial.settings)),
         "lkm.unit": str(config.get("unit", "")),
         "lkm.scale": _scale(config),
+        **({"lkm.warm_from": config["warm_from"]} if "warm_from" in config else {}),
     }
     return _record(
         trial.key,
@@ -123,7 +143,7 @@ def trial_start(study: Study, trial: TrialSpec, config: Mapping[str, Any]) -> Re
 
 
 def trial_epoch(trial: TrialSpec, result: Mapping[str, Any]) -> Record:
-    """One epoch of a trial: the fields of its `EpochResult`.
+    """One epoch of a trial: the fields of its `EpochResult`, and `system` where it is asked for.
 
     The validation error is in the task's own unit, `kd_ratio` is γ·L_KD / L_pred.
     """
@@ -131,6 +151,7 @@ def trial_epoch(trial: TrialSpec, result: Mapping[str, Any]) -> Record:
     metrics["train/kd_ratio"] = result["kd_ratio"]
     metrics["val/error"] = result["val_error"]
     metrics |= _by_name("val", result.get("val_errors", {}))
+    metrics |= {f"system/{name}": value for name, value in result.get("system", {}).items()}
     metrics["lr"] = result["lr"]
     metrics["seconds"] = result["seconds"]
     return _record(trial.key, "epoch", epoch=int(result["epoch"]), metrics=_numbers(metrics))
@@ -167,9 +188,9 @@ def trial_end(
     )
 
 
-def cell_end(cell: Cell) -> Record:
-    """All trials and curve points of a cell have ended."""
-    return _complete(cell.key)
+def cell_end(cell: Cell, metrics: Mapping[str, Any]) -> Record:
+    """All trials and curve points of a cell have ended, with what is best in it."""
+    return _complete(cell.key, metrics)
 
 
 def cell_curve_settings(cell: Cell, settings: Mapping[str, Any], phase: str) -> Record:
@@ -184,12 +205,13 @@ def report_records(study: Study, folder: str) -> list[Record]:
         "lkm.study": study.name,
         "lkm.study_digest": digest(study),
         "lkm.kind": "report",
+        NOTE: REPORT_NOTE,
         "mlflow.source.name": "lkm-tune",
     }
     return [
         _record(REPORT, "start", name=REPORT, tags=tags, params={}),
         _record(REPORT, "artifacts", folder=folder, study=study_to_dict(study)),
-        _complete(REPORT),
+        _complete(REPORT, {}),
     ]
 
 
@@ -204,12 +226,13 @@ def without_gamma(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run_name(trial: TrialSpec) -> str:
-    """A readable name: `search 0007`, `curve γ=0.01 seed=2`, `control curve seed=2`."""
+    """A readable name, as `search 0007 γ=0.02`, `curve γ=0.01 seed=2`, `control curve seed=2`."""
     if trial.phase == "curve":
         return f"curve γ={trial.settings['gamma']:g} seed={trial.seed}"
     if trial.phase == "control_curve":
         return f"control curve seed={trial.seed}"
-    return f"{trial.phase} {trial.number:04d}"
+    name = f"{trial.phase} {trial.number:04d}"
+    return f"{name} γ={trial.settings['gamma']:.2g}" if trial.phase == "search" else name
 
 
 def _common_tags(study: Study, cell: Cell) -> dict[str, str]:
@@ -231,6 +254,9 @@ def _parameters(trial: TrialSpec, config: Mapping[str, Any]) -> dict[str, str]:
     for part in ("data", "training", "lkm", "model_settings"):
         flat.update(config.get(part, {}))
     flat.update(trial.settings)
+    if (gamma := trial.settings["gamma"]) > 0:
+        # MLflow draws parameters on linear axes only.
+        flat["log10_gamma"] = round(math.log10(gamma), 4)
     flat.update(model=trial.cell.model, task=trial.cell.task, n_train=trial.cell.n_train)
     flat.update(seed=trial.seed, epochs=trial.epochs, phase=trial.phase, number=trial.number)
     return {name: _text(value)[:MAX_PARAM] for name, value in flat.items()}
@@ -255,9 +281,9 @@ def _record(run: str, kind: str, **content: Any) -> Record:
     return {"run": run, "kind": kind, "time": time.time_ns() // 1_000_000, **content}
 
 
-def _complete(run: str) -> Record:
+def _complete(run: str, metrics: Mapping[str, Any]) -> Record:
     tags = {"lkm.outcome": "complete"}
-    return _record(run, "end", status=STATUS["complete"], tags=tags, metrics={})
+    return _record(run, "end", status=STATUS["complete"], tags=tags, metrics=_numbers(metrics))
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:

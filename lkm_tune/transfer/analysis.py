@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student_t
 
-from lkm_tune.transfer.curve import shared_prior
+from lkm_tune.transfer.curve import CurveModel, shared_prior
 from lkm_tune.transfer.noise import pure_error, shared_noise, total
 from lkm_tune.transfer.optimum import LEVEL, CellCurve, fit_cell, prepare
-from lkm_tune.transfer.regret import Regret, transfer_regret
+from lkm_tune.transfer.regret import Regret, transfer_regrets
 from lkm_tune.transfer.runs import FEWEST_GAMMAS, CellKey, split_cells
 from lkm_tune.transfer.tail import upper_tail
 from lkm_tune.transfer.verdict import UNDECIDED, Estimate, Verdict, decide, seeds_needed
@@ -55,7 +55,8 @@ def fit_cells(runs: pd.DataFrame, seed: int) -> tuple[CellCurve, ...]:
     cells = list(split_cells(runs))
     parts = [cell.information() for cell in cells]
     prior = shared_noise([pure_error(total(part.values())) for part in parts if part])
-    prepared = [prepare(cell) for cell in cells]
+    models: dict[bytes, CurveModel] = {}
+    prepared = [prepare(cell, models) for cell in cells]
     alone = [
         cell.model.fit(cell.everything, prior).weight
         for cell in prepared
@@ -104,7 +105,8 @@ def gain_on_own_control(cell: CellCurve) -> tuple[float, float, float]:
 def compare(cells: Sequence[CellCurve], gains: Sequence[Gain], margin: float) -> tuple[Pair, ...]:
     """Every ordered pair of different cells with regret and verdict."""
     order = [(s, t) for s in range(len(cells)) for t in range(len(cells)) if s != t]
-    regrets = [transfer_regret(cells[s], cells[t], margin) for s, t in order]
+    into = [transfer_regrets(cells, target, margin) for target in cells]
+    regrets = [into[t][s] for s, t in order]
     p_values = [
         (gains[t].p_within, regret.p_within, regret.p_beyond)
         for (_, t), regret in zip(order, regrets, strict=True)

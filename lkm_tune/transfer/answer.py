@@ -50,6 +50,7 @@ class BestGamma:
             then predicted from other cells and all that only runs can tell is unknown.
         expected_regret: what such a prediction costs on average, where that can be tested.
         based_on: the cells that it is predicted from.
+        studies: the studies whose runs it rests on; none where it is predicted.
     """
 
     model: str
@@ -78,6 +79,7 @@ class BestGamma:
     predicted: bool = False
     expected_regret: float = math.nan
     based_on: tuple[str, ...] = ()
+    studies: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data that is valid JSON: unknown numbers are None."""

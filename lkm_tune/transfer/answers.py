@@ -43,7 +43,7 @@ def finished_answer(cell: CellCurve, row: Mapping[Any, Any], margin: float) -> B
         flat=row["flat"], at_edge=row["at_edge"], n_seeds=cell.seeds, unit=runs.unit,
         control_error=row["control_error"], best_error=row["best_error"],
         paper_regret=paper.value, paper_regret_low=paper.low, paper_regret_high=paper.high,
-        sentence="",
+        sentence="", studies=tuple(sorted({study for study, _ in runs.seeds})),
     )  # fmt: skip
     shape = Shape(
         margin, row["flat_within_margin"], row["range_low"], row["range_high"],

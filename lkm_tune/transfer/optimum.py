@@ -183,10 +183,18 @@ class Prepared:
     everything: Information
 
 
-def prepare(runs: CurveRuns) -> Prepared:
-    """Set up the model of one cell."""
+def prepare(runs: CurveRuns, models: dict[bytes, CurveModel]) -> Prepared:
+    """Set up one cell.
+
+    Args:
+        runs: of the cell.
+        models: one for each γ grid met so far; that of a new grid is added.
+    """
     raw = runs.information()
-    model = CurveModel(np.log10(runs.gammas))
+    grid = runs.gammas.tobytes()
+    if grid not in models:
+        models[grid] = CurveModel(np.log10(runs.gammas))
+    model = models[grid]
     everything = total(raw.values()) if raw else _nothing(len(model.x))
     bend, at = bend_for(everything, np.sqrt(pure_error(everything).variance))
     parts = {seed: bend.information(part, at) for seed, part in raw.items()}

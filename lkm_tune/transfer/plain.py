@@ -11,6 +11,8 @@ import pandas as pd
 
 def plain(value: Any) -> Any:
     """A value as JSON can hold it: tuples as lists, NaN and ±inf as None."""
+    if value is None or type(value) in (str, bool, int):
+        return value
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, dict):

@@ -63,6 +63,8 @@ class Pool:
         self.grid: Array = np.arange(min(ends), max(ends) + _STEP / 2, _STEP)
         self.regret = np.array([_on_grid(cell, self.grid) for cell in usable])
         self.regret = self.regret.reshape(len(usable), len(self.grid))
+        self._known = (~np.isnan(self.regret)).astype(float)
+        self._or_zero = np.nan_to_num(self.regret)
         places = [cell.best_draws for cell in usable]
         self.place = np.array([drawn.mean() for drawn in places])
         self.doubt = np.array([drawn.var() for drawn in places])
@@ -126,10 +128,8 @@ class Pool:
 
     def _best(self, weights: Array, used: NDArray[np.int_]) -> NDArray[np.int_]:
         """Index of the place with the lowest weighted mean regret, for each row of weights."""
-        regret = self.regret[used]
-        known = ~np.isnan(regret)
-        covered = weights @ known
-        mean = weights @ np.where(known, regret, 0.0) / np.maximum(covered, 1e-12)
+        covered = weights @ self._known[used]
+        mean = weights @ self._or_zero[used] / np.maximum(covered, 1e-12)
         enough = covered >= _COVERED * weights.sum(axis=1, keepdims=True)
         return np.asarray(np.argmin(np.where(enough, mean, np.inf), axis=1))
 

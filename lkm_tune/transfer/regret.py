@@ -12,6 +12,7 @@ own choice cannot meet: that γ*_s is shown to be worse than the γ that t chose
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from lkm_tune.transfer.noise import Array
 from lkm_tune.transfer.optimum import LEVEL, CellCurve
 from lkm_tune.transfer.runs import FEWEST_GAMMAS
-from lkm_tune.transfer.tail import upper_tail
+from lkm_tune.transfer.tail import upper_tails
 
 _TAIL = (1 - LEVEL) / 2
 
@@ -50,34 +51,48 @@ UNKNOWN = Regret(np.nan, np.nan, np.nan, np.nan, np.nan, np.nan)
 """With one seed or hardly any γ in either cell nothing can be said."""
 
 
-def transfer_regret(source: CellCurve, target: CellCurve, margin: float) -> Regret:
-    """Regret of the source's best γ in the target.
+def transfer_regrets(
+    sources: Sequence[CellCurve], target: CellCurve, margin: float
+) -> list[Regret]:
+    """Regret of each source's best γ in the target.
 
     A seed that both cells share is held out of both choices at once.
     """
-    few = min(len(source.runs.gammas), len(target.runs.gammas)) < FEWEST_GAMMAS
-    if few or source.bent_draws is None or target.bent_draws is None:
-        return UNKNOWN
-    places = source.grid.tolist()
-    choices = {k: places[source.choices.get(k, source.best)] for k in target.choices}
-    return _regret(target, choices, source.best_draws, margin)
+    known = [source for source in sources if _says_enough(source) and _says_enough(target)]
+    if not known:
+        return [UNKNOWN] * len(sources)
+    choices = np.array([[s.grid[s.choices.get(k, s.best)] for k in target.choices] for s in known])
+    drawn = np.array([source.best_draws for source in known])
+    found = iter(_regrets(target, choices, drawn, margin))
+    return [next(found) if _says_enough(source) else UNKNOWN for source in sources]
 
 
 def fixed_regret(gamma: float, target: CellCurve, margin: float) -> Regret:
     """Regret of a given γ > 0 in the target."""
-    if target.bent_draws is None or len(target.runs.gammas) < FEWEST_GAMMAS:
+    if target.bent_draws is None or not _says_enough(target):
         return UNKNOWN
     x = float(np.log10(gamma))
-    drawn = np.full(len(target.bent_draws), x)
-    return _regret(target, dict.fromkeys(target.choices, x), drawn, margin)
+    choices = np.full((1, len(target.choices)), x)
+    (found,) = _regrets(target, choices, np.full((1, len(target.bent_draws)), x), margin)
+    return found
 
 
-def _regret(
-    target: CellCurve, choices: dict[tuple[str, int], float], drawn: Array, margin: float
-) -> Regret:
+def _says_enough(cell: CellCurve) -> bool:
+    return cell.bent_draws is not None and len(cell.runs.gammas) >= FEWEST_GAMMAS
+
+
+def _regrets(target: CellCurve, choices: Array, drawn: Array, margin: float) -> list[Regret]:
+    """Regrets in the target of N sources with K choices and D draws of log10 γ each.
+
+    Args:
+        target: a cell with draws.
+        choices: what each source chose without each seed of the target, shape [N, K].
+        drawn: draws of the best of each source, shape [N, D].
+        margin: difference of the error, as a fraction, that does not matter.
+    """
     if target.draws is None:
-        return UNKNOWN
-    at_source = target.draws[np.arange(len(drawn)), _nearest(target.grid, drawn)]
+        return [UNKNOWN] * len(drawn)
+    at_source = target.draws[np.arange(drawn.shape[1]), _nearest(target.grid, drawn)]
     draws = low = at_source - target.lowest_draws
     worse = at_source - target.honest_draws
     above, outside = _outside(target, drawn)
@@ -86,29 +101,33 @@ def _regret(
         low, worse = (
             np.where(above, np.inf, np.where(outside, 0.0, values)) for values in (low, worse)
         )
-    level = _cross_fitted(target, choices)
+    same = draws is low
+    draws = np.sort(draws, axis=1)
+    low, worse = draws if same else np.sort(low, axis=1), np.sort(worse, axis=1)
     bound, dof = float(np.log1p(margin)), target.fit.dof
-    shown = _quantile(worse, _TAIL) > 0
-    return Regret(
-        value=max(float(np.expm1(level - target.honest_level)), 0.0),
-        low=float(np.expm1(_quantile(low, _TAIL))) if shown else 0.0,
-        high=float(np.expm1(_quantile(draws, 1 - _TAIL))),
-        at_source=level,
-        p_within=upper_tail(draws, bound, dof),
-        p_beyond=max(upper_tail(-low, -bound, dof), upper_tail(-worse, 0.0, dof)),
+    shown = _quantiles(worse, _TAIL) > 0
+    level = _cross_fitted(target, choices)
+    # Sorted the other way round and negated, the lower tail is the upper one.
+    beyond = upper_tails(-low[:, ::-1], -bound, dof)
+    columns = (
+        np.maximum(np.expm1(level - target.honest_level), 0.0),
+        np.where(shown, np.expm1(_quantiles(low, _TAIL)), 0.0),
+        np.expm1(_quantiles(draws, 1 - _TAIL)),
+        level,
+        upper_tails(draws, bound, dof),
+        np.maximum(beyond, upper_tails(-worse[:, ::-1], 0.0, dof)),
     )
+    return [Regret(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]
 
 
-def _cross_fitted(target: CellCurve, choices: dict[tuple[str, int], float]) -> float:
-    """Mean over seeds k of seed k's curve at the γ that other runs chose."""
-    places = np.array(list(choices.values()))
-    above, outside = _outside(target, places)
-    if above.mean() >= 0.5:
-        return np.inf
-    if outside.mean() >= 0.5:
-        return np.nan
-    index = _nearest(target.grid, places)
-    return target.cross_fitted(dict(zip(choices, index.tolist(), strict=True)))
+def _cross_fitted(target: CellCurve, choices: Array) -> Array:
+    """Mean over seeds k of seed k's curve at the γ that other runs chose, shape [N]."""
+    above, outside = _outside(target, choices)
+    held_out = np.array([target.held_out[k] for k in target.choices])
+    levels = held_out[np.arange(choices.shape[1]), _nearest(target.grid, choices)]
+    level = target.bend.unbend(levels.mean(axis=1))
+    level = np.where(outside.mean(axis=1) >= 0.5, np.nan, level)
+    return np.where(above.mean(axis=1) >= 0.5, np.inf, level)
 
 
 def _outside(target: CellCurve, x: Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -116,7 +135,7 @@ def _outside(target: CellCurve, x: Array) -> tuple[NDArray[np.bool_], NDArray[np
     grid, runs = target.grid, target.runs
     half_step = (grid[-1] - grid[0]) / max(len(grid) - 1, 1) / 2 + 1e-9
     outside = (x < grid[0] - half_step) | (x > grid[-1] + half_step)
-    diverges = np.zeros(len(x), dtype=bool)
+    diverges = np.zeros(x.shape, dtype=bool)
     if runs.above is not None:
         diverges |= x >= np.log10(runs.above) - 1e-9
     if runs.below is not None:
@@ -126,13 +145,12 @@ def _outside(target: CellCurve, x: Array) -> tuple[NDArray[np.bool_], NDArray[np
 
 def _nearest(grid: Array, x: Array) -> NDArray[np.int64]:
     if len(grid) == 1:
-        return np.zeros(len(x), dtype=np.int64)
+        return np.zeros(x.shape, dtype=np.int64)
     step = (grid[-1] - grid[0]) / (len(grid) - 1)
     return np.asarray(np.clip(np.rint((x - grid[0]) / step), 0, len(grid) - 1), dtype=np.int64)
 
 
-def _quantile(draws: Array, level: float) -> float:
-    """A quantile that is always one of the draws, so that inf among them stays inf."""
-    place = level * (len(draws) - 1)
-    index = int(np.ceil(place) if level > 0.5 else np.floor(place))
-    return float(np.partition(draws, index)[index])
+def _quantiles(draws: Array, level: float) -> Array:
+    """A quantile of each increasing row that is one of its draws, so that inf stays inf."""
+    place = level * (draws.shape[1] - 1)
+    return np.asarray(draws[:, int(np.ceil(place) if level > 0.5 else np.floor(place))])

@@ -14,7 +14,12 @@ _ENOUGH = 100
 
 
 def upper_tail(draws: Array, bound: float, dof: float) -> float:
-    """One-sided p-value of "the quantity is above `bound`".
+    """One-sided p-value of "the quantity is above `bound`" from its draws, shape [D]."""
+    return float(upper_tails(np.sort(draws)[None], bound, dof)[0])
+
+
+def upper_tails(draws: Array, bound: float, dof: float) -> Array:
+    """One-sided p-values of "the quantity is above `bound`", shape [N].
 
     Hundreds of pairs ask for p-values far below one over the number of draws, so the tail is
     extrapolated by a generalised Pareto distribution (T. A. Knijnenburg et al., Bioinformatics 25,
@@ -23,20 +28,20 @@ def upper_tail(draws: Array, bound: float, dof: float) -> float:
     they are.
 
     Args:
-        draws: of the quantity, shape [D]; inf is above every bound.
-        bound: what it is held against.
+        draws: of N quantities, increasing in each row, shape [N, D]; inf is above every bound.
+        bound: what they are held against.
         dof: degrees of freedom of the draws.
     """
-    beyond, count = int(np.count_nonzero(draws > bound)), len(draws)
+    beyond, count = np.count_nonzero(draws > bound, axis=1), draws.shape[1]
     counted = (1 + beyond) / (1 + count)
     size = int(_IN_TAIL * count)
-    if beyond >= _ENOUGH or size < 1:
-        return counted
-    tail = np.partition(draws, count - size - 1)[count - size - 1 :]
-    threshold = float(tail[0])
-    mean = float(tail[1:].mean()) - threshold if np.isfinite(threshold) else np.inf
-    if not 0 < mean < np.inf:
-        return counted
+    if size < 1:
+        return np.asarray(counted)
+    threshold = draws[:, -size - 1]
     shape = 1 / max(dof, 2.0)
-    scale = mean * (1 - shape)
-    return float(size / count * (1 + shape * (bound - threshold) / scale) ** (-1 / shape))
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        mean = draws[:, -size:].mean(axis=1) - threshold
+        scale = mean * (1 - shape)
+        fitted = size / count * (1 + shape * (bound - threshold) / scale) ** (-1 / shape)
+    known = (beyond < _ENOUGH) & (mean > 0) & np.isfinite(mean)
+    return np.asarray(np.where(known, fitted, counted))

@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from mlflow_databases import open_databases
+
+from .tiny_study import lay_out
 
 STUDY = """
 name: small
@@ -21,6 +24,7 @@ space:
 search: {trials: 3, startup_trials: 2, grace_period: 1, control: true, max_concurrent: 1}
 curve: {gammas: [0, 0.01, 1], seeds: [1, 2]}
 training: {epochs: 3, batch_size: 16}
+tracking: {system_metrics: true}
 """
 TRIALS = 2 * (3 + 3 + 6 + 2)
 
@@ -86,3 +90,26 @@ def finished(lkm_tune, study_file, tmp_path_factory):
     """The storage folder of a whole study, and what the command printed."""
     storage = tmp_path_factory.mktemp("finished")
     return storage, lkm_tune("run", study_file, "--storage", storage)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with the tiny study, before anything of it was run."""
+    return lay_out(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def whole(lkm_tune, tmp_path_factory):
+    """The folder of the tiny study, run from beginning to end without a disturbance."""
+    folder = lay_out(tmp_path_factory.mktemp("whole"))
+    lkm_tune("run", "tiny.yaml", cwd=folder)
+    return folder
+
+
+@pytest.fixture(
+    scope="session", params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)]
+)
+def databases(request, tmp_path_factory):
+    """Makes databases for MLflow, of both kinds."""
+    with open_databases(request.param, tmp_path_factory.mktemp("mlflow")) as databases:
+        yield databases

@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_survival import check_whole, folder, reported_epochs, trained_epochs, whole
-
-__all__ = ["folder", "whole"]
+from .tiny_study import check_whole, reported_epochs, trained_epochs
 
 # A head that holds no trials, and two nodes that hold one each.
 CLUSTER = """

@@ -68,8 +68,16 @@ def test_mlflow_has_every_trial_under_its_cell(finished):
     complete = next(r for r in kinds["trial"] if r.data.tags["lkm.outcome"] == "complete")
     history = client.get_metric_history(complete.info.run_id, "val/error")
     assert [metric.step for metric in history] == [1, 2, 3]
-    names = [a.path for a in client.list_artifacts(kinds["report"][0].info.run_id)]
-    assert any(name.endswith("report.html") for name in names)
+    assert complete.data.metrics["system/system_memory_usage_megabytes"] > 0
+
+    def files(run):
+        return {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
+
+    assert "report.html" in files(kinds["report"][0])
+    for run in kinds["cell"]:
+        assert {"curve.html", "best_model"} <= files(run)
+        assert f"{run.data.tags['lkm.model']} on qm9/alpha" in run.data.tags["mlflow.note.content"]
+        assert run.data.metrics["best/val_error"] > 0
 
 
 def test_planned_counts_and_a_fair_control(finished):

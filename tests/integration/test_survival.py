@@ -7,137 +7,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from mlflow_databases import free_port
 
-from lkm_tune.tracking import tracking_uri
+from lkm_tune.tracking.outbox import OUTBOX, Outbox
 
-# A network that tells which epoch of which run it is trained in: a line for every training step,
-# of which an epoch has one here.
-NET = """
-import os
-import signal
-import time
-import ray
-import torch
-from lkm_tune.models import ModelOutput
+from .mlflow_server import server
+from .tiny_study import check_whole, reported_epochs, runs_of, table, trained_epochs, wait_for_steps
 
-def eat(hunger):
-    if hunger == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
-    alone = ray.get_runtime_context().get_assigned_resources()["CPU"] > 1
-    if hunger == "always" or hunger == "alone" and not alone:
-        torch.empty(10**16)
-
-LOG = os.path.join(os.path.dirname(__file__), "steps.log")
-
-class Net(torch.nn.Module):
-    cutoff = 5.0
-
-    def __init__(self, width, depth, hunger):
-        super().__init__()
-        self.hunger = hunger
-        self.embed = torch.nn.Embedding(20, width)
-        self.blocks = torch.nn.ModuleList(torch.nn.Linear(width, width) for _ in range(depth))
-        self.out = torch.nn.Linear(width, 1)
-
-    def forward(self, batch):
-        if self.training:
-            with open(LOG, "a") as log:
-                log.write(f"{os.getpid()}\\n")
-            time.sleep(0.03)
-            eat(self.hunger)
-        state = self.embed(batch.z)
-        layers = []
-        for block in self.blocks:
-            state = state + torch.tanh(block(state))
-            layers.append(state)
-        molecules = int(batch.graph_index.max()) + 1
-        sums = torch.zeros(molecules, state.shape[1]).index_add(0, batch.graph_index, state)
-        return ModelOutput(self.out(sums), layers)
-
-def net(width: int = 4, depth: int = 2, hunger: str = "none"):
-    return Net(width, depth, hunger)
-"""
-STUDY = """
-name: tiny
-models: ["counting_net:net"]
-tasks: [qm9/alpha]
-data: {source: sample, n_train: 16, n_val: 8, n_test: 8}
-space:
-  gamma: {type: float, low: 1e-4, high: 100, log: true}
-  depth: {type: int, low: 2, high: 4}
-search: {trials: 10, startup_trials: 4, grace_period: 4, control: false, max_concurrent: 1}
-curve: {gammas: [0, 0.01, 1], seeds: [1, 2, 3]}
-training: {epochs: 16, batch_size: 16, warmup_epochs: 1, lr: 0.01}
-"""
 SEARCHED = 10
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return lay_out(tmp_path)
-
-
-def lay_out(path):
-    (path / "counting_net.py").write_text(NET)
-    (path / "tiny.yaml").write_text(STUDY)
-    return path
-
-
-@pytest.fixture(scope="module")
-def whole(lkm_tune, tmp_path_factory):
-    """The study from beginning to end."""
-    folder = lay_out(tmp_path_factory.mktemp("whole"))
-    lkm_tune("run", "tiny.yaml", cwd=folder)
-    return folder
-
-
-def table(folder):
-    runs = pd.read_csv(folder / "lkm-runs/studies/tiny/report/trials.csv")
-    return runs.drop(columns=["seconds", "run_id"])
-
-
-def trained_epochs(folder):
-    return len((folder / "steps.log").read_text().split())
-
-
-def reported_epochs(folder):
-    """How many epochs the study's trials have, each counted once."""
-    runs = runs_of(folder)
-    return sum(len(history) for _, history in runs.values())
-
-
-def runs_of(folder):
-    client = MlflowClient(tracking_uri(folder / "lkm-runs"))
-    experiment = client.get_experiment_by_name("tiny")
-    found = {}
-    for run in client.search_runs([experiment.experiment_id], max_results=1000):
-        if run.data.tags["lkm.kind"] == "trial":
-            key = run.data.tags["lkm.trial"]
-            assert key not in found, f"{key} is there twice"
-            history = client.get_metric_history(run.info.run_id, "val/error")
-            found[key] = run, [metric.step for metric in history]
-    return found
-
-
-def check_whole(folder, whole):
-    """The folder's study is the one that was never interrupted."""
-    pd.testing.assert_frame_equal(table(folder), table(whole))
-    points = table(folder).query("phase == 'curve'")
-    assert Counter(points[["gamma", "seed"]].itertuples(index=False, name=None)) == Counter(
-        (gamma, seed) for gamma in (0.0, 0.01, 1.0) for seed in (1, 2, 3)
-    )
-    runs, expected = runs_of(folder), runs_of(whole)
-    assert {k: (r.info.status, h) for k, (r, h) in runs.items()} == {
-        k: (r.info.status, h) for k, (r, h) in expected.items()
-    }
-    assert {run.info.status for run, _ in runs.values()} <= {"FINISHED", "KILLED"}
-    assert not list(folder.rglob("attempt-*")), "checkpoints of trials that have ended"
 
 
 def kill(process):
@@ -149,16 +31,11 @@ def kill(process):
 
 def start_and_kill(start, folder, draw):
     """Kills one run of the study anywhere between its start and its report."""
+    before = trained_epochs(folder)
     process = start("run", "tiny.yaml", cwd=folder)
-    ledger = folder / "lkm-runs/studies/tiny/ledger.jsonl"
-
-    def size():
-        return ledger.stat().st_size if ledger.exists() else 0
-
-    before = size()
-    # Most kills are to come while trials run, not while modules are imported.
+    # Most kills are to come while trials run, however long a machine takes to come so far.
     wait = draw.random() < 0.7
-    while wait and process.poll() is None and size() == before:
+    while wait and process.poll() is None and trained_epochs(folder) == before:
         time.sleep(0.02)
     try:
         process.wait(draw.uniform(0, 2.0 if wait else 10.0))
@@ -168,7 +45,10 @@ def start_and_kill(start, folder, draw):
         assert process.returncode == 0, process.communicate()[0]
 
 
-@pytest.mark.parametrize("kills", [10, pytest.param(50, marks=pytest.mark.slow)])
+MANY = pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])
+
+
+@pytest.mark.parametrize("kills", [10, MANY])
 def test_a_driver_killed_again_and_again(start, lkm_tune, whole, folder, kills):
     draw = random.Random(kills)
     for _ in range(kills):
@@ -198,15 +78,6 @@ def test_a_torn_line_in_the_ledger_and_killed_workers(start, whole, folder):
     assert process.returncode == 0, output
     check_whole(folder, whole)
     assert trained_epochs(folder) - reported_epochs(whole) <= kills + 1
-
-
-def wait_for_steps(folder, count):
-    log = folder / "steps.log"
-    for _ in range(6000):
-        if log.exists() and len(log.read_text().split()) >= count:
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"{count} steps were never trained")
 
 
 def test_a_second_driver_is_refused_and_told_of_the_first(start, lkm_tune, folder):
@@ -295,6 +166,44 @@ def test_mlflow_down_for_good(lkm_tune, whole, folder):
     assert (folder / "lkm-runs/studies/tiny/report/report.html").exists()
     lkm_tune("run", "tiny.yaml", cwd=folder)
     check_whole(folder, whole)
+
+
+def undelivered(folder, uri):
+    outbox = Outbox(folder / "lkm-runs/studies/tiny" / OUTBOX, uri)
+    try:
+        return outbox.pending()
+    finally:
+        outbox.close()
+
+
+def test_an_mlflow_server_that_dies_and_comes_back(databases, start, whole, folder):
+    """Training goes on meanwhile, and in the end MLflow has what it has of an undisturbed study."""
+    port, database = free_port(), databases.empty()
+    uri = f"http://127.0.0.1:{port}"
+    with server(database, port, folder):
+        process = start("run", "tiny.yaml", cwd=folder, MLFLOW_TRACKING_URI=uri)
+        wait_for_steps(folder, 60)
+    # What was on its way when the server died may or may not have arrived.
+    wait_for_steps(folder, 120)
+    assert process.poll() is None
+    assert undelivered(folder, uri) > 60
+    hold = folder / "hold"
+    hold.touch()
+    with server(database, port, folder):
+        hold.unlink()
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, output
+        assert "MLflow cannot be written" in output
+        assert "MLflow can be written again" in output
+        assert undelivered(folder, uri) == 0
+        check_whole(folder, whole, uri)
+        client = MlflowClient(uri)
+        experiment = client.get_experiment_by_name("tiny").experiment_id
+        for kind in ("cell", "report"):
+            (run,) = client.search_runs([experiment], f"tags.`lkm.kind` = '{kind}'")
+            assert run.info.status == "FINISHED"
+    assert list((folder / "artifacts").rglob("report.html"))
+    assert trained_epochs(folder) == reported_epochs(whole)
 
 
 def test_a_full_disk_and_one_that_is_read_only(small_disk, environment, whole, folder):

@@ -29,7 +29,7 @@ BAD = {
         "curves: {seeds: [1]}\n",
         [
             '4: curves: unknown key, got {"seeds": [1]}; valid: name, models, tasks, space, data, '
-            "search, curve, training, lkm, resources, seed (did you mean curve?)"
+            "search, curve, training, lkm, resources, tracking, seed (did you mean curve?)"
         ],
     ),
     "key twice": ("seed: 8\nseed: 9\n", ["5: seed: is written twice, first on line 4"]),

@@ -4,7 +4,7 @@ import math
 from types import SimpleNamespace
 
 import pytest
-from mlflow_databases import POSTGRES, PostgresDatabases, SqliteFiles, postgres
+from mlflow_databases import open_databases
 
 from lkm_tune.study import Cell, CurvePlan, DataPlan, Study, TrainingPlan, TrialSpec
 
@@ -94,7 +94,11 @@ def play_study(recorder, report):
     play_trial(recorder, TRIALS["old point"])
     recorder.curve_settings(PAMNET, TRIALS["point"].settings, "curve")
     play_trial(recorder, TRIALS["point"])
-    recorder.finish_cell(PAMNET)
+    page = report.parent / "pamnet-page"
+    page.mkdir(exist_ok=True)
+    (page / "curve.html").write_text("<p>γ</p>")
+    recorder.log_curve(PAMNET, page, "No γ is best.")
+    recorder.finish_cell(PAMNET, {"best/val_error": 33.0})
     report.mkdir(exist_ok=True)
     (report / "report.html").write_text("<p>γ</p>")
     recorder.log_report(report)
@@ -120,13 +124,8 @@ def play():
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
 def databases(request, tmp_path_factory):
     """Makes databases for MLflow, of both kinds: whatever uses it runs on both."""
-    if request.param == "sqlite":
-        yield SqliteFiles(tmp_path_factory.mktemp("mlflow"))
-    elif not POSTGRES:
-        pytest.skip("needs Debian's postgresql")
-    else:
-        with postgres() as port:
-            yield PostgresDatabases(port)
+    with open_databases(request.param, tmp_path_factory.mktemp("mlflow")) as databases:
+        yield databases
 
 
 @pytest.fixture

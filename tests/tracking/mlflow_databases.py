@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from lkm_tune.tracking.experiments import open_client
 
@@ -66,6 +67,18 @@ class PostgresDatabases(SqliteFiles):
         with connection.cursor() as cursor:
             cursor.execute(sql)
         connection.close()
+
+
+@contextmanager
+def open_databases(kind, folder):
+    """Databases of a kind, `sqlite` or `postgres`; those of SQLite lie in the folder."""
+    if kind == "sqlite":
+        yield SqliteFiles(folder)
+    elif not POSTGRES:
+        pytest.skip("needs Debian's postgresql")
+    else:
+        with postgres() as port:
+            yield PostgresDatabases(port)
 
 
 @contextmanager

@@ -98,9 +98,11 @@ def test_what_a_run_holds(place, play, record):
 
     run, history = runs[play.TRIALS["point"].key]
     assert run.info.run_name == "curve γ=0.01 seed=2"
+    assert runs[play.TRIALS["stopped"].key][0].info.run_name == "search 0001 γ=2"
     facts = {"gamma": "0.01", "depth": "4", "lr": "0.001", "hidden": "16", "seed": "2"}
     facts |= {"source": "sample", "n_train": "300", "batch_size": "32", "distance": "l2"}
     facts |= {"phase": "curve", "epochs": "3", "model": "pamnet", "task": "qm9/homo"}
+    facts |= {"log10_gamma": "-2.0"}
     assert facts.items() <= run.data.params.items()
     tags = {"lkm.kind": "trial", "lkm.study": "small", "lkm.cell": "pamnet-qm9_homo-300"}
     tags |= {"lkm.unit": "meV", "lkm.phase": "curve", "lkm.reason": ""}
@@ -121,6 +123,33 @@ def test_what_a_run_holds(place, play, record):
     files = {file.path for file in client.list_artifacts(runs["report"][0].info.run_id)}
     assert files == {"report.html", "study.json"}
     assert (place.artifacts / "small").is_dir()
+    assert "log10_gamma" not in runs[play.TRIALS["control"].key][0].data.params
+
+
+def test_system_metrics_stand_beside_an_epoch(place, play, record):
+    recorder, trial = record(), play.make_trial()
+    recorder.start(trial, play.config(recorder.study, trial))
+    recorder.epoch(trial, play.make_result(1) | {"system": {"cpu_utilization_percentage": 40.0}})
+    recorder.epoch(trial, play.make_result(2))
+    deliver(recorder)
+    _, history = runs_of(place.uri)[trial.key]
+    assert history["system/cpu_utilization_percentage"] == [(1, 40.0)]
+
+
+def test_pages_say_in_words_what_they_show(place, play, record):
+    recorder = record()
+    play.study(recorder, place.root / "report")
+    deliver(recorder)
+    client, runs = MlflowClient(place.uri), runs_of(place.uri)
+    experiment = client.get_experiment_by_name("small")
+    assert "**small**" in experiment.tags["mlflow.note.content"]
+    assert "`report.html`" in runs["report"][0].data.tags["mlflow.note.content"]
+    unfinished, finished = (runs[f"{model} on qm9/homo"][0] for model in ("mxmnet", "pamnet"))
+    assert "has not been analysed yet" in unfinished.data.tags["mlflow.note.content"]
+    assert finished.data.tags["mlflow.note.content"].startswith("No γ is best.")
+    assert finished.data.metrics == {"best/val_error": 33.0}
+    files = {file.path for file in client.list_artifacts(finished.info.run_id)}
+    assert {"curve.html", "study.json"} <= files
 
 
 def test_a_cell_tells_its_data_and_its_study(place, play):

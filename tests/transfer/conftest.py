@@ -27,7 +27,7 @@ def slope(a_decade: float) -> Curve:
 def cliff(at: float, depth: float) -> Curve:
     """A gain of `depth` from small γ on, and an error that doubles by γ = 1."""
     step = peak(at, depth)
-    return lambda x: step(x) + 0.7 * np.exp(2.5 * x)
+    return lambda x: step(x) + np.minimum(0.7 * np.exp(2.5 * x), 2.0)
 
 
 @pytest.fixture(scope="session")

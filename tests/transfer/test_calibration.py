@@ -11,7 +11,9 @@ from lkm_tune.transfer.check import check_runs
 from lkm_tune.transfer.verdict import DOES_NOT, NOTHING, TRANSFERS, UNDECIDED
 
 MARGIN = 0.01
-FINE = np.linspace(-3, 0, 3001)
+SEEDS = (3, 4, 5)
+FINE_GAMMAS = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
+DECADES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 DIVERGES = 0.2
 """Above this γ the runs of a diverging cell have no error."""
 
@@ -35,12 +37,13 @@ def random_curve(rng: np.random.Generator, shapes, kind: str):
 class Truth:
     """One cell's curve, and what of it runs can see."""
 
-    def __init__(self, rng: np.random.Generator, shapes) -> None:
+    def __init__(self, rng: np.random.Generator, shapes, gammas) -> None:
         self.kind = str(rng.choice(KINDS))
         self.curve = random_curve(rng, shapes, self.kind)
         self.flat = self.kind == "flat"
         # A diverging cell's measured range ends at 0.1.
-        self.places = FINE[FINE <= -1] if self.kind == "diverging" else FINE
+        places = np.linspace(np.log10(gammas[0]), np.log10(gammas[-1]), 6001)
+        self.places = places[places <= -1] if self.kind == "diverging" else places
         self.values = self.curve(self.places)
 
     @property
@@ -57,14 +60,16 @@ class Truth:
         return float(np.expm1(np.interp(place, self.places, self.values) - self.values.min()))
 
 
-def cells(simulate, shapes, studies: int, random: int) -> Iterator[tuple[pd.DataFrame, ...]]:
-    """Tables (of cells, of pairs) of each simulated study of 2 to 4 cells with 3 to 5 seeds."""
+def cells(
+    simulate, shapes, studies: int, random: int, gammas=FINE_GAMMAS, seeds=SEEDS
+) -> Iterator[tuple[pd.DataFrame, ...]]:
+    """Tables (of cells, of pairs) of each simulated study of 2 to 4 cells."""
     rng = np.random.default_rng(random)
     for study in range(studies):
-        truth = {name: Truth(rng, shapes) for name in "abcd"[: rng.integers(2, 5)]}
+        truth = {name: Truth(rng, shapes, gammas) for name in "abcd"[: rng.integers(2, 5)]}
         runs = simulate(
             {name: t.curve for name, t in truth.items()},
-            seeds=int(rng.integers(3, 6)), noise=float(rng.choice([0.004, 0.012])),
+            seeds=int(rng.choice(seeds)), gammas=gammas, noise=float(rng.choice([0.004, 0.012])),
             random=random + 1000 + study,
         )  # fmt: skip
         diverging = runs["model"].map(lambda name, truth=truth: truth[name].kind == "diverging")
@@ -113,9 +118,11 @@ def _judge(pair, source: Truth, target: Truth) -> dict[str, object]:
     }
 
 
-def check(simulate, shapes, studies: int, coverage: float, decided: float) -> None:
+def check(
+    simulate, shapes, studies: int, coverage: float, decided: float, random: int = 0, **design
+) -> None:
     """Coverage of every interval, and errors among decided verdicts within their bound."""
-    tables = list(cells(simulate, shapes, studies, random=0))
+    tables = list(cells(simulate, shapes, studies, random=random, **design))
     optima, pairs = (pd.concat(part) for part in zip(*tables, strict=True))
     show(optima, pairs)
     assert optima["gain"].mean() >= coverage
@@ -146,3 +153,18 @@ def test_intervals_cover_and_verdicts_are_right(simulate, shapes) -> None:
 @pytest.mark.slow
 def test_intervals_cover_and_verdicts_are_right_in_many_studies(simulate, shapes) -> None:
     check(simulate, shapes, studies=200, coverage=0.94, decided=0.5)
+
+
+@pytest.mark.slow
+def test_figures_on_decades_with_three_seeds(simulate, shapes) -> None:
+    """The default grid of a study: what it can hold is less, and written into docs/transfer.md."""
+    check(
+        simulate,
+        shapes,
+        studies=200,
+        coverage=0.80,
+        decided=0.3,
+        random=1,
+        gammas=DECADES,
+        seeds=(3,),
+    )

@@ -134,6 +134,7 @@ def test_json_is_valid_and_whole(report) -> None:
     assert len(data["regret"]) == 30
     assert data["regret"][0]["source"] == list(report.regret["source"][0])
     assert report.best_gamma("flat", "qm9/homo").to_dict() == data["answers"][4]
+    assert data["answers"][4]["studies"] == ["study"]
 
 
 def test_write_leaves_only_whole_files(report, runs, tmp_path) -> None:
