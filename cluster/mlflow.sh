@@ -19,6 +19,8 @@ stop() {
 }
 
 keep_up() {
+    # Jobs are for MLflow's work on language models: seven processes that a study has no use for.
+    export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
     # In the environment and not an argument: an argument with a password is for all to see.
     export MLFLOW_BACKEND_STORE_URI="${LKM_TUNE_MLFLOW_DATABASE:-sqlite:///$LKM_TUNE_STORAGE/mlflow.db}"
     while true; do

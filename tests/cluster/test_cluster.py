@@ -6,6 +6,7 @@ have at its end is the same whatever was broken on the way.
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -26,12 +27,12 @@ data: {{source: sample, n_train: 200, n_val: 50, n_test: 50}}
 space:
   gamma: {{type: float, low: 1e-4, high: 100, log: true}}
   depth: {{type: int, low: 2, high: 3}}
-search: {{trials: 4, startup_trials: 2, grace_period: 8, control: false}}
-curve: {{gammas: [0, 0.1], seeds: [1, 2]}}
+search: {{trials: 6, startup_trials: 6, grace_period: 8, control: false}}
+curve: {{gammas: [0, 0.1], seeds: [1, 2, 3]}}
 training: {{epochs: 8, batch_size: 16, warmup_epochs: 1}}
-resources: {{cpu: 2}}
+resources: {{cpu: 1}}
 """
-TRIALS, EPOCHS = 8, 8
+TRIALS, EPOCHS = 12, 8
 
 # Run on the head: what MLflow's server knows of a study.
 ASK_MLFLOW = """
@@ -86,10 +87,11 @@ def up(machines):
 def nodes_of(machines):
     code = (
         "import ray; ray.init('auto', logging_level=40); "
-        "print(sum(node['Alive'] for node in ray.nodes()))"
+        "print('nodes', sum(node['Alive'] for node in ray.nodes()))"
     )
     done = machines.ssh(machines.head, f'python -c "{code}"', 120, check=False)
-    return int(done.stdout.split()[-1]) if done.returncode == 0 else 0
+    found = re.search(r"^nodes (\d+)", done.stdout, re.MULTILINE)
+    return int(found.group(1)) if found else 0
 
 
 def submit(machines, arguments="", timeout=1200, check=True):
