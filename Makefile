@@ -42,11 +42,11 @@ tune.py: $(shell find lkm_tune -type f -not -path '*/__pycache__/*') | setup
 	$(BIN)/python -m lkm_tune.package $@
 	@touch $@
 
-test: setup postgresql tune.py
+test: setup postgresql
 	$(BIN)/python -m pytest
 
 # A cluster of network namespaces with real ssh, for which it must be root on Linux.
-test-cluster: setup tune.py
+test-cluster: setup
 	@command -v rsync >/dev/null && test -x /usr/sbin/sshd \
 	|| (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
 	    rsync openssh-server iproute2)
