@@ -1,4 +1,4 @@
-"""Our search against Ray's OptunaSearch with ASHA, on response surfaces with known optimum.
+"""Our search against Ray's OptunaSearch with ASHA: on surfaces with known optimum, on recordings.
 
 Both are driven by the same simulated cluster: slots that train one epoch a unit of time, so that
 a comparison costs seconds. Regret is that of the settings that a search would recommend, in the
@@ -12,22 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import optuna
+import recordings
 from ray.tune.schedulers import AsyncHyperBandScheduler
 from ray.tune.search.optuna import OptunaSearch
+from record_searches import JUDGED
 
 from lkm_tune.search.ledger import Ledger
 from lkm_tune.study import FloatRange, IntRange, SearchPlan, Study, TrainingPlan
 
-EPOCHS, GRACE, FACTOR = 27, 1, 3
+EPOCHS, FACTOR = 27, 3
 SLOTS = 4
-SPACE = {
-    "gamma": FloatRange(type="float", low=1e-4, high=100, log=True),
-    "lr": FloatRange(type="float", low=1e-5, high=1e-1, log=True),
-    "depth": IntRange(type="int", low=1, high=8),
-}
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,13 @@ class Surface:
 
     A high learning rate learns fast and ends badly, so early errors mislead.
     """
+
+    SPACE: ClassVar = {
+        "gamma": FloatRange(type="float", low=1e-4, high=100, log=True),
+        "lr": FloatRange(type="float", low=1e-5, high=1e-1, log=True),
+        "depth": IntRange(type="int", low=1, high=8),
+    }
+    GRACE: ClassVar = 1
 
     log_gamma: float
     log_lr: float
@@ -69,16 +74,40 @@ class Surface:
         return math.exp(final + left + noise)
 
 
+class Recorded:
+    """Real trainings of one cell. Between two epochs of `JUDGED` the later one's error is seen."""
+
+    SPACE = recordings.SPACE
+    GRACE = JUDGED[0]
+
+    def __init__(self, recording):
+        self.recording = recording
+
+    @classmethod
+    def draw(cls, seed):
+        cells = list(recordings.read_recordings().values())
+        return cls(cells[seed % len(cells)])
+
+    def final(self, settings):
+        """Log error at the full budget, 0 at the lowest one."""
+        return math.log(self.recording.errors(settings)[-1] / self.recording.lowest)
+
+    def error(self, settings, epoch, seed):
+        """What a trial reports after an epoch."""
+        errors = zip(JUDGED, self.recording.errors(settings), strict=True)
+        return next(error for judged, error in errors if judged >= epoch)
+
+
 class Ours:
     """The ledger, asked and told as the study's driver does it."""
 
-    def __init__(self, seed, folder):
+    def __init__(self, surface, seed, folder):
         study = Study(
             name="q",
             models={"m": {}},
             tasks=("t",),
-            space=SPACE,
-            search=SearchPlan(trials=1000, grace_period=GRACE, reduction_factor=FACTOR),
+            space=surface.SPACE,
+            search=SearchPlan(trials=1000, grace_period=surface.GRACE, reduction_factor=FACTOR),
             training=TrainingPlan(epochs=EPOCHS),
             seed=seed,
         )
@@ -115,9 +144,9 @@ class Ours:
 class Rays:
     """OptunaSearch and ASHA, called in the order in which Tune calls them."""
 
-    def __init__(self, seed, folder):
+    def __init__(self, surface, seed, folder):
         def space(trial):
-            for name, values in SPACE.items():
+            for name, values in surface.SPACE.items():
                 if values.type == "int":
                     trial.suggest_int(name, values.low, values.high)
                 else:
@@ -125,8 +154,9 @@ class Rays:
 
         self.searcher = OptunaSearch(space, metric="error", mode="min", seed=seed)
         self.scheduler = AsyncHyperBandScheduler(
-            "epoch", "error", "min", max_t=EPOCHS, grace_period=GRACE, reduction_factor=FACTOR
-        )
+            "epoch", "error", "min", max_t=EPOCHS, grace_period=surface.GRACE,
+            reduction_factor=FACTOR,
+        )  # fmt: skip
         self.trials = {}
         self.last = []
 
@@ -177,22 +207,24 @@ def regret(search, surface, seed, cost):
     return math.expm1(surface.final(best)) if best else math.inf
 
 
-def compare(seeds, costs):
+def compare(kind_of_surface, seeds, costs):
     """Regrets by kind of search and cost, of each seed's own surface."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     found = {(kind, cost): [] for kind in ("ours", "ray") for cost in costs}
     for seed in range(seeds):
-        surface = Surface.draw(seed)
+        surface = kind_of_surface.draw(seed)
         for kind, make in (("ours", Ours), ("ray", Rays)):
             for cost in costs:
                 with TemporaryDirectory() as folder:
-                    found[kind, cost].append(regret(make(seed, folder), surface, seed, cost))
+                    found[kind, cost].append(
+                        regret(make(surface, seed, folder), surface, seed, cost)
+                    )
     return found
 
 
-def rows(seeds=30, costs=(135, 270, 540)):
+def rows(kind_of_surface=Surface, seeds=30, costs=(135, 270, 540)):
     """A table for `make bench`: equal cost, in epochs of which a whole trial has 27."""
-    found = compare(seeds, costs)
+    found = compare(kind_of_surface, seeds, costs)
     yield "epochs", "ours, median regret", "Ray's", "ours, mean", "Ray's", "ours better, of seeds"
     for cost in costs:
         ours, rays = np.array(found["ours", cost]), np.array(found["ray", cost])
@@ -204,6 +236,8 @@ def rows(seeds=30, costs=(135, 270, 540)):
 
 
 if __name__ == "__main__":
-    for row in rows(int(sys.argv[1]) if len(sys.argv) > 1 else 30):
-        sys.stdout.write(" | ".join(f"{c:.3g}" if isinstance(c, float) else str(c) for c in row))
-        sys.stdout.write("\n")
+    for kind in (Surface, Recorded):
+        sys.stdout.write(f"{kind.__name__}\n")
+        for row in rows(kind, int(sys.argv[1]) if len(sys.argv) > 1 else 30):
+            cells = (f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in row)
+            sys.stdout.write(" | ".join(cells) + "\n")

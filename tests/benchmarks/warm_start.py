@@ -8,7 +8,6 @@ of the lowest error of the cell, one trial at a time; a search ends unsuccessful
 Misled, the other cells found their best at the opposite end of every range.
 """
 
-import csv
 import math
 import sys
 from dataclasses import replace
@@ -18,46 +17,23 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import optuna
 from record_searches import JUDGED, MODELS, TASKS
+from recordings import SPACE, read_recordings
 
 from lkm_tune.search.ledger import Ledger
 from lkm_tune.search.planner import Planner
 from lkm_tune.search.warm import WarmStart
-from lkm_tune.study import FloatRange, IntRange, SearchPlan, Study, TrainingPlan
+from lkm_tune.study import SearchPlan, Study, TrainingPlan
 
 TRIALS = 40
 WITHIN = 0.01
-TABLE = Path(__file__).with_name("recorded_searches.csv")
-SPACE = {
-    "gamma": FloatRange(type="float", low=1e-4, high=10, log=True),
-    "lr": FloatRange(type="float", low=5e-4, high=8e-3, log=True),
-    "depth": IntRange(type="int", low=2, high=5),
-}
 DEFAULTS = {"lr": 5e-4, "depth": 5}
 PAPER_GAMMAS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1)
 WAYS = ("warm", "warm, misled", "cold", "random", "paper's grid")
 
 
-def read_table():
-    """Errors at each of `JUDGED` by cell and by (log10 γ, log10 lr, log10 depth)."""
-    table = {}
-    with TABLE.open() as file:
-        for row in csv.DictReader(file):
-            place = tuple(math.log10(float(row[name])) for name in SPACE)
-            errors = [float(row[f"epoch_{epoch}"]) for epoch in JUDGED]
-            table.setdefault((row["model"], row["task"]), {})[place] = errors
-    return table
-
-
-class Curves:
-    """What training with some settings shows, of one cell."""
-
-    def __init__(self, table, cell):
-        self.rows = table[cell.model, cell.task]
-        self.goal = (1 + WITHIN) * min(errors[-1] for errors in self.rows.values())
-
-    def errors(self, settings):
-        place = [math.log10(settings[name]) for name in SPACE]
-        return self.rows[min(self.rows, key=lambda known: math.dist(known, place))]
+def goal(curves):
+    """The error that is near enough to a cell's lowest."""
+    return (1 + WITHIN) * curves.lowest
 
 
 def study_of(name, models, tasks, seed):
@@ -83,10 +59,10 @@ def search(table, study, folder, warm=None):
     planner = Planner(study, ledger, warm)
     spent, until = dict.fromkeys(study.cells, 0), dict.fromkeys(study.cells, math.inf)
     while (spec := planner.next()) and spec.phase == "search":
-        curves = Curves(table, spec.cell)
+        curves = table[spec.cell.model, spec.cell.task]
         epochs, error = train(ledger, spec, curves.errors(spec.settings))
         spent[spec.cell] += epochs
-        if error <= curves.goal:
+        if error <= goal(curves):
             until[spec.cell] = min(until[spec.cell], spent[spec.cell])
         if warm and math.isfinite(until[spec.cell]):
             break
@@ -121,7 +97,7 @@ def opposite(record):
 def plain_cost(curves, candidates):
     """Epochs of trainings to the end, one after another, until one is within 1 %."""
     for count, settings in enumerate(candidates, start=1):
-        if curves.errors(settings)[-1] <= curves.goal:
+        if curves.errors(settings)[-1] <= goal(curves):
             return count * JUDGED[-1]
     return math.inf
 
@@ -134,7 +110,7 @@ def replay(table, seed):
         whole = study_of("whole", MODELS, TASKS, seed)
         known, cold = search(table, whole, folder)
         for number, cell in enumerate(whole.cells):
-            curves = Curves(table, cell)
+            curves = table[cell.model, cell.task]
             costs = {"cold": cold[cell]}
             others = [record for record in known if record.spec.cell != cell]
             for way, seen in (("warm", others), ("warm, misled", map(opposite, others))):
@@ -163,7 +139,7 @@ def random_settings(sampler):
 def rows(seeds=30):
     """The table: epochs, over seeds and left-out cells."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    table = read_table()
+    table = read_recordings()
     found = [costs for seed in range(seeds) for costs in replay(table, seed)]
     yield "search", "median epochs", "quarter below", "quarter above", "not in 40 trials"
     for way in WAYS:
