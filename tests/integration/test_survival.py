@@ -83,6 +83,7 @@ def test_a_torn_line_in_the_ledger_and_killed_workers(start, whole, folder):
 def test_a_second_driver_is_refused_and_told_of_the_first(start, lkm_tune, folder):
     first = start("run", "tiny.yaml", cwd=folder)
     wait_for_steps(folder, 1)
+    (folder / "hold").touch()
     output = lkm_tune("run", "tiny.yaml", cwd=folder, code=1)
     assert f"is being run by process {first.pid} on " in output
     (before,) = json.loads(lkm_tune("status", "--json", cwd=folder))
@@ -189,11 +190,12 @@ def test_an_mlflow_server_that_dies_and_comes_back(databases, start, whole, fold
     assert undelivered(folder, uri) > 60
     hold = folder / "hold"
     hold.touch()
+    while "MLflow cannot be written" not in (line := process.stdout.readline()):
+        assert line, "the study has ended without a word on MLflow"
     with server(database, port, folder):
         hold.unlink()
         output, _ = process.communicate(timeout=300)
         assert process.returncode == 0, output
-        assert "MLflow cannot be written" in output
         assert "MLflow can be written again" in output
         assert undelivered(folder, uri) == 0
         check_whole(folder, whole, uri)
