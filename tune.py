@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "82eb6f46c9105e7c"
+PACKAGE = "be9e8523d1abf0eb"
 
 if __name__ == "__main__":
     tune(PACKAGE)

@@ -1,20 +1,15 @@
 """Small files that are written whole or not at all, and whose damage is said."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
+
+from lkm_tune.training.store import Folder
 
 
 def write_whole(path: Path, text: str) -> None:
     """Writes a file; a kill, a crash or a full disk leaves the one that was there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    with part.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    Folder(path.parent).write(path.name, text.encode())
 
 
 def read_json(path: Path) -> Any:

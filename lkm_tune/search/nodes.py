@@ -6,7 +6,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from lkm_tune.package import package_digest
-from lkm_tune.training import Store, open_store
+from lkm_tune.training import open_store
 from lkm_tune.training.store import Folder
 
 # A node starts a process and imports the package for this.
@@ -61,7 +61,7 @@ def check_nodes(place: str) -> None:
         troubles = [
             f"  {address}: {trouble}"
             for address, answer in asked.items()
-            if (trouble := _trouble(answer, store))
+            if (trouble := _trouble(answer))
         ]
     finally:
         store.delete(mark)
@@ -78,13 +78,14 @@ def _ask(node: str, place: str, mark: str) -> "ray.ObjectRef[str]":
 
 @ray.remote
 def _look(place: str, mark: str, driver: str) -> str:
-    """What is wrong on a node, or the name of the file that it has written."""
+    """What is wrong on a node; "" if nothing is."""
     try:
         check_package(driver)
         store = open_store(place)
         store.read(mark)
         answer = f"from-a-node-{uuid4().hex}"
         store.write(answer, b"")
+        store.delete(answer)
     except NodeError as error:
         return str(error)
     except OSError as error:
@@ -93,18 +94,14 @@ def _look(place: str, mark: str, driver: str) -> str:
             "LKM_TUNE_STORAGE, as a folder that all nodes share, such as one on NFS, or "
             "--checkpoints, or LKM_TUNE_CHECKPOINTS, as an address in an object store"
         )
-    return answer
+    return ""
 
 
-def _trouble(asked: "ray.ObjectRef[str]", store: Store) -> str:
+def _trouble(asked: "ray.ObjectRef[str]") -> str:
     try:
-        answer: str = ray.get(asked, timeout=PATIENCE_S)
+        return str(ray.get(asked, timeout=PATIENCE_S))
     except ray.exceptions.GetTimeoutError:
         return f"did not answer for {PATIENCE_S:g} s"
     except ray.exceptions.RayError as error:
         said = str(error).strip().splitlines()[-1]
         return f"cannot run lkm-tune ({said}): `ray up` installs it"
-    if answer.startswith("from-a-node-"):
-        store.delete(answer)
-        return ""
-    return answer

@@ -16,8 +16,8 @@ from lkm_tune.study import Choice, FloatRange, Phase, Range, Study
 def suggest_settings(trial: Trial, study: Study, phase: Phase) -> dict[str, Any]:
     """Every searched setting of a trial; the control's γ is 0 and not searched."""
     fixed = {"gamma": 0.0} if phase == "control" else {}
-    searched = {name: range_ for name, range_ in study.space.items() if name not in fixed}
-    return fixed | {name: _suggest(trial, name, range_) for name, range_ in searched.items()}
+    searched = distributions(study, phase)
+    return fixed | {name: _suggest(trial, name, study.space[name]) for name in searched}
 
 
 def distributions(study: Study, phase: Phase) -> dict[str, BaseDistribution]:

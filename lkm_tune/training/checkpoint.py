@@ -82,9 +82,10 @@ class Checkpoints:
                 self.store.delete(old)
 
     def discard(self) -> None:
-        """Deletes every checkpoint of the trial, once nobody will continue it."""
-        for *_, name in self._files():
-            self.store.delete(name)
+        """Deletes every checkpoint of the trial, once nobody will continue it; half-written too."""
+        for name in self.store.names():
+            if name.startswith("attempt-"):
+                self.store.delete(name)
 
     def _files(self) -> list[tuple[int, int, str]]:
         """Epoch, number of the attempt and name of each, the newest last."""

@@ -1,6 +1,7 @@
 """Where the files of a trial lie: in a folder that every node sees, or in an object store."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
@@ -12,7 +13,7 @@ class Store(Protocol):
     """Files by name, each there whole or not at all."""
 
     def names(self) -> list[str]:
-        """The names of all files."""
+        """The names of all files, of those too that a kill has left half-written (`….part`)."""
 
     def read(self, name: str) -> bytes:
         """What is in a file.
@@ -63,7 +64,7 @@ class Folder:
 
     def names(self) -> list[str]:
         """See `Store`."""
-        return [p.name for p in self.path.glob("*") if p.is_file() and p.suffix != ".part"]
+        return [path.name for path in self.path.glob("*") if path.is_file()]
 
     def read(self, name: str) -> bytes:
         """See `Store`."""
@@ -124,5 +125,5 @@ class Bucket:
 
     def delete(self, name: str) -> None:
         """See `Store`."""
-        if name in self.names():
+        with suppress(FileNotFoundError):
             self.system.delete_file(f"{self.path}/{name}")

@@ -222,8 +222,7 @@ def test_a_folder_that_is_not_shared_is_refused_at_start(cluster):
 @pytest.mark.parametrize("token", ["", "0" * 64])
 def test_without_the_token_nobody_gets_in(cluster, token):
     worker = cluster.hosts["worker-1"]
-    home = "mktemp -d"
-    environment = f"HOME=$({home}) RAY_AUTH_TOKEN={token}" if token else f"HOME=$({home})"
+    environment = "HOME=$(mktemp -d)" + (f" RAY_AUTH_TOKEN={token}" if token else "")
     address = f"{cluster.head.address}:6379"
     code = f"import ray; ray.init('{address}', logging_level=40); print('i am in')"
     done = cluster.ssh(worker, f'{environment} timeout 60 python -c "{code}"', 90, check=False)

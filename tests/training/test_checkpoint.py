@@ -121,6 +121,7 @@ def test_a_foreign_one_runs_no_code(tmp_path, monkeypatch):
 def test_discard_leaves_what_is_no_checkpoint(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(state(1.0), 1)
+    (tmp_path / "attempt-001-0000-epoch-00002.pt.1234.part").write_bytes(b"half")
     (tmp_path / "model.safetensors").write_bytes(b"")
     checkpoints.discard()
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
