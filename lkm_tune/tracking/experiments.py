@@ -3,10 +3,10 @@
 import time
 from pathlib import Path
 
-from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 
+from lkm_tune.tracking.database import make_database
 from lkm_tune.tracking.delivery import UnreachableError
 from lkm_tune.tracking.notes import NOTE, experiment_note
 from lkm_tune.tracking.storage import is_server, sqlite_file
@@ -19,27 +19,10 @@ def open_client(uri: str) -> MlflowClient:
     """A client whose database has its tables."""
     file = sqlite_file(uri)
     if file is not None and not file.exists():
-        _make_database(file)
+        make_database(file)
     client = MlflowClient(uri)
     client.search_experiments(max_results=1)
     return client
-
-
-def _make_database(file: Path) -> None:
-    """Makes a SQLite database with MLflow's tables, which appears under its name when it is whole.
-
-    MLflow makes its tables in many steps. A process killed between two of them would leave a
-    database that no MLflow opens again, and two processes that make them at once both fail.
-    """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{file}.lock"):
-        if file.exists():
-            return
-        unfinished = file.with_name(f"{file.name}.unfinished")
-        for left_over in file.parent.glob(f"{unfinished.name}*"):
-            left_over.unlink()
-        MlflowClient(f"sqlite:///{unfinished}").search_experiments(max_results=1)
-        unfinished.rename(file)
 
 
 def open_experiment(
