@@ -60,10 +60,10 @@ class Delivery:
         self._interval = interval
         self._writer: Writer | None = None
         self._changed = threading.Condition()
-        # What an earlier driver left is delivered at once, and an MLflow that lost everything
-        # is noticed.
-        self._hurry = outbox.size > 0
-        self._settled = outbox.size == 0
+        # The thread connects at once: MLflow is imported while trials start, one that cannot be
+        # reached or lost everything is noticed, and what an earlier driver left is delivered.
+        self._hurry = True
+        self._settled = False
         self._closing = False
         self._failures = 0
         self._thread = threading.Thread(target=self._run, name="lkm-tracking", daemon=True)
@@ -171,8 +171,6 @@ class Delivery:
         return 0.0
 
     def _drain(self) -> None:
-        if self._outbox.size == 0:
-            return
         if self._writer is None:
             self._writer = self._connect()
             if self._writer.is_new:
