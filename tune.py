@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "d9427373e6550898"
+PACKAGE = "b140d11dd1b40f2d"
 
 if __name__ == "__main__":
     tune(PACKAGE)

@@ -236,9 +236,9 @@ def _finish_cell(engine: "Engine", recorder: "StudyRecorder", cell: "Cell") -> N
         metrics = {f"best/{name}": summary[name] for name in ("val_error", "test_error")}
         metrics["best/gamma"] = trial.settings["gamma"]
         task = find_task(cell.task, engine.study.data_plan(cell.task))
-        # A served network is given atoms with their positions.
-        if task.geometry:
-            recorder.log_model(trial, file, f"{cell.task} [{task.unit}]")
+        inputs = "nodes" if task.classes else "atoms" if task.geometry else "smiles"
+        unit = "class" if task.classes else task.unit
+        recorder.log_model(trial, file, inputs, f"{cell.task} [{unit}]")
     recorder.finish_cell(cell, metrics)
 
 

@@ -8,11 +8,11 @@ from lkm_tune.datasets.molecules import DataError
 _SHOWN = 10
 
 
-def refuse_any(path: Path, problems: Sequence[str]) -> None:
+def refuse_any(path: Path | str, problems: Sequence[str]) -> None:
     """Raises one error that tells the first ten problems of a file, where there are any.
 
     Args:
-        path: The file.
+        path: The file, or what else it is called.
         problems: Each with the line or frame that it is in.
 
     Raises:

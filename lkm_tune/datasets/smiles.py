@@ -68,6 +68,24 @@ def read_smiles(path: Path, targets: Sequence[str], smiles: str = "smiles") -> M
     return _molecules(str(path), graphs, values)
 
 
+def parse_smiles(texts: Sequence[str]) -> Molecules:
+    """Molecules without properties, one for each SMILES, as `read_smiles` understands them.
+
+    Raises:
+        DataError: SMILES are broken, charged, or of several fragments; the message names up to ten
+            of them, counted from 1.
+    """
+    graphs, problems = [], []
+    with rdBase.BlockLogs():
+        for row, text in enumerate(texts, start=1):
+            try:
+                graphs.append(_graph(text.strip()))
+            except _NotUsableError as error:
+                problems.append(f"row {row}: {text!r} {error}")
+    refuse_any("the table", problems)
+    return _molecules("the table", graphs, {})
+
+
 def _read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """The columns as text."""
     try:

@@ -13,16 +13,26 @@ from mlflow.types.schema import Array
 
 from lkm_tune.tracking.versions import requirements
 
+NUMBERS, VALUES = Array(DataType.long), Array(DataType.double)
+
+INPUTS = {
+    "atoms": (ColSpec(NUMBERS, "z"), ColSpec(Array(VALUES), "pos")),
+    "smiles": (ColSpec(DataType.string, "smiles"),),
+    "nodes": (ColSpec(Array(VALUES), "features"), ColSpec(Array(NUMBERS), "edge_index")),
+}
+"""The columns that a network is given, by what it sees of a molecule or graph."""
+
 LOADER = "lkm_tune.training.served"
 """The module that loads and predicts; named only, since training is no concern of this room."""
 
 
 @contextmanager
-def mlflow_model(file: Path, output: str) -> Iterator[Path]:
+def mlflow_model(file: Path, inputs: str, output: str) -> Iterator[Path]:
     """A folder with the MLflow model around a model.safetensors, while the block runs.
 
     Args:
         file: the trained network.
+        inputs: what it is given, a key of `INPUTS`.
         output: what it predicts, with its unit.
 
     Raises:
@@ -30,11 +40,8 @@ def mlflow_model(file: Path, output: str) -> Iterator[Path]:
     """
     if not file.is_file():
         raise FileNotFoundError(f"there is no model {file}")
-    inputs = Schema([
-        ColSpec(Array(DataType.long), "z"),
-        ColSpec(Array(Array(DataType.double)), "pos"),
-    ])  # fmt: skip
-    signature = ModelSignature(inputs, Schema([ColSpec(DataType.double, output)]))
+    said = NUMBERS if inputs == "nodes" else DataType.double
+    signature = ModelSignature(Schema([*INPUTS[inputs]]), Schema([ColSpec(said, output)]))
     description = Model(signature=signature)
     # Not `pyfunc.save_model`, which loads the network again to guess what is known here.
     pyfunc.add_to_model(description, loader_module=LOADER, data=file.name)

@@ -154,18 +154,19 @@ class StudyRecorder:
         self._cells.discard(cell)
         self._put(records.cell_end(cell, metrics), sync=True)
 
-    def log_model(self, trial: TrialSpec, file: Path, output: str) -> None:
+    def log_model(self, trial: TrialSpec, file: Path, inputs: str, output: str) -> None:
         """The best network of a cell so far, for use through MLflow.
 
         Args:
             trial: The trial that trained it.
             file: Its model.safetensors.
+            inputs: What it is given: `atoms`, `smiles` or `nodes`.
             output: What it predicts, with its unit.
         """
         if self._best.get(trial.cell.key) != trial.key:
             self._best[trial.cell.key] = trial.key
             self._open(trial.cell)
-            record = records.cell_model(trial.cell, trial, str(file.resolve()), output)
+            record = records.cell_model(trial.cell, trial, str(file.resolve()), inputs, output)
             self._put(record, sync=True)
 
     def log_report(self, folder: Path) -> None:

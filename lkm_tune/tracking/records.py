@@ -83,17 +83,18 @@ def cell_start(study: Study, cell: Cell, data_digest: str) -> Record:
     )
 
 
-def cell_model(cell: Cell, trial: TrialSpec, file: str, output: str) -> Record:
+def cell_model(cell: Cell, trial: TrialSpec, file: str, inputs: str, output: str) -> Record:
     """The best network of a cell.
 
     Args:
         cell: The cell.
         trial: The trial that trained it.
         file: Its model.safetensors.
+        inputs: What it is given, a key of `model.INPUTS`.
         output: What it predicts, with its unit.
     """
     tags = {"lkm.best_trial": trial.key}
-    return _record(cell.key, "model", file=file, output=output, tags=tags)
+    return _record(cell.key, "model", file=file, inputs=inputs, output=output, tags=tags)
 
 
 def cell_curve(study: Study, cell: Cell, folder: str, sentence: str) -> list[Record]:

@@ -163,7 +163,7 @@ class MlflowWriter:
     def _log_model(self, run: KnownRun, record: Record) -> None:
         with (
             _storing(f"the model {record['file']}"),
-            mlflow_model(Path(record["file"]), record["output"]) as folder,
+            mlflow_model(Path(record["file"]), record["inputs"], record["output"]) as folder,
         ):
             self._client.log_artifacts(run.run_id, str(folder), BEST_MODEL)
 

@@ -9,10 +9,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
-from lkm_tune.graphs import batch_from_arrays
+from lkm_tune.datasets import build_store
+from lkm_tune.datasets.smiles import parse_smiles
+from lkm_tune.graphs import MoleculeBatch, batch_from_arrays
+from lkm_tune.models import load_weights
+from lkm_tune.training.network import build_network
 from lkm_tune.training.trained import TrainedModel
+from lkm_tune.training.weights import read_own
 
 OWN_MODEL = "LKM_TUNE_OWN_MODEL"
 """The environment variable that names the network of a user's own whose code may be imported."""
@@ -31,22 +37,63 @@ class ServedModel:
         """Predicts the task for every row.
 
         Args:
-            table: a pandas table with the columns `z` (atomic numbers, n of them) and `pos`
-                (positions in Å, n × 3).
+            table: a pandas table with the column `smiles`, or `z` (atomic numbers, n of them) and
+                `pos` (positions in Å, n × 3), whichever the signature names.
             params: nothing is asked of it; MLflow may pass it.
 
         Returns:
             [rows] values in the task's unit, [rows, P] of a task with several targets.
+
+        Raises:
+            ValueError: if a SMILES cannot be used, or the network does not know an element.
         """
+        values = self._model.predict(self._batch(table))
+        return values[:, 0] if values.shape[1] == 1 else values
+
+    def _batch(self, table: pd.DataFrame) -> MoleculeBatch:
+        cutoff = self._model.network.cutoff
+        if "smiles" in table:
+            molecules = parse_smiles(table["smiles"].tolist())
+            return build_store(molecules, cutoff).batch(np.arange(len(table)))
         z = [np.asarray(numbers, dtype=np.int64) for numbers in table["z"]]
         pos = [np.stack([np.asarray(row, np.float32) for row in rows]) for rows in table["pos"]]
         index = np.repeat(np.arange(len(z)), [len(numbers) for numbers in z])
-        cutoff = self._model.network.cutoff
-        batch = batch_from_arrays(np.concatenate(z), np.concatenate(pos), index, cutoff=cutoff)
-        values = self._model.predict(batch)
-        return values[:, 0] if values.shape[1] == 1 else values
+        return batch_from_arrays(np.concatenate(z), np.concatenate(pos), index, cutoff=cutoff)
 
 
-def _load_pyfunc(path: str) -> ServedModel:
+class ServedClassifier:
+    """Classifies the nodes of graphs."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        """Serves this network."""
+        self._network = network
+
+    @torch.no_grad()
+    def predict(self, table: pd.DataFrame, params: dict[str, Any] | None = None) -> list[list[int]]:
+        """Predicts the class of every node.
+
+        Args:
+            table: a pandas table whose rows are graphs, with the columns `features` (N × F, each
+                row of which sums to 1) and `edge_index` (2 × E, both directions of each edge).
+            params: nothing is asked of it; MLflow may pass it.
+
+        Returns:
+            For every graph the classes of its N nodes.
+        """
+        classes = []
+        for features, edges in zip(table["features"], table["edge_index"], strict=True):
+            x = torch.from_numpy(np.stack([np.asarray(row, np.float32) for row in features]))
+            edge_index = torch.from_numpy(np.stack([np.asarray(row, np.int64) for row in edges]))
+            classes.append(self._network(x, edge_index).prediction.argmax(dim=1).tolist())
+        return classes
+
+
+def _load_pyfunc(path: str) -> ServedModel | ServedClassifier:
     """What MLflow calls: `path` is the model.safetensors."""
-    return ServedModel(TrainedModel.load(Path(path), os.environ.get(OWN_MODEL)))
+    weights, header = read_own(Path(path))
+    if header["normaliser"] is not None:
+        return ServedModel(TrainedModel.load(Path(path), os.environ.get(OWN_MODEL)))
+    model = header["config"]["model"]
+    network = build_network(model, header["settings"])
+    load_weights(network, model, weights)
+    return ServedClassifier(network.eval())

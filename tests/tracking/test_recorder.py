@@ -175,8 +175,8 @@ def test_the_best_model_of_a_cell_loads_and_predicts(place, play, record, tmp_pa
     list(run.epochs())
     save_model(run, file)
     recorder = record()
-    recorder.log_model(play.make_trial(), file, "qm9/homo [meV]")
-    recorder.log_model(play.make_trial(), file, "qm9/homo [meV]")
+    recorder.log_model(play.make_trial(), file, "atoms", "qm9/homo [meV]")
+    recorder.log_model(play.make_trial(), file, "atoms", "qm9/homo [meV]")
     deliver(recorder)
     cell, _ = runs_of(place.uri)["pamnet on qm9/homo"]
     assert cell.data.tags["lkm.best_trial"] == play.make_trial().key

@@ -1,0 +1,56 @@
+"""What MLflow loads from a best model predicts what was trained, from what its signature names."""
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from lkm_tune.study import DataPlan, RunConfig, TrainingPlan
+from lkm_tune.tracking.model import mlflow_model
+from lkm_tune.training import TrainingRun, save_model
+
+TINY = TrainingPlan(epochs=1, batch_size=16)
+
+
+def serve(run, folder, inputs, output):
+    list(run.epochs())
+    run.result()
+    save_model(run, folder / "model.safetensors")
+    with mlflow_model(folder / "model.safetensors", inputs, output) as saved:
+        assert not list(saved.rglob("*.pkl"))
+        return mlflow.pyfunc.load_model(str(saved))
+
+
+def test_molecules_from_smiles(tmp_path):
+    texts = ["C" * carbons + end for carbons in range(1, 9) for end in ("O", "N", "F", "S")]
+    rows = [f"{text},{len(text)}" for text in texts]
+    (tmp_path / "length.csv").write_text("\n".join(["smiles,length", *rows]) + "\n")
+    config = RunConfig(
+        model="gin",
+        task=f"file:{tmp_path / 'length.csv'}",
+        model_settings={"hidden": 8, "depth": 2, "graph": "bonds"},
+        data=DataPlan(n_train=16, n_val=8, n_test=8, target="length"),
+        training=TINY,
+    )
+    run = TrainingRun(config, cache=tmp_path)
+    served = serve(run, tmp_path, "smiles", "length")
+    (tmp_path / "length.csv").unlink()  # not needed where the model is used
+    test = run.data.split.test
+    predicted = served.predict(pd.DataFrame({"smiles": [texts[i] for i in test]}))
+    errors = np.abs(predicted - [len(texts[i]) for i in test])
+    assert errors.mean() == pytest.approx(run.errors("test")["error"], rel=1e-3)
+    with pytest.raises(ValueError, match="row 2: 'C1' is no SMILES"):
+        served.predict(pd.DataFrame({"smiles": ["CO", "C1"]}))
+
+
+def test_classes_of_nodes(shared, tmp_path):
+    plan = DataPlan(n_train=140, n_val=500)
+    run = TrainingRun(RunConfig("gcn", "cora", {"hidden": 8}, plan, TINY), cache=tmp_path)
+    served = serve(run, tmp_path, "nodes", "cora [class]")
+    graph, test = run.data.graph, run.data.split.test
+    table = pd.DataFrame({
+        "features": [graph.features.double().tolist()], "edge_index": [graph.edge_index.tolist()],
+    })  # fmt: skip
+    (classes,) = served.predict(table)
+    wrong = np.array(classes)[test] != graph.labels.numpy()[test]
+    assert wrong.mean() == pytest.approx(run.errors("test")["error"])
