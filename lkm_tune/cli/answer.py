@@ -134,6 +134,7 @@ def make_report(
     from lkm_tune.study import digest
     from lkm_tune.tracking.versions import package_versions
     from lkm_tune.transfer import TransferReport
+    from lkm_tune.transfer.stored import training_time
 
     runs = _ended_runs(study, storage)
     ledger = Ledger(study, StudyFolder(storage, study.name).ledger, writable=False)
@@ -145,7 +146,7 @@ def make_report(
         "mixing": f"distance {study.lkm.distance}, reduction {study.lkm.reduction}, "
         f"teacher {study.lkm.teacher}",
         "runs": len(runs),
-        "training time": f"{runs['seconds'].sum() / 3600:.2f} h over all runs",
+        "training time": training_time(runs),
         "ended by": ended_by,
         "versions": package_versions(),
     }

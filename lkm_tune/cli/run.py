@@ -65,7 +65,7 @@ def run(
     """
     from lkm_tune.cli.catalog import make_catalog
     from lkm_tune.search.auth import choose_auth_mode
-    from lkm_tune.search.failure import StorageError
+    from lkm_tune.search.failure import CodeError, StorageError
     from lkm_tune.search.folder import StudyFolder
     from lkm_tune.search.lock import StudyHeldError, hold
     from lkm_tune.study import find_study, load_study
@@ -82,6 +82,12 @@ def run(
             _tell(ending, loaded, folder, storage)
     except StudyHeldError as error:
         raise click.ClickException(str(error)) from error
+    except CodeError as error:
+        raise click.ClickException(
+            f"{str(error).splitlines()[-1]}\n"
+            "lkm-tune was changed, here or on a node, while the study ran. What was done until "
+            "then is kept: the same command again continues with the same code everywhere."
+        ) from error
     except (StorageError, OSError) as error:
         if isinstance(error, OSError) and error.errno not in UNWRITABLE:
             raise

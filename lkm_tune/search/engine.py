@@ -138,6 +138,7 @@ class Engine:
 
         Raises:
             StorageError: if the storage folder cannot be written any more. What was done is kept.
+            CodeError: if a worker's package is not the driver's any more. What was done is kept.
         """
         for record in self.ledger.all_records():
             if record.state != "running":
@@ -151,8 +152,8 @@ class Engine:
             )
             self._tune(searcher, [meter, *callbacks])
             meter.write()
-            if searcher.storage_error:
-                raise StorageError(searcher.storage_error)
+            if searcher.ending:
+                raise searcher.ending
         records = self.ledger.all_records()
         unfit = [r for r in records if r.state == "infeasible"]
         points = [r for r in unfit if r.spec.phase in CURVE_OF.values()]

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Cause = Literal["own", "memory", "killed", "node", "storage"]
+Cause = Literal["own", "memory", "killed", "node", "storage", "code"]
 """Of a broken attempt: an error of the trial itself, memory that was refused, a process that died
-without a word, a node that was lost, a disk that cannot be written."""
+without a word, a node that was lost, a disk that cannot be written, a package that is not the
+driver's: it was changed while the study ran."""
 
 Verdict = Literal["again", "alone", "failed", "infeasible"]
 """What becomes of a trial: it goes on, it goes on with a node (or GPU) to itself, it has failed,
@@ -25,6 +26,7 @@ in one and the same epoch, mean that the trial does not fit."""
 _LINES = 8
 
 _MARKS: tuple[tuple[Cause, tuple[str, ...]], ...] = (
+    ("code", ("has another state of lkm-tune", "failed to import on the worker")),
     ("storage", ("No space left on device", "Read-only file system", "Disk quota exceeded")),
     (
         "memory",
@@ -43,6 +45,14 @@ _MARKS: tuple[tuple[Cause, tuple[str, ...]], ...] = (
 
 class StorageError(Exception):
     """The storage folder cannot be written: the disk is full, or read-only."""
+
+
+class CodeError(Exception):
+    """The package of a worker is not the one that the driver runs."""
+
+
+ENDINGS: dict[Cause, type[Exception]] = {"storage": StorageError, "code": CodeError}
+"""Causes that no trial is to blame for and every trial would meet: they end the study."""
 
 
 @dataclass(frozen=True)

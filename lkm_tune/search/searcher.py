@@ -8,7 +8,7 @@ from typing import Any
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from lkm_tune.search.failure import Failure, explain, failure_from, judge
+from lkm_tune.search.failure import ENDINGS, Failure, explain, failure_from, judge
 from lkm_tune.search.ledger import Ledger
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.planner import Planner
@@ -53,7 +53,7 @@ class StudySearcher(Searcher):
         self.ledger: Ledger = planner.ledger
         self.failures: dict[str, Failure] = {}
         self.limits = limits
-        self.storage_error = ""
+        self.ending: Exception | None = None
         self._config_of = config_of
         self._on_end = on_end
         self._live: dict[str, TrialSpec] = {}
@@ -66,7 +66,7 @@ class StudySearcher(Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial's config, None while there is none, FINISHED at the end."""
-        if self.storage_error or self.limits.reached:
+        if self.ending or self.limits.reached:
             return str(Searcher.FINISHED)
         if not self._room():
             return None
@@ -115,13 +115,18 @@ class StudySearcher(Searcher):
             self._finish(spec, summary["outcome"], summary, summary["reason"])
         else:
             # Its epochs count: what a search costs includes what was stopped.
-            reached = {"epoch": result["epoch"], "val_error": result["best_error"]}
+            reached = {
+                "epoch": result["epoch"],
+                "val_error": result["best_error"],
+                "seconds": result["trained_seconds"],
+                "device": result["device"],
+            }
             self._finish(spec, "stopped", reached, STOPPED)
 
     def _broke(self, spec: TrialSpec) -> None:
         failure = self.failures[spec.key]
-        if failure.cause == "storage":
-            self.storage_error = failure.reason
+        if failure.cause in ENDINGS:
+            self.ending = ENDINGS[failure.cause](failure.reason)
             return
         failures = self.ledger.note_failure(spec, failure)
         verdict = judge(failures)

@@ -12,6 +12,7 @@ from lkm_tune.search.nodes import check_package
 from lkm_tune.search.reporting import StudyTrainable
 from lkm_tune.study import RunConfig
 from lkm_tune.training import EpochResult, TrainingRun
+from lkm_tune.training.device import device_name
 
 
 class LkmTrainable(StudyTrainable):
@@ -48,7 +49,7 @@ class LkmTrainable(StudyTrainable):
     def step(self) -> dict[str, Any]:
         """One epoch; the last one also has the `RunResult`, under `summary`."""
         result = next(self._results)
-        report = result.to_dict() | {"best_error": self._best_until(result.epoch), "done": False}
+        report = result.to_dict() | self._so_far(result.epoch) | {"done": False}
         if self._node is not None:
             report["system"] = self._node.read()
         if self._run.finished and result.epoch == len(self._run.history):
@@ -64,8 +65,14 @@ class LkmTrainable(StudyTrainable):
             self._files.checkpoints.save(self._run.state_dict(), result.epoch)
             yield result
 
-    def _best_until(self, epoch: int) -> float:
-        return min(result.val_error for result in self._run.history[:epoch])
+    def _so_far(self, epoch: int) -> dict[str, Any]:
+        """What is known of the trial if it ends with this epoch."""
+        history = self._run.history[:epoch]
+        return {
+            "best_error": min(result.val_error for result in history),
+            "trained_seconds": sum(result.seconds for result in history),
+            "device": device_name(self._run.device),
+        }
 
 
 def _device(gpu: float) -> str:

@@ -21,7 +21,7 @@ ENDED = ("complete", "stopped", "diverged", "infeasible", "failed")
 _OVERLAP = 3_600_000
 """Milliseconds by which clocks may disagree."""
 
-_VERSION = 1
+_VERSION = 2
 _OWN = ("experiment", "cell_key", "settings", "ended")
 
 

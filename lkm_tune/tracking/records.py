@@ -181,7 +181,11 @@ def trial_end(
         trial.key,
         "end",
         status=STATUS[outcome],
-        tags={"lkm.outcome": outcome, "lkm.reason": (reason or "")[-MAX_TAG:]},
+        tags={
+            "lkm.outcome": outcome,
+            "lkm.reason": (reason or "")[-MAX_TAG:],
+            "lkm.device": str(summary.get("device", "")),
+        },
         metrics=_numbers(
             {f"final/{name}": value for name, value in final.items()}
             | _by_name("final/test", summary.get("test_errors", {}))

@@ -33,6 +33,7 @@ COLUMNS = {
     "seconds": "float64",
     "epochs": "Int64",
     "scale": "str",
+    "device": "str",
     "reason": "str",
     "run_id": "str",
 }
@@ -124,6 +125,7 @@ def _row(run: RunFacts) -> dict[str, Any]:
         "unit": tags.get("lkm.unit", ""),
         "kd_ratio": metrics.get("train/kd_ratio", math.nan),
         "scale": tags.get("lkm.scale", ""),
+        "device": tags.get("lkm.device", ""),
         "reason": tags.get("lkm.reason", ""),
         "run_id": run.run_id,
     }

@@ -44,7 +44,7 @@ class RunResult:
 
     `val_mean_error` and `test_mean_error` are the errors of predicting the mean of the training
     part: what a network must beat to have learnt anything. `test_errors` is every test error by
-    name, as `EpochResult.val_errors`.
+    name, as `EpochResult.val_errors`. `device` is the name of the GPU or processor.
     """
 
     outcome: Outcome
@@ -56,6 +56,7 @@ class RunResult:
     test_mean_error: float
     n_parameters: int
     seconds: float
+    device: str
     test_errors: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

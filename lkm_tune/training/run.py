@@ -15,6 +15,7 @@ from lkm_tune.datasets import Part
 from lkm_tune.lkm import layer_mixing_loss
 from lkm_tune.models import load_weights
 from lkm_tune.study import RunConfig
+from lkm_tune.training.device import device_name
 from lkm_tune.training.network import open_run
 from lkm_tune.training.objective import make_objective
 from lkm_tune.training.result import EpochResult, RunResult
@@ -206,6 +207,7 @@ class TrainingRun:
             test_mean_error=self._mean_error("test"),
             n_parameters=sum(p.numel() for p in self.model.parameters()),
             seconds=sum(epoch.seconds for epoch in self.history),
+            device=device_name(self.device),
         )
 
     def state_dict(self) -> dict[str, Any]:

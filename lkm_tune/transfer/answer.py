@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 from lkm_tune.transfer.analysis import Pair
@@ -206,7 +207,8 @@ class Question:
 
 
 def _same(*fields: str) -> Callable[[CellKey, CellKey], bool]:
-    return lambda s, t: all(getattr(s, f) == getattr(t, f) for f in fields)
+    of = attrgetter(*fields)
+    return lambda s, t: bool(of(s) == of(t))
 
 
 _AXES: tuple[tuple[str, Callable[[CellKey, CellKey], bool]], ...] = (

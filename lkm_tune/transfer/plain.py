@@ -30,8 +30,15 @@ def plain(value: Any) -> Any:
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a table as JSON can hold them."""
-    columns = [[plain(value) for value in table[name].tolist()] for name in table]
+    columns = [_plain_column(table[name]) for name in table]
     return [dict(zip(map(str, table), row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _plain_column(column: pd.Series[Any]) -> list[Any]:
+    if column.dtype != np.float64:
+        return [plain(value) for value in column.to_numpy(dtype=object)]
+    # Ten thousand pairs of cells have many numbers.
+    return [value if math.isfinite(value) else None for value in column.tolist()]
 
 
 def gamma_text(gamma: float) -> str:

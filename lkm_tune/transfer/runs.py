@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -115,8 +116,8 @@ def _cell(key: CellKey, rows: pd.DataFrame, own_control: pd.DataFrame) -> CurveR
     done = rows[(rows["status"] == "complete") & (rows[outcome] > 0)]
     _note_left_out(rows, done, outcome, notes)
     diverged, below, above = _divergence(rows, done, outcome, notes)
-    kept = done[(done["gamma"] > (below or -1.0)) & (done["gamma"] < (above or np.inf))]
-    kept = pd.concat([kept, done[done["gamma"] == 0]]).drop_duplicates(["study", "seed", "gamma"])
+    gamma = done["gamma"]
+    kept = done[(gamma == 0) | ((gamma > (below or 0.0)) & (gamma < (above or np.inf)))]
     table = kept.assign(log_error=np.log(kept[outcome])).pivot(
         index=["study", "seed"], columns="gamma", values="log_error"
     )
@@ -172,11 +173,11 @@ def _note_left_out(rows: pd.DataFrame, done: pd.DataFrame, outcome: str, notes: 
         "infeasible": "did not fit into memory",
         "failed": "failed",
     }
+    counts = Counter(rows["status"])
     for status, why in left_out.items():
-        count = int((rows["status"] == status).sum())
-        if count:
-            notes.append(f"{count} curve runs {why} and are left out")
-    without = int((rows["status"] == "complete").sum()) - len(done)
+        if counts[status]:
+            notes.append(f"{counts[status]} curve runs {why} and are left out")
+    without = counts["complete"] - len(done)
     if without:
         notes.append(f"{without} complete runs have no positive {outcome} and are left out")
 
@@ -186,6 +187,8 @@ def _divergence(
 ) -> tuple[tuple[float, ...], float | None, float | None]:
     """The diverging γ, and those nearest around the γ with the lowest error."""
     bad = rows.loc[rows["status"] == "diverged", "gamma"].value_counts()
+    if bad.empty:
+        return (), None, None
     good = done["gamma"].value_counts().reindex(bad.index, fill_value=0)
     diverging = sorted(float(g) for g in bad.index[(bad >= good) & (bad.index > 0)])
     for gamma in sorted(set(bad.index) - set(diverging)):
@@ -196,7 +199,7 @@ def _divergence(
     usable = done[(done["gamma"] > 0) & ~done["gamma"].isin(diverging)]
     if usable.empty:
         usable = done[done["gamma"] > 0]
-    level = usable.groupby("gamma")[outcome].apply(lambda e: np.log(e).mean())
+    level = np.log(usable[outcome]).groupby(usable["gamma"]).mean()
     best = float(level.index[int(np.argmin(level.to_numpy()))])
     below = max((g for g in diverging if g < best), default=None)
     above = min((g for g in diverging if g > best), default=None)

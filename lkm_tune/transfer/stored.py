@@ -29,9 +29,18 @@ def finished_runs(storage: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     return runs, {
         "studies": ", ".join(f"{path.name} ({_digest(path)})" for path in studies),
         "runs": len(runs),
-        "training time": f"{runs['seconds'].sum() / 3600:.2f} h over all runs",
+        "training time": training_time(runs),
         "versions": package_versions(),
     }
+
+
+def training_time(runs: pd.DataFrame) -> str:
+    """The hours that the runs of a table were trained for, on each kind of device."""
+    hours = runs.groupby("device")["seconds"].sum() / 3600
+    told = [
+        f"{spent:.2f} h on {device or 'a device not recorded'}" for device, spent in hours.items()
+    ]
+    return "; ".join(told) + f" ({len(runs)} runs)"
 
 
 def _digest(folder: Path) -> str:

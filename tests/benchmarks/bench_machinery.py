@@ -53,7 +53,9 @@ class Empty(StudyTrainable):
     def step(self):
         self.epoch += 1
         error = 1.0 + 1.0 / self.epoch
-        report = epoch_result(self.epoch, error) | {"best_error": error, "done": False}
+        report = epoch_result(self.epoch, error) | {
+            "best_error": error, "trained_seconds": 0.0, "device": "none", "done": False
+        }  # fmt: skip
         if self.epoch == self.budget:
             report |= {"summary": summary(error, self.epoch), "done": True}
         return report
@@ -94,7 +96,7 @@ def summary(error, epoch):
     return {
         "outcome": "complete", "reason": "full budget", "best_epoch": epoch, "val_error": error,
         "test_error": error, "val_mean_error": 9.0, "test_mean_error": 9.0, "n_parameters": 1,
-        "seconds": 0.0,
+        "seconds": 0.0, "device": "none",
     }  # fmt: skip
 
 

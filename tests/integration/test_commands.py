@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lkm_tune.transfer import TransferReport
+
 WATER = """3
 name=water
 O 0.0 0.0 0.117
@@ -36,6 +38,32 @@ def test_report_again_is_the_same(finished, lkm_tune):
     before = json.loads(path.read_text())
     lkm_tune("report", "small", "--storage", storage)
     assert json.loads(path.read_text()) == before
+
+
+def test_all_studies_together(finished, lkm_tune):
+    """One study alone says the same as all of a folder that has no other."""
+    storage, _ = finished
+    output = lkm_tune("report", "--storage", storage)
+    assert str(storage / "transfer" / "report.html") in output
+    together = json.loads((storage / "transfer/transfer.json").read_text())
+    alone = json.loads((storage / "studies/small/report/transfer.json").read_text())
+    assert [cell["gamma_best"] for cell in together["optima"]] == [
+        cell["gamma_best"] for cell in alone["optima"]
+    ]
+    assert [pair["verdict"] for pair in together["regret"]] == [
+        pair["verdict"] for pair in alone["regret"]
+    ]
+    assert "small (digest " in together["provenance"]["studies"]
+    assert "thread" in together["provenance"]["training time"]
+
+
+def test_the_answer_from_python(finished, lkm_tune):
+    storage, _ = finished
+    answer = TransferReport.load(storage).best_gamma("pamnet", "qm9/alpha")
+    told = json.loads(lkm_tune("best-gamma", "--storage", storage, "--model", "pamnet", "--json"))
+    assert [answer.sentence] == [one["sentence"] for one in told]
+    with pytest.raises(LookupError, match="gcn on qm9/mu"):
+        TransferReport.load(storage).best_gamma("gcn", "qm9/mu")
 
 
 def test_status(finished, lkm_tune):

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from lkm_tune.search.failure import CodeError, StorageError
 from lkm_tune.search.ledger import Ledger
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.meter import Spent
@@ -71,7 +72,7 @@ class Tune:
 
     def reports(self, name, epoch):
         trial = SimpleNamespace(config=self.live[name], trial_id=name)
-        result = {"epoch": epoch, "best_error": 1.0}
+        result = {"epoch": epoch, "best_error": 1.0, "trained_seconds": 2.0, "device": "a CPU"}
         decision = self.scheduler.on_trial_result(None, trial, result)
         if decision == "STOP":
             self.searcher.on_trial_complete(name, {**result, "done": True})
@@ -126,11 +127,18 @@ def test_out_of_memory_is_tried_alone_and_then_infeasible(tune, tmp_path):
     assert tune.record(other).state == tune.record(third).state == "running"
 
 
-def test_a_disk_that_cannot_be_written_ends_the_study_and_fails_no_trial(tune, tmp_path):
+@pytest.mark.parametrize(
+    ("text", "ending"),
+    [
+        ("OSError: [Errno 28] No space left on device", StorageError),
+        ("NodeError: has another state of lkm-tune (a) than the driver's machine (b)", CodeError),
+    ],
+)
+def test_what_every_trial_would_meet_ends_the_study_and_fails_none(tune, tmp_path, text, ending):
     name = tune.ask()
-    tune.breaks(name, "OSError: [Errno 28] No space left on device", tmp_path)
+    tune.breaks(name, text, tmp_path)
     assert tune.ask() == FINISHED
-    assert "No space left" in tune.searcher.storage_error
+    assert type(tune.searcher.ending) is ending and text in str(tune.searcher.ending)
     assert tune.record(name).state == "running"
 
 

@@ -49,6 +49,7 @@ def make_summary(outcome="complete", **changes):
         "test_mean_error": 410.0,
         "n_parameters": 1234,
         "seconds": 9.0,
+        "device": "a GPU",
         "reason": None,
     }
     return summary | changes

@@ -46,7 +46,7 @@ def test_one_row_a_run(recorded, play):
     facts |= {"depth": 4, "n_train": 300, "gamma": 0.01, "seed": 2, "lr": 1e-3, "epochs": 3}
     facts |= {"val_error": 33.0, "test_error": 34.0, "unit": "meV", "kd_ratio": 0.25}
     facts |= {"val_mean_error": 400.0, "test_mean_error": 410.0, "best_epoch": 3}
-    facts |= {"n_parameters": 1234, "seconds": 9.0}
+    facts |= {"n_parameters": 1234, "seconds": 9.0, "device": "a GPU"}
     facts["scale"] = (
         "distance=l2 reduction=mean teacher=live layers=default loss=l1 normalisation=standard"
     )
