@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "d1c97982538debb0"
+PACKAGE = "abe264e21be411c6"
 
 if __name__ == "__main__":
     tune(PACKAGE)

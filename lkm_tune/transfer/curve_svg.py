@@ -71,7 +71,7 @@ class _Drawing:
 
     def svg(self) -> str:
         parts = [*self._interval(), *self._control(), *self._curve(), *self._points()]
-        parts += [*self._beyond(), *self._divergence(), *self._axes()]
+        parts += [*self._beyond(), *self._divergence(), *self._axes(), *self._control_name()]
         return (
             f'<svg viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" font-family="sans-serif" font-size="10">'
             + "".join(parts)
@@ -99,10 +99,14 @@ class _Drawing:
         if not np.isfinite(level):
             return []
         y = float(self.y(level))
-        return [
-            _line(_LEFT, y, _WIDTH - _RIGHT, y, GREY, 1, "5 3"),
-            _text(_WIDTH - _RIGHT, y - 3, "γ = 0", "end", GREY),
-        ]
+        return [_line(_LEFT, y, _WIDTH - _RIGHT, y, GREY, 1, "5 3")]
+
+    def _control_name(self) -> list[str]:
+        """Drawn last: points may lie where it stands."""
+        level = self.row["control_error"]
+        if not np.isfinite(level):
+            return []
+        return [_inside(_WIDTH - _RIGHT, float(self.y(level)) - 3, "γ = 0", INK)]
 
     def _curve(self) -> list[str]:
         x = self.x(np.log10(self.fitted["gamma"].to_numpy(dtype=float)))
@@ -138,7 +142,7 @@ class _Drawing:
         x = self.x(places if len(places) else np.array([self.zero])).tolist()
         marks = [f'<path d="M{a - 3:.1f} {_TOP + 8:g}h6l-3 -6z" fill="{INK}"/>' for a in x]
         text = f"up to {beyond['aligned'].max():.3g}"
-        return [*marks, _text(min(x) - 6, _TOP + 8, text, "end", INK)]
+        return [*marks, _inside(min(x) - 6, _TOP + 8, text, INK)]
 
     def _divergence(self) -> list[str]:
         if not len(self.diverged):
@@ -149,7 +153,7 @@ class _Drawing:
             ' stroke-width="1.6"/>'
             for a in x
         ]
-        return [*marks, _text(min(x) - 6, _TOP + 18, "diverges", "end", VERMILLION)]
+        return [*marks, _inside(min(x) - 6, _TOP + 18, "diverges", VERMILLION)]
 
     def _axes(self) -> list[str]:
         floor, row = _HEIGHT - _BOTTOM, self.row
@@ -201,6 +205,12 @@ def _line(
         f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}"'
         f' stroke-width="{width:g}"{dashes}/>'
     )
+
+
+def _inside(x: float, y: float, text: str, colour: str) -> str:
+    """A text that ends at x, with a white border to be read over points and curves."""
+    halo = '<g stroke="#fff" stroke-width="3" paint-order="stroke">'
+    return f"{halo}{_text(x, y, text, 'end', colour)}</g>"
 
 
 def _text(x: float, y: float, text: str, anchor: str, colour: str) -> str:
