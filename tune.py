@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "b140d11dd1b40f2d"
+PACKAGE = "eca4054d02204232"
 
 if __name__ == "__main__":
     tune(PACKAGE)
