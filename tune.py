@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "eca4054d02204232"
+PACKAGE = "ceff417716647585"
 
 if __name__ == "__main__":
     tune(PACKAGE)
