@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "ceff417716647585"
+PACKAGE = "d12ac69bd435e8eb"
 
 if __name__ == "__main__":
     tune(PACKAGE)

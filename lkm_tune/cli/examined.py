@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from lkm_tune.cli.answer import PREFIX
 from lkm_tune.datasets import MoleculeData
 from lkm_tune.diagnostics import GradientNorms
 from lkm_tune.diagnostics.environment import elements, environments
@@ -16,12 +17,10 @@ from lkm_tune.diagnostics.pictures import Cloud, cka_figure, projection_figure
 from lkm_tune.diagnostics.projection import TITLES, Method, project
 from lkm_tune.training import TrainingRun
 from lkm_tune.training.examine import AtomStates, atom_states, find_molecule, gradients, reopen
+from lkm_tune.training.objective import Indices
 
 MOST_POINTS = 3000
 """States in one projection, at most: more hide each other, and t-SNE takes minutes."""
-
-PREFIX = "layers-"
-"""What the names of the pictures begin with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +30,14 @@ class Examined:
     Attributes:
         label: what tells it from the others.
         run: it, with its data.
+        looked_at: positions of these samples in their dataset.
         states: of the atoms.
         pull: of the mixing term beside the prediction, on as many samples as one training step.
     """
 
     label: str
     run: TrainingRun
+    looked_at: Indices
     states: AtomStates
     pull: GradientNorms
 
@@ -64,7 +65,7 @@ def examine_all(
         label = name if name.startswith("γ") or len(gammas) < len(runs) else _gamma(run)
         chosen = run.data.split.val[:samples]
         pull = gradients(run, chosen[: run.objective.micro_batch_size])
-        found.append(Examined(label, run, atom_states(run, chosen), pull))
+        found.append(Examined(label, run, chosen, atom_states(run, chosen), pull))
     return found
 
 
@@ -105,7 +106,9 @@ def draw(
         ValueError: if a method is not known or not installed, or there is no such molecule.
     """
     pictures = {"cka": cka_figure({one.label: one.states.figures.cka for one in examined})}
-    scenes = {"validation": ("validation samples", [one.states for one in examined])}
+    count = len(examined[0].looked_at)
+    tested = [atom_states(one.run, one.run.data.split.test[:count]) for one in examined]
+    scenes = {"test": ("test samples", tested)}
     if all(isinstance(one.run.data, MoleculeData) for one in examined):
         scenes["molecule"] = _one_molecule(examined, molecule)
     for method in methods:

@@ -95,7 +95,8 @@ def _names(cloud: Cloud, kind: str) -> list[str]:
     n_layers, n_atoms, _ = cloud.points.shape
     if kind == "layer":
         return [str(j + 1) for j in range(n_layers) for _ in range(n_atoms)]
-    return commonest(cloud.kinds[kind], MOST_NAMES) * n_layers
+    names = commonest(cloud.kinds[kind], MOST_NAMES)
+    return [name for _ in range(n_layers) for name in names]
 
 
 def _colours(kind: str, names: Sequence[Sequence[str]]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def effective_rank(matrix: Tensor) -> Tensor:
     """
     # Singular values of a tall matrix, from a square one that is small.
     small = matrix if matrix.shape[0] < matrix.shape[1] else matrix.T
-    sigma = torch.linalg.eigvalsh(small @ small.T).clamp(min=0).sqrt()
+    sigma: Tensor = torch.linalg.eigvalsh(small @ small.T).clamp(min=0).sqrt()
     total = sigma.sum()
     if total == 0:
         return total

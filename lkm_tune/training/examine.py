@@ -143,7 +143,7 @@ def _alike(store: MoleculeStore, wanted: str) -> NDArray[np.int64]:
     sized = np.flatnonzero(np.diff(store.atom_offsets) == len(z))
     begins = store.atom_offsets[sized]
     same = [bool((np.sort(store.z[b : b + len(z)]) == z).all()) for b in begins]
-    found = sized[np.array(same, dtype=bool)]
+    found: NDArray[np.int64] = sized[np.array(same, dtype=bool)]
     if benzene:
         batches = {int(i): store.batch([i]) for i in found}
         ring = [i for i, batch in batches.items() if is_benzene(batch.z, batch.bond_index)]

@@ -60,7 +60,7 @@ def test_pictures(run, models, tmp_path):
     _, paths = models
     output = run(*paths, "--output", tmp_path, "--projection", "pca", "--projection", "tsne")
     assert "gradient of the prediction" in output
-    names = ("cka", "pca-molecule", "pca-validation", "tsne-molecule", "tsne-validation")
+    names = ("cka", "pca-molecule", "pca-test", "tsne-molecule", "tsne-test")
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"layers-{n}.png" for n in names]
     run(*paths, "--output", tmp_path)
     assert len(list(tmp_path.iterdir())) == 3
