@@ -15,12 +15,17 @@ if TYPE_CHECKING:
 Files = Mapping[str, Path]
 """The files of trained networks by their labels."""
 
+SAMPLES = 256
+"""Of a task, looked at unless another number is asked for."""
+
 
 @click.command()
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @storage_option
 @click.option("--cell", metavar="MODEL@TASK", help="Of a study: only this cell.")
-@click.option("--samples", default=256, show_default=True, help="Validation samples to look at.")
+@click.option(
+    "--samples", default=SAMPLES, show_default=True, help="Validation samples to look at."
+)
 @click.option(
     "--projection",
     "methods",
@@ -82,9 +87,24 @@ def diagnose(
         click.echo(json.dumps(found, indent=1, ensure_ascii=False))
 
 
+def draw_cells(folder: "StudyFolder") -> None:
+    """Draws what is inside the networks of a study that was just run; says where it cannot."""
+    from lkm_tune.cli.console import say
+    from lkm_tune.cli.examined import draw, examine_all
+
+    study = folder.read_study()
+    own = {cell.key: cell.model for cell in study.cells} if study else {}
+    try:
+        for key, (files, place) in _cells(folder, None).items():
+            # Code of the user's own has run in this study.
+            draw(examine_all(files, SAMPLES, own[key]), place, ("pca",))
+    except (ValueError, FileNotFoundError) as error:
+        say(f"no pictures of the layers: {error}")
+
+
 def _groups(
     runs: Sequence[str], storage: Path, cell: str | None
-) -> dict[str, tuple[Files, Path | None]]:
+) -> Mapping[str, tuple[Files, Path | None]]:
     """What is to be shown side by side, by name, with where its pictures go by default."""
     from lkm_tune.cli.molecules import find_model
     from lkm_tune.search.folder import StudyFolder
@@ -107,7 +127,7 @@ def _studies(storage: Path) -> list[str]:
     return [path.parent.name for path in storage.glob("studies/*/study.json")]
 
 
-def _cells(folder: "StudyFolder", wanted: str | None) -> dict[str, tuple[Files, Path | None]]:
+def _cells(folder: "StudyFolder", wanted: str | None) -> dict[str, tuple[Files, Path]]:
     from lkm_tune.search.beside import side_by_side
     from lkm_tune.search.ledger import Ledger
 
@@ -118,7 +138,7 @@ def _cells(folder: "StudyFolder", wanted: str | None) -> dict[str, tuple[Files, 
     names = {f"{c.model}@{c.task}".lower(): c for c in study.cells}
     if wanted is not None and wanted.lower() not in names:
         raise ValueError(f"--cell must be one of {', '.join(names)}, but is {wanted}")
-    found: dict[str, tuple[Files, Path | None]] = {}
+    found: dict[str, tuple[Files, Path]] = {}
     for name, cell in names.items():
         points = ledger.records(cell, "curve")
         if wanted is not None and name != wanted.lower():

@@ -1,5 +1,6 @@
 """What goes on inside a network on some samples of its task."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from lkm_tune.study import RunConfig
 from lkm_tune.training.objective import Indices
 from lkm_tune.training.run import TrainingRun
 from lkm_tune.training.weights import read_own
+
+STEPS_BETWEEN_LOOKS = 100
+"""A look costs as much as two to four training steps: after so many there may be another."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +107,33 @@ def gradients(run: TrainingRun, indices: Indices) -> GradientNorms:
     lkm = run.config.lkm
     kd = layer_mixing_loss(loss.output.layers, lkm.distance, lkm.reduction, lkm.teacher)
     return gradient_norms(loss.prediction, kd, run.config.gamma, run.parameters)
+
+
+def epoch_figures(run: TrainingRun) -> dict[str, float]:
+    """What a run is like inside after its present epoch, by name; NaN is left out.
+
+    The figures of `LayerFigures.metrics`, and the `gradient_prediction`, `gradient_mixing` and
+    `gradient_ratio` of `gradients`, on as many validation samples as one training step, always the
+    same. Empty after epochs that have no look: the first and the last have one, and those between
+    after every `STEPS_BETWEEN_LOOKS` training steps, rounded up to whole epochs.
+
+    Args:
+        run: after an epoch.
+    """
+    epoch = len(run.history)
+    steps = math.ceil(len(run.data.split.train) / run.objective.batch_size)
+    if epoch != 1 and not run.finished and epoch % math.ceil(STEPS_BETWEEN_LOOKS / steps):
+        return {}
+    run.model.eval()
+    size = min(run.objective.micro_batch_size, run.objective.eval_batch_size)
+    chosen = run.data.split.val[:size]
+    pull = gradients(run, chosen)
+    found = atom_states(run, chosen).figures.metrics() | {
+        "gradient_prediction": pull.prediction,
+        "gradient_mixing": pull.mixing,
+        "gradient_ratio": pull.ratio,
+    }
+    return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
 def find_molecule(data: MoleculeData, wanted: str | None = None) -> int:
