@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "6fdfd8aefbeb0acb"
+PACKAGE = "d642eb954f3bd053"
 
 if __name__ == "__main__":
     tune(PACKAGE)

@@ -128,9 +128,10 @@ def study_signs(runs: pd.DataFrame, margin: float = 0.01) -> tuple[str, ...]:
     """The signs of trouble of every cell of a checked table, each with the cell's name."""
     curve = runs[(runs["phase"] == "curve") & runs["status"].isin(["complete", "diverged"])]
     found = []
-    for names, rows in curve.groupby(list(CellKey._fields), sort=True):
-        model, task, depth, n_train = names
-        key = CellKey(str(model), str(task), int(str(depth)), int(str(n_train)))
+    for _, rows in curve.groupby(list(CellKey._fields), sort=True):
+        first = rows.iloc[0]
+        depth, n_train = int(first["depth"]), int(first["n_train"])
+        key = CellKey(str(first["model"]), str(first["task"]), depth, n_train)
         control, *mixed = _strengths(rows) or [Strength(0.0)]
         if control.gamma == 0:
             found += [f"{key}: {said}" for said in signs_of_trouble(control, mixed, margin)]

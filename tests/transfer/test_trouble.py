@@ -67,7 +67,7 @@ def test_signs(control, strengths, expected):
 def runs(rows):
     """Curve runs of one cell from (γ, seed, test error, status)."""
     table = pd.DataFrame(rows, columns=["gamma", "seed", "test_error", "status"])
-    fixed = {"study": "s", "model": "pamnet", "task": "qm9/mu", "depth": 2, "n_train": 300}
+    fixed = {"study": "s", "model": "pamnet", "task": "qm9/mu", "depth": 2.0, "n_train": 300}
     return table.assign(**fixed, phase="curve", val_error=1.0, kd_ratio=0.1)
 
 
