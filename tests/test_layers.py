@@ -36,7 +36,7 @@ HOMES = {
     "optuna": {"search"},
     "mlflow": {"tracking"},
     "torch_geometric": {"models", "datasets"},
-    "matplotlib": {"diagnostics"},
+    "matplotlib": {"diagnostics", "cli"},
     "rich": {"cli"},
     "click": {"cli"},
 }
