@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "abe264e21be411c6"
+PACKAGE = "e739e6a2ada02a4d"
 
 if __name__ == "__main__":
     tune(PACKAGE)

@@ -16,15 +16,16 @@ ALLOWED = {
     "study": set(),
     "lkm": set(),
     "graphs": set(),
+    "diagnostics": set(),
     "models": {"cache", "graphs"},
     "datasets": {"cache", "graphs", "study"},
-    "training": {"models", "datasets", "lkm", "study", "graphs"},
+    "training": {"models", "datasets", "lkm", "study", "graphs", "diagnostics"},
     "search": {"package", "training", "models", "datasets", "study"},
-    "tracking": {"study"},
+    "tracking": {"cache", "study"},
     "transfer": {"study", "tracking"},
     "cli": {
         *("package", "study", "graphs", "models", "datasets"),
-        *("training", "search", "tracking", "transfer"),
+        *("training", "search", "tracking", "transfer", "diagnostics"),
     },
     "__init__": set(),
 }
@@ -35,6 +36,7 @@ HOMES = {
     "optuna": {"search"},
     "mlflow": {"tracking"},
     "torch_geometric": {"models", "datasets"},
+    "matplotlib": {"diagnostics", "cli"},
     "rich": {"cli"},
     "click": {"cli"},
 }

@@ -13,6 +13,7 @@ from lkm_tune.cli.answer import best_gamma, report
 from lkm_tune.cli.catalog import models, tasks
 from lkm_tune.cli.check import check
 from lkm_tune.cli.data import data
+from lkm_tune.cli.diagnose import diagnose
 from lkm_tune.cli.run import run
 from lkm_tune.cli.single import export, predict, train
 from lkm_tune.cli.status import status
@@ -36,7 +37,8 @@ def cli() -> None:
 
 
 COMMANDS = (
-    run, check, status, report, best_gamma, train, export, predict, models, tasks, data,
+    run, check, status, report, best_gamma, train, export, predict, diagnose, models, tasks,
+    data,
 )  # fmt: skip
 for command in COMMANDS:
     cli.add_command(command)

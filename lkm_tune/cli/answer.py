@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from lkm_tune.study import Study
     from lkm_tune.transfer import TransferReport
 
+PREFIX = "layers-"
+"""What the names of the pictures of a cell's networks begin with."""
+
 
 @click.command()
 @click.argument("study", required=False)
@@ -156,7 +159,17 @@ def make_report(
         seed=study.seed,
         provenance=provenance,
         importance=setting_importance(study, ledger),
+        pictures=_pictures(study, StudyFolder(storage, study.name)),
     )
+
+
+def _pictures(study: "Study", folder: "StudyFolder") -> dict[str, Path]:
+    """What `lkm-tune diagnose` has drawn of the cells, by title."""
+    return {
+        f"{cell}: {path.stem.removeprefix(PREFIX).replace('-', ', ')}": path
+        for cell in study.cells
+        for path in sorted((folder.cells / cell.key).glob(f"{PREFIX}*.png"))
+    }
 
 
 def _data_told(study: "Study", folder: "StudyFolder") -> dict[str, str]:
@@ -200,6 +213,8 @@ def show_report(made: "TransferReport") -> None:
         say(f"{question.title} {question.answer}")
     for warning in made.warnings:
         say(f"warning: {warning}")
+    for sign in made.signs:
+        say(f"sign of trouble: {sign}")
 
 
 def finished_answers(storage: Path, name: str) -> list[dict[str, Any]]:

@@ -193,6 +193,7 @@ def _close(engine: "Engine", recorder: "StudyRecorder", ending: "Ending", storag
     """Tells MLflow how things stand, and reports if the study has ended."""
     from lkm_tune.cli.answer import make_report, show_report
     from lkm_tune.cli.console import say
+    from lkm_tune.cli.diagnose import draw_cells
     from lkm_tune.transfer.check import RunTableError
 
     study, folder = engine.study, engine.folder
@@ -203,6 +204,8 @@ def _close(engine: "Engine", recorder: "StudyRecorder", ending: "Ending", storag
         recorder.curve_settings(cell, settings, phase)
     if not (ending.finished or ending.limit):
         return
+    if study.curve.diagnostics:
+        draw_cells(folder)
     try:
         report = make_report(study, storage, ended_by=ending.limit or "its plan")
     except RunTableError as error:

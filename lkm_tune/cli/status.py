@@ -21,11 +21,12 @@ STATES = (
 
 @dataclass(frozen=True)
 class Standing:
-    """A study as its folder tells it: its plan and ledger, its driver if any, what it spent."""
+    """A study as its folder tells it: plan and ledger, driver if any, what it spent, its signs."""
 
     planner: "Planner"
     driver: str | None
     use: "Use"
+    signs: tuple[str, ...]
 
 
 @click.command()
@@ -67,7 +68,21 @@ def _open(storage: Path, name: str) -> Standing:
     # Who drives it is asked first: a driver that ends meanwhile has at least written its ends.
     driver = holder(folder.lock)
     planner = Planner(study, Ledger(study, folder.ledger, writable=False))
-    return Standing(planner, driver, Use.read(folder.use))
+    return Standing(planner, driver, Use.read(folder.use), _signs(folder.path))
+
+
+def _signs(folder: Path) -> tuple[str, ...]:
+    """Signs of trouble in the curve runs that have ended; none before there are any."""
+    from lkm_tune.tracking.kept import read_kept_runs
+    from lkm_tune.transfer.check import RunTableError, check_runs
+    from lkm_tune.transfer.trouble import study_signs
+
+    runs = read_kept_runs(folder)
+    try:
+        checked = check_runs(runs[~runs["status"].isin(["running", "interrupted"])])
+    except RunTableError:
+        return ()
+    return study_signs(checked)
 
 
 def _as_dict(standing: Standing) -> dict[str, Any]:
@@ -86,6 +101,7 @@ def _as_dict(standing: Standing) -> dict[str, Any]:
         "spent_hours": asdict(spent),
         "left": asdict(Left.of(planner.study, begun, spent)),
         "nodes": standing.use.nodes if driven else {},
+        "signs": list(standing.signs),
         "cells": [
             {
                 "model": cell.cell.model,
@@ -127,6 +143,8 @@ def _show(standing: Standing) -> None:
         if use.get("of_gpu"):
             held += f", {use['gpu']:g} of {use['of_gpu']:g} GPU"
         say(f"node {node}: {use['trials']:g} trials hold {held}")
+    for sign in standing.signs:
+        say(f"sign of trouble: {sign}")
 
 
 def cell_table(planner: "Planner", driven: bool = True) -> "Table":

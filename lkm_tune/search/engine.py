@@ -222,6 +222,7 @@ class Engine:
             "threads": max(1, int(self._share.cpu)),
             "rungs": self.ledger.rungs,
             "holds": {"cpu": holds.cpu, "gpu": holds.gpu},
+            "diagnostics": self.study.curve.diagnostics and spec.phase in CURVE_OF.values(),
             "system_metrics": self.study.tracking.system_metrics,
         }
 

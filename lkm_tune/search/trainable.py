@@ -13,6 +13,7 @@ from lkm_tune.search.reporting import StudyTrainable
 from lkm_tune.study import RunConfig
 from lkm_tune.training import EpochResult, TrainingRun
 from lkm_tune.training.device import device_name
+from lkm_tune.training.examine import epoch_figures
 
 
 class LkmTrainable(StudyTrainable):
@@ -21,7 +22,8 @@ class LkmTrainable(StudyTrainable):
     The config has `run` (a `RunConfig` as plain data), `files` (where the trial's lie, for every
     node the same), `package` (the driver's), `cache` (where prepared data lie on a node, or
     None), `threads`, `holds` (the `cpu` and `gpu` that the trial has), `rungs`, `system_metrics`
-    (whether to report how busy the node is) and `trial` (for the driver's side).
+    (whether to report how busy the node is), `diagnostics` (whether to report what the network is
+    like inside) and `trial` (for the driver's side).
 
     Checkpoints are the run's own and not Tune's: they lie under the trial's identity, so that
     whoever is given the trial next finds them.
@@ -52,6 +54,8 @@ class LkmTrainable(StudyTrainable):
         report = result.to_dict() | self._so_far(result.epoch) | {"done": False}
         if self._node is not None:
             report["system"] = self._node.read()
+        if self.config["diagnostics"] and result.epoch == len(self._run.history):
+            report["layers"] = epoch_figures(self._run)
         if self._run.finished and result.epoch == len(self._run.history):
             summary = self._run.result()
             if summary.outcome == "complete":

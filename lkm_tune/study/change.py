@@ -14,6 +14,7 @@ _FREE = (
     "search.time_limit",
     "search.compute_limit",
     "search.max_concurrent",
+    "curve.diagnostics",
     "resources.cpu",
     "resources.gpu",
     "tracking.system_metrics",

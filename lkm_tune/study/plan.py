@@ -104,13 +104,15 @@ class SearchPlan:
 class CurvePlan:
     """The response curve of a cell: every γ with every seed, at full budget.
 
-    One seed means the same initial weights, split and batch order for every γ.
+    One seed means the same initial weights, split and batch order for every γ. `diagnostics`: what
+    mixing does inside the networks is recorded with the epochs of the curve's runs, and drawn.
     """
 
     gammas: Annotated[tuple[NonNegative, ...], Field(min_length=2, strict=False)] = (
         0.0, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0,
     )  # fmt: skip
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)] = (1, 2, 3)
+    diagnostics: bool = False
 
 
 @dataclass(frozen=True, config=STRICT)

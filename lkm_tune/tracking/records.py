@@ -144,7 +144,7 @@ def trial_start(study: Study, trial: TrialSpec, config: Mapping[str, Any]) -> Re
 
 
 def trial_epoch(trial: TrialSpec, result: Mapping[str, Any]) -> Record:
-    """One epoch of a trial: the fields of its `EpochResult`, and `system` where it is asked for.
+    """One epoch of a trial: the fields of its `EpochResult`, `system` and `layers` where asked for.
 
     The validation error is in the task's own unit, `kd_ratio` is γ·L_KD / L_pred.
     """
@@ -153,6 +153,7 @@ def trial_epoch(trial: TrialSpec, result: Mapping[str, Any]) -> Record:
     metrics["val/error"] = result["val_error"]
     metrics |= _by_name("val", result.get("val_errors", {}))
     metrics |= {f"system/{name}": value for name, value in result.get("system", {}).items()}
+    metrics |= {f"layers/{name}": value for name, value in result.get("layers", {}).items()}
     metrics["lr"] = result["lr"]
     metrics["seconds"] = result["seconds"]
     return _record(trial.key, "epoch", epoch=int(result["epoch"]), metrics=_numbers(metrics))

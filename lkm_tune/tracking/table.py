@@ -39,6 +39,9 @@ COLUMNS = {
 }
 """The columns of every table and their types, in order; searched settings follow."""
 
+LAYERS = {"layer_cka": "layers/cka_mean", "layer_rank": "layers/rank_mean"}
+"""Columns that follow, too, where curve runs recorded them (`curve.diagnostics`)."""
+
 
 Settings = Mapping[str, Any]
 
@@ -133,6 +136,7 @@ def _row(run: RunFacts) -> dict[str, Any]:
     row["depth"] = _number(params.get("depth"))
     row |= {name: _number(settings.get(name, params.get(name))) for name in ("gamma", "lr")}
     row |= {name: final(name) for name in COLUMNS if name not in row and COLUMNS[name] != "str"}
+    row |= {name: metrics[metric] for name, metric in LAYERS.items() if metric in metrics}
     return {**settings, **row}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections import Counter
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,7 @@ def render(report: TransferReport) -> str:
         paper_gamma=PAPER_GAMMA,
         provenance=_provenance(report) + _scales(report),
         trials=_trial_counts(report),
+        pictures=_pictures(report),
     )
 
 
@@ -125,6 +127,14 @@ def _scales(report: TransferReport) -> list[tuple[str, str]]:
     if len({scale for _, scale in scales}) == 1:
         return [("scale of γ", scales[0][1])]
     return [(f"scale of γ, {name}", scale) for name, scale in scales]
+
+
+def _pictures(report: TransferReport) -> list[tuple[str, str]]:
+    """Titles with the pictures themselves, since the page stands alone."""
+    return [
+        (title, b64encode(path.read_bytes()).decode("ascii"))
+        for title, path in report.pictures.items()
+    ]
 
 
 def _trial_counts(report: TransferReport) -> list[tuple[str, str, int]]:

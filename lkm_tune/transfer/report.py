@@ -33,6 +33,7 @@ from lkm_tune.transfer.tables import (
     optima_table,
     regret_table,
 )
+from lkm_tune.transfer.trouble import study_signs
 
 SCHEMA = "lkm-tune/transfer"
 SCHEMA_VERSION = 2
@@ -61,6 +62,8 @@ class TransferReport:
         pool: what the cells say on one that is not among them.
         questions: what the pairs say along each axis.
         warnings: what was left out, is missing or looks wrong, in sentences.
+        signs: signs of trouble with γ, in sentences with the γ to try next.
+        pictures: PNG files of what is inside the networks, with their titles.
         provenance: where the runs come from, as the caller gave it.
     """
 
@@ -80,6 +83,8 @@ class TransferReport:
     pool: Pool
     questions: tuple[Question, ...]
     warnings: tuple[str, ...]
+    signs: tuple[str, ...]
+    pictures: Mapping[str, Path]
     provenance: Mapping[str, Any]
 
     @classmethod
@@ -90,6 +95,7 @@ class TransferReport:
         seed: int = 0,
         provenance: Mapping[str, Any] | None = None,
         importance: pd.DataFrame | None = None,
+        pictures: Mapping[str, Path] | None = None,
     ) -> TransferReport:
         """Analyse a tidy table of runs.
 
@@ -102,6 +108,7 @@ class TransferReport:
             seed: of the posterior draws; the same runs and seed give the same report.
             provenance: shown with the report (study digests, versions, devices, hours).
             importance: shown with the drivers; columns `study, cell, setting, importance, trials`.
+            pictures: PNG files by title, to be shown on the page.
 
         Raises:
             RunTableError: naming all missing columns and wrong values.
@@ -136,6 +143,8 @@ class TransferReport:
             pool=pool,
             questions=tuple(transfer_questions(pairs, margin)),
             warnings=table_warnings(checked, cells),
+            signs=study_signs(checked, margin),
+            pictures=dict(pictures or {}),
             provenance=dict(provenance or {}),
         )
 
@@ -232,6 +241,7 @@ class TransferReport:
             "drivers": records(self.drivers),
             "importance": records(self.importance),
             "warnings": list(self.warnings),
+            "signs": list(self.signs),
             "provenance": plain(dict(self.provenance)),
         }
 

@@ -28,6 +28,7 @@ CHANGES = {
     "search.time_limit=2": ("free", "search.time_limit: was nothing, is 2.0 now"),
     "search.max_concurrent=1": ("free", "search.max_concurrent: was nothing, is 1 now"),
     "resources.gpu=0.5": ("free", "resources.gpu: was 0.0, is 0.5 now"),
+    "curve.diagnostics=true": ("free", "curve.diagnostics: was false, is true now"),
     "tracking.system_metrics=true": ("free", "tracking.system_metrics: was false, is true now"),
     "search.trials=4": ("mixes", "search.trials: was 8, is 4 now"),
     "search.sampler=random": ("mixes", 'search.sampler: was "tpe", is "random" now'),

@@ -1,0 +1,41 @@
+"""Which runs of a cell show what γ does: without mixing, at the best γ, and at the highest."""
+
+from collections.abc import Iterable, Mapping
+from statistics import fmean
+
+from lkm_tune.search.ledger import Record
+from lkm_tune.study import TrialSpec
+
+
+def side_by_side(points: Iterable[Record]) -> Mapping[str, TrialSpec]:
+    """The runs of a curve to be looked at together, of one seed, by what tells them apart.
+
+    γ = 0, the γ > 0 with the lowest mean validation error over its seeds, and the highest γ that
+    did not diverge: two where the best is the highest, one without any γ > 0.
+
+    Args:
+        points: the curve points of a cell, in any state.
+
+    Raises:
+        ValueError: if no seed has a complete run at γ = 0.
+    """
+    complete = [point for point in points if point.state == "complete"]
+    by_gamma: dict[float, list[Record]] = {}
+    for point in complete:
+        by_gamma.setdefault(float(point.spec.settings["gamma"]), []).append(point)
+    if 0.0 not in by_gamma:
+        raise ValueError("there must be a complete curve run at γ = 0 to compare with")
+    error = {
+        gamma: fmean(run.summary["val_error"] for run in runs) for gamma, runs in by_gamma.items()
+    }
+    mixed = [gamma for gamma in sorted(by_gamma) if gamma > 0]
+    names = {0.0: "γ = 0"}
+    if mixed:
+        best = min(mixed, key=lambda gamma: error[gamma])
+        names[best] = f"γ = {best:g}, best"
+        names.setdefault(mixed[-1], f"γ = {mixed[-1]:g}, highest")
+    seed = min(run.spec.seed for run in by_gamma[0.0])
+    return {
+        name: min(by_gamma[gamma], key=lambda run: (run.spec.seed != seed, run.spec.seed)).spec
+        for gamma, name in names.items()
+    }

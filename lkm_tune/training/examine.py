@@ -1,0 +1,182 @@
+"""What goes on inside a network on some samples of its task."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from ase.data import atomic_numbers
+from ase.formula import Formula
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lkm_tune.datasets import MoleculeData, NodeData
+from lkm_tune.datasets.store import MoleculeStore
+from lkm_tune.diagnostics import GradientNorms, LayerFigures, gradient_norms, measure_layers
+from lkm_tune.diagnostics.environment import is_benzene
+from lkm_tune.lkm import layer_mixing_loss
+from lkm_tune.models import is_own
+from lkm_tune.study import RunConfig
+from lkm_tune.training.objective import Indices
+from lkm_tune.training.run import TrainingRun
+from lkm_tune.training.weights import read_own
+
+STEPS_BETWEEN_LOOKS = 100
+"""A look costs as much as two to four training steps: after so many there may be another."""
+
+
+@dataclass(frozen=True, eq=False)
+class AtomStates:
+    """The states of the atoms of some samples after each layer.
+
+    Attributes:
+        layers: L states, each [N, D], without their graph.
+        kinds: atomic numbers [N], or classes where nodes are classified.
+        edges: covalent bonds [2, B], the same graph for every architecture, or the edges of the
+            graph whose nodes are classified; both directions.
+    """
+
+    layers: list[Tensor]
+    kinds: Tensor
+    edges: Tensor
+
+    @property
+    def figures(self) -> LayerFigures:
+        """In numbers."""
+        return measure_layers(self.layers, self.edges)
+
+
+def reopen(path: Path, own_model: str | None = None, cache: Path | None = None) -> TrainingRun:
+    """The run that a model.safetensors is of, at its trained weights, with its data.
+
+    Args:
+        path: the file.
+        own_model: the name of a user's own model whose code may be imported.
+        cache: folder of prepared data; None for the default.
+
+    Raises:
+        ValueError: if it is not such a file, one of an own model that is not `own_model`, or its
+            data are not there.
+    """
+    weights, header = read_own(path)
+    config = RunConfig.from_dict(header["config"])
+    if is_own(config.model) and config.model != own_model:
+        raise ValueError(
+            f"{path} is of the network {config.model}, whose code would be run: say so with "
+            f"--own-model {config.model} if you trust it"
+        )
+    run = TrainingRun(config, cache=cache, weights=weights)
+    run.model.eval()
+    return run
+
+
+@torch.no_grad()
+def atom_states(run: TrainingRun, indices: Indices) -> AtomStates:
+    """The states of the atoms of samples, or of all nodes where nodes are classified.
+
+    Args:
+        run: whose network looks at them.
+        indices: positions of the samples in their dataset.
+    """
+    network, data = run.model, run.data
+    if isinstance(data, NodeData):
+        graph = data.graph
+        layers = network(graph.features.to(run.device), graph.edge_index.to(run.device)).layers
+        return AtomStates([layer.cpu() for layer in layers], graph.labels, graph.edge_index)
+    parts: list[list[Tensor]] = []
+    kinds, edges, before = [], [], 0
+    for begin in range(0, len(indices), run.objective.eval_batch_size):
+        batch, _ = data.batch(indices[begin : begin + run.objective.eval_batch_size])
+        parts.append([layer.cpu() for layer in network(batch.to(run.device)).layers])
+        kinds.append(batch.z)
+        edges.append(batch.bond_index + before)
+        before += batch.n_atoms
+    layers = [torch.cat(states) for states in zip(*parts, strict=True)]
+    return AtomStates(layers, torch.cat(kinds), torch.cat(edges, dim=1))
+
+
+def gradients(run: TrainingRun, indices: Indices) -> GradientNorms:
+    """The pull of the mixing term beside that of the prediction, in evaluation mode.
+
+    Args:
+        run: whose network and loss.
+        indices: positions of as many samples as fit into memory at once in training.
+    """
+    loss = run.objective.loss(run.model, indices, indices)
+    lkm = run.config.lkm
+    kd = layer_mixing_loss(loss.output.layers, lkm.distance, lkm.reduction, lkm.teacher)
+    return gradient_norms(loss.prediction, kd, run.config.gamma, run.parameters)
+
+
+def epoch_figures(run: TrainingRun) -> dict[str, float]:
+    """What a run is like inside after its present epoch, by name; NaN is left out.
+
+    The figures of `LayerFigures.metrics`, and the `gradient_prediction`, `gradient_mixing` and
+    `gradient_ratio` of `gradients`, on as many validation samples as one training step, always the
+    same. Empty after epochs that have no look: the first and the last have one, and those between
+    after every `STEPS_BETWEEN_LOOKS` training steps, rounded up to whole epochs.
+
+    Args:
+        run: after an epoch.
+    """
+    epoch = len(run.history)
+    steps = math.ceil(len(run.data.split.train) / run.objective.batch_size)
+    if epoch != 1 and not run.finished and epoch % math.ceil(STEPS_BETWEEN_LOOKS / steps):
+        return {}
+    run.model.eval()
+    size = min(run.objective.micro_batch_size, run.objective.eval_batch_size)
+    chosen = run.data.split.val[:size]
+    pull = gradients(run, chosen)
+    found = atom_states(run, chosen).figures.metrics() | {
+        "gradient_prediction": pull.prediction,
+        "gradient_mixing": pull.mixing,
+        "gradient_ratio": pull.ratio,
+    }
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def find_molecule(data: MoleculeData, wanted: str | None = None) -> int:
+    """The position of a molecule in its dataset.
+
+    Args:
+        data: of the task.
+        wanted: `benzene`, a formula as `C6H6`, of which the first one counts, or the number of the
+            molecule in its dataset; None for benzene, or where there is none the molecule of the
+            validation part with the most atoms.
+
+    Raises:
+        ValueError: if there is no such molecule.
+    """
+    store = data.store
+    if wanted is not None and wanted.isdigit():
+        found = np.flatnonzero(store.ids == int(wanted))
+    else:
+        found = _alike(store, wanted or "benzene")
+    if len(found):
+        return int(found[0])
+    if wanted is not None:
+        raise ValueError(
+            f"there is no molecule {wanted} in {data.task.name}: give benzene, a formula as C2H6O, "
+            f"or a number as {store.ids[0]}"
+        )
+    part = data.split.val
+    return int(part[np.diff(store.atom_offsets)[part].argmax()])
+
+
+def _alike(store: MoleculeStore, wanted: str) -> NDArray[np.int64]:
+    benzene = wanted.lower() == "benzene"
+    try:
+        counts = Formula("C6H6" if benzene else wanted).count()
+    except ValueError:
+        return np.array([], dtype=np.int64)
+    z = np.sort(np.repeat([atomic_numbers[s] for s in counts], list(counts.values())))
+    sized = np.flatnonzero(np.diff(store.atom_offsets) == len(z))
+    begins = store.atom_offsets[sized]
+    same = [bool((np.sort(store.z[b : b + len(z)]) == z).all()) for b in begins]
+    found: NDArray[np.int64] = sized[np.array(same, dtype=bool)]
+    if benzene:
+        batches = {int(i): store.batch([i]) for i in found}
+        ring = [i for i, batch in batches.items() if is_benzene(batch.z, batch.bond_index)]
+        return np.array(ring, dtype=np.int64)
+    return found
