@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "bd9187103a1651e2"
+PACKAGE = "f9046bdade59b390"
 
 if __name__ == "__main__":
     tune(PACKAGE)
