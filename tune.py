@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "f9046bdade59b390"
+PACKAGE = "9305a4554ee07208"
 
 if __name__ == "__main__":
     tune(PACKAGE)
