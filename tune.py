@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "9305a4554ee07208"
+PACKAGE = "705107c561740d19"
 
 if __name__ == "__main__":
     tune(PACKAGE)
