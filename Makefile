@@ -45,12 +45,14 @@ tune.py: $(shell find lkm_tune -type f -not -path '*/__pycache__/*') | setup
 test: setup postgresql
 	$(BIN)/python -m pytest
 
-# A cluster of network namespaces with real ssh, for which it must be root on Linux.
+# A cluster of network namespaces with real ssh. Who is not root is told so, and nothing is tested.
 test-cluster: setup
-	@command -v rsync >/dev/null && test -x /usr/sbin/sshd \
+	@(for program in rsync ip curl tmux /usr/sbin/sshd; do \
+	    command -v $$program >/dev/null || exit 1; done) || [ "$$(id -u)" != 0 ] \
+	|| ! command -v apt-get >/dev/null \
 	|| (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-	    rsync openssh-server iproute2)
-	$(BIN)/python -m pytest tests/cluster -m cluster -n 0
+	    rsync openssh-server iproute2 curl tmux)
+	$(BIN)/python -m pytest tests/cluster -m cluster -n 0 -rs
 
 test-slow: setup postgresql
 	$(BIN)/python -m pytest -m slow -n 0 -s

@@ -65,7 +65,7 @@ def tune(package: str) -> None:
     """
     script, here = Path(sys.argv[0]).resolve(), Path(__file__).resolve()
     # Beside its own package a script need not carry the newest digest.
-    if script.parent not in here.parents and package != package_digest():
+    if script.parent != here.parents[2] and package != package_digest():
         click.echo(
             f"Error: {script} was sent with another state of lkm-tune ({package}) than is "
             f"installed here ({package_digest()}). On the machine that sent it, in the folder of "

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
+from ray.tune.execution.class_cache import _ActorClassCache
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Experiment
 from ray.tune.schedulers import TrialScheduler
@@ -19,12 +21,30 @@ from ray.tune.utils.log import set_verbosity
 UNBOUNDED = 1000
 
 
+class ActorClasses(_ActorClassCache):
+    """Actors with the environment of their node.
+
+    Tune's own hands the driver's AWS keys on to them, in a form that Ray writes into its logs.
+    """
+
+    def get(self, trainable_cls: type[tune.Trainable]) -> Any:
+        """The actor class of a trainable, made once."""
+        if trainable_cls not in self._cache:
+            self._cache[trainable_cls] = ray.remote(trainable_cls)
+        return self._cache[trainable_cls]
+
+
 class StudyController(TuneController):
     """A Tune controller that keeps no records of its own: the ledger has them.
 
     Tune's own entry point writes the state of every trial as JSON at the end (10 to 20 ms each)
     and waits up to six seconds for actors to stop that have nothing to lose.
     """
+
+    def __init__(self, **settings: Any) -> None:
+        """As Tune's, with actors that are told no secrets."""
+        super().__init__(**settings)
+        self._class_cache = ActorClasses()  # type: ignore[no-untyped-call]
 
     def checkpoint(self, force: bool = False, wait: bool = False) -> None:
         """Nothing: the ledger is what a study continues from."""

@@ -38,7 +38,15 @@ _MARKS: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             "running low on memory",  # Ray's monitor of a node's memory killed it
         ),
     ),
-    ("node", ("node has died", "node was terminated", "node was preempted")),
+    (
+        "node",
+        (
+            "node has died",
+            "node was terminated",
+            "node was preempted",
+            "actor is temporarily unavailable",  # Ray's, while a node that is lost may be back
+        ),
+    ),
     ("killed", ("The actor died unexpectedly", "Worker unexpectedly exits")),
 )
 

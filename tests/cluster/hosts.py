@@ -5,6 +5,8 @@ everything on it. Nothing is given a name outside: what is left of the hosts whe
 have ended is one temporary folder.
 """
 
+import getpass
+import hashlib
 import os
 import shlex
 import shutil
@@ -13,13 +15,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
 NETWORK = "10.77.0"
-# Sockets' paths are short, and a host sees no other one's.
-RAY_FOLDER = Path("/tmp/ray")
+# Where Ray keeps its files and the sockets of its ssh; a host sees no other one's.
+USER = hashlib.sha256(getpass.getuser().encode()).hexdigest()
+PLACES = {"ray": Path("/tmp/ray"), "ssh": Path(f"/tmp/ray_ssh_{USER[:10]}")}
 
 SSHD = """
 ListenAddress {address}
@@ -38,7 +41,7 @@ mount --make-rprivate /
 mount -t tmpfs run /run && mkdir /run/sshd
 mount --bind {folder}/passwd /etc/passwd
 mount --bind {folder}/home {base}/home
-mount --bind {folder}/ray {ray}
+{places}
 hostname {name}
 ip link set lo up
 until ip address show dev eth0 2>/dev/null | grep -q inet; do sleep 0.05; done
@@ -61,7 +64,7 @@ class Host:
 
     def boot(self, switch):
         """Starts it, joined to the process `switch` whose network has the bridge."""
-        for folder in (self.home, self.folder / "ray"):
+        for folder in (self.home, self.folder / "tmp"):
             folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "ready").unlink(missing_ok=True)
         text = Path("/etc/passwd").read_text().splitlines()
@@ -69,7 +72,9 @@ class Host:
         lines = [root if line.startswith("root:") else line for line in text]
         (self.folder / "passwd").write_text("\n".join(lines) + "\n")
         (self.folder / "sshd_config").write_text(SSHD.format(address=self.address, base=self.base))
-        init = INIT.format(folder=self.folder, base=self.base, ray=RAY_FOLDER, name=self.name)
+        init = INIT.format(
+            folder=self.folder, base=self.base, places=private(self.folder), name=self.name
+        )
         self.process = in_namespaces(init, self.folder / "console.log")
         pid = inner(self.process)
         outside(switch, f"ip link add {self.link} type veth peer name eth0 netns {pid}")
@@ -96,15 +101,16 @@ class Lab:
         self.base = base
         self.laptop = base / "laptop"
         self.hosts = {}
+        self.servers = []
         self.switch = None
 
     def start(self, names):
-        for folder in (self.laptop / "ray", self.base / "home", self.base / "shared"):
+        for folder in (self.laptop / "tmp", self.base / "home", self.base / "shared"):
             folder.mkdir(parents=True)
         for key in ("key", "host_key"):
             run(f"ssh-keygen -q -t ed25519 -N '' -f {self.base / key}")
         init = (
-            f"mount --make-rprivate / && mount --bind {self.laptop}/ray {RAY_FOLDER} && "
+            f"mount --make-rprivate / && {private(self.laptop)} && "
             f"ip link set lo up && ip link add bridge type bridge && "
             f"ip address add {NETWORK}.1/24 dev bridge && ip link set bridge up && "
             f"touch {self.laptop}/ready && exec sleep infinity"
@@ -126,17 +132,31 @@ class Lab:
                 host.kill()
         if self.switch:
             os.kill(self.switch, signal.SIGKILL)
-            self.process.wait(timeout=20)
+            for process in (self.process, *self.servers):
+                process.wait(timeout=20)
+
+    def environment(self, variables):
+        return {
+            "HOME": str(self.laptop), "PATH": f"{self.base}/venv/bin:{os.environ['PATH']}",
+            "RAY_AUTH_MODE": "token", "LANG": "C.UTF-8", **temporary(self.laptop), **variables,
+        }  # fmt: skip
+
+    def serve(self, command, **variables):
+        """Begins a command on the laptop that lasts as long as the laptop."""
+        with (self.laptop / "console.log").open("a") as log:
+            self.servers.append(
+                subprocess.Popen(
+                    entering(self.switch, f"exec {command}"), env=self.environment(variables),
+                    stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                )
+            )  # fmt: skip
 
     def shell(self, command, timeout, check=True, **variables):
         """Runs a command on the laptop, in the checkout."""
-        environment = {
-            "HOME": str(self.laptop), "PATH": f"{self.base}/venv/bin:{os.environ['PATH']}",
-            "RAY_AUTH_MODE": "token", "LANG": "C.UTF-8", **variables,
-        }  # fmt: skip
         done = subprocess.run(
-            entering(self.switch, f"cd {CHECKOUT} && {command}"), env=environment, timeout=timeout,
-            capture_output=True, text=True, stdin=subprocess.DEVNULL,
+            entering(self.switch, f"cd {CHECKOUT} && {command}"), timeout=timeout,
+            env=self.environment(variables), capture_output=True, text=True,
+            stdin=subprocess.DEVNULL,
         )  # fmt: skip
         if check and done.returncode:
             raise AssertionError(f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}")
@@ -156,9 +176,10 @@ class Lab:
 @contextmanager
 def lab(names):
     """Hosts by these names and a laptop; nothing of them is left afterwards."""
-    made = not RAY_FOLDER.exists()
-    RAY_FOLDER.mkdir(exist_ok=True)
-    # Not under /tmp/ray, and short.
+    made = [place for place in PLACES.values() if not place.exists()]
+    for place in made:
+        place.mkdir(mode=0o700)
+    # Short, since paths of sockets begin with it.
     base = Path(tempfile.mkdtemp(prefix="lkm-lab-"))
     machines = Lab(base)
     try:
@@ -166,9 +187,21 @@ def lab(names):
         yield machines
     finally:
         machines.stop()
-        shutil.rmtree(base)
-        if made:
-            shutil.rmtree(RAY_FOLDER, ignore_errors=True)
+        wait_until(lambda: not commands_with(str(base)), 20, f"all processes of {base} to end")
+        for place in (base, *made):
+            shutil.rmtree(place)
+
+
+def private(folder):
+    """Commands that put a host's own folders in the places that all processes know by name."""
+    for name in PLACES:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    return " && ".join(f"mount --bind {folder}/{name} {place}" for name, place in PLACES.items())
+
+
+def temporary(folder):
+    """Variables that keep the temporary files of a host in its own folder."""
+    return {"TMPDIR": f"{folder}/tmp", "RAY_TMPDIR": "/tmp"}
 
 
 def make_environment(folder, checkout):
@@ -186,8 +219,9 @@ def make_environment(folder, checkout):
 
 
 def in_namespaces(script, log):
-    command = ["unshare", "--net", "--mount", "--pid", "--uts", "--fork", "--mount-proc",
-               "--kill-child", "bash", "-c", script]  # fmt: skip
+    # It ends with the tests, however they end.
+    command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--mount", "--pid", "--uts",
+               "--fork", "--mount-proc", "--kill-child", "bash", "-c", script]  # fmt: skip
     with log.open("a") as file:
         return subprocess.Popen(command, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
 
@@ -200,7 +234,7 @@ def inner(process):
 
 
 def entering(pid, command):
-    return ["nsenter", "--target", str(pid), "--net", "--mount", "bash", "-c", command]
+    return ["nsenter", "--target", str(pid), "--net", "--mount", "--pid", "bash", "-c", command]
 
 
 def outside(pid, command):
@@ -209,11 +243,18 @@ def outside(pid, command):
 
 def processes(namespace):
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
+        with suppress(OSError):
             if os.readlink(folder / "ns/pid") == namespace:
                 yield int(folder.name), (folder / "cmdline").read_text().replace("\0", " ")
-        except OSError:
-            continue
+
+
+def commands_with(text):
+    """The command lines of other processes that have `text`."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            found.append((folder / "cmdline").read_text())
+    return [command for command in found if text in command]
 
 
 def run(command):

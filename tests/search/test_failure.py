@@ -22,6 +22,7 @@ OOM killer due to high memory usage. (2) ray stop --force is called."""
         ("Task was killed due to the node running low on memory.", "memory"),
         (KILLED, "killed"),  # perhaps for its memory, but it does not say so
         ("The actor died because its node has died. Node Id: 3f", "node"),
+        ("The actor 3f is unavailable: The actor is temporarily unavailable: RpcError", "node"),
         ("OSError: [Errno 28] a.pt could not be written: No space left on device", "storage"),
         ("NodeError: has another state of lkm-tune (ab) than the driver's (cd)", "code"),
         ("The actor with name A failed to import on the worker.\nAttributeError: b", "code"),
