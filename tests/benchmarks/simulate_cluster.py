@@ -188,6 +188,7 @@ class Cluster:
         for epoch in epochs:
             error = 1.0 + abs(math.log10(trial.spec.settings["gamma"] + 1e-5)) / 9 + 1.0 / epoch
             report = {"epoch": epoch, "best_error": error, "done": False}
+            report |= {"trained_seconds": epoch * trial.pace, "device": "none"}
             self.spends(self.delays.report)
             decision = self.works(self.scheduler.on_trial_result, None, trial, report)
         trial.at = epochs[-1]
