@@ -66,6 +66,29 @@ def test_the_answer_from_python(finished, lkm_tune):
         TransferReport.load(storage).best_gamma("gcn", "qm9/mu")
 
 
+def test_diagnose(finished, lkm_tune, tmp_path):
+    """Of every cell γ = 0 beside others; pictures in a folder a cell, and in the report."""
+    storage, _ = finished
+    arguments = ("diagnose", "small", "--storage", storage)
+    found = json.loads(lkm_tune(*arguments, "--json", "--output", tmp_path))
+    cells = {
+        one["group"]: [o["gamma"] for o in found if o["group"] == one["group"]] for one in found
+    }
+    assert {name.split("-")[0] for name in cells} == {"mxmnet", "pamnet"}
+    for name, gammas in cells.items():
+        assert gammas[0] == 0 and len(set(gammas)) == len(gammas) > 1
+        drawn = {path.stem for path in (tmp_path / name).glob("*.png")}
+        assert drawn == {"layers-cka", "layers-pca-test", "layers-pca-molecule"}
+    assert all(0 <= value <= 1 + 1e-6 for one in found for value in one["layers"]["cka"][0])
+    assert all((one["gradient_mixing"] == 0) == (one["gamma"] == 0) for one in found)
+    assert "γ·L_KD" in lkm_tune(*arguments, "--cell", "pamnet@qm9/alpha")
+    lkm_tune("report", "small", "--storage", storage)
+    page = (storage / "studies/small/report/report.html").read_text()
+    assert page.count("data:image/png;base64,") == 3
+    wrong = lkm_tune(*arguments, "--cell", "gcn@qm9/alpha", code=1)
+    assert "--cell must be one of" in wrong
+
+
 def test_status(finished, lkm_tune):
     storage, _ = finished
     assert "small: finished" in lkm_tune("status", "--storage", storage)
