@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "cc26c8de83007854"
+PACKAGE = "53b225561176a91a"
 
 if __name__ == "__main__":
     tune(PACKAGE)

@@ -22,7 +22,12 @@ PREFIX = "layers-"
 @click.argument("study", required=False)
 @storage_option
 @click.option("--margin", default=0.01, show_default=True, help="Difference that does not matter.")
-def report(study: str | None, storage: Path, margin: float) -> None:
+@click.option(
+    "--against",
+    type=click.Choice(["paper"]),
+    help="Also sets the gains of STUDY beside the published ones, with what differs.",
+)
+def report(study: str | None, storage: Path, margin: float, against: str | None) -> None:
     """Make the report of STUDY from its finished runs, or one of all studies together.
 
     Those of one study are read from its folder, or from MLflow where its records are not there.
@@ -31,20 +36,35 @@ def report(study: str | None, storage: Path, margin: float) -> None:
     Examples:
       lkm-tune report quickstart
       lkm-tune report quickstart --margin 0.02
+      lkm-tune report paper_gamma --against paper
       lkm-tune report                          every study of the storage folder
     """
+    from lkm_tune.cli.against import write_against_paper
     from lkm_tune.cli.console import say
 
+    beside = None
     with user_errors():
+        if against and not study:
+            raise ValueError(f"--against {against} needs the name of one study")
         made, folder = (
             _one_study(storage, study, margin) if study else _all_studies(storage, margin)
         )
         made.write(folder)
+        if against and study:
+            beside = write_against_paper(made, _kept_study(storage, study)[0], folder)
     show_report(made)
     say(f"report: {folder / 'report.html'}")
+    if beside:
+        click.echo(beside.read_text(encoding="utf-8"))
+        say(f"against the paper: {beside}")
 
 
 def _one_study(storage: Path, study: str, margin: float) -> "tuple[TransferReport, Path]":
+    kept, folder = _kept_study(storage, study)
+    return make_report(kept, storage, margin=margin), folder.report
+
+
+def _kept_study(storage: Path, study: str) -> "tuple[Study, StudyFolder]":
     from lkm_tune.search.folder import StudyFolder
 
     (name,) = study_names(storage, study)
@@ -52,7 +72,7 @@ def _one_study(storage: Path, study: str, margin: float) -> "tuple[TransferRepor
     kept = folder.read_study()
     if kept is None:
         raise FileNotFoundError(f"study {name} has not been run in {storage}")
-    return make_report(kept, storage, margin=margin), folder.report
+    return kept, folder
 
 
 def _all_studies(storage: Path, margin: float) -> "tuple[TransferReport, Path]":
@@ -105,9 +125,9 @@ def _answers(
     else:
         (name,) = study_names(storage, study)
         kept = {"answers": finished_answers(storage, name), "unsearched": []}
-    found = [answer for answer in kept["answers"] if _fits(answer, model, task)]
+    found = [answer for answer in kept["answers"] if is_of(answer, model, task)]
     if not found and model and task:
-        found = [answer for answer in kept["unsearched"] if _fits(answer, model, task)]
+        found = [answer for answer in kept["unsearched"] if is_of(answer, model, task)]
         if not found and study is None:
             found = predicted(storage, model, task)
     if not found:
@@ -147,7 +167,7 @@ def make_report(
         **_data_told(study, StudyFolder(storage, study.name)),
         "budget": f"{study.training.epochs} epochs",
         "mixing": f"distance {study.lkm.distance}, reduction {study.lkm.reduction}, "
-        f"teacher {study.lkm.teacher}",
+        f"teacher {study.lkm.teacher}, {study.lkm.mixing}",
         "runs": len(runs),
         "training time": training_time(runs),
         "ended by": ended_by,
@@ -234,9 +254,11 @@ def finished_answers(storage: Path, name: str) -> list[dict[str, Any]]:
     return [{"study": name, **answer} for answer in json.loads(path.read_text())["answers"]]
 
 
-def _fits(answer: dict[str, Any], model: str | None, task: str | None) -> bool:
-    wanted = {"model": model, "task": task}
-    return all(value is None or answer[k].lower() == value.lower() for k, value in wanted.items())
+def is_of(answer: dict[str, Any], model: str | None, task: str | None) -> bool:
+    """Whether an answer is of a model, named with what is compared or without, and of a task."""
+    named = (answer["model"].lower(), answer["model"].lower().partition("[")[0])
+    of_model = model is None or model.lower() in named
+    return of_model and (task is None or answer["task"].lower() == task.lower())
 
 
 def _answer_table(answers: list[dict[str, Any]]) -> Any:

@@ -1,10 +1,11 @@
 """The best settings of a cell as the file of one training run."""
 
+import math
 from pathlib import Path
 
 import yaml
 
-from lkm_tune.cli.answer import finished_answers
+from lkm_tune.cli.answer import finished_answers, is_of
 from lkm_tune.search.folder import StudyFolder
 from lkm_tune.search.ledger import Ledger
 from lkm_tune.search.planner import Planner
@@ -17,15 +18,15 @@ def best_config(storage: Path, study: str, model: str, task: str) -> tuple[RunCo
     Raises:
         ValueError: if the cell has no finished curve.
     """
-    answers = [a for a in finished_answers(storage, study) if a["model"].lower() == model.lower()]
-    answers = [a for a in answers if a["task"].lower() == task.lower()]
+    answers = [a for a in finished_answers(storage, study) if is_of(a, model, task)]
     folder = StudyFolder(storage, study)
     kept = folder.read_study()
     if kept is None or not answers:
         raise ValueError(f"study {study} has no finished curve of {model} on {task}")
-    answer = answers[0]
+    # Of cells that differ in what is compared, the one with the lowest error.
+    answer = min(answers, key=lambda answer: answer["best_error"] or math.inf)
     planner = Planner(kept, Ledger(kept, folder.ledger, writable=False))
-    cell = next(c for c in kept.cells if (c.model, c.task) == (answer["model"], answer["task"]))
+    cell = kept.find_cell(answer["model"], answer["task"], answer["depth"], answer["n_train"])
     settings = {"gamma": answer["gamma"], **(planner.curve_settings(cell, "search") or {})}
     trial = TrialSpec(study, cell, "curve", 0, settings, kept.curve.seeds[0], kept.training.epochs)
     return kept.run_config(trial), f"study {study}: {answer['sentence']}"

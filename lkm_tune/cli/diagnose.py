@@ -135,7 +135,7 @@ def _cells(folder: "StudyFolder", wanted: str | None) -> dict[str, tuple[Files, 
     if study is None:
         raise FileNotFoundError(f"there is no study in {folder.path}")
     ledger = Ledger(study, folder.ledger, writable=False)
-    names = {f"{c.model}@{c.task}".lower(): c for c in study.cells}
+    names = {cell.address.lower(): cell for cell in study.cells}
     if wanted is not None and wanted.lower() not in names:
         raise ValueError(f"--cell must be one of {', '.join(names)}, but is {wanted}")
     found: dict[str, tuple[Files, Path]] = {}

@@ -213,21 +213,22 @@ def _close(engine: "Engine", recorder: "StudyRecorder", ending: "Ending", storag
     else:
         report.write(folder.report)
         recorder.log_report(folder.report)
-        _log_curves(report, folder, recorder)
+        _log_curves(report, study, folder, recorder)
         show_report(report)
     for cell in study.cells:
         _finish_cell(engine, recorder, cell)
     recorder.flush(timeout=DELIVERY_SECONDS)
 
 
-def _log_curves(report: "TransferReport", folder: "StudyFolder", recorder: "StudyRecorder") -> None:
+def _log_curves(
+    report: "TransferReport", study: "Study", folder: "StudyFolder", recorder: "StudyRecorder"
+) -> None:
     """Every cell's run gets what its curve says, in words and as a page."""
-    from lkm_tune.study import Cell
     from lkm_tune.tracking.notes import CURVE
     from lkm_tune.transfer.cell_page import cell_pages
 
     for page in cell_pages(report):
-        cell = Cell(page.key.model, page.key.task, page.key.n_train)
+        cell = study.find_cell(*page.key)
         place = folder.cells / cell.key
         place.mkdir(parents=True, exist_ok=True)
         (place / CURVE).write_text(page.html, encoding="utf-8")

@@ -107,6 +107,7 @@ def _as_dict(standing: Standing) -> dict[str, Any]:
                 "model": cell.cell.model,
                 "task": cell.cell.task,
                 "n_train": cell.cell.n_train,
+                "compared": dict(cell.cell.compared),
                 "search": cell.search,
                 "curve": cell.curve,
                 "best": cell.best and {**cell.best.spec.settings, **cell.best.summary},

@@ -37,10 +37,10 @@ def recommended(known: "Sequence[Record]", cell: "Cell") -> float | None:
     rows = [
         {
             "study": record.spec.study,
-            "model": record.spec.cell.model,
+            "model": record.spec.cell.variant,
             "task": record.spec.cell.task,
-            # A curve is at its cell's best settings, whatever their depth.
-            "depth": 0,
+            # Unless depths are compared, a curve is at its cell's best one, whichever that is.
+            "depth": dict(record.spec.cell.compared).get("depth", 0),
             "n_train": record.spec.cell.n_train,
             "gamma": record.spec.settings["gamma"],
             "seed": record.spec.seed,
@@ -53,4 +53,4 @@ def recommended(known: "Sequence[Record]", cell: "Cell") -> float | None:
     ]
     if not rows:
         return None
-    return recommended_gamma(pd.DataFrame(rows), cell.model, cell.task, cell.n_train)
+    return recommended_gamma(pd.DataFrame(rows), cell.variant, cell.task, cell.n_train)

@@ -36,7 +36,7 @@ def setting_importance(study: Study, ledger: Ledger) -> pd.DataFrame:
         rows += [
             {
                 "study": study.name,
-                "cell": f"{cell.model} on {cell.task}",
+                "cell": str(cell),
                 "setting": name,
                 "importance": value,
                 "trials": len(trials),

@@ -32,9 +32,9 @@ class Planner:
         self.ledger = ledger
         self._warm = warm
         self._interrupted = [r.spec for r in ledger.all_records() if r.state == "running"]
-        self._phases: tuple[Phase, ...] = (
-            ("search", "control") if study.search.control else ("search",)
-        )
+        # Without a search there is none of the control either: its curve would be the same.
+        both = study.search.control and study.search.trials > 0
+        self._phases: tuple[Phase, ...] = ("search", "control") if both else ("search",)
         # Points that failed for a driver before get another chance; those of this one do not.
         self._failed_before = {
             r.spec.key for r in ledger.all_records() if r.state in ("failed", "infeasible")
@@ -62,13 +62,15 @@ class Planner:
             (cell, phase)
             for cell in self.study.cells
             for phase in self._phases
-            if self._search_over(cell, phase) and self.ledger.best(cell, phase) is None
+            if self._search_over(cell, phase) and self.curve_settings(cell, phase) is None
         ]
 
     def curve_settings(self, cell: Cell, phase: Phase) -> Mapping[str, Any] | None:
         """The settings, γ aside, of a cell's curve; None until the search `phase` is over."""
         if not self._search_over(cell, phase):
             return None
+        if self.study.search.trials == 0:
+            return {}
         best = self.ledger.best(cell, phase)
         return {k: v for k, v in best.spec.settings.items() if k != "gamma"} if best else None
 
@@ -80,7 +82,7 @@ class Planner:
             for cell in self.study.cells
             for phase in self._phases
         ]
-        return [(cell, phase, settings) for cell, phase, settings in decided if settings]
+        return [(cell, phase, known) for cell, phase, known in decided if known is not None]
 
     def _next_search(self) -> TrialSpec | None:
         chosen = self._search_to_ask()

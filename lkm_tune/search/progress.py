@@ -63,7 +63,7 @@ class Left:
 
 @dataclass(frozen=True)
 class CellProgress:
-    """Counts over one cell, and the best validation error of its search so far.
+    """Counts over one cell, and the best trial of its search so far (without one, of its curve).
 
     Without a driver, what the ledger calls running is interrupted.
     """
@@ -83,7 +83,7 @@ class CellProgress:
             cell=cell,
             search=_by_state(searches, driven),
             curve=_by_state(points, driven),
-            best=ledger.best(cell, "search"),
+            best=ledger.best(cell, "search" if planner.study.search.trials else "curve"),
         )
 
 

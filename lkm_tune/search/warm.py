@@ -111,6 +111,7 @@ def _distance(spec: TrialSpec, cell: Cell) -> tuple[Any, ...]:
     return (
         other.model != cell.model,
         other.task != cell.task,
+        other.compared != cell.compared,
         _dataset(other) != _dataset(cell),
         abs(math.log(other.n_train / cell.n_train)),
         other.key,

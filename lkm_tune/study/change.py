@@ -59,9 +59,13 @@ def compare(old: Study, new: Study) -> Change:
     The order in which models, tasks, γ values and seeds are written is no difference.
     """
     before, now = _comparable(old, new)
+    both = old.compare.keys() & new.compare.keys()
+    lists = _LISTS | {
+        f"compare.{name}": (f"value of {name}", f"values of {name}") for name in sorted(both)
+    }
     extends: list[str] = []
     mixes: list[str] = []
-    for key, (one, many) in _LISTS.items():
+    for key, (one, many) in lists.items():
         listed, wanted = _get(before, key), _get(now, key)
         if added := [item for item in wanted if item not in listed]:
             extends.append(f"{key}: {_counted(added, one, many)} more ({_names(added)})")
@@ -70,6 +74,8 @@ def compare(old: Study, new: Study) -> Change:
             mixes.append(f"{key}: {text}, which the study has results for")
     free = []
     for key, first, second in _leaves(before, now):
+        if key in lists:
+            continue
         if key in _FREE:
             free.append(f"{key}: {_change(first, second)}")
         elif key in _MORE and _MORE[key](first, second):
@@ -104,9 +110,7 @@ def _comparable(old: Study, new: Study) -> tuple[dict[str, Any], dict[str, Any]]
 
 
 def _leaves(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Every value that differs, under the name of its key; the lists of `_LISTS` aside."""
-    if key in _LISTS and key not in _NAMED:
-        return
+    """Every value that differs, under the name of its key."""
     if not (isinstance(before, dict) and isinstance(now, dict)):
         if before != now or type(before) is not type(now):
             yield key, before, now

@@ -19,12 +19,12 @@ Settings = Mapping[str, Mapping[str, Any]]
 Build = Callable[[str, Mapping[str, Any]], object]
 
 NOT_SEARCHED = {
-    "epochs": "cannot be searched: every schedule spans the full budget, training.epochs",
-    "seed": "cannot be searched: every trial of a search trains with the study's seed",
-    "eval_batch_size": "cannot be searched: it changes nothing that is learnt",
-    "divergence_factor": "cannot be searched: it changes nothing that is learnt",
-    "micro_batch_size": "cannot be searched: it changes nothing that is learnt",
-    "judged_by": "cannot be searched: trials are compared by one error",
+    "epochs": "every schedule spans the full budget, training.epochs",
+    "seed": "every trial of a search trains with the study's seed",
+    "eval_batch_size": "it changes nothing that is learnt",
+    "divergence_factor": "it changes nothing that is learnt",
+    "micro_batch_size": "it changes nothing that is learnt",
+    "judged_by": "trials are compared by one error",
 }
 _PLANS = {
     field.name: (plan, section, field.default)
@@ -53,7 +53,7 @@ def check_names(study: Study, catalog: Catalog) -> Iterator[Finding]:
             yield Finding((("models", model),), "unknown model", None, valid, near)
         except ValueError as error:
             yield Finding((("models", model),), f"cannot be used: {error}")
-    settled = list(_fixed(study, known)) + list(_searched(study, known))
+    settled = [*_fixed(study, known), *_compared(study), *_several(study, known)]
     yield from settled
     built = []
     if catalog.try_model is not None and not settled:
@@ -71,20 +71,42 @@ def _fixed(study: Study, known: Settings) -> Iterator[Finding]:
                 yield unknown(path, f"setting of {model}", value, tuple(defaults))
             elif rule := _misfit(name, defaults[name], value):
                 yield Finding((path,), rule, shown(value))
-            if name in study.space:
-                yield twice(path, name, value)
+            yield from twice(study, path, name, value)
 
 
-def twice(path: KeyPath, name: str, value: Any) -> Finding:
-    """The finding for a setting that is fixed at `path` and searched as well."""
-    return Finding(
-        (path, ("space", name)),
-        f"is fixed here and searched by space.{name}; keep one of the two",
-        shown(value),
-    )
+def twice(study: Study, path: KeyPath, name: str, value: Any) -> Iterator[Finding]:
+    """The findings for a setting that is fixed at `path`, and searched or compared as well."""
+    for section, verb in (("space", "searched"), ("compare", "compared")):
+        if name in getattr(study, section):
+            said = f"is fixed here and {verb} by {section}.{name}; keep one of the two"
+            yield Finding((path, (section, name)), said, shown(value))
 
 
-def _searched(study: Study, known: Settings) -> Iterator[Finding]:
+def _varied(study: Study) -> Iterator[tuple[KeyPath, str, Range]]:
+    """Every setting that takes several values: where, its name, and the values."""
+    for name, values in study.space.items():
+        yield ("space", name), name, values
+    for name, several in study.compare.items():
+        yield ("compare", name), name, Choice("choice", several)
+
+
+def _compared(study: Study) -> Iterator[Finding]:
+    for name, values in study.compare.items():
+        path: KeyPath = ("compare", name)
+        if name == "gamma":
+            yield Finding((path,), "cannot be compared: every cell searches γ, and has a curve")
+        elif name in study.space:
+            said = f"is compared here and searched by space.{name}; keep one of the two"
+            yield Finding((path, ("space", name)), said)
+        for i, value in enumerate(values):
+            if value in values[:i]:
+                yield Finding(((*path, i),), "is listed twice", shown(value))
+            if name == "n_train" and (rule := _misfit(name, 1, value) or _below_one(value)):
+                yield Finding(((*path, i),), rule, shown(value))
+
+
+def _several(study: Study, known: Settings) -> Iterator[Finding]:
+    """Findings on the names and values of settings that are searched or compared."""
     defaults_of_one = next(iter(known.values()), {})
     common = [
         name
@@ -92,39 +114,40 @@ def _searched(study: Study, known: Settings) -> Iterator[Finding]:
         if not _lacking(known, name) and not isinstance(default, tuple)
     ]
     names = ["gamma", *common, *(name for name in _PLANS if name not in NOT_SEARCHED)]
-    for name, values in study.space.items():
-        path: KeyPath = ("space", name)
+    for path, name, values in _varied(study):
         lacking = _lacking(known, name)
-        if name == "gamma":
+        verb = "searched" if path[0] == "space" else "compared"
+        if name == "gamma" or path == ("compare", "n_train"):
             continue
         if name in NOT_SEARCHED:
-            yield Finding((path,), NOT_SEARCHED[name])
+            yield Finding((path,), f"cannot be {verb}: {NOT_SEARCHED[name]}")
         elif name in _PLANS:
-            yield from _range_of_plan(name, values)
+            yield from _range_of_plan(path, name, values)
         elif not known:
             # No model of the study exists, so nothing can be said about their settings.
             continue
         elif len(lacking) == len(known):
             yield Finding((path,), "unknown setting", None, tuple(names), nearest(name, names))
         elif lacking:
-            said = f"only a setting of every model can be searched, and {lacking[0]} has none such"
+            said = f"only a setting of every model can be {verb}, and {lacking[0]} has none such"
             yield Finding((path, ("models",)), said, None, tuple(names))
         elif isinstance(defaults_of_one[name], tuple):
-            yield Finding((path,), "cannot be searched: it takes a list")
+            yield Finding((path,), f"cannot be {verb}: it takes a list")
         else:
             for defaults in known.values():
-                yield from _range_of_model(name, defaults[name], values)
+                yield from _range_of_model(path, name, defaults[name], values)
 
 
 def _lacking(known: Settings, name: str) -> list[str]:
     return [model for model, defaults in known.items() if name not in defaults]
 
 
-def _ends(name: str, values: Range) -> list[tuple[KeyPath, Any]]:
+def _ends(path: KeyPath, values: Range) -> list[tuple[KeyPath, Any]]:
     """The values that decide whether a range is valid: its bounds, or every choice."""
     if isinstance(values, Choice):
-        return [(("space", name, "values", i), value) for i, value in enumerate(values.values)]
-    return [(("space", name, "low"), values.low), (("space", name, "high"), values.high)]
+        listed = path if path[0] == "compare" else (*path, "values")
+        return [((*listed, i), value) for i, value in enumerate(values.values)]
+    return [((*path, "low"), values.low), ((*path, "high"), values.high)]
 
 
 def _wrong_type(name: str, default: Any, values: Range) -> Finding | None:
@@ -138,28 +161,28 @@ def _wrong_type(name: str, default: Any, values: Range) -> Finding | None:
     return Finding((("space", name, "type"),), rule, shown(values.type), valid)
 
 
-def _range_of_plan(name: str, values: Range) -> Iterator[Finding]:
+def _range_of_plan(path: KeyPath, name: str, values: Range) -> Iterator[Finding]:
     plan, _, default = _PLANS[name]
     wrong = _wrong_type(name, default, values)
     if wrong is not None:
         yield wrong
         return
-    for path, value in _ends(name, values):
+    for place, value in _ends(path, values):
         try:
             plan(**{name: value})
         except ValidationError as error:
             for found in translated(error, Study):
-                yield Finding((path,), found.rule, found.value, found.valid, found.near)
+                yield Finding((place,), found.rule, found.value, found.valid, found.near)
 
 
-def _range_of_model(name: str, default: Any, values: Range) -> Iterator[Finding]:
+def _range_of_model(path: KeyPath, name: str, default: Any, values: Range) -> Iterator[Finding]:
     wrong = _wrong_type(name, default, values)
     if wrong is not None:
         yield wrong
         return
-    for path, value in _ends(name, values):
+    for place, value in _ends(path, values):
         if rule := _misfit(name, default, value):
-            yield Finding((path,), rule, shown(value))
+            yield Finding((place,), rule, shown(value))
 
 
 def _misfit(name: str, default: Any, value: Any) -> str | None:
@@ -169,9 +192,11 @@ def _misfit(name: str, default: Any, value: Any) -> str | None:
     fits = isinstance(value, accepted) and (kind is bool or not isinstance(value, bool))
     if kind in _KINDS and not fits:
         return f"must be {_KINDS[kind]}"
-    if name == "depth" and isinstance(value, int) and value < 1:
-        return "must be at least 1"
-    return None
+    return _below_one(value) if name == "depth" else None
+
+
+def _below_one(value: Any) -> str | None:
+    return "must be at least 1" if isinstance(value, int) and value < 1 else None
 
 
 def _built(study: Study, build: Build, known: Settings) -> Iterator[Finding]:
@@ -182,11 +207,11 @@ def _built(study: Study, build: Build, known: Settings) -> Iterator[Finding]:
             alone = [name for name in fixed if _failure(build, model, {name: fixed[name]})]
             yield Finding((("models", model, *alone[:1]),), f"cannot be built: {said}")
             continue
-        for name, values in study.space.items():
-            ends = _ends(name, values) if name in known[model] else []
-            for path, value in ends:
+        for path, name, values in _varied(study):
+            ends = _ends(path, values) if name in known[model] else []
+            for place, value in ends:
                 if said := _failure(build, model, {**fixed, name: value}):
-                    yield Finding((path,), f"{model} cannot be built: {said}")
+                    yield Finding((place,), f"{model} cannot be built: {said}")
 
 
 def _failure(build: Build, model: str, settings: Mapping[str, Any]) -> str | None:

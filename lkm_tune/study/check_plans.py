@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterator
+from typing import Any
 
 from lkm_tune.study.check_names import NOT_SEARCHED, twice
 from lkm_tune.study.problem import Finding, KeyPath, shown
@@ -15,12 +16,12 @@ def check_plans(study: Study, written: Collection[KeyPath]) -> Iterator[Finding]
     yield from _curve(study)
     yield from _budget(study)
     yield from _resources(study)
-    for name in study.space:
+    for name in (*study.space, *study.compare):
         for section in ("training", "lkm"):
             plan = getattr(study, section)
             # A key that the section does not have is told as such elsewhere.
             if (section, name) in written and hasattr(plan, name) and name not in NOT_SEARCHED:
-                yield twice((section, name), name, getattr(plan, name))
+                yield from twice(study, (section, name), name, getattr(plan, name))
 
 
 def _gamma(study: Study) -> Iterator[Finding]:
@@ -60,7 +61,10 @@ def _curve(study: Study) -> Iterator[Finding]:
 
 def _budget(study: Study) -> Iterator[Finding]:
     epochs, search = study.training.epochs, study.search
-    if search.grace_period > epochs:
+    if search.trials == 0 and (others := sorted(study.space.keys() - {"gamma"})):
+        rule = f"must be at least 1 where more than γ is searched ({', '.join(others)})"
+        yield Finding((("search", "trials"), ("space", others[0])), rule, shown(search.trials))
+    if search.trials and search.grace_period > epochs:
         keys: tuple[KeyPath, ...] = (("search", "grace_period"), ("training", "epochs"))
         rule = f"must be at most training.epochs ({epochs})"
         yield Finding(keys, rule, shown(search.grace_period))
@@ -74,20 +78,27 @@ def _budget(study: Study) -> Iterator[Finding]:
 def _batch_size(study: Study) -> Iterator[Finding]:
     """No batch may be larger than the smallest training part."""
     cell = min(study.cells, key=lambda cell: cell.n_train)
-    written = study.tasks[cell.task].n_train
-    place: KeyPath = ("data", "n_train") if written is None else ("tasks", cell.task, "n_train")
-    name = "data.n_train" if written is None else f"n_train of {cell.task}"
+    place: KeyPath = ("data", "n_train")
+    name = "data.n_train"
+    if "n_train" in study.compare:
+        place, name = ("compare", "n_train"), "every compare.n_train"
+    elif study.tasks[cell.task].n_train is not None:
+        place, name = ("tasks", cell.task, "n_train"), f"n_train of {cell.task}"
     if study.training.batch_size > cell.n_train:
         rule = f"must be at most {name} ({cell.n_train})"
         yield Finding((("training", "batch_size"), place), rule, shown(study.training.batch_size))
-    if "batch_size" not in study.space:
-        return
-    values = study.space["batch_size"]
-    sizes = values.values if isinstance(values, Choice) else (values.high,)
-    largest = max((size for size in sizes if isinstance(size, int | float)), default=0)
-    if largest > cell.n_train:
-        rule = f"must stay within {name} ({cell.n_train})"
-        yield Finding((("space", "batch_size"), place), rule, shown(largest))
+    several: dict[KeyPath, tuple[Any, ...]] = {}
+    if "batch_size" in study.space:
+        values = study.space["batch_size"]
+        sizes = values.values if isinstance(values, Choice) else (values.high,)
+        several["space", "batch_size"] = sizes
+    if "batch_size" in study.compare:
+        several["compare", "batch_size"] = study.compare["batch_size"]
+    for path, sizes in several.items():
+        largest = max((size for size in sizes if isinstance(size, int | float)), default=0)
+        if largest > cell.n_train:
+            rule = f"must stay within {name} ({cell.n_train})"
+            yield Finding((path, place), rule, shown(largest))
 
 
 def _resources(study: Study) -> Iterator[Finding]:
@@ -111,7 +122,7 @@ def advice(study: Study) -> list[str]:
             f"curve.gammas: {len(study.curve.gammas)} values of γ do not show where a curve turns; "
             "take five or more"
         )
-    if search.sampler == "tpe" and search.startup_trials >= search.trials:
+    if search.trials and search.sampler == "tpe" and search.startup_trials >= search.trials:
         said.append(
             f"search.startup_trials: all {search.trials} trials are drawn at random, since TPE "
             f"begins after {search.startup_trials}"
@@ -121,7 +132,7 @@ def advice(study: Study) -> list[str]:
             "space.gamma: the range spans more than two decades and is not `log`, so small γ "
             "are hardly tried"
         )
-    for name in ("distance", "reduction", "force_weight"):
+    for name in ("distance", "reduction", "mixing", "force_weight"):
         if name in space:
             said.append(
                 f"space.{name}: γ is comparable only within one choice of it, and cells may end "

@@ -60,8 +60,10 @@ def settled_task(
 
 def check_tasks(study: Study, catalog: Catalog, known: Mapping[str, object]) -> Iterator[Finding]:
     """Every finding on the cells of `study`, of whose models those in `known` exist."""
-    folders = Counter(cell.key for cell in study.cells)
-    for cell in study.cells:
+    # Values that are compared twice are told as such.
+    cells = {(cell.model, cell.task): replace(cell, compared=()) for cell in study.cells}.values()
+    folders = Counter(cell.key for cell in cells)
+    for cell in cells:
         if folders[cell.key] > 1:
             said = f"{cell} would share its folder {cell.key} with another cell"
             yield Finding((("models", cell.model), ("tasks",)), said)

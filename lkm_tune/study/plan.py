@@ -68,17 +68,22 @@ class TrainingPlan:
 
 @dataclass(frozen=True, config=STRICT)
 class LkmOptions:
-    """Choices that the paper leaves open in the mixing term; γ is comparable only within one."""
+    """Choices that the paper leaves open in the mixing term; γ is comparable only within one.
+
+    `mixing`: how much each layer teaches each other one.
+    """
 
     distance: Literal["l2", "l1"] = "l2"
     reduction: Literal["mean", "sum"] = "mean"
     teacher: Literal["live", "detached"] = "live"
+    mixing: Literal["uniform", "neighbours", "learned", "confidence"] = "uniform"
 
 
 @dataclass(frozen=True, config=STRICT)
 class SearchPlan:
     """How a cell's settings are searched.
 
+    `trials`: 0 where γ alone is free, so that its curve is the whole study.
     `control`: γ = 0 gets a search of its own with as many trials, so that the control is not
     judged at settings that were chosen for γ > 0. Limits are of the whole study, over all its runs:
     `trial_limit` in trials, `time_limit` in hours of wall time, `compute_limit` in GPU-hours that
@@ -87,7 +92,7 @@ class SearchPlan:
     the best settings of the cells most like it, and the study's cells are searched one by one.
     """
 
-    trials: Positive = 50
+    trials: Annotated[int, Field(ge=0)] = 50
     sampler: Literal["tpe", "random"] = "tpe"
     startup_trials: Positive = 10
     grace_period: Positive = 10

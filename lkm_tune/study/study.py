@@ -6,6 +6,7 @@ The valid keys of a file are the fields of this class and of its parts; there is
 import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from itertools import product
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -21,7 +22,7 @@ from lkm_tune.study.plan import (
     TrackingPlan,
     TrainingPlan,
 )
-from lkm_tune.study.space import STRICT, FloatRange, Space
+from lkm_tune.study.space import STRICT, FloatRange, Scalar, Space
 from lkm_tune.study.trial import Cell, RunConfig, TrialSpec
 
 GAMMA = FloatRange(type="float", low=1e-4, high=100.0, log=True)
@@ -52,13 +53,17 @@ class Study:
     """One study: every model on every task, one search space, one way to train.
 
     `models` maps the name of a model to the settings that are fixed for it, `tasks` the name of a
-    task to what differs for it from `data`.
+    task to what differs for it from `data`, `compare` the name of a setting to values each of which
+    makes cells of its own.
     """
 
     name: Annotated[str, Field(max_length=100), AfterValidator(_folder_name)]
     models: Annotated[Mapping[str, Mapping[str, Any]], Field(min_length=1)]
     tasks: Annotated[Mapping[str, DataPlan], Field(min_length=1), BeforeValidator(_by_name)]
     space: Space = Field(default_factory=lambda: {"gamma": GAMMA})
+    compare: Mapping[str, Annotated[tuple[Scalar, ...], Field(min_length=1, strict=False)]] = Field(
+        default_factory=dict
+    )
     data: DataPlan = Field(default_factory=DataPlan)
     search: SearchPlan = Field(default_factory=SearchPlan)
     curve: CurvePlan = Field(default_factory=CurvePlan)
@@ -70,12 +75,29 @@ class Study:
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """Every model on every task, models first."""
+        """Every model on every task, models first, with every combination of what is compared."""
+        combinations = [
+            tuple(zip(self.compare, values, strict=True))
+            for values in product(*self.compare.values())
+        ]
         return tuple(
-            Cell(model=model, task=task, n_train=self.data_plan(task).n_train or N_TRAIN)
+            Cell(model, task, self._n_train(task, compared), compared)
             for model in self.models
             for task in self.tasks
+            for compared in combinations
         )
+
+    def find_cell(self, variant: str, task: str, depth: int, n_train: int) -> Cell:
+        """The cell that an analysis names so.
+
+        Raises:
+            LookupError: if there is none.
+        """
+        for cell in self.cells:
+            known = dict(cell.compared).get("depth", depth)
+            if (cell.variant, cell.task, cell.n_train, known) == (variant, task, n_train, depth):
+                return cell
+        raise LookupError(f"{self.name} has no cell of {variant} on {task} with {n_train} samples")
 
     def data_plan(self, task: str) -> DataPlan:
         """The data of one of the tasks."""
@@ -87,20 +109,28 @@ class Study:
         A setting named like a field of `TrainingPlan` or `LkmOptions` goes there, `gamma` is
         the strength of the mixing term, and every other one is the model's.
         """
-        settings = dict(trial.settings)
+        settings = {**dict(trial.cell.compared), **trial.settings}
         gamma = float(settings.pop("gamma"))
         training = {k: settings.pop(k) for k in _names(TrainingPlan) if k in settings}
         lkm = {k: settings.pop(k) for k in _names(LkmOptions) if k in settings}
+        data = self.data_plan(trial.cell.task)
+        if "n_train" in settings:
+            data = replace(data, n_train=settings.pop("n_train"))
         return RunConfig(
             model=trial.cell.model,
             model_settings={**self.models[trial.cell.model], **settings},
             task=trial.cell.task,
-            data=self.data_plan(trial.cell.task),
+            data=data,
             training=replace(self.training, **training),
             lkm=replace(self.lkm, **lkm),
             gamma=gamma,
             seed=trial.seed,
         )
+
+    def _n_train(self, task: str, compared: tuple[tuple[str, Scalar], ...]) -> int:
+        wanted = dict(compared).get("n_train", self.data_plan(task).n_train)
+        # What is no number is told as such by the checks of a file.
+        return wanted if isinstance(wanted, int) else N_TRAIN
 
 
 def _names(plan: Any) -> tuple[str, ...]:

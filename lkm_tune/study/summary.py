@@ -11,7 +11,7 @@ class PlanSummary:
     """How many trials a study runs, and for how long at most and probably.
 
     Attributes:
-        cells: models × tasks.
+        cells: models × tasks × what is compared.
         search_trials: trials of one cell's search.
         control_trials: trials of one cell's search with γ = 0; 0 without `search.control`.
         curve_points: runs of one cell's curve, γ values × seeds.
@@ -38,12 +38,13 @@ class PlanSummary:
 def plan_summary(study: Study) -> PlanSummary:
     """The numbers of `study`."""
     cells, epochs, search = len(study.cells), study.training.epochs, study.search
-    control_trials = search.trials if search.control else 0
+    searched_control = search.control and search.trials > 0
+    control_trials = search.trials if searched_control else 0
     curve_points = len(study.curve.gammas) * len(study.curve.seeds)
-    control_points = len(study.curve.seeds) if search.control else 0
+    control_points = len(study.curve.seeds) if searched_control else 0
     whole = curve_points + control_points
     per_cell = search.trials + control_trials + whole
-    searches = 2 if search.control else 1
+    searches = 2 if searched_control else 1
     expected = cells * (searches * expected_search_epochs(search, epochs) + whole * epochs)
     most = cells * per_cell * epochs
     samples = sum(cell.n_train for cell in study.cells)

@@ -11,7 +11,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from lkm_tune.study.plan import DataPlan, LkmOptions, NonNegative, TrainingPlan
-from lkm_tune.study.space import STRICT
+from lkm_tune.study.space import STRICT, Scalar
 
 Phase = Literal["search", "control", "curve", "control_curve"]
 """What a trial is for.
@@ -24,20 +24,47 @@ control's own best settings.
 
 @dataclass(frozen=True)
 class Cell:
-    """One model on one task with a fixed number of training samples."""
+    """One model on one task with a fixed number of training samples.
+
+    `compared` holds what tells the cell from others of the same model and task: the names of
+    `Study.compare`, each with its value here.
+    """
 
     model: str
     task: str
     n_train: int
+    compared: tuple[tuple[str, Scalar], ...] = ()
 
     @property
     def key(self) -> str:
-        """A name for folders and tags: `pamnet-qm9_homo-300`."""
-        return "-".join(_safe(part) for part in (self.model, self.task, str(self.n_train)))
+        """A name for folders and tags: `pamnet-qm9_homo-300`, `pamnet-qm9_homo-300-depth_2`."""
+        parts = [self.model, self.task, str(self.n_train)]
+        parts += [f"{name} {value}" for name, value in self.compared if name != "n_train"]
+        return "-".join(map(_safe, parts))
+
+    @property
+    def variant(self) -> str:
+        """The model with what is compared: `pamnet`, `pamnet[mixing=learned]`.
+
+        As analyses name it, which know depth and sample size apart.
+        """
+        rest = [f"{k}={v}" for k, v in self.compared if k not in ("depth", "n_train")]
+        return f"{self.model}[{', '.join(rest)}]" if rest else self.model
+
+    @property
+    def address(self) -> str:
+        """The name to give to a command: `pamnet@qm9/homo`, `pamnet@qm9/homo@depth=2`."""
+        return "@".join([self.model, self.task, *(f"{k}={v}" for k, v in self.compared)])
 
     def __str__(self) -> str:
-        """The name for people: `pamnet on qm9/homo`."""
-        return f"{self.model} on {self.task}"
+        """The name for people: `pamnet on qm9/homo`, `pamnet on qm9/homo, depth 2`."""
+        return ", ".join([f"{self.model} on {self.task}", *(f"{k} {v}" for k, v in self.compared)])
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Cell":
+        """The inverse of `dataclasses.asdict`, also after a way through JSON."""
+        compared = tuple((name, value) for name, value in data.get("compared", ()))
+        return cls(**{**data, "compared": compared})
 
 
 @dataclass(frozen=True)
@@ -71,7 +98,7 @@ class TrialSpec:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "TrialSpec":
         """The inverse of `to_dict`."""
-        return cls(**{**data, "cell": Cell(**data["cell"])})
+        return cls(**{**data, "cell": Cell.from_dict(data["cell"])})
 
 
 @checked_dataclass(frozen=True, config=STRICT)

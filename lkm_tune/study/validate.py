@@ -45,6 +45,7 @@ _NAMED = "must be a list of names, or a mapping of names to "
 _NAMES: Mapping[KeyPath, str] = {
     ("models",): _NAMED + "settings",
     ("tasks",): _NAMED + "what differs from `data`",
+    ("compare",): "must be a mapping of the names of settings to lists of values",
 }
 
 

@@ -47,6 +47,7 @@ _FINAL = (
     "test_mean_error",
     "best_epoch",
     "n_parameters",
+    "mixing_parameters",
     "seconds",
 )
 
@@ -66,7 +67,7 @@ def cell_start(study: Study, cell: Cell, data_digest: str) -> Record:
     """
     facts = {"model": cell.model, "task": cell.task, "n_train": cell.n_train}
     tags = {**_common_tags(study, cell), "lkm.kind": "cell", NOTE: cell_note(cell)}
-    params = {**facts, **study.models.get(cell.model, {})}
+    params = {**facts, **study.models.get(cell.model, {}), **dict(cell.compared)}
     return _record(
         cell.key,
         "start",
@@ -246,7 +247,7 @@ def _common_tags(study: Study, cell: Cell) -> dict[str, str]:
         "lkm.study": study.name,
         "lkm.study_digest": digest(study),
         "lkm.cell": cell.key,
-        "lkm.model": cell.model,
+        "lkm.model": cell.variant,
         "lkm.task": cell.task,
         "lkm.versions": package_versions(),
         "mlflow.source.name": "lkm-tune",
@@ -271,7 +272,8 @@ def _parameters(trial: TrialSpec, config: Mapping[str, Any]) -> dict[str, str]:
 def _scale(config: Mapping[str, Any]) -> str:
     """What gives γ its scale: the values of two runs compare only when this is the same."""
     lkm = config.get("lkm", {})
-    parts = {name: lkm.get(name, "unknown") for name in ("distance", "reduction", "teacher")}
+    names = ("distance", "reduction", "teacher", "mixing")
+    parts = {name: lkm.get(name, "unknown") for name in names}
     parts["layers"] = config.get("model_settings", {}).get("layers", "default")
     parts["loss"] = config.get("loss", "l1")
     parts["normalisation"] = config.get("normalisation", "standard")

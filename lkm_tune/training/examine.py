@@ -15,11 +15,10 @@ from lkm_tune.datasets import MoleculeData, NodeData
 from lkm_tune.datasets.store import MoleculeStore
 from lkm_tune.diagnostics import GradientNorms, LayerFigures, gradient_norms, measure_layers
 from lkm_tune.diagnostics.environment import is_benzene
-from lkm_tune.lkm import layer_mixing_loss
 from lkm_tune.models import is_own
 from lkm_tune.study import RunConfig
-from lkm_tune.training.objective import Indices
-from lkm_tune.training.run import TrainingRun
+from lkm_tune.training.objective import Indices, Loss
+from lkm_tune.training.run import TrainingRun, mixing_term
 from lkm_tune.training.weights import read_own
 
 STEPS_BETWEEN_LOOKS = 100
@@ -103,17 +102,20 @@ def gradients(run: TrainingRun, indices: Indices) -> GradientNorms:
         run: whose network and loss.
         indices: positions of as many samples as fit into memory at once in training.
     """
-    loss = run.objective.loss(run.model, indices, indices)
-    lkm = run.config.lkm
-    kd = layer_mixing_loss(loss.output.layers, lkm.distance, lkm.reduction, lkm.teacher)
+    return _gradients(run, run.objective.loss(run.model, indices, indices))
+
+
+def _gradients(run: TrainingRun, loss: Loss) -> GradientNorms:
+    kd, _ = mixing_term(run.mixing, loss, run.config.lkm)
     return gradient_norms(loss.prediction, kd, run.config.gamma, run.parameters)
 
 
 def epoch_figures(run: TrainingRun) -> dict[str, float]:
     """What a run is like inside after its present epoch, by name; NaN is left out.
 
-    The figures of `LayerFigures.metrics`, and the `gradient_prediction`, `gradient_mixing` and
-    `gradient_ratio` of `gradients`, on as many validation samples as one training step, always the
+    The figures of `LayerFigures.metrics`, the `gradient_prediction`, `gradient_mixing` and
+    `gradient_ratio` of `gradients`, and with selective mixing each layer's `share` in the teachers,
+    a mean over teachers and atoms, on as many validation samples as one training step, always the
     same. Empty after epochs that have no look: the first and the last have one, and those between
     after every `STEPS_BETWEEN_LOOKS` training steps, rounded up to whole epochs.
 
@@ -127,12 +129,16 @@ def epoch_figures(run: TrainingRun) -> dict[str, float]:
     run.model.eval()
     size = min(run.objective.micro_batch_size, run.objective.eval_batch_size)
     chosen = run.data.split.val[:size]
-    pull = gradients(run, chosen)
+    loss = run.objective.loss(run.model, chosen, chosen)
+    pull = _gradients(run, loss)
+    weights, _ = run.mixing(loss.output.layers, loss.judge)
+    shares = [] if weights is None else weights.transpose(0, 1).flatten(1).mean(dim=1).tolist()
     found = atom_states(run, chosen).figures.metrics() | {
         "gradient_prediction": pull.prediction,
         "gradient_mixing": pull.mixing,
         "gradient_ratio": pull.ratio,
     }
+    found |= {f"share/{layer}": share for layer, share in enumerate(shares, start=1)}
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lkm_tune.datasets import MoleculeData, NodeData, Part, TaskData
-from lkm_tune.models import ModelOutput, MoleculeModel, energy_and_forces
+from lkm_tune.graphs import MoleculeBatch
+from lkm_tune.lkm import Judge
+from lkm_tune.models import ModelOutput, MoleculeModel, energy_and_forces, mean_over_atoms
 from lkm_tune.study import TrainingPlan
 
 Indices = NDArray[Any]
@@ -35,11 +37,13 @@ class Loss:
         prediction: scalar; the shares of all samples of the batch sum to its L_pred.
         output: of the network, whose layers are mixed.
         share: of the mixing term of these samples in that of the batch.
+        judge: how good a layer's own prediction of these samples is, for selective mixing.
     """
 
     prediction: Tensor
     output: ModelOutput
     share: float
+    judge: Judge
 
 
 class Objective(ABC):
@@ -119,7 +123,8 @@ class Properties(Objective):
         output = network(molecules)
         _check_shape(output, target)
         prediction = _l1(output.prediction, target, len(batch))
-        return Loss(prediction, output, self._share(indices, batch))
+        judge = _judge_of_molecules(molecules, target, len(batch))
+        return Loss(prediction, output, self._share(indices, batch), judge)
 
     def mean_errors(self, part: Part) -> dict[str, float]:
         """See `Objective`."""
@@ -168,7 +173,8 @@ class EnergyAndForces(Properties):
         prediction = _l1(output.prediction, target, len(batch)) + self.weight * _l1(
             forces, known, self.data.n_atoms(batch)
         )
-        return Loss(prediction, output, self._share(indices, batch))
+        judge = _judge_of_molecules(molecules, target, len(batch))
+        return Loss(prediction, output, self._share(indices, batch), judge)
 
     def mean_errors(self, part: Part) -> dict[str, float]:
         """See `Objective`."""
@@ -212,7 +218,14 @@ class Classes(Objective):
         total = functional.cross_entropy(
             output.prediction[nodes], self.labels[nodes], reduction="sum"
         )
-        return Loss(total / len(batch), output, len(indices) / len(batch))
+
+        def judge(outputs: Tensor) -> tuple[Tensor, Tensor]:
+            errors = functional.cross_entropy(outputs[nodes], self.labels[nodes], reduction="none")
+            # Of nodes whose class is not given a layer is as sure as of the others on average.
+            of_all = errors.mean().expand(len(outputs)).index_copy(0, nodes, errors)
+            return of_all, errors.sum() / len(batch)
+
+        return Loss(total / len(batch), output, len(indices) / len(batch), judge)
 
     def mean_errors(self, part: Part) -> dict[str, float]:
         """Of predicting the most frequent class."""
@@ -244,6 +257,14 @@ def make_objective(data: TaskData, plan: TrainingPlan, device: torch.device) -> 
 def _l1(values: Tensor, known: Tensor, rows: int) -> Tensor:
     """Σ |difference| / (rows · columns), for [n, columns] of which `rows` are in the batch."""
     return (values - known).abs().sum() / (rows * known.shape[1])
+
+
+def _judge_of_molecules(molecules: MoleculeBatch, target: Tensor, rows: int) -> Judge:
+    def judge(outputs: Tensor) -> tuple[Tensor, Tensor]:
+        errors = (mean_over_atoms(outputs, molecules) - target).abs().mean(dim=1)
+        return errors[molecules.graph_index], errors.sum() / rows
+
+    return judge
 
 
 def _check_shape(output: ModelOutput, target: Tensor) -> None:

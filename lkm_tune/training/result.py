@@ -44,7 +44,8 @@ class RunResult:
 
     `val_mean_error` and `test_mean_error` are the errors of predicting the mean of the training
     part: what a network must beat to have learnt anything. `test_errors` is every test error by
-    name, as `EpochResult.val_errors`. `device` is the name of the GPU or processor.
+    name, as `EpochResult.val_errors`. `n_parameters` are the network's, `mixing_parameters` those
+    that selective mixing trained beside it. `device` is the name of the GPU or processor.
     """
 
     outcome: Outcome
@@ -58,6 +59,7 @@ class RunResult:
     seconds: float
     device: str
     test_errors: dict[str, float] = field(default_factory=dict)
+    mixing_parameters: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lkm_tune.datasets import Part
-from lkm_tune.lkm import layer_mixing_loss
+from lkm_tune.lkm import Mixing, layer_mixing_loss, make_mixing
 from lkm_tune.models import load_weights
-from lkm_tune.study import RunConfig
+from lkm_tune.study import LkmOptions, RunConfig
 from lkm_tune.training.device import device_name
 from lkm_tune.training.network import open_run
-from lkm_tune.training.objective import make_objective
+from lkm_tune.training.objective import Loss, make_objective
 from lkm_tune.training.result import EpochResult, RunResult
 from lkm_tune.training.schedule import WeightAverage, make_schedule
 
@@ -36,6 +36,9 @@ class TrainingRun:
     itself (dropout), and nothing else does: two runs of one config on one machine give the same
     numbers, and runs that differ in γ alone differ in nothing else. With γ = 0 the mixing term is
     measured but has no gradient, which makes the run bit-for-bit the plain one on the CPU.
+
+    What selective mixing learns (`lkm.mixing`) is trained by the same optimiser beside the network,
+    and is no part of it.
     """
 
     def __init__(
@@ -70,9 +73,11 @@ class TrainingRun:
         plan = config.training
         self.averaged = WeightAverage(self.model, plan.ema_decay)
         self.parameters = list(self.model.parameters())
+        self.mixing = make_mixing(config.lkm.mixing, self._shape).to(self.device)
         self.optimizer = torch.optim.Adam(
-            self.parameters, lr=plan.lr, weight_decay=plan.weight_decay, fused=True
-        )
+            [*self.parameters, *self.mixing.parameters()],
+            lr=plan.lr, weight_decay=plan.weight_decay, fused=True,
+        )  # fmt: skip
         steps = math.ceil(len(self.data.split.train) / self.objective.batch_size)
         self.schedule = make_schedule(
             self.optimizer, round(plan.warmup_epochs * steps), plan.epochs * steps
@@ -152,11 +157,17 @@ class TrainingRun:
         gamma, lkm = self.config.gamma, self.config.lkm
         # Without a graph for γ = 0: the term is only measured then.
         with torch.set_grad_enabled(gamma > 0):
-            layers = loss.output.layers
-            kd = layer_mixing_loss(layers, lkm.distance, lkm.reduction, lkm.teacher) * loss.share
+            kd, own = mixing_term(self.mixing, loss, lkm)
         total = loss.prediction + gamma * kd if gamma > 0 else loss.prediction
-        torch.autograd.backward(total)
+        torch.autograd.backward(total + own if own.requires_grad else total)
         return torch.stack([total, loss.prediction, kd]).detach()
+
+    def _shape(self) -> tuple[int, int, int]:
+        """How many layers and features the network has, and outputs, seen on one sample."""
+        one = self.data.split.train[:1]
+        self.model.eval()
+        output = self.objective.loss(self.model, one, one).output
+        return len(output.layers), output.layers[0].shape[1], output.prediction.shape[1]
 
     def _judge(self, result: EpochResult) -> None:
         """Keeps the weights of the best epoch; notices a run that has diverged."""
@@ -206,6 +217,7 @@ class TrainingRun:
             val_mean_error=self._val_mean_error,
             test_mean_error=self._mean_error("test"),
             n_parameters=sum(p.numel() for p in self.model.parameters()),
+            mixing_parameters=self.mixing.n_parameters,
             seconds=sum(epoch.seconds for epoch in self.history),
             device=device_name(self.device),
         )
@@ -215,6 +227,7 @@ class TrainingRun:
         return {
             "config": self.config.to_dict(),
             "model": self.model.state_dict(),
+            "mixing": self.mixing.state_dict(),
             "averaged": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
@@ -238,6 +251,7 @@ class TrainingRun:
                 f"but this run is {self.config.to_dict()}"
             )
         self.model.load_state_dict(state["model"])
+        self.mixing.load_state_dict(state["mixing"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
@@ -246,6 +260,14 @@ class TrainingRun:
         self.best_epoch, self.best_error = state["best_epoch"], state["best_error"]
         self.best_weights = state["best_weights"]
         self.diverged = state["diverged"]
+
+
+def mixing_term(mixing: Mixing, loss: Loss, options: LkmOptions) -> tuple[Tensor, Tensor]:
+    """The share of some samples in L_KD of their batch, and in the loss of the mixing itself."""
+    layers = loss.output.layers
+    weights, own = mixing(layers, loss.judge)
+    kd = layer_mixing_loss(layers, options.distance, options.reduction, options.teacher, weights)
+    return kd * loss.share, own
 
 
 def _epoch_seed(seed: int, epoch: int) -> int:

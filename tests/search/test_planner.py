@@ -7,7 +7,7 @@ import pytest
 
 from lkm_tune.search.ledger import Ledger
 from lkm_tune.search.planner import Planner
-from lkm_tune.study import GAMMA, CurvePlan, IntRange, SearchPlan, Study, TrainingPlan
+from lkm_tune.study import GAMMA, CurvePlan, IntRange, SearchPlan, Study, TrainingPlan, plan_summary
 
 STUDY = Study(
     name="s",
@@ -21,7 +21,7 @@ STUDY = Study(
 
 
 def error_of(spec):
-    return spec.settings["depth"] + spec.settings["gamma"] + spec.seed
+    return spec.settings.get("depth", 0) + spec.settings["gamma"] + spec.seed
 
 
 def drive(study, path, *, slots=1, stop_after=None, outcome=lambda spec: "complete"):
@@ -49,6 +49,16 @@ def points(planner, phase):
         for record in planner.ledger.records(cell, phase)
         if record.state == "complete"
     )
+
+
+def test_a_study_of_curves_alone(tmp_path):
+    """Without a search there is nothing to choose, for the control neither."""
+    alone = replace(STUDY, space={"gamma": GAMMA}, search=SearchPlan(trials=0, control=True))
+    planner, ended = drive(alone, tmp_path / "ledger", slots=2)
+    assert len(ended) == plan_summary(alone).trials == 4 * 6
+    assert {spec.phase for spec in ended} == {"curve"}
+    assert planner.cells_without_curve == []
+    assert [settings for _, _, settings in planner.curves] == [{}] * 4
 
 
 @pytest.mark.parametrize("slots", [1, 3, 16])

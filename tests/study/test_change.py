@@ -87,6 +87,19 @@ def test_where_a_file_says_how_many_samples_is_no_change(load: Callable[..., Stu
     assert [cell.n_train for cell in each.cells] == [90] * 4
 
 
+def test_values_to_compare_may_be_added_and_none_taken_away(load: Callable[..., Study]) -> None:
+    few = load(OLD, "compare={batch_size: [16, 32]}")
+    more = load(OLD, "compare={batch_size: [32, 8, 16]}")
+    assert compare(few, more) == Change(
+        extends=("compare.batch_size: 1 value of batch_size more (8)",)
+    )
+    assert len(more.cells) == 3 * len(load(OLD).cells)
+    taken = compare(more, few)
+    assert taken.mixes and not taken.extends
+    other = compare(few, load(OLD, "compare={batch_size: [16, 32], clip_norm: [1]}"))
+    assert [text.partition(":")[0] for text in other.mixes] == ["compare.clip_norm"]
+
+
 def test_a_swap_takes_away_and_adds(load: Callable[..., Study]) -> None:
     change = compare(load(OLD), load(OLD, "curve.gammas=[0, 0.02, 1]"))
     assert (len(change.extends), len(change.mixes)) == (1, 1)

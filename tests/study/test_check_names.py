@@ -15,7 +15,7 @@ TASKS = (
     "qm9/G, qm9/Cv"
 )
 TRAINED = "batch_size, lr, warmup_epochs, weight_decay, ema_decay, clip_norm, force_weight"
-SEARCHED = f"gamma, hidden, depth, layers, {TRAINED}, distance, reduction, teacher"
+SEARCHED = f"gamma, hidden, depth, layers, {TRAINED}, distance, reduction, teacher, mixing"
 
 
 def space(line: str) -> str:
@@ -127,6 +127,57 @@ WHOLE = {
         ],
     ),
 }
+
+
+COMPARED = {
+    "what cannot be": (
+        "compare: {gamma: [0.1, 1], epochs: [10, 20], elements: [1], dept: [2]}\n",
+        [
+            "4: compare.gamma: cannot be compared: every cell searches γ, and has a curve",
+            "4: compare.epochs: cannot be compared: every schedule spans the full budget, "
+            "training.epochs",
+            "4: compare.elements: only a setting of every model can be compared, and dimenet++ "
+            f"has none such; valid: {SEARCHED}",
+            f"4: compare.dept: unknown setting; valid: {SEARCHED} (did you mean depth?)",
+        ],
+    ),
+    "values": (
+        "compare: {n_train: [500, 10.5, '9'], depth: [2, 2, 0], mixing: [uniform, meen]}\n",
+        [
+            "4: compare.n_train[1]: must be a whole number, got 10.5",
+            '4: compare.n_train[2]: must be a whole number, got "9"',
+            "4: compare.depth[1]: is listed twice, got 2",
+            "4: compare.depth[2]: must be at least 1, got 0",
+            '4: compare.mixing[1]: unknown value, got "meen"; valid: uniform, neighbours, '
+            "learned, confidence",
+        ],
+    ),
+    "searched or fixed as well": (
+        "compare: {depth: [2, 3], lr: [1e-3, 1e-2], hidden: [8]}\n"
+        + space("depth: {type: int, low: 1, high: 3}")
+        + "training: {lr: 1e-3}\n",
+        [
+            "4: compare.depth: is compared here and searched by space.depth; keep one of the two",
+            "8: training.lr: is fixed here and compared by compare.lr; keep one of the two, "
+            "got 0.001",
+        ],
+    ),
+    "no lists": (
+        "compare: {depth: 2, lr: []}\n",
+        [
+            "4: compare.depth: must be a list, got 2",
+            "4: compare.lr: must hold at least 1, holds 0",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", COMPARED)
+def test_bad_comparisons(case: str, errors: Errors) -> None:
+    text, expected = COMPARED[case]
+    assert errors(HEAD.replace("pamnet", "dimenet++") + text) == [
+        f"study.yaml:{line}" for line in expected
+    ]
 
 
 @pytest.mark.parametrize("case", WHOLE)

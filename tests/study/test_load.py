@@ -1,11 +1,12 @@
 """Whole files: what cannot be read, what is said all at once, and what a good file gives."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lkm_tune.study import Catalog, FloatRange, IntRange, Study, StudyError, load_study
+from lkm_tune.study import Catalog, FloatRange, IntRange, Study, StudyError, TrialSpec, load_study
 
 Load = Callable[..., Study]
 Errors = Callable[..., list[str]]
@@ -123,6 +124,27 @@ def test_good_file(load: Load) -> None:
         "dimenet++-qm9_homo-110000",
         "dimenet++-qm9_U0-110000",
     ]
+
+
+def test_every_combination_of_what_is_compared_is_a_cell(load: Load) -> None:
+    study = load(
+        "name: s\nmodels: {pamnet: {hidden: 8}}\ntasks: {qm9/mu: {n_train: 90}}\n"
+        "compare: {depth: [2, 4], n_train: [50, 70], mixing: [learned]}\n"
+    )
+    assert [(cell.key, cell.n_train) for cell in study.cells] == [
+        (f"pamnet-qm9_mu-{n}-depth_{depth}-mixing_learned", n) for depth in (2, 4) for n in (50, 70)
+    ]
+    cell = study.find_cell("pamnet[mixing=learned]", "qm9/mu", 4, 50)
+    assert str(cell) == "pamnet on qm9/mu, depth 4, n_train 50, mixing learned"
+    assert cell.address == "pamnet@qm9/mu@depth=4@n_train=50@mixing=learned"
+    with pytest.raises(LookupError, match="no cell of pamnet on qm9/mu with 60 samples"):
+        study.find_cell("pamnet", "qm9/mu", 4, 60)
+    trial = TrialSpec(study.name, cell, "curve", 0, {"gamma": 0.1}, 1, study.training.epochs)
+    again = TrialSpec.from_dict(json.loads(json.dumps(trial.to_dict())))
+    assert again == trial and again.key == trial.key
+    config = study.run_config(trial)
+    assert config.model_settings == {"hidden": 8, "depth": 4}
+    assert (config.data.n_train, config.lkm.mixing) == (50, "learned")
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,9 @@ BAD = {
     "unknown section": (
         "curves: {seeds: [1]}\n",
         [
-            '4: curves: unknown key, got {"seeds": [1]}; valid: name, models, tasks, space, data, '
-            "search, curve, training, lkm, resources, tracking, seed (did you mean curve?)"
+            '4: curves: unknown key, got {"seeds": [1]}; valid: name, models, tasks, space, '
+            "compare, data, search, curve, training, lkm, resources, tracking, seed "
+            "(did you mean curve?)"
         ],
     ),
     "key twice": ("seed: 8\nseed: 9\n", ["5: seed: is written twice, first on line 4"]),
@@ -55,7 +56,7 @@ BAD = {
         "training: 30\n",
         ["4: training: must be a mapping of keys to values, got 30"],
     ),
-    "too small": ("search: {trials: 0}\n", ["4: search.trials: must be at least 1, got 0"]),
+    "too small": ("search: {trials: -1}\n", ["4: search.trials: must be at least 0, got -1"]),
     "no CPU": ("resources: {cpu: 0}\n", ["4: resources.cpu: must be more than 0, got 0"]),
     "too large": (
         "training: {ema_decay: 1}\n",

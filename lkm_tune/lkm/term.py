@@ -1,4 +1,4 @@
-"""Layer-to-Layer Knowledge Mixing (LKM): the mixing term of See, Zhang, Boley, Chalmers, 2025.
+"""The mixing term of See, Zhang, Boley, Chalmers, 2025.
 
 arXiv:2510.20236. For atom i with embeddings e_ij over the layers j = 1..L of a network:
 
@@ -7,12 +7,14 @@ arXiv:2510.20236. For atom i with embeddings e_ij over the layers j = 1..L of a 
     L    = L_pred + γ · L_KD
 
 Every layer teaches (is in the mean) and learns (is pulled to it). The term adds no parameters and
-leaves inference as it is.
+leaves inference as it is. With weights w_jk in place of 1/L, Σ_k w_jk = 1, each layer j has a
+teacher Σ_k w_jk e_ik of its own (ours: the paper leaves selective mixing open).
 """
 
 from collections.abc import Sequence
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 Distance = Literal["l2", "l1"]
@@ -25,11 +27,12 @@ def layer_mixing_loss(
     distance: Distance = "l2",
     reduction: Reduction = "mean",
     teacher: Teacher = "live",
+    weights: Tensor | None = None,
 ) -> Tensor:
     """The mixing term L_KD of arXiv:2510.20236, stand-alone for any training loop.
 
-    γ is comparable only between runs that share `distance` and `reduction` (and the scale of the
-    prediction loss beside the term).
+    γ is comparable only between runs that share `distance`, `reduction` and the way `weights` are
+    made (and the scale of the prediction loss beside the term).
 
     Args:
         layers: the L ≥ 2 embeddings of the same N atoms (or nodes), each [N, D].
@@ -37,30 +40,44 @@ def layer_mixing_loss(
             abstract).
         reduction: over the D features, `mean` or `sum`; the paper does not say. Atoms and layers
             are always averaged.
-        teacher: `live`, gradients flow through the mean ē; `detached`, ē is a constant.
+        teacher: `live`, gradients flow through the teachers; `detached`, they are constants. With
+            `l2` and without weights both have one gradient: the deviations from a mean sum to 0.
+        weights: [L, L], in row j the share of each layer in the teacher of layer j, or such a
+            matrix for every atom [L, L, N]; each row sums to 1. None for the mean, 1/L each.
 
     Returns:
         A scalar tensor, ≥ 0.
 
     Raises:
-        ValueError: if there are fewer than two layers, their shapes differ, or an option is not
-            one of those above.
+        ValueError: if there are fewer than two layers, their shapes differ, the weights are of
+            another shape, or an option is not one of those above.
     """
-    _check(layers, distance, reduction, teacher)
-    mean = sum(layers[1:], start=layers[0]) / len(layers)
-    if teacher == "detached":
-        mean = mean.detach()
+    _check(layers, distance, reduction, teacher, weights)
     total = layers[0].new_zeros(())
     # One layer after the other: a stacked [L, N, D] copy would double what the layers hold.
-    for layer in layers:
-        difference = layer - mean
+    for layer, aim in zip(layers, _teachers(layers, teacher, weights), strict=True):
+        difference = layer - aim
         total = total + (difference.square().sum() if distance == "l2" else difference.abs().sum())
     n_atoms, n_features = layers[0].shape
     terms = len(layers) * n_atoms
     return total / (terms * n_features if reduction == "mean" else terms)
 
 
-def _check(layers: Sequence[Tensor], distance: str, reduction: str, teacher: str) -> None:
+def _teachers(
+    layers: Sequence[Tensor], teacher: Teacher, weights: Tensor | None
+) -> Sequence[Tensor]:
+    """What each layer is pulled to, [N, D] each."""
+    if weights is None:
+        mean = sum(layers[1:], start=layers[0]) / len(layers)
+        return [mean.detach() if teacher == "detached" else mean] * len(layers)
+    sources = torch.stack([layer.detach() if teacher == "detached" else layer for layer in layers])
+    equation = "jk,knd->jnd" if weights.ndim == 2 else "jkn,knd->jnd"
+    return torch.einsum(equation, weights.to(sources.dtype), sources).unbind()
+
+
+def _check(
+    layers: Sequence[Tensor], distance: str, reduction: str, teacher: str, weights: Tensor | None
+) -> None:
     if len(layers) < 2:
         raise ValueError(
             f"at least 2 layers must be given, since one has nothing to mix with, got {len(layers)}"
@@ -68,6 +85,12 @@ def _check(layers: Sequence[Tensor], distance: str, reduction: str, teacher: str
     shapes = [tuple(layer.shape) for layer in layers]
     if len(shapes[0]) != 2 or any(shape != shapes[0] for shape in shapes):
         raise ValueError(f"all layers must have one shape [atoms, features], got {shapes}")
+    square = (len(layers), len(layers))
+    if weights is not None and tuple(weights.shape) not in (square, (*square, shapes[0][0])):
+        raise ValueError(
+            f"weights must have the shape {square} or {(*square, shapes[0][0])} "
+            f"[layers, layers, atoms], got {tuple(weights.shape)}"
+        )
     options = {
         "distance": (distance, ("l2", "l1")),
         "reduction": (reduction, ("mean", "sum")),

@@ -1,0 +1,145 @@
+"""Selective mixing: how much each layer teaches each other one.
+
+The paper's mean over layers gives every layer the share 1/L in every teacher; whether some should
+teach more than others it leaves open. Each variant here is a matrix of shares w_jk, those of the
+layers k in the teacher Σ_k w_jk e_ik of layer j, for `layer_mixing_loss`. What a variant learns is
+trained beside the network and is no part of it: inference stays as it is.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+MixingName = Literal["uniform", "neighbours", "learned", "confidence"]
+
+Judge = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""From outputs of atoms [N, P]: the error of the sample that each atom is of [N], and the share of
+these samples in the mean error of their batch (a scalar)."""
+
+
+class Mixing(nn.Module):
+    """The shares of layers in teachers."""
+
+    @abstractmethod
+    def forward(self, layers: Sequence[Tensor], judge: Judge) -> tuple[Tensor | None, Tensor]:
+        """The shares for one batch.
+
+        Args:
+            layers: the L embeddings, each [N, D].
+            judge: how good a prediction from outputs of atoms is.
+
+        Returns:
+            Shares as `layer_mixing_loss` takes them, None for 1/L each; and a scalar loss of the
+            variant's own parameters, which has no gradient in the layers.
+        """
+
+    @property
+    def n_parameters(self) -> int:
+        """How many parameters are trained that a network without mixing does not have."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+
+class UniformMixing(Mixing):
+    """w_jk = 1/L, the mean (arXiv:2510.20236)."""
+
+    def forward(self, layers: Sequence[Tensor], judge: Judge) -> tuple[Tensor | None, Tensor]:
+        """See `Mixing`."""
+        return None, layers[0].new_zeros(())
+
+
+class NeighbourMixing(Mixing):
+    """w_jk = 1 / |N_j| for k in N_j = {k : |j − k| ≤ reach}, else 0 (ours).
+
+    A layer learns from those next to it, in the order in which the network lists them. Equals
+    uniform mixing where the reach is at least L − 1.
+    """
+
+    def __init__(self, reach: int = 1) -> None:
+        """With neighbours at most `reach` layers away."""
+        super().__init__()
+        self.reach = reach
+
+    def forward(self, layers: Sequence[Tensor], judge: Judge) -> tuple[Tensor | None, Tensor]:
+        """See `Mixing`."""
+        place = torch.arange(len(layers), device=layers[0].device)
+        near = ((place[:, None] - place).abs() <= self.reach).to(layers[0].dtype)
+        return near / near.sum(dim=1, keepdim=True), layers[0].new_zeros(())
+
+
+class LearnedMixing(Mixing):
+    """w_jj = 1/L, and w_jk = (1 − 1/L) exp(a_k) / Σ_{l≠j} exp(a_l) for k ≠ j, a learnt (ours).
+
+    L parameters, 0 at first, where it equals uniform mixing. A layer's share in its own teacher
+    stays that of the mean: were it free, each layer would soon be its own teacher; and were one
+    softmax over all layers the teacher of all, the squared distance would be stationary at the
+    uniform start and nothing would be learnt. With two layers there is nothing to choose.
+    """
+
+    def __init__(self, n_layers: int) -> None:
+        """For a network of L = `n_layers`."""
+        super().__init__()
+        self.scores = nn.Parameter(torch.zeros(n_layers))
+
+    def forward(self, layers: Sequence[Tensor], judge: Judge) -> tuple[Tensor | None, Tensor]:
+        """See `Mixing`."""
+        n = len(self.scores)
+        own = torch.eye(n, dtype=torch.bool, device=self.scores.device)
+        others = self.scores.expand(n, n).masked_fill(own, -torch.inf).softmax(dim=1)
+        return own / n + (1 - 1 / n) * others, layers[0].new_zeros(())
+
+
+class ConfidenceMixing(Mixing):
+    """w_jk = exp(−ℓ_k / (τ ℓ̄)) / Σ_l exp(−ℓ_l / (τ ℓ̄)), ℓ_k the error of layer k, by sample (ours).
+
+    Each layer has a linear readout, whose mean over the atoms of a molecule is that layer's own
+    prediction; ℓ_k is its error on the molecule, ℓ̄ the mean over layers. Whoever predicts better
+    teaches more, as among the teachers of Zhang et al., 2022 (CA-MKD, arXiv:2201.00007).
+
+    The readouts are supervised as in deep supervision (Lee et al., 2015, arXiv:1409.5185), but see
+    detached states (the linear probes of Alain & Bengio, 2016, arXiv:1610.01644): else a variant
+    would also differ from uniform mixing by a prediction loss on every layer. L (D + 1) P
+    parameters for D features and P outputs, 0 at first, where all layers err alike and it equals
+    uniform mixing, as it does for τ → ∞.
+    """
+
+    def __init__(
+        self, n_layers: int, n_features: int, n_outputs: int, temperature: float = 1.0
+    ) -> None:
+        """For a network of such layers and outputs, with τ = `temperature`."""
+        super().__init__()
+        self.readouts = nn.ModuleList(nn.Linear(n_features, n_outputs) for _ in range(n_layers))
+        for parameter in self.parameters():
+            nn.init.zeros_(parameter)
+        self.temperature = temperature
+
+    def forward(self, layers: Sequence[Tensor], judge: Judge) -> tuple[Tensor | None, Tensor]:
+        """See `Mixing`."""
+        judged = [
+            judge(readout(layer.detach()))
+            for readout, layer in zip(self.readouts, layers, strict=True)
+        ]
+        errors = torch.stack([error for error, _ in judged]).detach()
+        scale = self.temperature * errors.mean(dim=0).clamp_min(torch.finfo(errors.dtype).tiny)
+        shares = (-errors / scale).softmax(dim=0)
+        n = len(self.readouts)
+        return shares.expand(n, *shares.shape), torch.stack([loss for _, loss in judged]).sum()
+
+
+def make_mixing(name: MixingName, shape: Callable[[], tuple[int, int, int]]) -> Mixing:
+    """A variant by its name in a study file.
+
+    Args:
+        name: `uniform`, `neighbours`, `learned` or `confidence`.
+        shape: says L, D and P of the network, asked only where a variant has parameters.
+    """
+    if name == "uniform":
+        return UniformMixing()
+    if name == "neighbours":
+        return NeighbourMixing()
+    n_layers, n_features, n_outputs = shape()
+    if name == "learned":
+        return LearnedMixing(n_layers)
+    return ConfidenceMixing(n_layers, n_features, n_outputs)
