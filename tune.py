@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "53b225561176a91a"
+PACKAGE = "3171f466e386e581"
 
 if __name__ == "__main__":
     tune(PACKAGE)

@@ -155,6 +155,10 @@ class Engine:
             if searcher.ending:
                 raise searcher.ending
         records = self.ledger.all_records()
+        for record in records:
+            if record.failures and record.state != "running":
+                # Whoever was cut off may have come back and written after the trial had ended.
+                self._after(record.spec)
         unfit = [r for r in records if r.state == "infeasible"]
         points = [r for r in unfit if r.spec.phase in CURVE_OF.values()]
         return Ending(

@@ -32,15 +32,22 @@ def curve_svg(curve: pd.DataFrame, row: Mapping[Any, Any]) -> str:
     return _Drawing(curve, row).svg()
 
 
+def _arrays(curve: pd.DataFrame, kind: str, *names: str) -> dict[str, Array]:
+    """Columns of the rows of one kind: a report may draw a hundred figures."""
+    chosen = (curve["kind"] == kind).to_numpy()
+    return {name: curve[name].to_numpy(dtype=float)[chosen] for name in names}
+
+
 class _Drawing:
     """Scales of the axes and the parts drawn on them."""
 
     def __init__(self, curve: pd.DataFrame, row: Mapping[Any, Any]) -> None:
         self.row = row
-        self.fitted = curve[curve["kind"] == "fitted"]
-        self.measured = curve[curve["kind"] == "measured"]
-        self.diverged = curve.loc[curve["kind"] == "diverged", "gamma"].to_numpy(dtype=float)
-        gammas = curve["gamma"][curve["gamma"] > 0].to_numpy(dtype=float)
+        self.fitted = _arrays(curve, "fitted", "gamma", "error", "low", "high")
+        self.measured = _arrays(curve, "measured", "gamma", "error", "aligned", "seed")
+        self.diverged = _arrays(curve, "diverged", "gamma")["gamma"]
+        gammas = curve["gamma"].to_numpy(dtype=float)
+        gammas = gammas[gammas > 0]
         self.low, self.high = float(np.log10(gammas.min())), float(np.log10(gammas.max()))
         # The control is not on the log scale: it has a place of its own beside it.
         self.zero = self.low - max(0.18 * (self.high - self.low), 0.3)
@@ -48,12 +55,12 @@ class _Drawing:
 
     def _error_range(self) -> tuple[float, float]:
         """Ends of the error axis: a cliff is cut off above the best and the control."""
-        errors = self.measured["aligned"].dropna().to_numpy(dtype=float)
+        errors = self.measured["aligned"][~np.isnan(self.measured["aligned"])]
         if not len(errors):
             # No seed ran at more than one γ: errors, but no common level to show them at.
-            errors = self.measured["error"].to_numpy(dtype=float)
-        values = np.concatenate([errors, self.fitted["low"].dropna().to_numpy(dtype=float)])
-        values = np.concatenate([values, self.fitted["high"].dropna().to_numpy(dtype=float)])
+            errors = self.measured["error"]
+        values = np.concatenate([errors, self.fitted["low"], self.fitted["high"]])
+        values = values[~np.isnan(values)]
         levels = [self.row["best_error"], self.row["control_error"]]
         ceiling = _TALLEST * max((level for level in levels if np.isfinite(level)), default=np.inf)
         bottom = max(float(values.min()), 0.9 * float(errors.min()))
@@ -109,24 +116,24 @@ class _Drawing:
         return [_inside(_WIDTH - _RIGHT, float(self.y(level)) - 3, "γ = 0", INK)]
 
     def _curve(self) -> list[str]:
-        x = self.x(np.log10(self.fitted["gamma"].to_numpy(dtype=float)))
-        band = self.fitted[["low", "high"]].to_numpy(dtype=float)
+        x = self.x(np.log10(self.fitted["gamma"]))
+        low, high = self.fitted["low"], self.fitted["high"]
         out = []
-        if not np.isnan(band).any():
-            low, high = self.y(band[:, 0]), self.y(band[:, 1])
+        if not np.isnan([low, high]).any():
+            low, high = self.y(low), self.y(high)
             outline = _path(np.r_[x, x[::-1]], np.r_[low, high[::-1]])
             out.append(f'<polygon points="{outline}" fill="{BLUE}" fill-opacity="0.18"/>')
-        line = _path(x, self.y(self.fitted["error"].to_numpy(dtype=float)))
+        line = _path(x, self.y(self.fitted["error"]))
         out.append(f'<polyline points="{line}" fill="none" stroke="{BLUE}" stroke-width="1.8"/>')
         return out
 
     def _points(self) -> list[str]:
-        rows = self.measured[self.measured["aligned"] <= self.top]
-        gamma = rows["gamma"].to_numpy(dtype=float)
+        shown = self.measured["aligned"] <= self.top
+        gamma, error, aligned, seed = (values[shown] for values in self.measured.values())
         place = np.where(gamma > 0, np.log10(np.where(gamma > 0, gamma, 1.0)), self.zero)
         spots = zip(
-            self.x(place).tolist(), self.y(rows["aligned"].to_numpy(dtype=float)).tolist(),
-            rows["seed"], gamma.tolist(), rows["error"], strict=True,
+            self.x(place).tolist(), self.y(aligned).tolist(),
+            seed.tolist(), gamma.tolist(), error.tolist(), strict=True,
         )  # fmt: skip
         return [
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.2" fill="#fff" stroke="{INK}"'
@@ -135,13 +142,14 @@ class _Drawing:
         ]
 
     def _beyond(self) -> list[str]:
-        beyond = self.measured[self.measured["aligned"] > self.top]
-        if beyond.empty:
+        beyond = self.measured["aligned"] > self.top
+        if not beyond.any():
             return []
-        places = np.log10(beyond.loc[beyond["gamma"] > 0, "gamma"].unique().astype(float))
+        gamma = self.measured["gamma"][beyond]
+        places = np.log10(np.unique(gamma[gamma > 0]))
         x = self.x(places if len(places) else np.array([self.zero])).tolist()
         marks = [f'<path d="M{a - 3:.1f} {_TOP + 8:g}h6l-3 -6z" fill="{INK}"/>' for a in x]
-        text = f"up to {beyond['aligned'].max():.3g}"
+        text = f"up to {self.measured['aligned'][beyond].max():.3g}"
         return [*marks, _inside(min(x) - 6, _TOP + 8, text, INK)]
 
     def _divergence(self) -> list[str]:

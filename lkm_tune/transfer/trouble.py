@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -25,6 +26,10 @@ COLLAPSED = 0.5
 
 ONE_SEED = 0.05
 """A single seed tells no difference of the error below this fraction."""
+
+
+_MEDIANS = {"kd_ratio": "kd_ratio", "layer_cka": "similarity", "layer_rank": "rank"}
+"""Columns of a table of runs -> fields of `Strength`, the median of the complete runs."""
 
 
 @dataclass(frozen=True)
@@ -128,42 +133,48 @@ def study_signs(runs: pd.DataFrame, margin: float = 0.01) -> tuple[str, ...]:
     """The signs of trouble of every cell of a checked table, each with the cell's name."""
     curve = runs[(runs["phase"] == "curve") & runs["status"].isin(["complete", "diverged"])]
     found = []
-    for _, rows in curve.groupby(list(CellKey._fields), sort=True):
-        first = rows.iloc[0]
-        depth, n_train = int(first["depth"]), int(first["n_train"])
-        key = CellKey(str(first["model"]), str(first["task"]), depth, n_train)
-        control, *mixed = _strengths(rows) or [Strength(0.0)]
-        if control.gamma == 0:
-            found += [f"{key}: {said}" for said in signs_of_trouble(control, mixed, margin)]
+    for key, (first, *mixed) in _strengths(curve).items():
+        if first.gamma == 0:
+            found += [f"{key}: {said}" for said in signs_of_trouble(first, mixed, margin)]
     return tuple(found)
 
 
-def _strengths(rows: pd.DataFrame) -> list[Strength]:
-    """Of every γ of a cell, ascending."""
-    error = "test_error" if (rows["test_error"] > 0).any() else "val_error"
-    labels = ["study", "seed"]
-    control = rows[rows["gamma"] == 0].groupby(labels)[error].mean().rename("control")
-    joined = rows.join(control, on=labels)
-    joined["change"] = joined[error] / joined["control"] - 1
-    return [_strength(float(str(gamma)), at) for gamma, at in joined.groupby("gamma", sort=True)]
+def _strengths(curve: pd.DataFrame) -> dict[CellKey, list[Strength]]:
+    """Of every γ of each cell, ascending; all cells of a table at once, which may be many."""
+    cell = list(CellKey._fields)
+    tested = (curve["test_error"] > 0).groupby([curve[name] for name in cell]).transform("any")
+    curve = curve.assign(error=curve["test_error"].where(tested, curve["val_error"]))
+    same = [*cell, "study", "seed"]
+    control = curve[curve["gamma"] == 0].groupby(same)["error"].mean().rename("control")
+    curve = curve.join(control, on=same)
+    curve["change"] = curve["error"] / curve["control"] - 1
+    complete = curve[curve["status"] == "complete"].groupby([*cell, "gamma"])
+    names = [name for name in _MEDIANS if name in curve]
+    table = pd.concat(
+        [
+            curve.groupby([*cell, "gamma"]).size().rename("runs"),
+            complete.size().rename("done"),
+            complete["change"].agg(["mean", "std", "count"]),
+            complete[names].median(),
+        ],
+        axis=1,
+    ).sort_index()
+    found: dict[CellKey, list[Strength]] = {}
+    for row in table.reset_index().to_dict("records"):
+        key = CellKey(row["model"], row["task"], int(row["depth"]), int(row["n_train"]))
+        found.setdefault(key, []).append(_strength(row))
+    return found
 
 
-def _strength(gamma: float, at: pd.DataFrame) -> Strength:
-    done = at[at["status"] == "complete"]
-    change = done["change"].dropna()
-    doubt = 2 * float(change.std()) / math.sqrt(len(change)) if len(change) > 1 else ONE_SEED
-
-    def median(name: str) -> float:
-        return float(done[name].median()) if name in done and len(done) else math.nan
-
+def _strength(row: dict[Any, Any]) -> Strength:
+    several = row["count"] > 1
     return Strength(
-        gamma=gamma,
-        change=float(change.mean()) if len(change) else math.nan,
-        doubt=doubt,
-        kd_ratio=median("kd_ratio"),
-        diverged=len(done) * 2 <= len(at),
-        similarity=median("layer_cka"),
-        rank=median("layer_rank"),
+        gamma=row["gamma"],
+        change=row["mean"],
+        doubt=2 * row["std"] / math.sqrt(row["count"]) if several else ONE_SEED,
+        # Not complete at all is counted as nothing known.
+        diverged=not row["done"] * 2 > row["runs"],
+        **{field: row.get(name, math.nan) for name, field in _MEDIANS.items()},
     )
 
 

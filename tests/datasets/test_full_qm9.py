@@ -26,7 +26,7 @@ for first in range(0, len(order), 32):
     data.batch(order[first : first + 32])
 figures["epoch_of_batches_s"] = time.perf_counter() - start
 figures["peak_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-in_ev = data.values * data.task.factor / 1000
+in_ev = data.values * data.task.targets[0].factor / 1000
 figures.update(molecules=len(data.store), test=len(data.split.test))
 figures.update(edges=data.store.edges.shape[1])
 figures.update(mean_ev=float(in_ev.mean()), std_ev=float(in_ev.std()))
