@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "3171f466e386e581"
+PACKAGE = "6ba51f9d7b846556"
 
 if __name__ == "__main__":
     tune(PACKAGE)

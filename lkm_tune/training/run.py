@@ -251,7 +251,8 @@ class TrainingRun:
                 f"but this run is {self.config.to_dict()}"
             )
         self.model.load_state_dict(state["model"])
-        self.mixing.load_state_dict(state["mixing"])
+        # A study that was begun before there was anything to load here goes on.
+        self.mixing.load_state_dict(state.get("mixing", {}))
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])

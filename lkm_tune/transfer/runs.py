@@ -278,6 +278,8 @@ def _own_control(key: CellKey, controls: pd.DataFrame, alone: bool) -> pd.DataFr
 
 
 def _own_levels(rows: pd.DataFrame, outcome: str) -> dict[tuple[str, int], float]:
+    if rows.empty:
+        return {}
     rows = rows[(rows["gamma"] == 0) & (rows[outcome] > 0)]
     labels = zip(rows["study"].astype(str), rows["seed"].astype(int), strict=True)
     return dict(zip(labels, np.log(rows[outcome].to_numpy(dtype=float)).tolist(), strict=True))
