@@ -76,9 +76,11 @@ class Study:
     @property
     def cells(self) -> tuple[Cell, ...]:
         """Every model on every task, models first, with every combination of what is compared."""
+        # By name: the order in which a file has them names no other cells.
+        names = sorted(self.compare)
         combinations = [
-            tuple(zip(self.compare, values, strict=True))
-            for values in product(*self.compare.values())
+            tuple(zip(names, values, strict=True))
+            for values in product(*(self.compare[name] for name in names))
         ]
         return tuple(
             Cell(model, task, self._n_train(task, compared), compared)

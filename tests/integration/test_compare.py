@@ -56,7 +56,7 @@ def test_mlflow_has_them(storage):
 
 
 def test_one_of_them_by_its_address(storage, lkm_tune, tmp_path):
-    address = "pamnet@qm9/alpha@depth=1@n_train=32@mixing=confidence"
+    address = "pamnet@qm9/alpha@depth=1@mixing=confidence@n_train=32"
     lkm_tune("diagnose", "side", "--storage", storage, "--cell", address, "--output", tmp_path)
     assert (tmp_path / "layers-cka.png").exists() or list(tmp_path.rglob("layers-cka.png"))
     wrong = lkm_tune("diagnose", "side", "--storage", storage, "--cell", "pamnet@x", code=1)

@@ -94,6 +94,13 @@ def test_values_to_compare_may_be_added_and_none_taken_away(load: Callable[..., 
         extends=("compare.batch_size: 1 value of batch_size more (8)",)
     )
     assert len(more.cells) == 3 * len(load(OLD).cells)
+    both = (
+        "compare={batch_size: [16, 32], clip_norm: [1]}",
+        "compare={clip_norm: [1], batch_size: [32, 16]}",
+    )
+    one, other = (load(OLD, text) for text in both)
+    assert compare(one, other) == Change()
+    assert {cell.key for cell in one.cells} == {cell.key for cell in other.cells}
     taken = compare(more, few)
     assert taken.mixes and not taken.extends
     other = compare(few, load(OLD, "compare={batch_size: [16, 32], clip_norm: [1]}"))

@@ -135,8 +135,8 @@ def test_every_combination_of_what_is_compared_is_a_cell(load: Load) -> None:
         (f"pamnet-qm9_mu-{n}-depth_{depth}-mixing_learned", n) for depth in (2, 4) for n in (50, 70)
     ]
     cell = study.find_cell("pamnet[mixing=learned]", "qm9/mu", 4, 50)
-    assert str(cell) == "pamnet on qm9/mu, depth 4, n_train 50, mixing learned"
-    assert cell.address == "pamnet@qm9/mu@depth=4@n_train=50@mixing=learned"
+    assert str(cell) == "pamnet on qm9/mu, depth 4, mixing learned, n_train 50"
+    assert cell.address == "pamnet@qm9/mu@depth=4@mixing=learned@n_train=50"
     with pytest.raises(LookupError, match="no cell of pamnet on qm9/mu with 60 samples"):
         study.find_cell("pamnet", "qm9/mu", 4, 60)
     trial = TrialSpec(study.name, cell, "curve", 0, {"gamma": 0.1}, 1, study.training.epochs)

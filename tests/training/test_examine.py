@@ -52,3 +52,25 @@ def test_find_molecule(start):
     formula = "".join("HCNOF"[[1, 6, 7, 8, 9].index(z)] for z in batch.z.tolist())
     first = data.store.batch([find_molecule(data, formula)])
     assert sorted(first.z.tolist()) == sorted(batch.z.tolist())
+
+
+@pytest.mark.parametrize(
+    ("model", "task", "settings", "data"),
+    [
+        ("gcn", "cora", {"hidden": 8, "depth": 3}, DataPlan(n_train=140, n_val=500)),
+        ("gin", "pubchem/gap", {"hidden": 8, "depth": 3}, DataPlan(n_train=32, n_val=8, n_test=8)),
+        ("pamnet", "rmd17/ethanol", {"hidden": 8, "depth": 2}, DataPlan("auto", 16, 8, 8)),
+    ],
+)
+def test_looks_into_every_kind_of_task(shared, tmp_path, model, task, settings, data):
+    """Classes of nodes, bonds alone, and energies with forces."""
+    plan = TrainingPlan(epochs=2, batch_size=8, lr=1e-3)
+    config = RunConfig(model, task, settings, data, plan, gamma=0.1)
+    run = TrainingRun(config, cache=tmp_path)
+    next(run.epochs())
+    found = epoch_figures(run)
+    n_layers = 4 if model == "pamnet" else 3
+    assert {f"effective_rank/{j}" for j in range(1, n_layers + 1)} <= found.keys()
+    assert 0 < found["cka_mean"] <= 1 + 1e-6
+    assert found["gradient_prediction"] > 0 and found["gradient_mixing"] > 0
+    assert found["rank_mean"] > 1
