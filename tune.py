@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "6ba51f9d7b846556"
+PACKAGE = "794850994b833cda"
 
 if __name__ == "__main__":
     tune(PACKAGE)

@@ -264,16 +264,21 @@ def is_of(answer: dict[str, Any], model: str | None, task: str | None) -> bool:
 def _answer_table(answers: list[dict[str, Any]]) -> Any:
     from rich.table import Table
 
-    columns = ["model", "task", "depth", "best γ", "interval", "gain over γ = 0", "interval"]
+    columns = ["task", "depth", "samples", "best γ", "interval", "gain over γ = 0", "interval"]
     own = any(a["gain_own_control"] is not None for a in answers)
     if own:
         columns.append("over its own best")
-    table = Table(*columns, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    # Names hold what is compared: folded where there is no room, never cut off.
+    table.add_column("model", overflow="fold", min_width=10)
+    for name in columns:
+        table.add_column(name, overflow="fold")
     for a in answers:
         table.add_row(
             a["model"],
             a["task"],
             str(a["depth"]),
+            f"{a['n_train']:,}",
             _number(a["gamma"]),
             f"{_number(a['low'])} … {_number(a['high'])}",
             _percent(a["gain"]),
