@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "794850994b833cda"
+PACKAGE = "53236f0c1725fb7a"
 
 if __name__ == "__main__":
     tune(PACKAGE)

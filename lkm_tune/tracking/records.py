@@ -272,8 +272,10 @@ def _parameters(trial: TrialSpec, config: Mapping[str, Any]) -> dict[str, str]:
 def _scale(config: Mapping[str, Any]) -> str:
     """What gives γ its scale: the values of two runs compare only when this is the same."""
     lkm = config.get("lkm", {})
-    names = ("distance", "reduction", "teacher", "mixing")
-    parts = {name: lkm.get(name, "unknown") for name in names}
+    parts = {name: lkm.get(name, "unknown") for name in ("distance", "reduction", "teacher")}
+    # Said where it is another than the paper's, so that runs from before there was a choice agree.
+    if (mixing := lkm.get("mixing", "uniform")) != "uniform":
+        parts["mixing"] = mixing
     parts["layers"] = config.get("model_settings", {}).get("layers", "default")
     parts["loss"] = config.get("loss", "l1")
     parts["normalisation"] = config.get("normalisation", "standard")

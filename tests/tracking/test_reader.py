@@ -48,8 +48,7 @@ def test_one_row_a_run(recorded, play):
     facts |= {"val_mean_error": 400.0, "test_mean_error": 410.0, "best_epoch": 3}
     facts |= {"n_parameters": 1234, "seconds": 9.0, "device": "a GPU"}
     facts["scale"] = (
-        "distance=l2 reduction=mean teacher=live mixing=uniform layers=default loss=l1 "
-        "normalisation=standard"
+        "distance=l2 reduction=mean teacher=live layers=default loss=l1 normalisation=standard"
     )
     assert point[list(facts)].to_dict() == facts
 
