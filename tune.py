@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "53236f0c1725fb7a"
+PACKAGE = "1e17dcf4834a90c4"
 
 if __name__ == "__main__":
     tune(PACKAGE)

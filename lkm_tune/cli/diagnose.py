@@ -22,7 +22,11 @@ SAMPLES = 256
 @click.command()
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @storage_option
-@click.option("--cell", metavar="MODEL@TASK", help="Of a study: only this cell.")
+@click.option(
+    "--cell",
+    metavar="MODEL@TASK",
+    help="Of a study: only this cell; with what is compared, as pamnet@qm9/gap@depth=2.",
+)
 @click.option(
     "--samples", default=SAMPLES, show_default=True, help="Validation samples to look at."
 )

@@ -117,6 +117,8 @@ def _scatter(axes: Axes, points: Points, colours: Sequence[Any]) -> None:
     shown = [colours[i] for i in order]
     size = float(np.clip(4000 / len(points), 3, 30))
     axes.scatter(points[order, 0], points[order, 1], c=shown, s=size, alpha=0.7, linewidths=0)
+    # One scale for both directions: PCA keeps distances, and what has collapsed is to look so.
+    axes.set_aspect("equal", adjustable="datalim")
     axes.set_xticks([])
     axes.set_yticks([])
 
