@@ -101,6 +101,9 @@ class StudyRecorder:
         Raises:
             ValueError: The outcome is none of these.
         """
+        if outcome == "interrupted" and trial.key not in self._ended:
+            # Handed out and not begun when the study was stopped: there is no run to end.
+            return
         self._note(records.trial_end(trial, outcome, summary or {}, reason))
 
     def recall(

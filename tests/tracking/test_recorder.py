@@ -227,6 +227,17 @@ def test_a_trial_that_is_run_again_is_one_run(place, play, record):
     assert history["val/best_error"][-1] == (3, 100 / 3)
 
 
+def test_a_trial_that_never_began_has_nothing_to_interrupt(place, play, record, caplog):
+    recorder = record()
+    began, handed_out = play.make_trial(), play.make_trial(number=8)
+    play.trial(recorder, began, "interrupted", epochs=1)
+    recorder.end(handed_out, "interrupted", reason="the study was interrupted")
+    deliver(recorder)
+    runs = runs_of(place.uri)
+    assert began.key in runs and handed_out.key not in runs
+    assert not [r for r in caplog.records if r.name.startswith("lkm_tune")]
+
+
 def test_an_mlflow_that_lost_everything_gets_everything(place, play, record):
     recorder = record()
     play.trial(recorder, play.make_trial())
