@@ -149,7 +149,7 @@ def test_check(lkm_tune, study_file, tmp_path):
     assert "in all: 28 trials" in good
     assert "s an epoch" in good
     bad = tmp_path / "bad.yaml"
-    bad.write_text("name: bad\nmodels: [pamet]\ntasks: [qm9/homo]\nsearch: {trials: 0}\n")
+    bad.write_text("name: bad\nmodels: [pamet]\ntasks: [qm9/homo]\nsearch: {trials: -1}\n")
     output = lkm_tune("check", bad, code=1)
     assert "bad.yaml:2: models" in output
     assert "did you mean pamnet?" in output
