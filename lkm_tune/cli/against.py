@@ -78,7 +78,7 @@ def _page(table: Any, study: "Study") -> str:
 
 
 def _differences(study: "Study") -> Iterator[str]:
-    from lkm_tune.models import is_own, model_settings
+    from lkm_tune.models import NODE_MODELS, is_own, model_settings
     from lkm_tune.study import TrialSpec
 
     for cell in study.cells:
@@ -86,7 +86,7 @@ def _differences(study: "Study") -> Iterator[str]:
         config = study.run_config(
             TrialSpec(study.name, cell, "curve", 0, settings, 1, study.training.epochs)
         )
-        if is_own(cell.model) or cell.model in ("gcn", "gat", "gin"):
+        if is_own(cell.model) or cell.model in NODE_MODELS:
             yield f"{cell.model}: not one of the paper's networks (DimeNet++, MXMNet, PAMNet)"
         else:
             for name, value in config.model_settings.items():

@@ -75,6 +75,8 @@ def _gamma(run: TrainingRun) -> str:
 
 def to_json(examined: Sequence[Examined], group: str) -> list[dict[str, Any]]:
     """Every figure as plain data; what has no value is None."""
+    from lkm_tune.transfer.plain import plain
+
     return [
         {
             "group": group,
@@ -83,7 +85,7 @@ def to_json(examined: Sequence[Examined], group: str) -> list[dict[str, Any]]:
             "task": one.run.config.task,
             "gamma": one.run.config.gamma,
             "seed": one.run.config.seed,
-            "layers": _plain(one.states.figures.to_dict()),
+            "layers": plain(one.states.figures.to_dict()),
             "gradient_prediction": one.pull.prediction,
             "gradient_mixing": one.pull.mixing,
         }
@@ -162,12 +164,3 @@ def _cloud(one: Examined, atoms: AtomStates, method: Method) -> Cloud:
 def _save(figure: Figure, path: Path) -> Path:
     figure.savefig(path, dpi=110)
     return path
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no NaN."""
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return None if value != value else value

@@ -15,11 +15,9 @@ from lkm_tune.datasets import MoleculeData, NodeData
 from lkm_tune.datasets.store import MoleculeStore
 from lkm_tune.diagnostics import GradientNorms, LayerFigures, gradient_norms, measure_layers
 from lkm_tune.diagnostics.environment import is_benzene
-from lkm_tune.models import is_own
-from lkm_tune.study import RunConfig
 from lkm_tune.training.objective import Indices, Loss
 from lkm_tune.training.run import TrainingRun, mixing_term
-from lkm_tune.training.weights import read_own
+from lkm_tune.training.weights import read_trusted
 
 STEPS_BETWEEN_LOOKS = 100
 """A look costs as much as two to four training steps: after so many there may be another."""
@@ -58,13 +56,7 @@ def reopen(path: Path, own_model: str | None = None, cache: Path | None = None) 
         ValueError: if it is not such a file, one of an own model that is not `own_model`, or its
             data are not there.
     """
-    weights, header = read_own(path)
-    config = RunConfig.from_dict(header["config"])
-    if is_own(config.model) and config.model != own_model:
-        raise ValueError(
-            f"{path} is of the network {config.model}, whose code would be run: say so with "
-            f"--own-model {config.model} if you trust it"
-        )
+    weights, _, config = read_trusted(path, own_model)
     run = TrainingRun(config, cache=cache, weights=weights)
     run.model.eval()
     return run

@@ -15,13 +15,12 @@ from lkm_tune.models import (
     MoleculeModel,
     build_model,
     energy_and_forces,
-    is_own,
     load_weights,
 )
 from lkm_tune.study import RunConfig
 from lkm_tune.training.run import TrainingRun
 from lkm_tune.training.store import Folder
-from lkm_tune.training.weights import KEY, read_own
+from lkm_tune.training.weights import KEY, read_trusted
 
 
 def model_file(run: TrainingRun) -> bytes:
@@ -75,13 +74,7 @@ class TrainedModel:
             ValueError: if it is not such a file, one of an own model that is not `own_model`, or
                 one of a network that classifies the nodes of the graph that it was trained on.
         """
-        weights, header = read_own(path)
-        config = RunConfig.from_dict(header["config"])
-        if is_own(config.model) and config.model != own_model:
-            raise ValueError(
-                f"{path} is of the network {config.model}, whose code would be run: say so with "
-                f"--own-model {config.model} if you trust it"
-            )
+        weights, header, config = read_trusted(path, own_model)
         if header["normaliser"] is None:
             raise ValueError(
                 f"{path} classifies the nodes of {config.task}; molecules cannot be predicted"

@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from lkm_tune.models import is_own
 from lkm_tune.study import RunConfig
 
 KEY = "lkm_tune"
@@ -47,6 +48,29 @@ def read_own(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"{path} must be a model.safetensors of lkm-tune, but it is not: {error}"
         ) from error
     return tensors, header
+
+
+def read_trusted(
+    path: Path, own_model: str | None = None
+) -> tuple[dict[str, Tensor], dict[str, Any], RunConfig]:
+    """The tensors, the header and the run of a model.safetensors whose network may be built.
+
+    Args:
+        path: the file.
+        own_model: the name of a user's own model whose code may be imported. Without it no code
+            that a file names is run.
+
+    Raises:
+        ValueError: if it is not such a file, or one of an own model that is not `own_model`.
+    """
+    tensors, header = read_own(path)
+    config = RunConfig.from_dict(header["config"])
+    if is_own(config.model) and config.model != own_model:
+        raise ValueError(
+            f"{path} is of the network {config.model}, whose code would be run: say so with "
+            f"--own-model {config.model} if you trust it"
+        )
+    return tensors, header, config
 
 
 def read_weights(path: Path) -> Weights:
