@@ -8,10 +8,16 @@ import sys
 
 import pytest
 
-from .hosts import NETWORK, lab
+from .hosts import NETWORK, lab, wait_until
 from .launch import filled_in, up
 
 NEEDED = ("sshd", "ssh", "rsync", "ip", "unshare", "nsenter", "setpriv", "curl", "tmux")
+
+PROBE = """
+mount --make-rprivate / && mount -t tmpfs run /run
+ip link add bridge type bridge && ip link set bridge up
+ip link add one type veth peer name two && ip link set one master bridge up
+"""
 
 
 @pytest.fixture(scope="session")
@@ -19,12 +25,14 @@ def cluster():
     """A head, two workers, a laptop with an S3 on it; `ray up` has been called."""
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
         pytest.skip("network namespaces with an sshd each need root on Linux")
-    probe = ["unshare", "--net", "--mount", "--pid", "--fork", "true"]
-    if refused := subprocess.run(probe, capture_output=True, text=True).stderr:
-        pytest.skip(f"needs network namespaces: {refused}")
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     if missing := [name for name in NEEDED if not shutil.which(name, path=path)]:
         pytest.fail(f"install {', '.join(missing)}")
+    # All of it inside, so that nothing is left; containers may be refused any part.
+    probe = [*("unshare", "--net", "--mount", "--pid", "--fork", "bash", "-ec"), PROBE]
+    refused = subprocess.run(probe, capture_output=True, text=True)
+    if refused.returncode:
+        pytest.skip(f"needs network namespaces, a bridge and mounts: {refused.stderr}")
     with lab(["head", "worker-1", "worker-2"]) as machines:
         machines.config = machines.laptop / "config.yaml"
         machines.config.write_text(filled_in(machines))
@@ -38,4 +46,7 @@ def cluster():
         up(machines)
         yield machines
         machines.shell(f"ray down --yes {machines.config}", 300)
-        assert not [host.name for host in machines.hosts.values() if host.pids("raylet")]
+        # It stops the head; the others end by themselves when they have missed it for a minute.
+        assert not machines.head.pids("raylet")
+        rest = machines.hosts.values()
+        wait_until(lambda: not any(host.pids("raylet") for host in rest), 180, "Ray to end")

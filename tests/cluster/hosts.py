@@ -165,12 +165,14 @@ class Lab:
     def ssh(self, host, command, timeout=60, check=True):
         """Runs a command on a host, in the shell that Ray's launcher uses there."""
         inside = shlex.quote(f"source ~/.bashrc; {command}")
-        options = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
         return self.shell(
-            f"ssh {options} -i {self.base}/key root@{host.address} "
-            f"bash --login -c -i {shlex.quote(inside)}",
-            timeout, check,
-        )  # fmt: skip
+            f"{self.ssh_to(host)} bash --login -c -i {shlex.quote(inside)}", timeout, check
+        )
+
+    def ssh_to(self, host):
+        """The beginning of a command that opens ssh to a host."""
+        options = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+        return f"ssh {options} -i {self.base}/key root@{host.address}"
 
 
 @contextmanager

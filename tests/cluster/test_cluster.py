@@ -18,7 +18,7 @@ import pytest
 from .hosts import CHECKOUT, outside, wait_until
 from .launch import nodes_of, submit, up
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2000)]
 
 STUDY = """
 name: {name}
@@ -132,7 +132,7 @@ def test_the_default_study_runs_on_all_nodes_and_outlives_its_driver(cluster):
     # What runs under tmux needs no connection: this returns at once.
     cluster.shell(f"ray submit --tmux {cluster.config} tune.py", 120)
     page = cluster.base / "shared/studies/quickstart/report/report.html"
-    wait_until(page.exists, 900, "the study to end")
+    wait_until(page.exists, 1200, "the study to end")
     wait_until(lambda: not cluster.head.pids("home/tune.py"), 120, "its driver to end")
     check_complete(cluster, "quickstart", trials=80, epochs=12)
     told = cluster.shell(f"ray exec {cluster.config} 'lkm-tune status quickstart'", 120).stdout

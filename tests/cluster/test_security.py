@@ -52,12 +52,15 @@ def test_a_tunnel_and_the_token_lead_to_the_jobs_api(cluster):
     assert "dimenet++" not in refused.stdout
 
 
-def test_mlflow_is_reached_on_the_head_alone(cluster):
+def test_mlflow_is_reached_on_the_head_and_through_a_tunnel_alone(cluster):
     ask = "curl -s -m 9 -o /dev/null -w '%{http_code}' http://{}:5000/"
     assert cluster.ssh(cluster.head, ask.replace("{}", "127.0.0.1")).stdout.strip() == "200"
     for host in cluster.hosts.values():
         asked = cluster.ssh(host, ask.replace("{}", cluster.head.address), check=False)
         assert (asked.returncode, asked.stdout.strip()) == (7, "000")  # nobody listens there
+    cluster.serve(f"{cluster.ssh_to(cluster.head)} -N -L 5000:127.0.0.1:5000")
+    tunnel = ask.replace("{}", "127.0.0.1")
+    wait_until(lambda: cluster.shell(tunnel, 20, check=False).stdout == "200", 60, "the tunnel")
 
 
 def test_no_secret_in_what_is_kept(cluster):
