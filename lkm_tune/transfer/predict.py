@@ -68,6 +68,8 @@ class Pool:
         places = [cell.best_draws for cell in usable]
         self.place = np.array([drawn.mean() for drawn in places])
         self.doubt = np.array([drawn.var() for drawn in places])
+        # All cells of a task, or of an architecture, are predicted from the same others.
+        self._chosen: dict[bytes, tuple[tuple[float, float], float]] = {}
 
     @cached_property
     def kin(self) -> NDArray[np.bool_]:
@@ -90,7 +92,10 @@ class Pool:
         )
         if not len(used):
             return None
-        kinship, expected = self._choose(used)
+        known = used.tobytes()
+        if known not in self._chosen:
+            self._chosen[known] = self._choose(used)
+        kinship, expected = self._chosen[known]
         same = self._kin([key])[:, 0, used]
         weights = _weights(same, kinship)
         place = int(self._best(weights[None], used)[0])
