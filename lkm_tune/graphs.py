@@ -82,7 +82,8 @@ def batch_from_arrays(
         graph_index: the molecule of each atom [N], numbered 0 .. G-1 without gaps.
         bonds: bonds in both directions [2, B], self loops are dropped; None finds them with
             `covalent_bonds`.
-        cutoff: radius of the neighbour graph in Å.
+        cutoff: radius of the neighbour graph in Å. A model of another cutoff takes its edges from
+            this graph, or finds them in every step where this one is smaller.
 
     Raises:
         ValueError: where shapes do not agree, a number is out of range or not finite, two atoms
@@ -148,21 +149,16 @@ def covalent_bonds(z: Tensor, pos: Tensor, graph_index: Tensor) -> Tensor:
 
 
 def edges_within(batch: MoleculeBatch, cutoff: float) -> Tensor:
-    """The edges [2, E] of the radius graph of `cutoff`, taken from the batch's own, larger one.
+    """The edges [2, E] of the radius graph of `cutoff`.
 
-    Raises:
-        ValueError: if the batch was built with a smaller cutoff, so that edges are missing.
+    They are the batch's own where it was built with that cutoff, a part of them where its own is
+    larger, and found anew where it is smaller.
     """
     if batch.cutoff == cutoff:
         return batch.edge_index
     if batch.cutoff < cutoff:
-        raise ValueError(
-            f"this model needs all neighbours within {cutoff} Å, but the batch was built with "
-            f"cutoff={batch.cutoff}; pass cutoff={cutoff} (the model's `cutoff`) when building it"
-        )
-    source, target = batch.edge_index
-    pos = batch.pos.detach()
-    distance = torch.linalg.vector_norm(pos[target] - pos[source], dim=-1)
+        return radius_edges(batch.pos, batch.graph_index, cutoff)
+    _, distance = edge_vectors(batch.pos.detach(), batch.edge_index)
     return batch.edge_index[:, distance < cutoff]
 
 

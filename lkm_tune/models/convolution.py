@@ -175,8 +175,7 @@ class ConvolutionNet(MoleculeModel):
         """Predict for a batch.
 
         Raises:
-            ValueError: for an element that is not in `elements`, or, on the radius graph, a batch
-                of a smaller cutoff.
+            ValueError: for an element that is not in `elements`.
         """
         bonds = self.graph == "bonds"
         edge_index = batch.bond_index if bonds else edges_within(batch, self.cutoff)

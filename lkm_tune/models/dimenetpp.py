@@ -96,7 +96,7 @@ class DimeNetPlusPlus(MoleculeModel):
         """Predict for a batch.
 
         Raises:
-            ValueError: for an atomic number above 94, or a batch of a smaller cutoff.
+            ValueError: for an atomic number above 94.
         """
         edge_index = edges_within(batch, self.cutoff)
         vector, distance = edge_vectors(batch.pos, edge_index)

@@ -120,10 +120,12 @@ def _apply(
     rest: Sequence[Tensor | None],
 ) -> Any:
     """The one place where a form is chosen."""
-    library = kernels() if all(t is None or _suits(t) for t in tensors) else None
-    if library is None or torch.compiler.is_compiling():
-        return plain(*tensors, *rest)
-    return function.apply(library, *tensors, *rest)  # type: ignore[no-untyped-call]
+    # Asked first, since `torch.compile` cannot look into a library.
+    if not torch.compiler.is_compiling() and all(t is None or _suits(t) for t in tensors):
+        library = kernels()
+        if library is not None:
+            return function.apply(library, *tensors, *rest)  # type: ignore[no-untyped-call]
+    return plain(*tensors, *rest)
 
 
 def _suits(tensor: Tensor) -> bool:

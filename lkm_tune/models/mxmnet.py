@@ -79,7 +79,7 @@ class MXMNet(MultiplexNet):
         """Predict for a batch.
 
         Raises:
-            ValueError: for an element that is not in `elements`, or a batch of a smaller cutoff.
+            ValueError: for an element that is not in `elements`.
         """
         h = self.embed(batch)
         near = self.global_graph(batch, self.rbf_g_mlp)

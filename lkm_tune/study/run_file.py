@@ -6,12 +6,15 @@ from pathlib import Path
 
 from lkm_tune.study.catalog import Catalog
 from lkm_tune.study.check_tasks import settled_task
-from lkm_tune.study.document import OVERRIDE, read_document
+from lkm_tune.study.document import OVERRIDE, Document, Mark
 from lkm_tune.study.load import read_file
 from lkm_tune.study.plan import DataPlan
 from lkm_tune.study.problem import Finding, Problem, StudyError, nearest, shown, unknown
 from lkm_tune.study.trial import RunConfig
 from lkm_tune.study.validate import validated
+
+# What is missing there has no line.
+_NO_FILE = Document("command line", {}, {(): Mark("command line", None)})
 
 
 def load_run_config(
@@ -27,7 +30,7 @@ def load_run_config(
     Raises:
         StudyError: with every problem.
     """
-    document = read_file(path, "model") if path else read_document("{}", OVERRIDE)
+    document = read_file(path, "model") if path else _NO_FILE
     misread: list[Problem] = []
     for text in overrides:
         try:

@@ -16,7 +16,7 @@ from lkm_tune.study import RunConfig
 KEY = "lkm_tune"
 """Where the header of one of our own files is, in the metadata of the safetensors format."""
 
-NESTED = ("state_dict", "model_state_dict")
+NESTED = ("state_dict", "model_state_dict", "model")
 """Under which of these a checkpoint may keep its parameters, beside other things."""
 
 
@@ -77,7 +77,7 @@ def read_weights(path: Path) -> Weights:
     """Reads a model.safetensors of ours, or what torch.save wrote.
 
     The latter holds a mapping of names to tensors, or one that has such a mapping under
-    `state_dict` or `model_state_dict`. The prefix `module.` of parallel training is dropped.
+    a key of `NESTED`. The prefix `module.` of parallel training is dropped.
 
     Raises:
         ValueError: if it is neither.
@@ -88,7 +88,7 @@ def read_weights(path: Path) -> Weights:
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # A damaged file can end in any.
-        said = (str(error).splitlines() or [""])[0]
+        said = str(error).partition("\n")[0].partition(". ")[0]  # not how to run its code
         raise ValueError(
             f"{path} must hold tensors by name and nothing that runs code, as "
             "torch.save(model.state_dict(), path) writes it, but cannot be read so: "

@@ -1,4 +1,4 @@
-"""The baselines of the benchmark compute what the published networks compute."""
+"""The baselines of the benchmark compute what the published networks compute, and so do ours."""
 
 import json
 import os
@@ -11,7 +11,10 @@ from plain_dimenet import PlainDimeNetPlusPlus
 from plain_multiplex import PlainMXMNet, PlainPAMNet
 from torch.testing import assert_close
 
+from lkm_tune.datasets import load_task
 from lkm_tune.graphs import batch_from_arrays
+from lkm_tune.models import from_published
+from lkm_tune.study import DataPlan
 
 DATA = os.environ.get("LKM_TUNE_DATA")
 GOLDEN = Path(DATA).parent / "golden" if DATA else Path("none")
@@ -56,3 +59,54 @@ def test_layers_of_torch_geometric_give_their_own_numbers():
     model = PlainDimeNetPlusPlus(**{k: config[k] for k in sizes if k in config}).double()
     model.network.load_state_dict(state)
     check(model(batch), data, "stock:", ("scatter",), 1e-7)
+
+
+def real_batch():
+    data = load_task("qm9/U0", DataPlan("sample", 1000, 100, 100), seed=0, cutoff=5.0)
+    batch, _ = data.batch(data.split.train[-6:])
+    return batch.to(dtype=torch.float64)
+
+
+def results(model, batch):
+    """Predictions, atom states, forces and gradients of a network."""
+    batch.pos.grad = None
+    batch.pos.requires_grad_(True)
+    output = model(batch)
+    output.prediction.sum().backward()
+    grads = {name: p.grad.norm() for name, p in model.named_parameters() if p.grad is not None}
+    return [output.prediction, *output.layers, batch.pos.grad], grads
+
+
+SIZES = ("dim", "n_layer", "cutoff_global", "cutoff_local", "envelope_exponent", "num_rbf",
+         "num_spherical", "num_radial")  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "network"), [("mxmnet", PlainMXMNet), ("pamnet", PlainPAMNet)])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        (24, 1, 4.0, 3.0, 6, 16, 6, 5),
+        (16, 8, 3.0, 2.0, 4, 12, 3, 4),
+        (32, 3, 6.0, 1.45, 5, 16, 1, 1),
+        (20, 2, 5.0, 1.1, 5, 16, 2, 1),  # bonds beyond the range of their bases
+    ],
+)
+def test_ours_equal_the_formulas_at_any_size(name, network, sizes):
+    torch.manual_seed(0)
+    plain = network(*sizes).double()
+    for parameter in plain.parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    config = dict(zip(SIZES, sizes, strict=True))
+    state = dict(plain.state_dict())
+    if name == "pamnet":
+        state["init_linear.weight"] = torch.zeros(sizes[0], 18)
+    batch, cutoff = real_batch(), config["cutoff_global"]
+    edges = batch_from_arrays(batch.z, batch.pos, batch.graph_index, cutoff=cutoff)
+    expected, expected_grads = results(plain, edges)
+    # A batch of the usual cutoff serves a network of any.
+    actual, grads = results(from_published(name, config, state), batch)
+
+    for ours, theirs in zip(actual, expected, strict=True):
+        assert_close(ours, theirs, rtol=1e-9, atol=1e-10 * theirs.abs().max().item())
+    for parameter, grad in grads.items():
+        assert_close(grad, expected_grads[parameter], rtol=1e-6, atol=1e-12)

@@ -193,16 +193,17 @@ def test_an_atom_alone_and_one_without_bonds_are_molecules_too(name, make_model,
     assert model(make_batch([alone])).prediction.shape == (1, 1)
 
 
-def test_a_larger_neighbour_graph_gives_the_same(name, make_model, make_batch, molecules):
+def test_a_batch_of_another_cutoff_gives_the_same(name, make_model, make_batch, molecules):
     radius = {"graph": "radius"} if "graph" in model_settings(name) else {}
     model = make_model(name, cutoff=2.5, **radius)
     pair = [molecules["benzene"], molecules["methane"]]
-    right, larger = make_batch(pair, cutoff=2.5), make_batch(pair, cutoff=4.0)
-
-    assert larger.edge_index.shape[1] > right.edge_index.shape[1]
-    assert_close(model(larger).prediction, model(right).prediction, **EXACT)
-    with pytest.raises(ValueError, match=r"within 2.5 Å.*cutoff=2.0"):
-        model(make_batch(pair, cutoff=2.0))
+    right, expected = make_batch(pair, cutoff=2.5), None
+    for cutoff in (2.5, 4.0, 1.2):
+        batch = make_batch(pair, cutoff=cutoff)
+        assert (batch.edge_index.shape == right.edge_index.shape) is (cutoff == 2.5)
+        prediction = model(batch).prediction
+        expected = prediction if expected is None else expected
+        assert_close(prediction, expected, **EXACT)
 
 
 def test_single_precision_is_enough(name, make_model, make_batch, molecules):

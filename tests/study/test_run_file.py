@@ -25,6 +25,8 @@ def test_overrides_come_last(tmp_path):
 def test_no_file_is_needed():
     config = load_run_config(None, CATALOG, ["model=pamnet", "task=qm9/homo"])
     assert config == RunConfig(model="pamnet", task="qm9/homo")
+    with pytest.raises(StudyError, match="^command line: task: is missing$"):
+        load_run_config(None, CATALOG, ["model=pamnet"])
 
 
 BAD = {
