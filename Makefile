@@ -59,6 +59,7 @@ test-slow: setup postgresql
 
 bench: setup
 	$(BIN)/python tests/benchmarks/bench.py
+	$(BIN)/python tests/benchmarks/bench_gpu.py
 	$(BIN)/python tests/benchmarks/bench_machinery.py
 
 lint: setup

@@ -1,0 +1,145 @@
+"""`make bench` where there is a GPU: steps against their floor, compiled or not, and shared GPUs.
+
+`bench_gpu.py --device cpu` goes through the same code without one; its figures mean little.
+"""
+
+import argparse
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import torch
+from bench import GAMMA, MOLECULES, PLAIN, real_batch, show, take_turns
+from torch.utils.flop_counter import FlopCounterMode
+
+from lkm_tune.lkm import layer_mixing_loss
+from lkm_tune.models import build_model
+from lkm_tune.search.sharing import CONTEXT, MARGIN
+
+STEPS = 10
+SECONDS = 10.0
+
+
+def training_step(name: str, device: str, compiled: bool = False) -> Callable[[], None]:
+    model = build_model(name).to(device)
+    called = torch.compile(model, dynamic=True) if compiled else model
+    batch, target = real_batch()
+    batch, target = batch.to(device), target.to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
+
+    def step() -> None:
+        output = called(batch)
+        loss = torch.nn.functional.l1_loss(output.prediction.view_as(target), target)
+        loss = loss + GAMMA * layer_mixing_loss(output.layers)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def several(act: Callable[[], object], device: str) -> None:
+    for _ in range(STEPS):
+        act()
+    wait(device)
+
+
+def seconds(device: str, *acts: Callable[[], object]) -> list[float]:
+    """The median of one act of each kind, which take turns."""
+    turns = take_turns(*(partial(several, act, device) for act in acts))
+    return [taken / STEPS for taken in turns]
+
+
+def wait(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def steps(device: str) -> Iterator[tuple[object, ...]]:
+    yield "model", "eager s", "compiled s", "floor s", "eager / floor", "compiled / floor"
+    a, b = torch.randn(4500, 128, device=device), torch.randn(128, 128, device=device)
+    (product,) = seconds(device, lambda: a @ b)
+    rate = 2 * 4500 * 128 * 128 / product
+    for name in PLAIN:
+        step = training_step(name, device)
+        with FlopCounterMode(display=False) as counter:
+            step()
+        floor = counter.get_total_flops() / rate
+        torch.compiler.reset()
+        eager, compiled = seconds(device, step, training_step(name, device, compiled=True))
+        yield name, eager, compiled, floor, eager / floor, compiled / floor
+
+
+def sharing(device: str, most: int) -> Iterator[tuple[object, ...]]:
+    """As many processes as fit, each of which trains; what they reach together."""
+    yield "model", "GB a trial", "trials that fit", "at once", "steps a second together"
+    for name in PLAIN:
+        at_once = 1
+        while at_once <= most:
+            rates, peaks = zip(*train_together(name, device, at_once), strict=True)
+            fitting = math.inf
+            if device == "cuda":
+                whole = torch.cuda.get_device_properties(0).total_memory
+                fitting = math.floor(MARGIN * whole / max(peaks))
+            yield name, max(peaks) / 2**30, fitting, at_once, sum(rates)
+            at_once *= 2
+            if at_once > fitting:
+                break
+
+
+def train_together(name: str, device: str, at_once: int) -> list[tuple[float, float]]:
+    """Steps a second and bytes of each process, all of which begin together."""
+    command = [sys.executable, __file__, "--device", device, "--train", name]
+    trials = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(at_once)
+    ]
+    for trial in trials:
+        assert trial.stdout and trial.stdout.readline() == "ready\n"
+    for trial in trials:
+        assert trial.stdin
+        trial.stdin.write("go\n")
+        trial.stdin.flush()
+    lines = [trial.communicate()[0] for trial in trials]
+    return [(float(rate), float(peak)) for rate, peak in map(str.split, lines)]
+
+
+def train(name: str, device: str) -> None:
+    """What one of the processes does."""
+    step = training_step(name, device)
+    for _ in range(3):
+        step()
+    wait(device)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    done, start = 0, time.perf_counter()
+    while time.perf_counter() - start < SECONDS:
+        step()
+        wait(device)
+        done += 1
+    peak = torch.cuda.max_memory_reserved() + CONTEXT if device == "cuda" else math.nan
+    print(done / (time.perf_counter() - start), peak)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "")
+    parser.add_argument("--most", type=int, default=64, help="trials at once, at most")
+    parser.add_argument("--train", metavar="MODEL", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if not asked.device:
+        print("\nThere is no GPU here: nothing was measured on one.")
+    elif asked.train:
+        train(asked.train, asked.device)
+    else:
+        where = torch.cuda.get_device_name() if asked.device == "cuda" else asked.device
+        show(f"A step on {MOLECULES} QM9 molecules, {where}", steps(asked.device))
+        show(f"Trials that share {where}", sharing(asked.device, asked.most))
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()
