@@ -20,8 +20,9 @@ from lkm_tune.search.ledger import PHASES, Ledger, Record
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.meter import Meter, Use
 from lkm_tune.search.planner import CURVE_OF, Planner
+from lkm_tune.search.probe import GpuProbe
 from lkm_tune.search.searcher import CellScheduler, StudySearcher
-from lkm_tune.search.sharing import GpuProbe, settle
+from lkm_tune.search.sharing import settle
 from lkm_tune.search.slots import (
     NoRoomError,
     Share,
