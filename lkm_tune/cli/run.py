@@ -95,8 +95,9 @@ def _prepare(
     with user_errors():
         data = check_data(study)
         if fresh and folder.study.exists():
-            say(f"earlier results are kept in {folder.put_aside()}")
+            # First: what is put aside here alone would be mixed with the new runs in MLflow.
             retire_experiment(tracking_uri(storage), study.name)
+            say(f"earlier results are kept in {folder.put_aside()}")
         _settle(folder, study, data)
         engine = Engine(study, folder, warm=warm_start(study, folder))
         if not engine.planner.finished:

@@ -149,6 +149,11 @@ def _all(trials: Sequence[Any], method: str) -> list[float]:
             f"resources.gpu: auto: nothing could be tried out on a GPU for {PATIENCE_S:g} s: "
             "others hold them all, or a step takes longer; give the number instead"
         ) from error
+    except ray.exceptions.RayError as error:
+        why = str(error).strip().splitlines()[-1]
+        raise ValueError(
+            f"resources.gpu: auto: no trial could be tried out on a GPU: {why}"
+        ) from error
     return said
 
 

@@ -47,3 +47,14 @@ def test_a_damaged_count_of_hours_is_said_before_anything_starts(tmp_path, monke
     assert result.exit_code == 1
     assert "use.json is damaged" in result.output
     assert "delete it, and the hours spent so far count as none" in result.output
+
+
+def test_fresh_sets_nothing_aside_while_mlflow_is_down(tmp_path, monkeypatch):
+    """Else the new runs would go among the old ones, which have the same names."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    study = tmp_path / "studies/quickstart/study.json"
+    write_whole(study, "{}")
+    result = CliRunner().invoke(cli, ["run", "quickstart", "--fresh", "--storage", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "cannot be set aside, so nothing is" in result.output
+    assert study.exists()

@@ -147,17 +147,25 @@ def test_what_every_trial_would_meet_ends_the_study_and_fails_none(tune, tmp_pat
     assert tune.record(name).state == "running"
 
 
-def test_at_a_limit_of_hours_searches_end_at_their_next_rung(tmp_path):
-    tune = Tune(make_study(compute_limit=1.0), tmp_path / "ledger")
+@pytest.mark.parametrize(
+    ("limit", "kind", "words"),
+    [
+        ("compute_limit", "cpu", "search.compute_limit: 1.5 of 1 CPU-hours are spent"),
+        ("compute_limit", "gpu", "search.compute_limit: 1.5 of 1 GPU-hours are spent"),
+        ("time_limit", "wall", "search.time_limit: 1.5 of 1 hours are spent"),
+    ],
+)
+def test_at_a_limit_of_hours_searches_end_at_their_next_rung(tmp_path, limit, kind, words):
+    tune = Tune(make_study(**{limit: 1.0}), tmp_path / "ledger")
     first, second = tune.ask(), tune.ask()
     assert tune.reports(first, 1) == "CONTINUE"
-    tune.spent.cpu = 1.5
+    setattr(tune.spent, kind, 1.5)
     assert tune.ask() == FINISHED
     assert tune.reports(first, 2) == "CONTINUE"
     assert tune.reports(first, 3) == "STOP"
     assert tune.record(first).state == "running", "it goes on when the study does"
     assert tune.record(second).state == "running"
-    assert tune.searcher.limits.reached == "search.compute_limit: 1.5 of 1 CPU-hours are spent"
+    assert tune.searcher.limits.reached == words
 
 
 def test_a_limit_of_trials_lets_those_within_it_end(tmp_path):
