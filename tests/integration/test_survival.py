@@ -104,34 +104,36 @@ def test_a_torn_line_in_the_ledger_and_killed_workers(start, whole, folder):
     assert trained_epochs(folder) - reported_epochs(whole) <= kills + 1
 
 
-def test_a_second_driver_is_refused_and_told_of_the_first(start, lkm_tune, folder):
+def test_a_second_driver_is_refused_and_told_of_the_first(start, lkm_tune, invoke, folder):
+    where = ("--storage", folder / "lkm-runs")
     first = start("run", "tiny.yaml", cwd=folder)
     wait_for_steps(folder, 1)
     (folder / "hold").touch()
     output = lkm_tune("run", "tiny.yaml", cwd=folder, code=1)
     assert f"is being run by process {first.pid} on " in output
-    (before,) = json.loads(lkm_tune("status", "--json", cwd=folder))
+    (before,) = json.loads(invoke("status", "--json", *where))
     kill(first)
-    (after,) = json.loads(lkm_tune("status", "--json", cwd=folder))
+    (after,) = json.loads(invoke("status", "--json", *where))
     assert before["driver"].startswith(f"process {first.pid} on ")
     assert after["driver"] is None
     assert before["cells"][0]["search"]["running"] == 1
     assert after["cells"][0]["search"]["interrupted"] == 1
-    assert "nobody runs it" in lkm_tune("status", cwd=folder)
+    assert "nobody runs it" in invoke("status", *where)
 
 
-def test_a_limit_ends_a_study_that_a_higher_one_continues(lkm_tune, whole, folder):
+def test_a_limit_ends_a_study_that_a_higher_one_continues(lkm_tune, invoke, whole, folder):
+    where = ("--storage", folder / "lkm-runs")
     few = ("--set", f"search.trial_limit={SEARCHED - 1}")
     output = lkm_tune("run", "tiny.yaml", *few, cwd=folder)
     assert "no report, since no curve has a run" in output
     limit = f"search.trial_limit: {SEARCHED - 1} of {SEARCHED - 1} trials have begun"
-    assert f"not finished, and at its limit: {limit}" in lkm_tune("status", cwd=folder)
+    assert f"not finished, and at its limit: {limit}" in invoke("status", *where)
     assert f"ended by a limit before its plan was done: {limit}" in output
     more = ("--set", f"search.trial_limit={SEARCHED + 2}", "--set", "search.time_limit=9")
     lkm_tune("run", "tiny.yaml", *more, cwd=folder)
     page = (folder / "lkm-runs/studies/tiny/report/report.html").read_text()
     assert f"search.trial_limit: {SEARCHED + 2} of {SEARCHED + 2} trials have begun" in page
-    (status,) = json.loads(lkm_tune("status", "--json", cwd=folder))
+    (status,) = json.loads(invoke("status", "--json", *where))
     assert status["left"]["trials"] == 0
     assert status["limit"].startswith("search.trial_limit: ")
     assert status["left"]["wall"] == pytest.approx(9 - status["spent_hours"]["wall"])
