@@ -10,6 +10,7 @@ import click
 
 from lkm_tune import __version__
 from lkm_tune.cli.answer import best_gamma, report
+from lkm_tune.cli.breaks import INTERRUPTED
 from lkm_tune.cli.catalog import models, tasks
 from lkm_tune.cli.check import check
 from lkm_tune.cli.data import data
@@ -18,9 +19,6 @@ from lkm_tune.cli.run import run
 from lkm_tune.cli.single import export, predict, train
 from lkm_tune.cli.status import status
 from lkm_tune.package import package_digest
-
-# What a user types to interrupt is no error of the program.
-INTERRUPTED = 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,12 +1,12 @@
 """`lkm-tune run`: search, curves and report of a study; the same command again continues it."""
 
-import errno
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lkm_tune.cli.breaks import tell_interrupted, told_when_broken_off, told_when_interrupted
 from lkm_tune.cli.options import set_option, storage_option, user_errors
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 DEFAULT_STUDY = "quickstart"
 # Exit codes: 1 is click's own for errors of the user.
 FAILURES = 2
-INTERRUPTED = 130
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 # How long the end waits for a slow MLflow to have everything; one that is down is tried once.
-DELIVERY_SECONDS = 120.0
+DELIVERY_SECONDS, CLOSING_SECONDS = 120.0, 30.0
+# Who interrupts a study does not wait for an MLflow that does not answer.
+INTERRUPTED_SECONDS = 4.0
 
 
 @click.command()
@@ -44,6 +44,7 @@ DELIVERY_SECONDS = 120.0
 )
 @click.option("--fresh", is_flag=True, help="Put earlier results of the study aside, start anew.")
 @set_option
+@told_when_interrupted()
 def run(
     study: str,
     storage: Path,
@@ -65,9 +66,8 @@ def run(
     """
     from lkm_tune.cli.catalog import make_catalog
     from lkm_tune.search.auth import choose_auth_mode
-    from lkm_tune.search.failure import CodeError, StorageError
     from lkm_tune.search.folder import StudyFolder
-    from lkm_tune.search.lock import StudyHeldError, hold
+    from lkm_tune.search.lock import hold
     from lkm_tune.study import find_study, load_study
 
     choose_auth_mode(address)
@@ -75,26 +75,10 @@ def run(
     with user_errors():
         loaded = load_study(find_study(study), make_catalog(), overrides)
     folder = StudyFolder(storage, loaded.name, checkpoints)
-    try:
-        with hold(folder.lock):
-            engine = _prepare(loaded, folder, storage, address, fresh)
-            ending = _search(engine, storage)
-            _tell(ending, loaded, folder, storage)
-    except StudyHeldError as error:
-        raise click.ClickException(str(error)) from error
-    except CodeError as error:
-        raise click.ClickException(
-            f"{str(error).splitlines()[-1]}\n"
-            "lkm-tune was changed, here or on a node, while the study ran. What was done until "
-            "then is kept: the same command again continues with the same code everywhere."
-        ) from error
-    except (StorageError, OSError) as error:
-        if isinstance(error, OSError) and error.errno not in UNWRITABLE:
-            raise
-        raise click.ClickException(
-            f"{folder.path} cannot be written: {error}\n"
-            "What was done until then is kept: the same command continues once it can be written."
-        ) from error
+    with told_when_broken_off(folder.path), hold(folder.lock):
+        engine = _prepare(loaded, folder, storage, address, fresh)
+        ending = _search(engine, storage)
+        _tell(ending, loaded, folder, storage)
 
 
 def _prepare(
@@ -111,8 +95,9 @@ def _prepare(
     with user_errors():
         data = check_data(study)
         if fresh and folder.study.exists():
-            say(f"earlier results are kept in {folder.put_aside()}")
+            # First: what is put aside here alone would be mixed with the new runs in MLflow.
             retire_experiment(tracking_uri(storage), study.name)
+            say(f"earlier results are kept in {folder.put_aside()}")
         _settle(folder, study, data)
         engine = Engine(study, folder, warm=warm_start(study, folder))
         if not engine.planner.finished:
@@ -169,6 +154,7 @@ def _search(engine: "Engine", storage: Path) -> "Ending":
         storage / "artifacts",
         data=folder.data_digests(),
     )
+    patience = INTERRUPTED_SECONDS
     try:
         for record in engine.ledger.all_records():
             # The ledger may know of ends that a killed driver could not record any more.
@@ -180,8 +166,10 @@ def _search(engine: "Engine", storage: Path) -> "Ending":
             callback = MlflowCallback(recorder, describe, engine.given_up)
             ending = engine.run([callback, watch])
         _close(engine, recorder, ending, storage)
+        if ending.finished or ending.limit:
+            patience = CLOSING_SECONDS
     finally:
-        if behind := recorder.close():
+        if behind := recorder.close(patience):
             say(
                 f"MLflow has not got {behind} records, which are kept in {folder.path}: once it "
                 "is there, the same command again delivers them"
@@ -277,8 +265,7 @@ def _tell(ending: "Ending", study: "Study", folder: "StudyFolder", storage: Path
     from lkm_tune.tracking import ui_command
 
     if not ending.finished and not ending.limit:
-        say("interrupted: the same command again continues")
-        raise SystemExit(INTERRUPTED)
+        tell_interrupted()
     page = folder.report / "report.html"
     lines = {
         **({"report": str(page)} if page.exists() else {}),

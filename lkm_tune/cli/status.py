@@ -21,11 +21,20 @@ STATES = (
 
 @dataclass(frozen=True)
 class Standing:
-    """A study as its folder tells it: plan and ledger, driver if any, what it spent, its signs."""
+    """A study as its folder tells it.
+
+    Attributes:
+        planner: of its plan and ledger.
+        driver: who runs it, None if nobody does.
+        use: what it spent, and where.
+        limit: the limit that it has reached before its plan was done, in words; "" if none.
+        signs: of trouble.
+    """
 
     planner: "Planner"
     driver: str | None
     use: "Use"
+    limit: str
     signs: tuple[str, ...]
 
 
@@ -57,6 +66,7 @@ def status(study: str | None, storage: Path, as_json: bool) -> None:
 def _open(storage: Path, name: str) -> Standing:
     from lkm_tune.search.folder import StudyFolder
     from lkm_tune.search.ledger import Ledger
+    from lkm_tune.search.limits import Limits
     from lkm_tune.search.lock import holder
     from lkm_tune.search.meter import Use
     from lkm_tune.search.planner import Planner
@@ -67,8 +77,10 @@ def _open(storage: Path, name: str) -> Standing:
         raise FileNotFoundError(f"study {name} has not been run in {storage}")
     # Who drives it is asked first: a driver that ends meanwhile has at least written its ends.
     driver = holder(folder.lock)
-    planner = Planner(study, Ledger(study, folder.ledger, writable=False))
-    return Standing(planner, driver, Use.read(folder.use), _signs(folder.path))
+    ledger, use = Ledger(study, folder.ledger, writable=False), Use.read(folder.use)
+    planner = Planner(study, ledger)
+    limit = "" if planner.finished else Limits(study, ledger, use.spent).reached
+    return Standing(planner, driver, use, limit, _signs(folder.path))
 
 
 def _signs(folder: Path) -> tuple[str, ...]:
@@ -96,6 +108,7 @@ def _as_dict(standing: Standing) -> dict[str, Any]:
     return {
         "study": planner.study.name,
         "finished": planner.finished,
+        "limit": standing.limit,
         "driver": standing.driver,
         "trials": {"planned": progress.planned, "ended": progress.ended},
         "spent_hours": asdict(spent),
@@ -122,23 +135,19 @@ def _show(standing: Standing) -> None:
     from lkm_tune.search.progress import Left, Progress
 
     planner, spent = standing.planner, standing.use.spent
-    study, progress = planner.study, Progress.of(standing.planner)
+    study, progress = planner.study, Progress.of(planner)
     driven = standing.driver is not None
-    if planner.finished:
-        state = "finished"
-    else:
-        state = f"run by {standing.driver}" if driven else "not finished, and nobody runs it"
-    say(f"{study.name}: {state}")
+    say(f"{study.name}: {_state(standing)}")
     console.print(cell_table(planner, driven))
     say(
-        f"{progress.ended} of {progress.planned} trials ended; spent {spent.wall:.2f} h of wall "
-        f"time, {spent.cpu:.2f} CPU-hours, {spent.gpu:.2f} GPU-hours"
+        f"{progress.ended} of {progress.planned} trials ended; spent {spent.wall:.3g} h of wall "
+        f"time, {spent.cpu:.3g} CPU-hours, {spent.gpu:.3g} GPU-hours"
     )
     left = Left.of(study, progress.ended + progress.running, spent)
-    for name, rest in asdict(left).items():
-        if rest is not None:
-            unit = {"trials": "trials", "wall": "h of wall time", "compute": "h of what they hold"}
-            say(f"left within its limits: {rest:.3g} {unit[name]}")
+    units = {"trials": "trials", "wall": "h of wall time", "compute": f"{spent.compute[1]}-hours"}
+    rest = [f"{n:.4g} {units[name]}" for name, n in asdict(left).items() if n is not None]
+    if rest:
+        say(f"left within its limits: {', '.join(rest)}")
     for node, use in standing.use.nodes.items() if driven else ():
         held = f"{use['cpu']:g} of {use.get('of_cpu', 0):g} CPU"
         if use.get("of_gpu"):
@@ -146,6 +155,16 @@ def _show(standing: Standing) -> None:
         say(f"node {node}: {use['trials']:g} trials hold {held}")
     for sign in standing.signs:
         say(f"sign of trouble: {sign}")
+
+
+def _state(standing: Standing) -> str:
+    if standing.planner.finished:
+        return "finished"
+    if standing.driver is not None:
+        return f"run by {standing.driver}"
+    if standing.limit:
+        return f"not finished, and at its limit: {standing.limit}"
+    return "not finished, and nobody runs it"
 
 
 def cell_table(planner: "Planner", driven: bool = True) -> "Table":

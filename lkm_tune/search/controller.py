@@ -68,7 +68,7 @@ def run_trials(
     scheduler: TrialScheduler,
     callbacks: Sequence[tune.Callback],
     scratch: Path,
-) -> None:
+) -> bool:
     """Runs trials until the searcher says that there are no more, or the user interrupts.
 
     Args:
@@ -77,6 +77,9 @@ def run_trials(
         scheduler: stops some.
         callbacks: watch.
         scratch: folder for what Tune writes; nobody reads it.
+
+    Returns:
+        Whether the user interrupted.
     """
     set_verbosity(0)
     experiment = Experiment(
@@ -101,6 +104,7 @@ def run_trials(
                 controller.step()  # type: ignore[no-untyped-call]
         finally:
             controller.cleanup()
+    return interrupted.is_set()
 
 
 @contextmanager

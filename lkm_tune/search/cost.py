@@ -1,5 +1,6 @@
 """What a study will cost, from a few training steps of each cell."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from typing import Any
 
 from torch.utils.flop_counter import FlopCounterMode
 
+from lkm_tune.datasets import find_task
 from lkm_tune.study import Cell, Choice, DataPlan, Range, RunConfig, Study, TrialSpec, plan_summary
 from lkm_tune.training import TrainingRun
 
@@ -67,13 +69,18 @@ def _seconds_per_epoch(study: Study, cell: Cell, cache: Path | None) -> float:
     next(epochs)  # The first steps of a process are slower than the rest.
     start = time.perf_counter()
     next(epochs)
+    seconds = time.perf_counter() - start
+    if _one_graph(study, cell):
+        return seconds
     # Validation has no backward pass: about a third of a training step.
-    per_sample = (time.perf_counter() - start) / (few.data.n_train or 1)
+    per_sample = seconds / (few.data.n_train or 1)
     return per_sample * (cell.n_train + (study.data_plan(cell.task).n_val or 0) / 3)
 
 
 def at_ends(study: Study, cell: Cell, steps: int) -> RunConfig:
     """Two short epochs at the upper ends of all ranges: the largest that a trial can be.
+
+    They validate as many samples as a trial does at a time: these may take more than its training.
 
     Args:
         study: of the cell.
@@ -84,18 +91,29 @@ def at_ends(study: Study, cell: Cell, steps: int) -> RunConfig:
         name: max(range_.values, key=_size) if isinstance(range_, Choice) else range_.high
         for name, range_ in study.space.items()
     }
-    return _few_steps(study, cell, settings, steps)
+    few = _few_steps(study, cell, settings, steps)
+    if _one_graph(study, cell):
+        return few
+    n_val = min(few.training.eval_batch_size, study.data_plan(cell.task).n_val or math.inf)
+    return replace(few, data=DataPlan(n_val=int(n_val)).over(few.data))
 
 
 def _few_steps(study: Study, cell: Cell, settings: Mapping[str, Any], steps: int) -> RunConfig:
     trial = TrialSpec(study.name, cell, "search", 0, settings, study.seed, study.training.epochs)
     config = study.run_config(trial)
+    if _one_graph(study, cell):
+        return replace(config, training=replace(config.training, epochs=2, warmup_epochs=0.0))
     n_samples = min(steps * config.training.batch_size, cell.n_train)
     return replace(
         config,
         data=DataPlan(n_train=n_samples, n_val=1, n_test=1).over(config.data),
         training=replace(config.training, epochs=2, warmup_epochs=0.0),
     )
+
+
+def _one_graph(study: Study, cell: Cell) -> bool:
+    """Whether a step takes the whole data, whose published split has the sizes that it has."""
+    return bool(find_task(cell.task, study.data_plan(cell.task)).classes)
 
 
 def _size(value: Any) -> float:

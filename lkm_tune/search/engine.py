@@ -18,10 +18,11 @@ from lkm_tune.search.failure import StorageError, failure_from
 from lkm_tune.search.folder import StudyFolder
 from lkm_tune.search.ledger import PHASES, Ledger, Record
 from lkm_tune.search.limits import Limits
-from lkm_tune.search.meter import Meter
+from lkm_tune.search.meter import Meter, Use
 from lkm_tune.search.planner import CURVE_OF, Planner
+from lkm_tune.search.probe import GpuProbe
 from lkm_tune.search.searcher import CellScheduler, StudySearcher
-from lkm_tune.search.sharing import GpuProbe, settle
+from lkm_tune.search.sharing import settle
 from lkm_tune.search.slots import (
     NoRoomError,
     Share,
@@ -45,7 +46,8 @@ class Ending:
 
     Attributes:
         finished: whether everything that was planned has ended.
-        limit: the limit of the study that ended it before, in words; "" if none did.
+        limit: the limit of the study that ended it before, in words; "" if none did, or if the
+            user interrupted what still ran within it.
         failed: the trials that failed, and the curve points that did not fit into memory.
         infeasible: the search trials that did not fit into memory: a finding of the search.
         without_curve: cells of which no search trial was complete, in words.
@@ -111,6 +113,9 @@ class Engine:
             cache: folder of prepared data; None for the default.
             trainable: what trains a trial; reports as `LkmTrainable` does.
             warm: what the study's cells begin with; None if they begin cold.
+
+        Raises:
+            ValueError: if a file of the study's folder is damaged; names it.
         """
         self.study = study
         self.folder = folder
@@ -118,6 +123,7 @@ class Engine:
         self.trainable = trainable
         self.ledger = Ledger(study, folder.ledger)
         self.planner = Planner(study, self.ledger, warm)
+        Use.read(folder.use)  # Its damage is said before anything starts.
         self._share = Share(study.resources.cpu, 0.0)
         self._slots_known: tuple[float, Slots] | None = None
 
@@ -144,13 +150,14 @@ class Engine:
             if record.state != "running":
                 # A driver may have been killed between the end of a trial and this.
                 self._after(record.spec)
+        interrupted = False
         meter = Meter(self.folder.use, nodes_by_address)
         limits = Limits(self.study, self.ledger, meter.spent)
         if not self.planner.finished:
             searcher = StudySearcher(
                 self.planner, self._config, self._after, self._slots, limits, meter.has_started
             )
-            self._tune(searcher, [meter, *callbacks])
+            interrupted = self._tune(searcher, [meter, *callbacks])
             meter.write()
             if searcher.ending:
                 raise searcher.ending
@@ -163,7 +170,7 @@ class Engine:
         points = [r for r in unfit if r.spec.phase in CURVE_OF.values()]
         return Ending(
             finished=self.planner.finished,
-            limit="" if self.planner.finished else limits.reached,
+            limit="" if self.planner.finished or interrupted else limits.reached,
             failed=tuple([r for r in records if r.state == "failed"] + points),
             infeasible=tuple(r for r in unfit if r not in points),
             without_curve=tuple(
@@ -171,10 +178,10 @@ class Engine:
             ),
         )
 
-    def _tune(self, searcher: StudySearcher, callbacks: Sequence[Any]) -> None:
+    def _tune(self, searcher: StudySearcher, callbacks: Sequence[Any]) -> bool:
         with TemporaryDirectory(prefix="lkm-tune-") as scratch:
             try:
-                run_trials(
+                return run_trials(
                     tune.with_resources(self.trainable, _held),
                     searcher,
                     CellScheduler(searcher),

@@ -27,7 +27,16 @@ _LINES = 8
 
 _MARKS: tuple[tuple[Cause, tuple[str, ...]], ...] = (
     ("code", ("has another state of lkm-tune", "failed to import on the worker")),
-    ("storage", ("No space left on device", "Read-only file system", "Disk quota exceeded")),
+    (
+        "storage",
+        (
+            "No space left on device",
+            "Read-only file system",
+            "Disk quota exceeded",
+            "Input/output error",
+            "Stale file handle",  # NFS, whose server has lost the folder
+        ),
+    ),
     (
         "memory",
         (

@@ -53,7 +53,7 @@ class Use:
         """
         if not path.exists():
             return cls()
-        kept = read_json(path)
+        kept = read_json(path, "delete it, and the hours spent so far count as none")
         return cls(Spent(**kept["spent"]), kept["nodes"], kept["at"])
 
 

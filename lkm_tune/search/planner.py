@@ -40,10 +40,16 @@ class Planner:
             r.spec.key for r in ledger.all_records() if r.state in ("failed", "infeasible")
         }
 
-    def next(self) -> TrialSpec | None:
-        """A trial to run now, entered into the ledger; None if there is none at present."""
+    def next(self, *, begin: bool = True) -> TrialSpec | None:
+        """A trial to run now, entered into the ledger; None if there is none at present.
+
+        Args:
+            begin: whether it may be one that begins; else it is one that was interrupted.
+        """
         if self._interrupted:
             return self._interrupted.pop(0)
+        if not begin:
+            return None
         if self._warm:
             return self._next_curve_point() or self._next_search()
         return self._next_search() or self._next_curve_point()

@@ -66,16 +66,19 @@ class StudySearcher(Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial's config, None while there is none, FINISHED at the end."""
-        if self.ending or self.limits.reached:
+        if self.ending or self.limits.spent:
             return str(Searcher.FINISHED)
         if not self._room():
             return None
         if not self._again and self._nothing_at == self.ledger.changes:
             return None
-        spec = self._again.pop(0) if self._again else self.planner.next()
+        full = self.limits.full
+        spec = self._again.pop(0) if self._again else self.planner.next(begin=not full)
         if spec is None:
             self._nothing_at = self.ledger.changes
-            return str(Searcher.FINISHED) if self.planner.finished else None
+            # What runs within the limit may break, and is then handed out again.
+            over = not self._live if full else self.planner.finished
+            return str(Searcher.FINISHED) if over else None
         alone = judge(self.ledger.record(spec).failures) == "alone"
         self._live[trial_id] = spec
         if alone:

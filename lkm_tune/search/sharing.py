@@ -1,46 +1,31 @@
 """`gpu: auto`: how many trials share a GPU, from a short probe of their memory and step time."""
 
 import math
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-import ray
-
-from lkm_tune.search.cost import at_ends
+from lkm_tune.search.probe import Memory
 from lkm_tune.search.slots import Share
-from lkm_tune.study import Cell, Study
-from lkm_tune.training import TrainingRun
+from lkm_tune.study import Study
 
 MARGIN = 0.9
 """The part of a GPU's memory that trials may fill: what fragments or varies needs the rest."""
 
-CONTEXT = 600 * 2**20
-"""Bytes that a process holds on a GPU before it has any tensor: CUDA's context."""
-
 WORTHWHILE = 1.1
 """More trials on a GPU must train this many times as fast together, or each only gets slower."""
-
-STEPS = 20
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Bytes on a GPU: what one trial takes at most, and what there is."""
-
-    of_a_trial: float
-    of_the_gpu: float
 
 
 class Probe(Protocol):
     """Whoever tries a study's trials out on its GPUs."""
 
     def memory(self) -> Memory:
-        """Of the largest trial of any cell, and the smallest GPU."""
+        """Of the largest trial of any cell, and of the GPU that has the least free."""
 
     def step_seconds(self, at_once: int) -> float:
-        """Of a training step while so many trials share a GPU, the slowest cell's."""
+        """Of a training step while so many trials share a GPU, the slowest cell's.
+
+        Infinite where they do not fit.
+        """
 
 
 def trials_per_gpu(probe: Probe, most: int) -> int:
@@ -56,10 +41,13 @@ def trials_per_gpu(probe: Probe, most: int) -> int:
     memory = probe.memory()
     fitting = math.floor(MARGIN * memory.of_the_gpu / memory.of_a_trial)
     if fitting < 1:
+        takes = f"takes {memory.of_a_trial / 2**30:.3g} GiB"
+        if math.isinf(memory.of_a_trial):
+            takes = "was refused memory"
         raise ValueError(
-            f"resources.gpu: auto: the largest trial takes {memory.of_a_trial / 2**30:.3g} GiB, "
-            f"but {MARGIN:.0%} of a GPU's memory are {MARGIN * memory.of_the_gpu / 2**30:.3g} GiB: "
-            "narrow the space, or use a larger GPU"
+            f"resources.gpu: auto: the largest trial {takes}, but {MARGIN:.0%} of what is free on "
+            f"a GPU are {MARGIN * memory.of_the_gpu / 2**30:.3g} GiB: narrow the space, or use a "
+            "larger GPU"
         )
     chosen, rate = 1, 1 / probe.step_seconds(1)
     at_once = 2
@@ -91,44 +79,3 @@ def settle(
     beside = min(node.get("CPU", 0.0) / node["GPU"] for node in having)
     most = max(1, math.floor(beside / cpu + 1e-9))
     return Share(cpu, 1 / trials_per_gpu(probe_of(study), most))
-
-
-class GpuProbe:
-    """Trains a few steps of the largest trial of every cell on the cluster's GPUs."""
-
-    def __init__(self, study: Study) -> None:
-        """Nothing is trained yet."""
-        self._study = study
-
-    def memory(self) -> Memory:
-        """See `Probe`."""
-        tried = [self._together(cell, 1)[0] for cell in self._study.cells]
-        return Memory(
-            max(bytes_ for _, bytes_, _ in tried) + CONTEXT, min(whole for *_, whole in tried)
-        )
-
-    def step_seconds(self, at_once: int) -> float:
-        """See `Probe`."""
-        tried = [self._together(cell, at_once) for cell in self._study.cells]
-        return max(seconds for together in tried for seconds, _, _ in together)
-
-    def _together(self, cell: Cell, at_once: int) -> list[tuple[float, float, float]]:
-        share = ray.remote(num_gpus=1 / at_once, num_cpus=self._study.resources.cpu)(_try)
-        found: list[Any] = ray.get([share.remote(self._study, cell) for _ in range(at_once)])
-        return found
-
-
-def _try(study: Study, cell: Cell) -> tuple[float, float, float]:
-    """Seconds of a step, bytes at the peak, bytes of the GPU."""
-    import torch
-
-    torch.set_num_threads(max(1, int(study.resources.cpu)))
-    epochs = TrainingRun(at_ends(study, cell, STEPS), "cuda").epochs()
-    next(epochs)  # The first steps of a process are slower than the rest.
-    torch.cuda.synchronize()
-    start = time.perf_counter()
-    next(epochs)
-    torch.cuda.synchronize()
-    seconds = (time.perf_counter() - start) / STEPS
-    whole = torch.cuda.get_device_properties(0).total_memory
-    return seconds, float(torch.cuda.max_memory_reserved()), float(whole)

@@ -65,6 +65,12 @@ def node_resources() -> list[dict[str, float]]:
     return [node["Resources"] for node in nodes if node["Alive"]]
 
 
+def gpu_nodes() -> list[str]:
+    """The names that Ray gives to the present nodes with a GPU."""
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    return [n["NodeID"] for n in nodes if n["Alive"] and n["Resources"].get("GPU", 0.0) >= 1]
+
+
 def nodes_by_address() -> dict[str, dict[str, float]]:
     """What the present nodes have in all, by their address: `of_cpu` and `of_gpu`."""
     found: dict[str, dict[str, float]] = {}

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from lkm_tune.tracking.database import make_database
 from lkm_tune.tracking.delivery import UnreachableError
@@ -62,11 +64,23 @@ def retire_experiment(uri: str, study: str) -> str | None:
 
     Returns:
         The experiment's new name, None when there was none.
+
+    Raises:
+        ConnectionError: MLflow cannot be reached now.
     """
     file = sqlite_file(uri)
     if file is not None and not file.exists():
         return None
-    client = open_client(uri)
+    try:
+        return _retire(open_client(uri), study)
+    except (MlflowException, SQLAlchemyError) as error:
+        raise ConnectionError(
+            f"the earlier runs of {study} in MLflow cannot be set aside, so nothing is: "
+            f"{type(error).__name__}: {str(error).splitlines()[0][:500]}"
+        ) from error
+
+
+def _retire(client: MlflowClient, study: str) -> str | None:
     found = client.get_experiment_by_name(study)
     if found is None:
         return None

@@ -21,29 +21,29 @@ H 0.0 -0.757 -0.471
 """
 
 
-def test_best_gamma(finished, lkm_tune):
+def test_best_gamma(finished, invoke):
     storage, _ = finished
-    everything = json.loads(lkm_tune("best-gamma", "--storage", storage, "--json"))
+    everything = json.loads(invoke("best-gamma", "--storage", storage, "--json"))
     assert [answer["model"] for answer in everything] == ["mxmnet", "pamnet"]
-    one = lkm_tune("best-gamma", "--storage", storage, "--model", "PAMNet", "--task", "qm9/Alpha")
+    one = invoke("best-gamma", "--storage", storage, "--model", "PAMNet", "--task", "qm9/Alpha")
     assert everything[1]["sentence"] in one
     assert everything[0]["sentence"] not in one
-    missing = lkm_tune("best-gamma", "--storage", storage, "--task", "qm9/mu", code=1)
+    missing = invoke("best-gamma", "--storage", storage, "--task", "qm9/mu", code=1)
     assert "no finished curve of qm9/mu; there are: mxmnet on qm9/alpha; pamnet" in missing
 
 
-def test_report_again_is_the_same(finished, lkm_tune):
+def test_report_again_is_the_same(finished, invoke):
     storage, _ = finished
     path = storage / "studies/small/report/transfer.json"
     before = json.loads(path.read_text())
-    lkm_tune("report", "small", "--storage", storage)
+    invoke("report", "small", "--storage", storage)
     assert json.loads(path.read_text()) == before
 
 
-def test_all_studies_together(finished, lkm_tune):
+def test_all_studies_together(finished, invoke):
     """One study alone says the same as all of a folder that has no other."""
     storage, _ = finished
-    output = lkm_tune("report", "--storage", storage)
+    output = invoke("report", "--storage", storage)
     assert str(storage / "transfer" / "report.html") in output
     together = json.loads((storage / "transfer/transfer.json").read_text())
     alone = json.loads((storage / "studies/small/report/transfer.json").read_text())
@@ -57,20 +57,20 @@ def test_all_studies_together(finished, lkm_tune):
     assert "thread" in together["provenance"]["training time"]
 
 
-def test_the_answer_from_python(finished, lkm_tune):
+def test_the_answer_from_python(finished, invoke):
     storage, _ = finished
     answer = TransferReport.load(storage).best_gamma("pamnet", "qm9/alpha")
-    told = json.loads(lkm_tune("best-gamma", "--storage", storage, "--model", "pamnet", "--json"))
+    told = json.loads(invoke("best-gamma", "--storage", storage, "--model", "pamnet", "--json"))
     assert [answer.sentence] == [one["sentence"] for one in told]
     with pytest.raises(LookupError, match="gcn on qm9/mu"):
         TransferReport.load(storage).best_gamma("gcn", "qm9/mu")
 
 
-def test_diagnose(finished, lkm_tune, tmp_path):
+def test_diagnose(finished, invoke, tmp_path):
     """Of every cell γ = 0 beside others; pictures in a folder a cell, and in the report."""
     storage, _ = finished
     arguments = ("diagnose", "small", "--storage", storage)
-    found = json.loads(lkm_tune(*arguments, "--json", "--output", tmp_path))
+    found = json.loads(invoke(*arguments, "--json", "--output", tmp_path))
     cells = {
         one["group"]: [o["gamma"] for o in found if o["group"] == one["group"]] for one in found
     }
@@ -81,39 +81,39 @@ def test_diagnose(finished, lkm_tune, tmp_path):
         assert drawn == {"layers-cka", "layers-pca-test", "layers-pca-molecule"}
     assert all(0 <= value <= 1 + 1e-6 for one in found for value in one["layers"]["cka"][0])
     assert all((one["gradient_mixing"] == 0) == (one["gamma"] == 0) for one in found)
-    assert "γ·L_KD" in lkm_tune(*arguments, "--cell", "pamnet@qm9/alpha")
-    lkm_tune("report", "small", "--storage", storage)
+    assert "γ·L_KD" in invoke(*arguments, "--cell", "pamnet@qm9/alpha")
+    invoke("report", "small", "--storage", storage)
     page = (storage / "studies/small/report/report.html").read_text()
     assert page.count("data:image/png;base64,") == 3
-    wrong = lkm_tune(*arguments, "--cell", "gcn@qm9/alpha", code=1)
+    wrong = invoke(*arguments, "--cell", "gcn@qm9/alpha", code=1)
     assert "--cell must be one of" in wrong
 
 
-def test_status(finished, lkm_tune):
+def test_status(finished, invoke):
     storage, _ = finished
-    assert "small: finished" in lkm_tune("status", "--storage", storage)
-    (study,) = json.loads(lkm_tune("status", "small", "--storage", storage, "--json"))
+    assert "small: finished" in invoke("status", "--storage", storage)
+    (study,) = json.loads(invoke("status", "small", "--storage", storage, "--json"))
     assert study["finished"]
     assert study["trials"] == {"planned": 28, "ended": 28}
     assert all(sum(cell["curve"].values()) == 8 for cell in study["cells"])
-    assert "there are: small" in lkm_tune("status", "other", "--storage", storage, code=1)
+    assert "there are: small" in invoke("status", "other", "--storage", storage, code=1)
 
 
-def test_export_train_predict(finished, lkm_tune, tmp_path):
+def test_export_train_predict(finished, invoke, tmp_path):
     storage, _ = finished
     config, out, xyz = tmp_path / "best.yaml", tmp_path / "final", tmp_path / "molecules.xyz"
     cell = ("--study", "small", "--model", "pamnet", "--task", "qm9/alpha")
-    lkm_tune("export", *cell, "--storage", storage, "-o", config)
+    invoke("export", *cell, "--storage", storage, "-o", config)
     exported = yaml.safe_load(config.read_text())
-    answer = json.loads(lkm_tune("best-gamma", "--storage", storage, "--json"))[1]
+    answer = json.loads(invoke("best-gamma", "--storage", storage, "--json"))[1]
     assert exported["gamma"] == answer["gamma"]
     assert exported["model_settings"] == {"hidden": 8, "depth": answer["depth"]}
-    trained = lkm_tune("train", "--config", config, "--epochs", 2, "--out", out)
+    trained = invoke("train", "--config", config, "--epochs", 2, "--out", out)
     assert trained.count("epoch ") == 2 + 1
     assert {p.name for p in out.iterdir()} == {"history.csv", "result.json", "model.safetensors"}
     xyz.write_text(WATER)
     for model in (out / "model.safetensors", self_made_name(storage)):
-        output = lkm_tune("predict", "--model", model, xyz, "--storage", storage)
+        output = invoke("predict", "--model", model, xyz, "--storage", storage)
         (row,) = csv.DictReader(io.StringIO(output))
         assert row["molecule"] == "water"
         assert -50 < float(row["qm9/alpha [a0³]"]) < 150
@@ -126,31 +126,31 @@ def self_made_name(storage):
     return path.parent.relative_to(trials)
 
 
-def test_train_needs_no_study(lkm_tune, tmp_path):
+def test_train_needs_no_study(invoke, tmp_path):
     settings = ("--set", "model_settings.hidden=8", "--set", "data.n_train=32",
                 "--set", "data.n_val=8", "--set", "data.n_test=8",
                 "--set", "data.source=sample")  # fmt: skip
     arguments = ("--model", "mxmnet", "--task", "qm9/homo", "--gamma", "0.1", "--epochs", 1)
-    output = lkm_tune("train", *arguments, "--depth", 1, *settings, "--out", tmp_path)
+    output = invoke("train", *arguments, "--depth", 1, *settings, "--out", tmp_path)
     assert "predicting the mean" in output
     assert "meV" in output
 
 
-def test_train_names_every_wrong_key(lkm_tune, tmp_path):
+def test_train_names_every_wrong_key(invoke, tmp_path):
     wrong = ("--set", "training.batch=8", "--set", "model_settings.width=8", "--set", "sed=1")
-    output = lkm_tune("train", "--model", "pamnet", "--task", "qm9/homo", *wrong, code=1)
+    output = invoke("train", "--model", "pamnet", "--task", "qm9/homo", *wrong, code=1)
     for key in ("training.batch", "sed"):
         assert key in output
 
 
-def test_check(lkm_tune, study_file, tmp_path):
-    good = lkm_tune("check", study_file)
+def test_check(invoke, study_file, tmp_path):
+    good = invoke("check", study_file)
     assert "2 cells" in good
     assert "in all: 28 trials" in good
     assert "s an epoch" in good
     bad = tmp_path / "bad.yaml"
     bad.write_text("name: bad\nmodels: [pamet]\ntasks: [qm9/homo]\nsearch: {trials: -1}\n")
-    output = lkm_tune("check", bad, code=1)
+    output = invoke("check", bad, code=1)
     assert "bad.yaml:2: models" in output
     assert "did you mean pamnet?" in output
     assert "bad.yaml:4: search.trials" in output
@@ -160,12 +160,12 @@ def test_check(lkm_tune, study_file, tmp_path):
     ("verb", "expected"),
     [("models", ["dimenet++", "mxmnet", "pamnet"]), ("tasks", ["qm9/homo", "meV", "qm9/Cv"])],
 )
-def test_what_there_is(lkm_tune, verb, expected):
-    output = lkm_tune(verb)
+def test_what_there_is(invoke, verb, expected):
+    output = invoke(verb)
     assert all(word in output for word in expected)
 
 
-def test_every_verb_explains_itself_without_loading_torch(lkm_tune):
+def test_every_verb_explains_itself_without_loading_torch(invoke):
     """`--help` is quick because it imports nothing heavy: shown by what is imported."""
     program = (
         "import sys, lkm_tune.cli\n"
@@ -175,9 +175,9 @@ def test_every_verb_explains_itself_without_loading_torch(lkm_tune):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert "Examples:" in done.stdout
     assert done.stdout.strip().endswith("[]")
-    for verb in lkm_tune("--help").partition("Commands:")[2].split("\n")[1:]:
+    for verb in invoke("--help").partition("Commands:")[2].split("\n")[1:]:
         if verb.strip():
-            assert "Usage:" in lkm_tune(verb.split()[0], "--help")
+            assert "Usage:" in invoke(verb.split()[0], "--help")
 
 
 @pytest.fixture

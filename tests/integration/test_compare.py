@@ -28,14 +28,14 @@ def storage(lkm_tune, tmp_path_factory):
     return folder / "runs"
 
 
-def test_every_combination_has_a_curve_and_an_answer(storage, lkm_tune):
-    (status,) = json.loads(lkm_tune("status", "--storage", storage, "--json"))
+def test_every_combination_has_a_curve_and_an_answer(storage, invoke):
+    (status,) = json.loads(invoke("status", "--storage", storage, "--json"))
     assert [cell["curve"] for cell in status["cells"]] == [{"complete": 8}] * CELLS
     assert status["cells"][-1]["compared"] == {"depth": 2, "n_train": 48, "mixing": "confidence"}
     report = json.loads((storage / "studies/side/report/transfer.json").read_text())
     assert status["signs"] == report["signs"]
     assert any("Next γ to try" in sign for sign in status["signs"])
-    found = json.loads(lkm_tune("best-gamma", "--storage", storage, "--json", "--model", "pamnet"))
+    found = json.loads(invoke("best-gamma", "--storage", storage, "--json", "--model", "pamnet"))
     named = {(one["model"], one["depth"], one["n_train"]) for one in found}
     assert named == {
         ("pamnet[mixing=confidence]", depth, n) for depth in (1, 2) for n in (32, 48)
@@ -58,27 +58,27 @@ def test_mlflow_has_them(storage):
         assert sum(shares) == pytest.approx(1, abs=1e-5)
 
 
-def test_one_of_them_by_its_address(storage, lkm_tune, tmp_path):
+def test_one_of_them_by_its_address(storage, invoke, tmp_path):
     address = "pamnet@qm9/alpha@depth=1@mixing=confidence@n_train=32"
-    lkm_tune("diagnose", "side", "--storage", storage, "--cell", address, "--output", tmp_path)
+    invoke("diagnose", "side", "--storage", storage, "--cell", address, "--output", tmp_path)
     assert (tmp_path / "layers-cka.png").exists() or list(tmp_path.rglob("layers-cka.png"))
-    wrong = lkm_tune("diagnose", "side", "--storage", storage, "--cell", "pamnet@x", code=1)
+    wrong = invoke("diagnose", "side", "--storage", storage, "--cell", "pamnet@x", code=1)
     assert address in wrong
 
 
-def test_the_settings_of_the_best_are_exported(storage, lkm_tune, tmp_path):
+def test_the_settings_of_the_best_are_exported(storage, invoke, tmp_path):
     cell = ("--study", "side", "--model", "pamnet", "--task", "qm9/alpha")
-    lkm_tune("export", *cell, "--storage", storage, "--out", tmp_path / "best.yaml")
+    invoke("export", *cell, "--storage", storage, "--out", tmp_path / "best.yaml")
     config = yaml.safe_load((tmp_path / "best.yaml").read_text())
-    found = json.loads(lkm_tune("best-gamma", "--storage", storage, "--json"))
+    found = json.loads(invoke("best-gamma", "--storage", storage, "--json"))
     best = min(found, key=lambda one: one["best_error"])
     assert config["model_settings"]["depth"] == best["depth"]
     assert config["data"]["n_train"] == best["n_train"]
     assert best["model"] == f"pamnet[mixing={config['lkm']['mixing']}]"
 
 
-def test_against_the_paper(storage, lkm_tune):
-    output = lkm_tune("report", "side", "--storage", storage, "--against", "paper")
+def test_against_the_paper(storage, invoke):
+    output = invoke("report", "side", "--storage", storage, "--against", "paper")
     page = (storage / "studies/side/report/against_paper.md").read_text()
     assert page in output
     assert page.count("| gain on QM9, the most of twelve targets | 9.8") == CELLS
@@ -91,5 +91,5 @@ def test_against_the_paper(storage, lkm_tune):
         "- lkm.mixing is not the same for all trials",
     ):
         assert difference in page
-    refused = lkm_tune("report", "--storage", storage, "--against", "paper", code=1)
+    refused = invoke("report", "--storage", storage, "--against", "paper", code=1)
     assert "--against paper needs the name of one study" in refused

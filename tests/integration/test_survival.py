@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -29,20 +30,39 @@ def kill(process):
     process.stdout.close()
 
 
-def start_and_kill(start, folder, draw):
-    """Kills one run of the study anywhere between its start and its report."""
-    before = trained_epochs(folder)
+def outbox_of(folder):
+    return folder / "lkm-runs/studies/tiny" / OUTBOX
+
+
+def noted_epochs(folder):
+    """How many epochs the driver has heard of, each counted once."""
+    lines = outbox_of(folder).read_text().splitlines() if outbox_of(folder).exists() else []
+    epochs = set()
+    for line in lines:
+        with suppress(ValueError):  # torn by a kill
+            record = json.loads(line)
+            epochs |= {(record["run"], record["epoch"])} if record["kind"] == "epoch" else set()
+    return len(epochs)
+
+
+def start_and_kill(start, folder, epochs, more):
+    """Kills a run of the study once it has so many epochs and writes, `more` seconds later.
+
+    Returns:
+        Whether it was still there to be killed.
+    """
+    before = outbox_of(folder).stat().st_size if outbox_of(folder).exists() else 0
     process = start("run", "tiny.yaml", cwd=folder)
-    # Most kills are to come while trials run, however long a machine takes to come so far.
-    wait = draw.random() < 0.7
-    while wait and process.poll() is None and trained_epochs(folder) == before:
-        time.sleep(0.02)
-    try:
-        process.wait(draw.uniform(0, 2.0 if wait else 10.0))
-    except subprocess.TimeoutExpired:
-        kill(process)
-    else:
+    while process.poll() is None and (
+        noted_epochs(folder) < epochs or outbox_of(folder).stat().st_size == before
+    ):
+        time.sleep(0.05)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(more)
         assert process.returncode == 0, process.communicate()[0]
+        return False
+    kill(process)
+    return True
 
 
 MANY = pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])
@@ -50,9 +70,13 @@ MANY = pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])
 
 @pytest.mark.parametrize("kills", [10, MANY])
 def test_a_driver_killed_again_and_again(start, lkm_tune, whole, folder, kills):
-    draw = random.Random(kills)
-    for _ in range(kills):
-        start_and_kill(start, folder, draw)
+    """Anywhere in search and curve, and some of the times while it ends and reports."""
+    draw, total, late = random.Random(kills), reported_epochs(whole), kills // 5
+    moments = sorted(draw.uniform(0, total) for _ in range(kills - late))
+    for epochs in moments:
+        assert start_and_kill(start, folder, epochs, draw.uniform(0, 0.5))
+    reporting = [start_and_kill(start, folder, total, draw.uniform(0, 2)) for _ in range(late)]
+    assert any(reporting)
     lkm_tune("run", "tiny.yaml", cwd=folder)
     check_whole(folder, whole)
     wasted = trained_epochs(folder) - reported_epochs(whole)
@@ -80,33 +104,38 @@ def test_a_torn_line_in_the_ledger_and_killed_workers(start, whole, folder):
     assert trained_epochs(folder) - reported_epochs(whole) <= kills + 1
 
 
-def test_a_second_driver_is_refused_and_told_of_the_first(start, lkm_tune, folder):
+def test_a_second_driver_is_refused_and_told_of_the_first(start, lkm_tune, invoke, folder):
+    where = ("--storage", folder / "lkm-runs")
     first = start("run", "tiny.yaml", cwd=folder)
     wait_for_steps(folder, 1)
     (folder / "hold").touch()
     output = lkm_tune("run", "tiny.yaml", cwd=folder, code=1)
     assert f"is being run by process {first.pid} on " in output
-    (before,) = json.loads(lkm_tune("status", "--json", cwd=folder))
+    (before,) = json.loads(invoke("status", "--json", *where))
     kill(first)
-    (after,) = json.loads(lkm_tune("status", "--json", cwd=folder))
+    (after,) = json.loads(invoke("status", "--json", *where))
     assert before["driver"].startswith(f"process {first.pid} on ")
     assert after["driver"] is None
     assert before["cells"][0]["search"]["running"] == 1
     assert after["cells"][0]["search"]["interrupted"] == 1
-    assert "nobody runs it" in lkm_tune("status", cwd=folder)
+    assert "nobody runs it" in invoke("status", *where)
 
 
-def test_a_limit_ends_a_study_that_a_higher_one_continues(lkm_tune, whole, folder):
+def test_a_limit_ends_a_study_that_a_higher_one_continues(lkm_tune, invoke, whole, folder):
+    where = ("--storage", folder / "lkm-runs")
     few = ("--set", f"search.trial_limit={SEARCHED - 1}")
     output = lkm_tune("run", "tiny.yaml", *few, cwd=folder)
     assert "no report, since no curve has a run" in output
-    assert f"search.trial_limit: {SEARCHED - 1} of {SEARCHED - 1} trials have begun" in output
+    limit = f"search.trial_limit: {SEARCHED - 1} of {SEARCHED - 1} trials have begun"
+    assert f"not finished, and at its limit: {limit}" in invoke("status", *where)
+    assert f"ended by a limit before its plan was done: {limit}" in output
     more = ("--set", f"search.trial_limit={SEARCHED + 2}", "--set", "search.time_limit=9")
     lkm_tune("run", "tiny.yaml", *more, cwd=folder)
     page = (folder / "lkm-runs/studies/tiny/report/report.html").read_text()
     assert f"search.trial_limit: {SEARCHED + 2} of {SEARCHED + 2} trials have begun" in page
-    (status,) = json.loads(lkm_tune("status", "--json", cwd=folder))
+    (status,) = json.loads(invoke("status", "--json", *where))
     assert status["left"]["trials"] == 0
+    assert status["limit"].startswith("search.trial_limit: ")
     assert status["left"]["wall"] == pytest.approx(9 - status["spent_hours"]["wall"])
     assert status["spent_hours"]["cpu"] > 0
     lkm_tune("run", "tiny.yaml", cwd=folder)
@@ -170,7 +199,7 @@ def test_mlflow_down_for_good(lkm_tune, whole, folder):
 
 
 def undelivered(folder, uri):
-    outbox = Outbox(folder / "lkm-runs/studies/tiny" / OUTBOX, uri)
+    outbox = Outbox(outbox_of(folder), uri)
     try:
         return outbox.pending()
     finally:

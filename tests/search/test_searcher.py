@@ -70,6 +70,11 @@ class Tune:
         self.scheduler.on_trial_error(None, trial)
         self.searcher.on_trial_complete(name, error=True)
 
+    def ends(self, name):
+        summary = {"outcome": "complete", "reason": "full budget", "val_error": 1.0}
+        result = {f"summary/{key}": value for key, value in summary.items()}
+        self.searcher.on_trial_complete(name, {"epoch": 9, **result})
+
     def reports(self, name, epoch):
         trial = SimpleNamespace(config=self.live[name], trial_id=name)
         result = {"epoch": epoch, "best_error": 1.0, "trained_seconds": 2.0, "device": "a CPU"}
@@ -142,22 +147,55 @@ def test_what_every_trial_would_meet_ends_the_study_and_fails_none(tune, tmp_pat
     assert tune.record(name).state == "running"
 
 
-def test_at_a_limit_of_hours_searches_end_at_their_next_rung(tmp_path):
-    tune = Tune(make_study(compute_limit=1.0), tmp_path / "ledger")
+@pytest.mark.parametrize(
+    ("limit", "kind", "words"),
+    [
+        ("compute_limit", "cpu", "search.compute_limit: 1.5 of 1 CPU-hours are spent"),
+        ("compute_limit", "gpu", "search.compute_limit: 1.5 of 1 GPU-hours are spent"),
+        ("time_limit", "wall", "search.time_limit: 1.5 of 1 hours are spent"),
+    ],
+)
+def test_at_a_limit_of_hours_searches_end_at_their_next_rung(tmp_path, limit, kind, words):
+    tune = Tune(make_study(**{limit: 1.0}), tmp_path / "ledger")
     first, second = tune.ask(), tune.ask()
     assert tune.reports(first, 1) == "CONTINUE"
-    tune.spent.cpu = 1.5
+    setattr(tune.spent, kind, 1.5)
     assert tune.ask() == FINISHED
     assert tune.reports(first, 2) == "CONTINUE"
     assert tune.reports(first, 3) == "STOP"
     assert tune.record(first).state == "running", "it goes on when the study does"
     assert tune.record(second).state == "running"
-    assert tune.searcher.limits.reached == "search.compute_limit: 1.5 of 1 CPU-hours are spent"
+    assert tune.searcher.limits.reached == words
 
 
 def test_a_limit_of_trials_lets_those_within_it_end(tmp_path):
     tune = Tune(make_study(trial_limit=2), tmp_path / "ledger")
-    first, _ = tune.ask(), tune.ask()
-    assert tune.ask() == FINISHED
+    first, second = tune.ask(), tune.ask()
+    assert tune.ask() is None
     assert tune.reports(first, 3) == "CONTINUE"
     assert "2 of 2 trials" in tune.searcher.limits.reached
+    tune.breaks(first, "KeyError: 3", tmp_path)
+    again = tune.ask()
+    assert tune.spec(again) == tune.spec(first)
+    tune.ends(again)
+    assert tune.ask() is None
+    tune.ends(second)
+    assert tune.ask() == FINISHED
+
+
+def test_trials_that_a_killed_driver_began_are_within_the_limit_too(tmp_path):
+    Tune(make_study(trial_limit=1), tmp_path / "ledger").ask()
+    tune = Tune(make_study(trial_limit=1), tmp_path / "ledger")
+    name = tune.ask()
+    assert tune.spec(name).number == 0
+    tune.ends(name)
+    assert tune.ask() == FINISHED
+    assert tune.record(name).state == "complete"
+
+
+def test_no_more_trials_than_the_study_wants_at_once(tmp_path):
+    tune = Tune(make_study(max_concurrent=2), tmp_path / "ledger")
+    first, _ = tune.ask(), tune.ask()
+    assert tune.ask() is None
+    tune.ends(first)
+    assert tune.ask() is not None

@@ -1,5 +1,7 @@
 """How many trials share a GPU, decided from what a probe says; the probe here is a table."""
 
+import math
+
 import pytest
 
 from lkm_tune.search.cost import at_ends
@@ -22,10 +24,11 @@ class Table:
 
     def step_seconds(self, at_once):
         self.tried.append(at_once)
-        return at_once / self.rates[at_once]
+        return at_once / self.rates[at_once] if self.rates[at_once] else math.inf
 
 
 SCALES = {1: 10, 2: 20, 4: 40, 8: 80, 16: 160}
+NOT_FITTING = 0
 SATURATES = {1: 10, 2: 18, 4: 30, 8: 31, 16: 31}
 
 
@@ -38,6 +41,7 @@ SATURATES = {1: 10, 2: 18, 4: 30, 8: 31, 16: 31}
         (20, SCALES, 16, 2, [1, 2]),  # 72 GiB hold three: never more than memory allows
         (72, SCALES, 16, 1, [1]),
         (10, {1: 10, 2: 9}, 16, 1, [1, 2]),
+        (10, {1: 10, 2: 20, 4: NOT_FITTING}, 16, 2, [1, 2, 4]),  # others took what was free
     ],
 )
 def test_trials_per_gpu(gib, rates, most, expected, tried):
@@ -47,8 +51,10 @@ def test_trials_per_gpu(gib, rates, most, expected, tried):
 
 
 def test_a_trial_that_no_gpu_holds_is_refused():
-    with pytest.raises(ValueError, match=r"takes 73 GiB, but 90% of a GPU's memory are 72 GiB"):
+    with pytest.raises(ValueError, match=r"takes 73 GiB, but 90% of what is free .* are 72 GiB"):
         trials_per_gpu(Table(73, SCALES), 4)
+    with pytest.raises(ValueError, match=r"the largest trial was refused memory"):
+        trials_per_gpu(Table(math.inf, SCALES), 4)
 
 
 def make_study(gpu):
@@ -84,3 +90,12 @@ def test_what_is_tried_out_is_the_largest_trial():
     config = at_ends(study, study.cells[0], steps=20)
     assert config.model_settings["depth"] == 6
     assert (config.training.batch_size, config.data.n_train) == (64, 20 * 64)
+    # Validation takes larger batches than training does.
+    assert config.data.n_val == config.training.eval_batch_size == 128
+
+
+def test_a_graph_whose_split_is_published_is_tried_out_whole():
+    sizes = DataPlan(n_train=140, n_val=500)
+    study = Study(name="s", models={"gcn": {}}, tasks=("cora",), data=sizes)
+    data = at_ends(study, study.cells[0], steps=20).data
+    assert (data.n_train, data.n_val) == (140, 500)

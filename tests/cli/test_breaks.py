@@ -1,0 +1,60 @@
+"""What breaks a run off from outside is told, with how to go on."""
+
+import errno
+from importlib import import_module
+
+import pytest
+from click.testing import CliRunner
+
+from lkm_tune.cli import cli
+from lkm_tune.search.files import write_whole
+
+# In the package that name is the command's.
+run = import_module("lkm_tune.cli.run")
+
+
+def quickstart(tmp_path, monkeypatch, step, error):
+    """`lkm-tune run quickstart`, broken off at a step of it, before it trains anything."""
+
+    def breaks(*arguments):
+        raise error
+
+    monkeypatch.setattr(run, step, breaks)
+    return CliRunner().invoke(cli, ["run", "quickstart", "--storage", str(tmp_path)])
+
+
+# Ctrl-C while Ray starts or data are prepared, and while trials have ended and the report is made.
+@pytest.mark.parametrize("step", ["_prepare", "_search"])
+def test_an_interrupt_at_any_step_says_how_to_go_on(tmp_path, monkeypatch, step):
+    monkeypatch.setattr(run, "_prepare", lambda *arguments: None)
+    result = quickstart(tmp_path, monkeypatch, step, KeyboardInterrupt())
+    assert result.exit_code == 130
+    assert "interrupted: the same command again continues" in result.output
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.ESTALE])
+def test_a_disk_that_fails_is_named(tmp_path, monkeypatch, code):
+    result = quickstart(tmp_path, monkeypatch, "_prepare", OSError(code, "the disk says no"))
+    assert result.exit_code == 1
+    assert f"{tmp_path}/studies/quickstart cannot be written: " in result.output
+    assert "the same command continues" in result.output
+
+
+def test_a_damaged_count_of_hours_is_said_before_anything_starts(tmp_path, monkeypatch):
+    monkeypatch.setattr("lkm_tune.search.engine.connect", lambda address: pytest.fail("started"))
+    write_whole(tmp_path / "studies/quickstart/use.json", '{"spent": ')
+    result = CliRunner().invoke(cli, ["run", "quickstart", "--storage", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "use.json is damaged" in result.output
+    assert "delete it, and the hours spent so far count as none" in result.output
+
+
+def test_fresh_sets_nothing_aside_while_mlflow_is_down(tmp_path, monkeypatch):
+    """Else the new runs would go among the old ones, which have the same names."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    study = tmp_path / "studies/quickstart/study.json"
+    write_whole(study, "{}")
+    result = CliRunner().invoke(cli, ["run", "quickstart", "--fresh", "--storage", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "cannot be set aside, so nothing is" in result.output
+    assert study.exists()
