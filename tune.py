@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "1b1524913aaabd65"
+PACKAGE = "d875e9124397d7b2"
 
 if __name__ == "__main__":
     tune(PACKAGE)
