@@ -60,6 +60,7 @@ test-slow: setup postgresql
 bench: setup
 	$(BIN)/python tests/benchmarks/bench.py
 	$(BIN)/python tests/benchmarks/bench_machinery.py
+	$(BIN)/python tests/benchmarks/bench_report.py
 
 lint: setup
 	$(BIN)/ruff check .
