@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lkm_tune.cli.options import json_option, storage_option, study_names, user_errors
+from lkm_tune.cli.stored_answers import MARGIN
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -21,7 +22,9 @@ PREFIX = "layers-"
 @click.command()
 @click.argument("study", required=False)
 @storage_option
-@click.option("--margin", default=0.01, show_default=True, help="Difference that does not matter.")
+@click.option(
+    "--margin", default=MARGIN, show_default=True, help="Difference that does not matter."
+)
 @click.option(
     "--against",
     type=click.Choice(["paper"]),
@@ -76,9 +79,9 @@ def _kept_study(storage: Path, study: str) -> "tuple[Study, StudyFolder]":
 
 
 def _all_studies(storage: Path, margin: float) -> "tuple[TransferReport, Path]":
-    from lkm_tune.transfer import TransferReport
+    from lkm_tune.cli.stored_answers import load_report
 
-    return TransferReport.load(storage, margin=margin), storage.resolve() / "transfer"
+    return load_report(storage, margin), storage.resolve() / "transfer"
 
 
 @click.command("best-gamma")
@@ -129,7 +132,7 @@ def _answers(
     if not found and model and task:
         found = [answer for answer in kept["unsearched"] if is_of(answer, model, task)]
         if not found and study is None:
-            found = predicted(storage, model, task)
+            found = predicted(kept, model, task)
     if not found:
         wanted = " on ".join(part for part in (model, task) if part)
         known = "; ".join(f"{a['model']} on {a['task']}" for a in kept["answers"]) or "none"
@@ -138,7 +141,7 @@ def _answers(
 
 
 def make_report(
-    study: "Study", storage: Path, *, margin: float = 0.01, ended_by: str = "its plan"
+    study: "Study", storage: Path, *, margin: float = MARGIN, ended_by: str = "its plan"
 ) -> "TransferReport":
     """The report of a study from its ended runs.
 
