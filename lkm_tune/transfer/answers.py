@@ -47,7 +47,7 @@ def finished_answer(cell: CellCurve, row: Mapping[Any, Any], margin: float) -> B
     )  # fmt: skip
     shape = Shape(
         margin, row["flat_within_margin"], row["range_low"], row["range_high"],
-        runs.below, runs.above,
+        row["step"], runs.below, runs.above,
     )  # fmt: skip
     return replace(best, sentence=cell_sentence(best, shape))
 

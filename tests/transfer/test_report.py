@@ -225,24 +225,6 @@ def test_too_little_gives_a_report_without_verdict_that_says_why(
     report.write(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("changes", "warning"),
-    [
-        ({"test_error": np.nan, "val_error": np.nan}, "no complete run has a positive error."),
-        ({"status": "diverged"}, "no run at γ > 0 is complete, and some diverged."),
-    ],
-)
-def test_a_cell_without_an_error_does_not_keep_the_others_from_theirs(
-    simulate, shapes, tmp_path, changes, warning
-) -> None:
-    runs = simulate({"a": shapes["peak"](0.03, 0.1), "b": shapes["peak"](0.03, 0.1)})
-    runs.loc[(runs["model"] == "b") & (runs["gamma"] > 0), list(changes)] = list(changes.values())
-    report = TransferReport.from_runs(runs)
-    assert report.optima["model"].tolist() == ["a"]
-    assert f"b on qm9/homo (300 samples): {warning}" in report.warnings
-    report.write(tmp_path)
-
-
 def test_warns_of_networks_that_learnt_nothing_and_of_unlike_scales(simulate, shapes) -> None:
     runs = simulate({"a": shapes["flat"](), "b": shapes["flat"]()})
     runs["test_mean_error"] = np.where(runs["model"] == "a", 60.0, 500.0)
