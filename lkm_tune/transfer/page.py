@@ -15,7 +15,7 @@ from lkm_tune.transfer.answer import PAPER_GAMMA
 from lkm_tune.transfer.change import what_would_change
 from lkm_tune.transfer.curve_svg import curve_svg
 from lkm_tune.transfer.drivers import drivers_sentence
-from lkm_tune.transfer.matrix_svg import MARKS, matrix_svg, short_names
+from lkm_tune.transfer.matrix_svg import MARKS, key, matrix_svg, short_names
 from lkm_tune.transfer.overview import overview
 from lkm_tune.transfer.plain import gamma_text, number_text, percent, short_text, span
 from lkm_tune.transfer.predictions import RULES, prediction_sentence, prediction_summary
@@ -62,6 +62,7 @@ def render(report: TransferReport) -> str:
         changes=what_would_change(report),
         matrix=_matrix(report),
         marks=MARKS,
+        key=key(len(report.optima)),
         paper_gamma=PAPER_GAMMA,
         provenance=_provenance(report) + _scales(report),
         trials=_trial_counts(report),

@@ -127,3 +127,5 @@ def test_long_lists_are_cut_and_say_so(simulate, shapes, tmp_path) -> None:
     assert "and 5 more, which are in transfer.json." in text
     assert "m19 on qm9/homo (depth 4, 300 samples): only one seed" in text
     assert "m20 on qm9/homo (depth 4, 300 samples): only one seed" not in text
+    # The signs of a matrix of so many cells are others than those in the table of verdicts.
+    assert "<li>● transfers</li><li>× does not transfer</li>" in text
