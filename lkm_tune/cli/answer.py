@@ -269,8 +269,7 @@ def _answer_table(answers: list[dict[str, Any]]) -> Any:
 
     columns = ["task", "depth", "samples", "best γ", "interval", "gain over γ = 0", "interval"]
     own = any(a["gain_own_control"] is not None for a in answers)
-    if own:
-        columns.append("over its own best")
+    columns += ["0.02 costs", *(["over its own best"] if own else [])]
     table = Table(box=None, pad_edge=False)
     # Names hold what is compared: folded where there is no room, never cut off.
     table.add_column("model", overflow="fold", min_width=10)
@@ -286,6 +285,7 @@ def _answer_table(answers: list[dict[str, Any]]) -> Any:
             f"{_number(a['low'])} … {_number(a['high'])}",
             _percent(a["gain"]),
             f"{_percent(a['gain_low'])} … {_percent(a['gain_high'])}",
+            _percent(a["paper_regret"]),
             *([_percent(a["gain_own_control"])] if own else []),
         )
     return table

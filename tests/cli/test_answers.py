@@ -96,6 +96,13 @@ def test_the_report_of_all_studies_keeps_its_answers(storage, no_analysis):
     assert answer["gain_low"] > 0
 
 
+def test_the_table_says_what_the_published_gamma_costs(storage):
+    (answer,) = answers(storage, "--model", "gcn")
+    table = ask(storage, "best-gamma", "--model", "gcn").partition("gcn on")[0]
+    assert "costs" in table
+    assert f"{100 * answer['paper_regret']:.1f} %" in table
+
+
 def test_another_margin_keeps_no_answers(storage):
     ask(storage, "report", "--margin", "0.2")
     assert not (storage / "transfer/answers.json").exists()
