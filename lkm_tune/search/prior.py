@@ -6,7 +6,7 @@ The log error of settings x in a cell is modelled as
 
 c(x) what its kin claim: how far above the best of theirs x is, the mean over them; h a Gaussian
 process (Matérn 5/2 over the unit cube of the space). So the cell's own trials correct the claim
-where it is wrong (D. Golovin et al., Google Vizier, KDD 2017, section 3.3.1), and a in [0, 1], the
+where it is wrong (D. Golovin et al., Google Vizier, KDD 2017, on transfer), and a in [0, 1], the
 trust in it, is that of the highest marginal likelihood: a claim that misleads is dropped after a
 few trials.
 """
@@ -98,8 +98,9 @@ def log_errors(records: Sequence[Record]) -> Array:
     middle = float(np.median(known)) if known else -math.inf
     found = np.array([max(_log_error(r), middle if r.state == "stopped" else -math.inf)
                       for r in records])  # fmt: skip
-    worst = found[np.isfinite(found)].max(initial=0.0)
-    return np.where(np.isfinite(found), found, worst + _WORST)
+    ends = np.isfinite(found)
+    worst = found[ends].max() if ends.any() else 0.0
+    return np.where(ends, found, worst + _WORST)
 
 
 def _log_error(record: Record) -> float:

@@ -34,12 +34,15 @@ def test_settings_lie_in_the_unit_cube():
     assert np.isclose(np.linalg.norm(points[0, 2:] - points[1, 2:]), 1)
 
 
-def test_a_stopped_trial_is_no_better_than_half_of_the_complete_and_none_beats_a_diverged_one():
-    records = [trial(1, 1.0), trial(1, 2.0), trial(1, 3.0)]
-    stopped = [trial(1, 1.5, "stopped"), trial(1, 9.0, "stopped"), trial(1, None, "diverged")]
-    found = np.exp(log_errors([*records, *stopped]))
+@pytest.mark.parametrize("unit", [1.0, 0.001])
+def test_a_stopped_trial_is_no_better_than_half_of_the_complete_and_none_beats_a_diverged_one(unit):
+    ended = [("complete", 1.0), ("complete", 2.0), ("complete", 3.0), ("stopped", 1.5),
+             ("stopped", 9.0)]  # fmt: skip
+    records = [trial(1, unit * error, state) for state, error in ended]
+    found = np.exp(log_errors([*records, trial(1, None, "diverged")])) / unit
     np.testing.assert_allclose(found[:5], [1, 2, 3, 2, 9])
-    assert found[5] > 9
+    assert 9 < found[5] < 15
+    assert np.isfinite(log_errors([trial(1, None, "diverged")])).all()
 
 
 def test_claims_are_the_mean_of_the_cells_that_can_say_weighted_by_kinship():
