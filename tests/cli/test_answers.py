@@ -101,6 +101,8 @@ def test_the_table_says_what_the_published_gamma_costs(storage):
     table = ask(storage, "best-gamma", "--model", "gcn").partition("gcn on")[0]
     assert "costs" in table
     assert f"{100 * answer['paper_regret']:.1f} %" in table
+    # What is the same in all answers takes no room.
+    assert "samples" not in table
 
 
 def test_another_margin_keeps_no_answers(storage):
