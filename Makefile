@@ -61,6 +61,7 @@ bench: setup
 	$(BIN)/python tests/benchmarks/bench.py
 	$(BIN)/python tests/benchmarks/bench_gpu.py
 	$(BIN)/python tests/benchmarks/bench_machinery.py
+	$(BIN)/python tests/benchmarks/bench_report.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lkm_tune.cli.answer_table import answer_table
 from lkm_tune.cli.options import json_option, storage_option, study_names, user_errors
+from lkm_tune.cli.stored_answers import MARGIN
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -21,7 +23,9 @@ PREFIX = "layers-"
 @click.command()
 @click.argument("study", required=False)
 @storage_option
-@click.option("--margin", default=0.01, show_default=True, help="Difference that does not matter.")
+@click.option(
+    "--margin", default=MARGIN, show_default=True, help="Difference that does not matter."
+)
 @click.option(
     "--against",
     type=click.Choice(["paper"]),
@@ -76,9 +80,9 @@ def _kept_study(storage: Path, study: str) -> "tuple[Study, StudyFolder]":
 
 
 def _all_studies(storage: Path, margin: float) -> "tuple[TransferReport, Path]":
-    from lkm_tune.transfer import TransferReport
+    from lkm_tune.cli.stored_answers import load_report
 
-    return TransferReport.load(storage, margin=margin), storage.resolve() / "transfer"
+    return load_report(storage, margin), storage.resolve() / "transfer"
 
 
 @click.command("best-gamma")
@@ -110,7 +114,7 @@ def best_gamma(
         return
     from lkm_tune.cli.console import console, say
 
-    console.print(_answer_table(found))
+    console.print(answer_table(found))
     for answer in found:
         say(answer["sentence"])
 
@@ -129,7 +133,7 @@ def _answers(
     if not found and model and task:
         found = [answer for answer in kept["unsearched"] if is_of(answer, model, task)]
         if not found and study is None:
-            found = predicted(storage, model, task)
+            found = predicted(kept, model, task)
     if not found:
         wanted = " on ".join(part for part in (model, task) if part)
         known = "; ".join(f"{a['model']} on {a['task']}" for a in kept["answers"]) or "none"
@@ -138,7 +142,7 @@ def _answers(
 
 
 def make_report(
-    study: "Study", storage: Path, *, margin: float = 0.01, ended_by: str = "its plan"
+    study: "Study", storage: Path, *, margin: float = MARGIN, ended_by: str = "its plan"
 ) -> "TransferReport":
     """The report of a study from its ended runs.
 
@@ -226,7 +230,7 @@ def show_report(made: "TransferReport") -> None:
     """The answer on the terminal: each cell, each question, every warning."""
     from lkm_tune.cli.console import console, say
 
-    console.print(_answer_table([answer.to_dict() for answer in made.answers]))
+    console.print(answer_table([answer.to_dict() for answer in made.answers]))
     for answer in made.answers:
         say(answer.sentence)
     for question in made.questions:
@@ -259,38 +263,3 @@ def is_of(answer: dict[str, Any], model: str | None, task: str | None) -> bool:
     named = (answer["model"].lower(), answer["model"].lower().partition("[")[0])
     of_model = model is None or model.lower() in named
     return of_model and (task is None or answer["task"].lower() == task.lower())
-
-
-def _answer_table(answers: list[dict[str, Any]]) -> Any:
-    from rich.table import Table
-
-    columns = ["task", "depth", "samples", "best γ", "interval", "gain over γ = 0", "interval"]
-    own = any(a["gain_own_control"] is not None for a in answers)
-    if own:
-        columns.append("over its own best")
-    table = Table(box=None, pad_edge=False)
-    # Names hold what is compared: folded where there is no room, never cut off.
-    table.add_column("model", overflow="fold", min_width=10)
-    for name in columns:
-        table.add_column(name, overflow="fold")
-    for a in answers:
-        table.add_row(
-            a["model"],
-            a["task"],
-            str(a["depth"]),
-            f"{a['n_train']:,}",
-            _number(a["gamma"]),
-            f"{_number(a['low'])} … {_number(a['high'])}",
-            _percent(a["gain"]),
-            f"{_percent(a['gain_low'])} … {_percent(a['gain_high'])}",
-            *([_percent(a["gain_own_control"])] if own else []),
-        )
-    return table
-
-
-def _number(value: float | None) -> str:
-    return "?" if value is None else f"{value:.3g}"
-
-
-def _percent(value: float | None) -> str:
-    return "?" if value is None else f"{100 * value:.1f} %"

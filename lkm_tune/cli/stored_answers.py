@@ -3,11 +3,20 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lkm_tune.transfer import TransferReport
 
 FILE = "transfer/answers.json"
-VERSION = 2
+VERSION = 3
 """Of what an answer holds: a file of another version is made again."""
+
+MARGIN = 0.01
+"""Difference of the error, as a fraction, that does not matter unless another is asked for."""
+
+_OTHER = "<other>"
+"""Stands in a kept answer for an architecture or task of which no run is known."""
 
 
 def stored_answers(storage: Path) -> dict[str, Any]:
@@ -17,42 +26,71 @@ def stored_answers(storage: Path) -> dict[str, Any]:
     pandas nor MLflow is loaded.
 
     Returns:
-        `answers` and `unsearched`, each a list of `BestGamma.to_dict()`.
+        `answers` and `unsearched`, each a list of `BestGamma.to_dict()`, and what `predicted`
+        reads.
 
     Raises:
         ValueError: when no run can be analysed.
     """
+    state = _state(storage)
+    kept = _read(storage / FILE)
+    if kept is not None and state["stamp"] is not None and kept["state"] == state:
+        return kept
+    load_report(storage)
+    return json.loads((storage / FILE).read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+def load_report(storage: Path, margin: float = MARGIN) -> "TransferReport":
+    """The report of all studies of a storage folder; at the usual margin its answers are kept.
+
+    Raises:
+        ValueError: when no run can be analysed.
+    """
+    from lkm_tune.transfer import TransferReport
+
+    # Before the runs are read: what is written meanwhile makes the file old.
+    state = _state(storage)
+    report = TransferReport.load(storage, margin=margin)
+    if margin == MARGIN:
+        found = {
+            "state": state,
+            "answers": [answer.to_dict() for answer in report.answers],
+            "unsearched": [answer.to_dict() for answer in report.unsearched],
+            "half_known": _half_known(report),
+        }
+        path = storage / FILE
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        part.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
+        part.replace(path)
+    return report
+
+
+def predicted(kept: dict[str, Any], model: str, task: str) -> list[dict[str, Any]]:
+    """The prediction for a cell of which only the architecture or only the task was searched."""
+    for answer in kept["half_known"]:
+        names = [
+            asked if answer[field] == _OTHER else answer[field]
+            for field, asked in (("model", model), ("task", task))
+        ]
+        if [name.lower() for name in names] == [model.lower(), task.lower()]:
+            asked = model if answer["model"] == _OTHER else task
+            told = answer["sentence"].replace(_OTHER, asked)
+            return [{**answer, "model": names[0], "task": names[1], "sentence": told}]
+    return []
+
+
+def _half_known(report: "TransferReport") -> list[dict[str, Any]]:
+    keys = report.pool.keys
+    models, tasks = ({getattr(key, field): None for key in keys} for field in ("model", "task"))
+    pairs = [(model, _OTHER) for model in models] + [(_OTHER, task) for task in tasks]
+    return [report.best_gamma(*pair).to_dict() for pair in pairs]
+
+
+def _state(storage: Path) -> dict[str, Any]:
     from lkm_tune.tracking.storage import database_stamp, tracking_uri
 
     uri = tracking_uri(storage)
-    # Before the runs are read: what is written meanwhile makes the file old.
-    state = {"version": VERSION, "uri": uri, "stamp": database_stamp(uri)}
-    path = storage / FILE
-    kept = _read(path)
-    if kept is not None and state["stamp"] is not None and kept["state"] == state:
-        return kept
-    from lkm_tune.transfer import TransferReport
-
-    report = TransferReport.load(storage)
-    found = {
-        "state": state,
-        "answers": [answer.to_dict() for answer in report.answers],
-        "unsearched": [answer.to_dict() for answer in report.unsearched],
-    }
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
-    part.replace(path)
-    return found
-
-
-def predicted(storage: Path, model: str, task: str) -> list[dict[str, Any]]:
-    """The prediction for a cell of which only the architecture or only the task was searched."""
-    from lkm_tune.transfer import TransferReport
-
-    try:
-        return [TransferReport.load(storage).best_gamma(model, task).to_dict()]
-    except LookupError:
-        return []
+    return {"version": VERSION, "uri": uri, "stamp": database_stamp(uri)}
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -43,7 +43,8 @@ class Record:
         summary: the fields of its `RunResult`, once it has ended; NaN is None here.
         reason: why it ended.
         failures: its broken attempts, oldest first.
-        warm: of a trial that starts warm: the cell its settings are `from`, and what comes `then`.
+        warm: of a trial that starts warm: where its settings are `from`, with the `claim` of other
+            cells; of a cell's first also the `candidates` that it may begin with.
     """
 
     spec: TrialSpec
@@ -161,7 +162,7 @@ class Ledger:
         """Enters a search trial's best error so far at a rung, and judges it.
 
         The same epoch may be reported again by a trial that was continued; the first error
-        stands, and the judgement is made again.
+        stands, and the judgement is made again. A trial that starts warm always goes on.
         """
         if epoch not in self.rungs or spec.phase not in ("search", "control"):
             return True
@@ -169,6 +170,8 @@ class Ledger:
         if epoch not in record.rungs:
             record.rungs[epoch] = best_error
             self._trial(spec).report(best_error, step=epoch)
+        if record.warm:
+            return True
         peers = self._records[spec.cell, spec.phase]
         others = [r.rungs[epoch] for r in peers if r is not record and epoch in r.rungs]
         return survives(record.rungs[epoch], others, self.study.search.reduction_factor)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lkm_tune.search.ledger import Ledger
-from lkm_tune.search.warm import WarmStart
+from lkm_tune.search.warm import WarmStart, next_start
 from lkm_tune.study import Cell, Phase, Study, TrialSpec
 
 # Which search decides the settings of which curve.
@@ -94,19 +94,23 @@ class Planner:
         chosen = self._search_to_ask()
         if chosen is None:
             return None
-        if not (starts := self._starts(*chosen)):
+        if not (start := self._start(*chosen)):
             return self.ledger.ask(*chosen)
-        first, *then = starts
-        # What follows is decided with the first: cells that end meanwhile, or a restart between,
-        # change nothing.
-        noted = {"from": first["from"], "then": then}
-        return self.ledger.add_point(*chosen, first["settings"], self.study.seed, noted)
+        settings = start.pop("settings")
+        return self.ledger.add_point(*chosen, settings, self.study.seed, start)
 
-    def _starts(self, cell: Cell, phase: Phase) -> list[dict[str, Any]]:
-        records = self.ledger.records(cell, phase)
-        if records:
-            return list(records[-1].warm.get("then", ()))
-        return self._warm.starts(self.ledger, cell, phase) if self._warm else []
+    def _start(self, cell: Cell, phase: Phase) -> dict[str, Any] | None:
+        """A trial that starts warm.
+
+        What a cell may begin with is decided with its first trial: cells that end meanwhile, or a
+        restart between, change nothing.
+        """
+        if self.ledger.records(cell, phase):
+            return next_start(self.ledger, cell, phase)
+        candidates = self._warm.candidates(self.ledger, cell, phase) if self._warm else []
+        if not candidates or self.study.search.trials < 3:
+            return None
+        return {**candidates[0], "candidates": candidates}
 
     def _search_to_ask(self) -> tuple[Cell, Phase] | None:
         asked = [

@@ -89,7 +89,7 @@ class SearchPlan:
     `trial_limit` in trials, `time_limit` in hours of wall time, `compute_limit` in GPU-hours that
     its trials hold, or CPU-hours where they hold no GPU.
     Rungs lie at `grace_period · reduction_factor^k` epochs. `warm_start`: a cell's first trials are
-    the best settings of the cells most like it, and the study's cells are searched one by one.
+    led by what the cells most like it showed, and the study's cells are searched one by one.
     """
 
     trials: Annotated[int, Field(ge=0)] = 50

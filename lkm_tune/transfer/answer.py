@@ -17,6 +17,10 @@ from lkm_tune.transfer.verdict import DOES_NOT, NOTHING, TRANSFERS, UNDECIDED
 PAPER_GAMMA = 0.02
 """The γ that the method's paper found best on QM9, on its own scale of γ (arXiv:2510.20236)."""
 
+COARSE = 4.0
+"""With larger factors between neighbouring γ than this (half a decade and what rounding adds)
+intervals were seen to miss narrow dips; docs/transfer.md has the figures."""
+
 
 @dataclass(frozen=True)
 class BestGamma:
@@ -126,6 +130,7 @@ class Shape:
     flat_within: bool
     range_low: float
     range_high: float
+    step: float
     diverges_below: float | None
     diverges_above: float | None
 
@@ -155,6 +160,11 @@ def cell_sentence(best: BestGamma, shape: Shape) -> str:
         parts.append(
             f"Using the published {PAPER_GAMMA:g} instead costs {percent(best.paper_regret)}"
             f" ({span(best.paper_regret_low, best.paper_regret_high)})."
+        )
+    if shape.step > COARSE:
+        parts.append(
+            f"γ was measured in steps of a factor of {gamma_text(shape.step)} there: a dip"
+            " narrower than that, and what it gains, is not seen."
         )
     return " ".join(parts)
 

@@ -15,11 +15,11 @@ from lkm_tune.transfer.answer import (
     cell_sentence,
     predicted_answer,
 )
+from lkm_tune.transfer.check import unfinished_cells
 from lkm_tune.transfer.optimum import CellCurve
 from lkm_tune.transfer.predict import Pool
 from lkm_tune.transfer.predictions import never_searched
 from lkm_tune.transfer.regret import fixed_regret
-from lkm_tune.transfer.runs import unfinished_cells
 
 
 def unsearched_answers(cells: Sequence[CellCurve], pool: Pool) -> tuple[BestGamma, ...]:
@@ -47,7 +47,7 @@ def finished_answer(cell: CellCurve, row: Mapping[Any, Any], margin: float) -> B
     )  # fmt: skip
     shape = Shape(
         margin, row["flat_within_margin"], row["range_low"], row["range_high"],
-        runs.below, runs.above,
+        row["step"], runs.below, runs.above,
     )  # fmt: skip
     return replace(best, sentence=cell_sentence(best, shape))
 
@@ -55,7 +55,7 @@ def finished_answer(cell: CellCurve, row: Mapping[Any, Any], margin: float) -> B
 def table_warnings(checked: pd.DataFrame, cells: Sequence[CellCurve]) -> tuple[str, ...]:
     """What was left out, is missing or looks wrong, in sentences."""
     found = [note for cell in cells for note in cell.runs.notes]
-    found += [f"{name}: no response curve is finished yet." for name in unfinished_cells(checked)]
+    found += unfinished_cells(checked)
     scales = {cell.runs.scale for cell in cells}
     if len(scales) > 1:
         listed = " | ".join(sorted(scale or "unknown" for scale in scales))

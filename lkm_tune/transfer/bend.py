@@ -46,7 +46,13 @@ class Bend:
             return bent
         above = np.maximum(bent - self.reference, 0.0)
         reach = np.minimum(above / self.width, np.arcsinh(_FURTHEST / self.width))
-        return np.asarray(bent - above + self.width * np.sinh(reach))
+        # sinh by way of expm1, which is vectorised, and in place: the draws of a hundred cells are
+        # 16 million.
+        grown = np.expm1(reach, out=np.atleast_1d(reach))
+        grown += grown / (1 + grown)
+        grown *= self.width / 2
+        grown += bent - above
+        return grown.reshape(np.shape(bent))
 
     def slope(self, theta: Array) -> Array:
         """g'(θ)."""

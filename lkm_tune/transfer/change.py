@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from lkm_tune.transfer.answer import COARSE
 from lkm_tune.transfer.plain import gamma_text
 from lkm_tune.transfer.runs import CellKey
 from lkm_tune.transfer.verdict import MOST_SEEDS, UNDECIDED
@@ -21,6 +22,7 @@ def what_would_change(report: TransferReport) -> list[str]:
     """Sentences on which further runs could change what the report says, the cheapest first."""
     rows = report.optima.merge(report.details, on=list(CellKey._fields))
     found = [*_open_pairs(report.regret), *_edges(rows), *_few_seeds(rows), *_flat(rows)]
+    found += _coarse(rows)
     if report.unsearched:
         names = _listed([f"{a.model} on {a.task}" for a in report.unsearched])
         found.append(f"Never searched, so only predicted: {names}.")
@@ -63,6 +65,16 @@ def _flat(rows: pd.DataFrame) -> list[str]:
     open_ = rows[rows["flat"].astype(bool) & ~rows["flat_within_margin"].astype(bool)]
     names = [str(_key(row)) for row in open_.to_dict("records")]
     return [f"No γ is told from another yet, more seeds may: {_listed(names)}."] if names else []
+
+
+def _coarse(rows: pd.DataFrame) -> list[str]:
+    coarse = rows[rows["step"] > COARSE]
+    names = [
+        f"{_key(row)} around {gamma_text(row['gamma_best'])}" for row in coarse.to_dict("records")
+    ]
+    if not names:
+        return []
+    return [f"More γ between those measured would show narrower dips: {_listed(names)}."]
 
 
 def _key(row: dict[object, object]) -> CellKey:

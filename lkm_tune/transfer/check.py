@@ -76,6 +76,33 @@ def check_runs(runs: pd.DataFrame) -> pd.DataFrame:
     return clean
 
 
+def unfinished_cells(runs: pd.DataFrame) -> list[str]:
+    """Sentences on each (model, task, n_train) with rows in the table but no curve to fit."""
+    names = ["model", "task", "n_train"]
+    mixed = (runs["phase"] == "curve") & (runs["gamma"] > 0)
+    finished, complete, diverged = (
+        set(runs.loc[mixed & rows, names].itertuples(index=False, name=None))
+        for rows in (measured(runs), runs["status"] == "complete", runs["status"] == "diverged")
+    )
+    found = []
+    for cell in dict.fromkeys(runs[names].dropna().itertuples(index=False, name=None)):
+        why = "no response curve is finished yet"
+        if cell in complete:
+            why = "no complete run has a positive error"
+        elif cell in diverged:
+            why = "no run at γ > 0 is complete, and some diverged"
+        if cell not in finished:
+            model, task, size = cell
+            found.append(f"{model} on {task} ({int(size):,} samples): {why}.")
+    return found
+
+
+def measured(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Which rows are points of a curve beside its control, with an error to fit."""
+    error = (rows["test_error"] > 0) | (rows["val_error"] > 0)
+    return (rows["status"] == "complete") & (rows["gamma"] > 0) & error
+
+
 def _depths(clean: pd.DataFrame) -> pd.Series:
     """The depths; 0 for models of a user's own, none of whose rows has one."""
     without = clean["depth"].isna()

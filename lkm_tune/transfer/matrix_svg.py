@@ -19,6 +19,9 @@ from lkm_tune.transfer.verdict import DOES_NOT, NOTHING, TRANSFERS, UNDECIDED
 MARKS = {NOTHING: "○", TRANSFERS: "✓", DOES_NOT: "✗", UNDECIDED: "?"}
 """The sign of each verdict in the matrix."""
 
+DRAWN_SMALL = {TRANSFERS: "●", DOES_NOT: "×", f"{NOTHING}, or {UNDECIDED}": "no sign:"}
+"""The same in a matrix of many cells."""
+
 _DARKEST = 0.10
 _SHADES = 20
 _MOST_WITH_TEXT = 14
@@ -27,6 +30,11 @@ _MOST_WITH_TEXT = 14
 _SIDE, _SMALLEST = 46.0, 560.0
 _LETTER = 5.6
 _LABELS = 8.0
+
+
+def key(cells: int) -> dict[str, str]:
+    """What the signs in the matrix of so many cells say, by what they stand for."""
+    return DRAWN_SMALL if cells > _MOST_WITH_TEXT else MARKS
 
 
 def matrix_svg(regret: pd.DataFrame, names: Mapping[tuple[Any, ...], str]) -> str:

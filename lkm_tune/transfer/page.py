@@ -15,7 +15,8 @@ from lkm_tune.transfer.answer import PAPER_GAMMA
 from lkm_tune.transfer.change import what_would_change
 from lkm_tune.transfer.curve_svg import curve_svg
 from lkm_tune.transfer.drivers import drivers_sentence
-from lkm_tune.transfer.matrix_svg import MARKS, matrix_svg, short_names
+from lkm_tune.transfer.matrix_svg import MARKS, key, matrix_svg, short_names
+from lkm_tune.transfer.overview import overview
 from lkm_tune.transfer.plain import gamma_text, number_text, percent, short_text, span
 from lkm_tune.transfer.predictions import RULES, prediction_sentence, prediction_summary
 from lkm_tune.transfer.runs import CellKey
@@ -29,6 +30,9 @@ _KEY = list(CellKey._fields)
 MOST_ROWS = 300
 """Longer tables than this are cut, and say so."""
 
+MOST_LINES = 20
+"""Longer lists, too."""
+
 
 def render(report: TransferReport) -> str:
     """The report as one HTML page that needs no network and no script."""
@@ -37,13 +41,14 @@ def render(report: TransferReport) -> str:
         "percent": percent, "gamma": gamma_text, "number": number_text, "seeds": _seeds_text,
         "short": short_text,
     }  # fmt: skip
-    environment.globals |= {"span": span, "most_rows": MOST_ROWS}
+    environment.globals |= {"span": span, "most_rows": MOST_ROWS, "most_lines": MOST_LINES}
     source = files("lkm_tune.transfer").joinpath("templates/report.html.j2")
     template = environment.from_string(source.read_text(encoding="utf-8"))
     summary = prediction_summary(report.predictions)
     return template.render(
         report=report,
         cells=_cells(report),
+        overview=overview(report.answers),
         optima=_rows(report),
         names=_names(report),
         regret=_longest(report.regret.sort_values("regret", ascending=False, kind="stable")),
@@ -57,6 +62,7 @@ def render(report: TransferReport) -> str:
         changes=what_would_change(report),
         matrix=_matrix(report),
         marks=MARKS,
+        key=key(len(report.optima)),
         paper_gamma=PAPER_GAMMA,
         provenance=_provenance(report) + _scales(report),
         trials=_trial_counts(report),

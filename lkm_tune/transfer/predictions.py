@@ -26,10 +26,10 @@ LEFT_OUT: dict[str, Callable[[CellKey, CellKey], bool]] = {
 """What is left out of the cells that a test predicts from, as the cells that remain."""
 
 RULES = {
-    "regret": "predicted γ",
+    "regret": "the predicted γ",
     "regret_paper": f"γ = {PAPER_GAMMA:g} everywhere",
     "regret_zero": "γ = 0",
-    "regret_own": "own search",
+    "regret_own": "its own search",
 }
 """The columns that hold the expected regret of each way to choose γ, with their names."""
 
@@ -129,7 +129,7 @@ def prediction_sentence(summary: pd.DataFrame, margin: float) -> str:
     else:
         verdict = "Not settled"
     costs = ", ".join(
-        f"{name} {percent(float(row[column]))}"
+        f"{percent(float(row[column]))} with {name}"
         for column, name in RULES.items()
         if np.isfinite(row[column])
     )

@@ -134,8 +134,11 @@ def _outside(target: CellCurve, x: Array) -> tuple[NDArray[np.bool_], NDArray[np
     """Which log10 γ lie where the target diverges, and which lie outside its measured range."""
     grid, runs = target.grid, target.runs
     half_step = (grid[-1] - grid[0]) / max(len(grid) - 1, 1) / 2 + 1e-9
-    outside = (x < grid[0] - half_step) | (x > grid[-1] + half_step)
     diverges = np.zeros(x.shape, dtype=bool)
+    if grid[0] <= x.min() and x.max() <= grid[-1]:
+        # Diverging γ lie beyond the grid. With equal grids, so with most pairs, that is all.
+        return diverges, diverges
+    outside = (x < grid[0] - half_step) | (x > grid[-1] + half_step)
     if runs.above is not None:
         diverges |= x >= np.log10(runs.above) - 1e-9
     if runs.below is not None:
@@ -147,7 +150,10 @@ def _nearest(grid: Array, x: Array) -> NDArray[np.int64]:
     if len(grid) == 1:
         return np.zeros(x.shape, dtype=np.int64)
     step = (grid[-1] - grid[0]) / (len(grid) - 1)
-    return np.asarray(np.clip(np.rint((x - grid[0]) / step), 0, len(grid) - 1), dtype=np.int64)
+    place = np.subtract(x, grid[0])
+    place /= step
+    np.rint(place, out=place)
+    return np.asarray(np.clip(place, 0, len(grid) - 1), dtype=np.int64)
 
 
 def _quantiles(draws: Array, level: float) -> Array:

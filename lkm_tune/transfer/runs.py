@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from lkm_tune.transfer.check import measured
 from lkm_tune.transfer.noise import Array, Information, seed_information
 from lkm_tune.transfer.plain import percent
 
@@ -85,7 +86,7 @@ class CurveRuns:
 def split_cells(runs: pd.DataFrame) -> Iterator[CurveRuns]:
     """The cells of a checked table (`check_runs`), in the order of their keys.
 
-    A cell with no finished run at any γ > 0 is left out here; `unfinished_cells` names them.
+    A cell with no error at any γ > 0 is left out here; `unfinished_cells` names them.
     """
     curve = runs[runs["phase"] == "curve"]
     controls = runs[(runs["phase"] == "control_curve") & (runs["status"] == "complete")]
@@ -95,18 +96,9 @@ def split_cells(runs: pd.DataFrame) -> Iterator[CurveRuns]:
         key = CellKey(
             str(first["model"]), str(first["task"]), int(first["depth"]), int(first["n_train"])
         )
-        if ((rows["status"] == "complete") & (rows["gamma"] > 0)).any():
+        if measured(rows).any():
             alone = depths[first["model"], first["task"], first["n_train"]] == 1
             yield _cell(key, rows, _own_control(key, controls, alone))
-
-
-def unfinished_cells(runs: pd.DataFrame) -> list[str]:
-    """Names of (model, task, n_train) with rows in the table but no finished curve run."""
-    names = ["model", "task", "n_train"]
-    done = (runs["phase"] == "curve") & (runs["status"] == "complete") & (runs["gamma"] > 0)
-    finished = set(runs.loc[done, names].itertuples(index=False, name=None))
-    every = dict.fromkeys(runs[names].dropna().itertuples(index=False, name=None))
-    return [f"{m} on {t} ({int(n):,} samples)" for m, t, n in every if (m, t, n) not in finished]
 
 
 def _cell(key: CellKey, rows: pd.DataFrame, own_control: pd.DataFrame) -> CurveRuns:
@@ -163,8 +155,8 @@ def _on_one_scale(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
 
 
 def _outcome(rows: pd.DataFrame, notes: list[str]) -> str:
-    done = rows[rows["status"] == "complete"]
-    if (done["test_error"] > 0).any() or not (done["val_error"] > 0).any():
+    done = rows[(rows["status"] == "complete") & (rows["gamma"] > 0)]
+    if (done["test_error"] > 0).any():
         return "test_error"
     notes.append("no test error is known, the validation error stands in for it")
     return "val_error"

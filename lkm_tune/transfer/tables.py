@@ -28,7 +28,7 @@ _OPTIMA_COLUMNS = [
 _DETAIL_COLUMNS = [
     *CellKey._fields, "flat_within_margin", "gain_own_control", "gain_own_control_low",
     "gain_own_control_high", "control_error", "best_error", "unit", "error", "range_low",
-    "range_high", "diverged", "seeds", "runs", "noise", "kd_ratio", "scale",
+    "range_high", "step", "diverged", "seeds", "runs", "noise", "kd_ratio", "scale",
 ]  # fmt: skip
 _REGRET_COLUMNS = [
     "source", "target", "regret", "regret_low", "regret_high", "gain_kept", "verdict", "q_value",
@@ -52,7 +52,8 @@ def details_table(cells: Sequence[CellCurve], margin: float) -> pd.DataFrame:
     """What else is known of each cell, in the order of the optima.
 
     `gain_own_control`: against γ = 0 at the control's own best settings. `kd_ratio`:
-    γ·L_KD / L_pred at the measured γ nearest to the best. `noise`: standard deviation of the log
+    γ·L_KD / L_pred at the measured γ nearest to the best. `step`: the factor between the measured γ
+    on both sides of the best. `noise`: standard deviation of the log
     error between runs of one γ.
     """
     return pd.DataFrame([_details(cell, margin) for cell in cells], columns=_DETAIL_COLUMNS)
@@ -93,6 +94,7 @@ def _details(cell: CellCurve, margin: float) -> dict[str, Any]:
         "error": cell.runs.outcome,
         "range_low": float(cell.runs.gammas[0]),
         "range_high": float(cell.runs.gammas[-1]),
+        "step": _step(cell),
         "diverged": ", ".join(f"{gamma:g}" for gamma in cell.runs.diverged),
         "seeds": cell.seeds,
         "runs": int((~np.isnan(cell.runs.log_error)).sum()),
@@ -100,6 +102,13 @@ def _details(cell: CellCurve, margin: float) -> dict[str, Any]:
         "kd_ratio": float(cell.runs.kd_ratio[nearest]),
         "scale": cell.runs.scale,
     }
+
+
+def _step(cell: CellCurve) -> float:
+    """The largest factor between neighbouring γ that were measured around the best."""
+    x, best = np.log10(cell.runs.gammas), cell.grid[cell.best]
+    around = (x[:-1] <= best + 1e-9) & (best - 1e-9 <= x[1:])
+    return float(10 ** np.diff(x)[around].max()) if around.any() else np.nan
 
 
 def level_of(cell: CellCurve) -> float:

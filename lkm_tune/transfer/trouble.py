@@ -68,6 +68,8 @@ def signs_of_trouble(
     mixed = sorted(strengths, key=lambda one: one.gamma)
     if not mixed:
         return ()
+    if control.diverged:
+        return ("Training diverges without mixing, too (γ = 0): try a lower learning rate.",)
     found = (
         _too_high(control, mixed, margin),
         _without_effect(control, mixed, margin),

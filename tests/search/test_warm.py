@@ -1,5 +1,6 @@
 """What cells begin with when a study starts warm, decided by planner and ledger; no Ray here."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -62,16 +63,29 @@ def test_cells_come_cheap_ones_first_each_with_its_curve(tmp_path):
     assert [spec.cell for spec in ended] == [c for c in CHEAP_FIRST for _ in range(of_each)]
 
 
-def test_a_cell_begins_with_the_best_of_the_cells_before_it(tmp_path):
+def test_a_cell_begins_with_what_the_cells_before_it_claim_to_be_best(tmp_path):
     ledger, _ = drive(tmp_path / "ledger")
-    # Of one model or task with mxmnet on homo, and of neither; the same model is nearer.
-    for phase in ("search", "control"):
-        begun = ledger.records(MXM_HOMO, phase)
-        best = [ledger.best(cell, phase).spec for cell in (MXM_MU, PAM_HOMO)]
-        assert [r.spec.settings for r in begun[:2]] == [spec.settings for spec in best]
-        assert [r.warm["from"] for r in begun[:2]] == [f"s/{spec.key}" for spec in best]
-        assert not any(r.warm for r in begun[2:])
-        assert len(begun) == STUDY.search.trials
+    for cell in CHEAP_FIRST[1:]:
+        for phase in ("search", "control"):
+            begun = ledger.records(cell, phase)
+            candidates = begun[0].warm["candidates"]
+            assert begun[0].warm["claim"] == min(one["claim"] for one in candidates)
+            known = {json.dumps(one["settings"]): one["from"] for one in candidates}
+            # A study has nine trials here: three of them may start warm.
+            for record in begun[:3]:
+                assert record.warm["from"] == known[json.dumps(dict(record.spec.settings))]
+            assert not any(r.warm for r in begun[3:])
+            assert len(begun) == STUDY.search.trials
+
+
+def test_a_trial_that_starts_warm_trains_to_its_end(tmp_path):
+    ledger = Ledger(STUDY, tmp_path / "ledger")
+    for error in (1.0, 1.1):
+        assert ledger.goes_on(ledger.ask(PAM_MU, "search"), 1, error) == (error == 1.0)
+    settings = {"gamma": 0.1, "depth": 2}
+    warm = ledger.add_point(PAM_MU, "search", settings, 0, {"from": "s/somewhere"})
+    assert ledger.goes_on(warm, 1, 9.0)
+    assert ledger.record(warm).rungs == {1: 9.0}
 
 
 def test_the_first_cell_has_nobody_to_learn_from_and_draws_as_a_cold_one(tmp_path):
@@ -99,7 +113,7 @@ def test_a_continued_study_is_the_whole_study(tmp_path, stop_after):
         assert records[0] == records[1]
 
 
-def test_the_nearest_kin_come_first_and_the_recommended_gamma_before_them(tmp_path):
+def test_the_recommended_gamma_begins_else_the_nearest_kin_where_nothing_is_claimed(tmp_path):
     ledger = Ledger(STUDY, tmp_path / "ledger")
     search_at(ledger, MXM_MU, (0.1, 2), (0.2, 3))
     search_at(ledger, PAM_HOMO, (0.3, 4))
@@ -112,14 +126,15 @@ def test_the_nearest_kin_come_first_and_the_recommended_gamma_before_them(tmp_pa
         asked.append({(r.spec.study, r.spec.cell) for r in known})
         return 0.05
 
-    starts = warm(other.all_records(), recommend).starts(ledger, PAM_MU, "search")
-    found = [(start["settings"]["gamma"], start["settings"]["depth"]) for start in starts]
-    # A study has nine trials here: three of them may start warm.
-    assert found == [(0.05, 5), (0.4, 5), (0.3, 4)]
+    def first(start):
+        candidates = start.candidates(ledger, PAM_MU, "search")
+        assert len(candidates) > 100
+        return candidates[0]["settings"]
+
+    assert first(warm(other.all_records(), recommend)) == {"gamma": 0.05, "depth": 5}
     assert asked == [{("s", MXM_MU), ("s", PAM_HOMO), ("s", MXM_HOMO), ("other", PAM_MU)}]
     out_of_range = warm(other.all_records(), lambda known, cell: 1e9)
-    first, *_ = out_of_range.starts(ledger, PAM_MU, "search")
-    assert first["settings"] == {"gamma": 0.4, "depth": 5}
+    assert first(out_of_range) == {"gamma": 0.4, "depth": 5}
 
 
 def test_what_does_not_compare_is_left_out(tmp_path):
@@ -141,5 +156,6 @@ def test_what_does_not_compare_is_left_out(tmp_path):
         known = trials_elsewhere(StudyFolder(tmp_path, study.name), study)
         assert {record.spec.study for record in known} == {"other-settings", "same"}
         ledger = Ledger(study, tmp_path / f"ledger-{len(expected)}")
-        starts = warm(known).starts(ledger, PAM_MU, "search")
-        assert [start["from"].split("/")[0] for start in starts] == expected
+        starts = warm(known).candidates(ledger, PAM_MU, "search")
+        named = {start["from"].split("/")[0] for start in starts} - {"another cell"}
+        assert sorted(named) == expected

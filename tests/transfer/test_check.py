@@ -50,3 +50,21 @@ def test_rows_of_other_phases_may_hold_anything(simulate, shapes) -> None:
     alone = TransferReport.from_runs(runs)
     pd.testing.assert_frame_equal(whole.optima, alone.optima)
     assert len(whole.trials) == len(runs) + 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "warning"),
+    [
+        ({"test_error": np.nan, "val_error": np.nan}, "no complete run has a positive error."),
+        ({"status": "diverged"}, "no run at γ > 0 is complete, and some diverged."),
+    ],
+)
+def test_a_cell_without_an_error_does_not_keep_the_others_from_theirs(
+    simulate, shapes, tmp_path, changes, warning
+) -> None:
+    runs = simulate({"a": shapes["peak"](0.03, 0.1), "b": shapes["peak"](0.03, 0.1)})
+    runs.loc[(runs["model"] == "b") & (runs["gamma"] > 0), list(changes)] = list(changes.values())
+    report = TransferReport.from_runs(runs)
+    assert report.optima["model"].tolist() == ["a"]
+    assert f"b on qm9/homo (300 samples): {warning}" in report.warnings
+    report.write(tmp_path)

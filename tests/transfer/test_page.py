@@ -97,3 +97,35 @@ def test_a_single_cell_without_control_or_seeds_still_gives_a_page(
     assert "nothing to compare yet" in text
     assert np.isnan(report.answers[0].gain)
     assert not re.search(r"\bnan\b|None", text)
+
+
+def test_many_cells_are_told_together_and_each_beside_its_curve(simulate, shapes, tmp_path) -> None:
+    few = simulate({name: shapes["peak"](0.03, 0.1) for name in "abcdefgh"}, seeds=2)
+    last = simulate({"z": shapes["flat"]()}, seeds=2)
+    texts = []
+    for runs in (few, pd.concat([few, last])):
+        report = TransferReport.from_runs(runs)
+        tree = Tree()
+        tree.feed(report.write(tmp_path)["report.html"].read_text(encoding="utf-8"))
+        texts.append(" ".join("".join(tree.text).split()))
+        for answer in report.answers:
+            assert texts[-1].count(" ".join(answer.sentence.split())) == 1
+    assert "A gain over γ = 0 is shown in" not in texts[0]
+    told = texts[1].index("Of 9 cells, 8 have a best γ that is told from other γ: 0.0")
+    assert (
+        told
+        < texts[1].index("Response curves")
+        < texts[1].index("a on qm9/homo (depth 4, 300 samples): the best")
+    )
+    # Each has two seeds only, which is said of as many as fit.
+    assert texts[0].count("only two seeds") == 8
+
+
+def test_long_lists_are_cut_and_say_so(simulate, shapes, tmp_path) -> None:
+    runs = simulate({f"m{i:02d}": shapes["flat"]() for i in range(25)}, seeds=1)
+    text = TransferReport.from_runs(runs).write(tmp_path)["report.html"].read_text(encoding="utf-8")
+    assert "and 5 more, which are in transfer.json." in text
+    assert "m19 on qm9/homo (depth 4, 300 samples): only one seed" in text
+    assert "m20 on qm9/homo (depth 4, 300 samples): only one seed" not in text
+    # The signs of a matrix of so many cells are others than those in the table of verdicts.
+    assert "<li>● transfers</li><li>× does not transfer</li>" in text

@@ -29,6 +29,11 @@ CONTROL = Strength(0.0, change=0.0, similarity=0.6, rank=8.0)
             [Strength(1, -0.1), Strength(10, diverged=True)],
             ["γ = 10 is too high: training diverges. Next γ to try: 3."],
         ),
+        (
+            Strength(0, diverged=True),
+            [Strength(1, diverged=True), Strength(10, diverged=True)],
+            ["Training diverges without mixing, too (γ = 0): try a lower learning rate."],
+        ),
         # Within its doubt, or worse only below a γ that is better: not the strength's fault.
         (CONTROL, [Strength(1, -0.1), Strength(10, 0.04, doubt=0.05)], []),
         (CONTROL, [Strength(1, 0.2), Strength(10, -0.1)], []),

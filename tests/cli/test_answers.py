@@ -1,0 +1,151 @@
+"""Reports and answers over all studies of a storage folder, from the kept table of their runs."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from lkm_tune.cli import cli
+from lkm_tune.search.folder import StudyFolder
+from lkm_tune.study import Study
+from lkm_tune.tracking import ended, tracking_uri
+from lkm_tune.transfer import TransferReport
+
+GAMMAS = (0.0, 0.001, 0.01, 0.1, 1.0)
+BEST = {
+    ("one", "gin", "qm9/homo"): 0.01,
+    ("one", "gin", "qm9/mu"): 0.01,
+    ("two", "gcn", "qm9/homo"): 0.1,
+}
+
+
+def curve_runs(cells):
+    rng = np.random.default_rng(0)
+    rows = []
+    for (study, model, task), best in cells.items():
+        for seed in range(3):
+            for gamma in GAMMAS:
+                gain = 0.1 * np.exp(-2 * np.log10(gamma / best) ** 2) if gamma else 0.0
+                error = float(np.exp(4 + 0.05 * seed - gain + rng.normal(0, 0.004)))
+                rows.append((study, model, task, gamma, seed, error))
+    table = pd.DataFrame(rows, columns=["study", "model", "task", "gamma", "seed", "test_error"])
+    return table.assign(
+        depth=4, n_train=300, val_error=table["test_error"], status="complete", phase="curve",
+        device="cpu", seconds=3600.0, experiment="1", cell_key="", settings="", ended=0,
+    )  # fmt: skip
+
+
+def fill(storage, cells):
+    """What the studies leave for a report: their files, and the kept table of an MLflow."""
+    (storage / "mlflow.db").write_text(str(cells))
+    for name in {study for study, _, _ in cells}:
+        folder = StudyFolder(storage, name)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        folder.write_study(Study(name=name, models={"gin": {}}, tasks=("qm9/mu",)))
+    table, uri = curve_runs(cells), tracking_uri(storage)
+    kinds = {name: ended._kind(kind) for name, kind in table.dtypes.items()}
+    state = {
+        "version": ended._VERSION, "uri": uri, "rows": len(table), "types": kinds, "newest": {},
+        "curves": {}, "stamp": ended.database_stamp(uri),
+    }  # fmt: skip
+    ended._write(storage / "transfer", state, table)
+
+
+@pytest.fixture
+def storage(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    fill(tmp_path, BEST)
+    return tmp_path
+
+
+def ask(storage, *arguments, code=0):
+    done = CliRunner().invoke(cli, [*arguments, "--storage", str(storage)])
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def answers(storage, *arguments):
+    return json.loads(ask(storage, "best-gamma", "--json", *arguments))
+
+
+@pytest.fixture
+def no_analysis(monkeypatch):
+    """From here on whoever analyses runs fails."""
+
+    def forbid():
+        monkeypatch.setattr(TransferReport, "load", None)
+
+    return forbid
+
+
+def test_the_report_of_all_studies_keeps_its_answers(storage, no_analysis):
+    output = ask(storage, "report")
+    assert "Does γ transfer from one architecture to another?" in output
+    told = json.loads((storage / "transfer/transfer.json").read_text())
+    assert {(o["model"], o["task"]) for o in told["optima"]} == {cell[1:] for cell in BEST}
+    assert "one (digest" in told["provenance"]["studies"]
+    assert "two (digest" in told["provenance"]["studies"]
+    assert "45.00 h on cpu" in told["provenance"]["training time"]
+    no_analysis()
+    assert answers(storage) == told["answers"]
+    (answer,) = answers(storage, "--model", "GCN", "--task", "qm9/HOMO")
+    assert answer["studies"] == ["two"]
+    assert 0.05 < answer["gamma"] < 0.2
+    assert answer["gain_low"] > 0
+
+
+def test_the_table_says_what_the_published_gamma_costs(storage):
+    (answer,) = answers(storage, "--model", "gcn")
+    table = ask(storage, "best-gamma", "--model", "gcn").partition("gcn on")[0]
+    assert "costs" in table
+    assert f"{100 * answer['paper_regret']:.1f} %" in table
+    # What is the same in all answers takes no room.
+    assert "samples" not in table
+
+
+def test_another_margin_keeps_no_answers(storage):
+    ask(storage, "report", "--margin", "0.2")
+    assert not (storage / "transfer/answers.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "task"), [("gcn", "qm9/mu"), ("gcn", "md17/New"), ("Pamnet", "QM9/mu")]
+)
+def test_a_cell_never_searched_is_predicted_without_a_new_analysis(
+    storage, no_analysis, model, task
+):
+    """Both known but not together, only the architecture known, only the task known."""
+    expected = TransferReport.load(storage).best_gamma(model, task).to_dict()
+    answers(storage)
+    no_analysis()
+    (answer,) = answers(storage, "--model", model, "--task", task)
+    assert answer == expected
+    assert answer["predicted"]
+    assert "never searched" in ask(storage, "best-gamma", "--model", model, "--task", task)
+
+
+def test_new_runs_make_the_answers_old(storage):
+    assert len(answers(storage)) == 3
+    fill(storage, {**BEST, ("two", "gat", "qm9/mu"): 0.1})
+    assert len(answers(storage)) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--model", "other"), "no finished curve of other; there are: gcn on qm9/homo; gin on"),
+        (("--model", "other", "--task", "md17/new"), "no finished curve of other on md17/new"),
+        (("--study", "three"), "there are: one, two"),
+    ],
+)
+def test_wrong_names_are_told_which_there_are(storage, arguments, said):
+    assert said in ask(storage, "best-gamma", *arguments, code=1)
+
+
+@pytest.mark.parametrize("verb", ["report", "best-gamma"])
+def test_an_empty_storage_folder(tmp_path, verb, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert "no study has been run in" in ask(tmp_path, verb, code=1)
+    assert not list(tmp_path.iterdir())
