@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "d706ad52272153bd"
+PACKAGE = "06d82ec1ecfdfaec"
 
 if __name__ == "__main__":
     tune(PACKAGE)

@@ -43,7 +43,8 @@ def _plain_column(column: pd.Series[Any]) -> list[Any]:
 
 def gamma_text(gamma: float) -> str:
     """γ to two significant digits."""
-    return f"{gamma:.2g}" if math.isfinite(gamma) else "unknown"
+    # Rounded first: 100 to two digits is else written 1e+02.
+    return f"{float(f'{gamma:.2g}'):g}" if math.isfinite(gamma) else "unknown"
 
 
 def percent(fraction: float) -> str:
