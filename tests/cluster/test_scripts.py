@@ -2,12 +2,20 @@
 
 import os
 import shutil
+import socket
 import subprocess
+import sys
 import time
+from pathlib import Path
 
+import psutil
 import pytest
+from mlflow import MlflowClient
+from mlflow_databases import open_databases
 
 from .hosts import CHECKOUT, makefile_torch, wait_until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nodes are Linux machines")
 
 CPU_BUILD = f"{makefile_torch()} --extra-index-url https://download.pytorch.org/whl/cpu"
 
@@ -126,6 +134,37 @@ def test_mlflow_is_started_again_and_its_database_is_no_argument(machine):
         for _ in range(50):
             os.kill(keeper, 0)
             time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_mlflow_on_postgresql_is_back_after_a_kill(machine, tmp_path_factory):
+    (machine.checkout / ".venv").symlink_to(Path(sys.prefix))
+    with socket.socket() as any_port:
+        any_port.bind(("127.0.0.1", 0))
+        port = any_port.getsockname()[1]
+    with open_databases("postgres", tmp_path_factory.mktemp("databases")) as databases:
+        (machine.home / ".lkm-tune.env").write_text(
+            f"LKM_TUNE_MLFLOW_DATABASE={databases.empty()}\nLKM_TUNE_MLFLOW_PORT={port}\n"
+        )
+        machine.run("bash cluster/mlflow.sh start")
+        client = MlflowClient(f"http://127.0.0.1:{port}")
+        keeper = int((machine.home / ".lkm-tune-mlflow.pid").read_text())
+        try:
+            wait_until(lambda: answers(port), 120, "the server")
+            client.create_experiment("kept")
+            for process in psutil.Process(keeper).children(recursive=True):
+                process.kill()
+            wait_until(lambda: not answers(port), 20, "its end")
+            wait_until(lambda: answers(port), 120, "the server to be back")
+            assert client.get_experiment_by_name("kept")
+        finally:
+            machine.run("bash cluster/mlflow.sh stop")
+    assert not (machine.home / "lkm-runs/mlflow.db").exists()
+
+
+def answers(port):
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_slurm_starts_a_head_and_workers_with_one_token_and_then_the_study(machine):
