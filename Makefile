@@ -5,8 +5,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-# Which build of torch, with any options of pip that it needs. See the README for CUDA.
-TORCH ?= torch==2.13.0
+# Which build of torch, with any options of pip that it needs. See the README for CUDA. Once chosen
+# it stays, until another one is given.
+TESTED_TORCH := torch==2.13.0
+THERE := $(or $(shell cat $(VENV)/.ready 2>/dev/null),$(TESTED_TORCH))
+TORCH ?= $(THERE)
 
 # Tests on whole public datasets run where this folder is, and say so where it is not.
 ifneq ($(wildcard ../shared/data),)
@@ -19,14 +22,20 @@ export OMP_NUM_THREADS ?= 1
 
 setup: $(VENV)/.ready
 
+ifneq ($(TORCH),$(THERE))
+.PHONY: $(VENV)/.ready
+endif
+
 # Made again only when what is to be installed has changed. The pinned versions go in first, by
 # themselves: nothing is left to be resolved then, which saves minutes.
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
+	@# pip would keep another build of the same version.
+	[ "$(TORCH)" = "$(THERE)" ] || $(BIN)/python -m pip uninstall --quiet --yes torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
-	touch $@
+	printf '%s' "$(if $(subst $(TESTED_TORCH),,$(TORCH)),$(TORCH))" > $@
 
 demo: setup
 	$(BIN)/lkm-tune run quickstart

@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "06d82ec1ecfdfaec"
+PACKAGE = "e72a23a134958906"
 
 if __name__ == "__main__":
     tune(PACKAGE)

@@ -42,6 +42,15 @@ INTERRUPTED_SECONDS = 4.0
     show_envvar=True,
     help="Object store for the files of trials, as s3://BUCKET/PATH, where nodes share no folder.",
 )
+@click.option(
+    "--wait",
+    metavar="MINUTES",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    envvar="LKM_TUNE_WAIT",
+    show_envvar=True,
+    help="On a cluster that adds nodes by demand: ask for them, the first within this time.",
+)
 @click.option("--fresh", is_flag=True, help="Put earlier results of the study aside, start anew.")
 @set_option
 @told_when_interrupted()
@@ -50,6 +59,7 @@ def run(
     storage: Path,
     address: str | None,
     checkpoints: str | None,
+    wait: float,
     fresh: bool,
     overrides: tuple[str, ...],
 ) -> None:
@@ -71,70 +81,17 @@ def run(
     from lkm_tune.study import find_study, load_study
 
     choose_auth_mode(address)
+    # This imports Ray, which reads the mode then.
+    from lkm_tune.cli.prepare import prepare
+
     storage = storage.expanduser().resolve()
     with user_errors():
         loaded = load_study(find_study(study), make_catalog(), overrides)
     folder = StudyFolder(storage, loaded.name, checkpoints)
     with told_when_broken_off(folder.path), hold(folder.lock):
-        engine = _prepare(loaded, folder, storage, address, fresh)
+        engine = prepare(loaded, folder, storage, address, wait, fresh)
         ending = _search(engine, storage)
         _tell(ending, loaded, folder, storage)
-
-
-def _prepare(
-    study: "Study", folder: "StudyFolder", storage: Path, address: str | None, fresh: bool
-) -> "Engine":
-    """Everything that can be found wrong before any work starts, is."""
-    from lkm_tune.cli.console import say
-    from lkm_tune.cli.warm import warm_start
-    from lkm_tune.search.engine import Engine, check_data, connect
-    from lkm_tune.search.nodes import check_nodes
-    from lkm_tune.tracking import tracking_uri
-    from lkm_tune.tracking.experiments import retire_experiment
-
-    with user_errors():
-        data = check_data(study)
-        if fresh and folder.study.exists():
-            # First: what is put aside here alone would be mixed with the new runs in MLflow.
-            retire_experiment(tracking_uri(storage), study.name)
-            say(f"earlier results are kept in {folder.put_aside()}")
-        _settle(folder, study, data)
-        engine = Engine(study, folder, warm=warm_start(study, folder))
-        if not engine.planner.finished:
-            connect(address)
-            check_nodes(folder.trials)
-            engine.find_room()
-    return engine
-
-
-def _settle(folder: "StudyFolder", study: "Study", data: dict[str, str]) -> None:
-    """Compares the study with what has been run under its name, and keeps it if they agree."""
-    from lkm_tune.cli.console import say
-    from lkm_tune.study import compare
-
-    before = folder.read_study()
-    if before is not None:
-        change = compare(before, study)
-        if change.mixes:
-            differences = "\n  ".join(change.mixes)
-            raise click.ClickException(
-                f"study {study.name} in {folder.path} was run with other settings:\n"
-                f"  {differences}\n"
-                "Results of both cannot stand side by side. Give the study another name, or put "
-                "the earlier results aside with --fresh."
-            )
-        for sentence in change.extends:
-            say(f"extended: {sentence}")
-        for sentence in change.free:
-            say(f"changed: {sentence}")
-    if other := folder.keep_data(data):
-        raise click.ClickException(
-            f"study {study.name} in {folder.path} was run on another data file for "
-            f"{', '.join(other)}: give `data.source` as the path of that file, give the study "
-            "another name, or put the earlier results aside with --fresh"
-        )
-    folder.keep_place()
-    folder.write_study(study)
 
 
 def _search(engine: "Engine", storage: Path) -> "Ending":

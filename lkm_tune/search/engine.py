@@ -1,6 +1,7 @@
 """Running a study on Ray: one Tune experiment, begun anew from the ledger every time."""
 
 import logging
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +15,13 @@ from ray import tune
 from lkm_tune.datasets import content_digest
 from lkm_tune.package import package_digest
 from lkm_tune.search.controller import run_trials
+from lkm_tune.search.demand import Demand
 from lkm_tune.search.failure import StorageError, failure_from
 from lkm_tune.search.folder import StudyFolder
 from lkm_tune.search.ledger import PHASES, Ledger, Record
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.meter import Meter, Use
+from lkm_tune.search.nodes import marked
 from lkm_tune.search.planner import CURVE_OF, Planner
 from lkm_tune.search.probe import GpuProbe
 from lkm_tune.search.searcher import CellScheduler, StudySearcher
@@ -124,8 +127,34 @@ class Engine:
         self.ledger = Ledger(study, folder.ledger)
         self.planner = Planner(study, self.ledger, warm)
         Use.read(folder.use)  # Its damage is said before anything starts.
-        self._share = Share(study.resources.cpu, 0.0)
+        gpu = study.resources.gpu
+        # What `auto` stands for is settled when there is a node to try it on.
+        self._share = Share(study.resources.cpu, 0.0 if gpu == "auto" else gpu)
+        self._demand: Demand | None = None
+        self._mark = ""
         self._slots_known: tuple[float, Slots] | None = None
+
+    def wait_for_room(self, seconds: float) -> None:
+        """Asks a cluster that adds nodes by demand for them, now and while the study runs.
+
+        Args:
+            seconds: after which the first one that can hold a trial is there, or none will be.
+
+        Raises:
+            ValueError: if there is none by then; names what the nodes have.
+        """
+        self._demand = Demand(self._share)
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                trial_slots(self._share)
+            except NoRoomError:
+                if time.monotonic() > end:
+                    raise
+                self._demand.of(1)
+                time.sleep(SECONDS_BETWEEN_COUNTS)
+            else:
+                return self._demand.of(0)
 
     def find_room(self) -> None:
         """Settles what a trial holds on the Ray that `connect` has joined.
@@ -135,6 +164,8 @@ class Engine:
         """
         self._share = settle(self.study, node_resources(), GpuProbe)
         trial_slots(self._share)
+        if self._demand:
+            self._demand = Demand(self._share)
 
     def run(self, callbacks: Sequence[Any] = ()) -> Ending:
         """Runs what is left of the study on the Ray that `connect` has joined.
@@ -157,7 +188,8 @@ class Engine:
             searcher = StudySearcher(
                 self.planner, self._config, self._after, self._slots, limits, meter.has_started
             )
-            interrupted = self._tune(searcher, [meter, *callbacks])
+            with marked(self.folder.trials) as self._mark:
+                interrupted = self._tune(searcher, [meter, *callbacks])
             meter.write()
             if searcher.ending:
                 raise searcher.ending
@@ -219,7 +251,13 @@ class Engine:
                 # It was there at the start: a cluster that has lost its nodes may get others.
                 slots = Slots(0, self._share, 1)
             self._slots_known = (now, slots)
+            self._ask_for_more(slots)
         return self._slots_known[1]
+
+    def _ask_for_more(self, slots: Slots) -> None:
+        if self._demand:
+            most = self.study.search.max_concurrent or sys.maxsize
+            self._demand.of(max(0, min(most, self.planner.ready) - slots.all))
 
     def _config(self, spec: TrialSpec, alone: bool) -> dict[str, Any]:
         holds = self._slots().whole if alone else self._share
@@ -227,6 +265,8 @@ class Engine:
             "trial": spec.to_dict(),
             "run": self.study.run_config(spec).to_dict(),
             "files": self.folder.trial(spec).place,
+            "place": self.folder.trials,
+            "mark": self._mark,
             "package": package_digest(),
             "cache": str(self.cache) if self.cache else None,
             # Not what it holds: alone or not, a trial computes the same.

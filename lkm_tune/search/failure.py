@@ -12,7 +12,7 @@ from typing import Literal
 Cause = Literal["own", "memory", "killed", "node", "storage", "code"]
 """Of a broken attempt: an error of the trial itself, memory that was refused, a process that died
 without a word, a node that was lost, a disk that cannot be written, a package that is not the
-driver's: it was changed while the study ran."""
+driver's: it was changed while the study ran. Storage is also one that a node does not see."""
 
 Verdict = Literal["again", "alone", "failed", "infeasible"]
 """What becomes of a trial: it goes on, it goes on with a node (or GPU) to itself, it has failed,
@@ -35,6 +35,7 @@ _MARKS: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             "Disk quota exceeded",
             "Input/output error",
             "Stale file handle",  # NFS, whose server has lost the folder
+            "as the driver's machine does",  # a node that came later sees another folder there
         ),
     ),
     (

@@ -81,6 +81,8 @@ class Ledger:
             (cell, phase): [] for cell in study.cells for phase in PHASES
         }
         self._optuna: dict[tuple[Cell, Phase], optuna.Study] = {}
+        # Optuna's own number of each trial, which it would look for among all of them.
+        self._ids: dict[tuple[Cell, Phase], list[int]] = {both: [] for both in self._records}
         self.begun, self.changes = 0, 0
         if not writable and not path.exists():
             return
@@ -110,6 +112,7 @@ class Ledger:
     def _enter(self, cell: Cell, phase: Phase, trial: FrozenTrial) -> TrialSpec:
         record = self._record(cell, phase, trial)
         self._records[cell, phase].append(record)
+        self._ids[cell, phase].append(trial._trial_id)
         self.begun += 1
         self.changes += 1
         return record.spec
@@ -227,7 +230,7 @@ class Ledger:
         opened = self._optuna[spec.cell, spec.phase]
         # Building a Trial draws from the study's sampler; this one has nothing to draw.
         opened.sampler = optuna.samplers.RandomSampler()
-        return optuna.trial.Trial(opened, opened.get_trials(deepcopy=False)[spec.number]._trial_id)
+        return optuna.trial.Trial(opened, self._ids[spec.cell, spec.phase][spec.number])
 
     def _sampler(self, cell: Cell, phase: Phase, number: int) -> optuna.samplers.BaseSampler:
         identity = f"{self.study.seed}/{cell.key}/{phase}/{number}"

@@ -1,5 +1,7 @@
 """What every node of a cluster must have before it may work on a study."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from uuid import uuid4
 
 import ray
@@ -11,6 +13,9 @@ from lkm_tune.training.store import Folder
 
 # A node starts a process and imports the package for this.
 PATIENCE_S = 120.0
+
+# The file by which nodes see that a place is the driver's.
+MARK = "driver"
 
 
 class NodeError(ValueError):
@@ -33,6 +38,44 @@ def check_package(driver: str) -> None:
         )
 
 
+@contextmanager
+def marked(place: str) -> Iterator[str]:
+    """Leaves a mark in a place for as long as a driver works with it.
+
+    Args:
+        place: where the files of trials lie.
+
+    Returns:
+        The mark, as `check_place` takes it.
+
+    Raises:
+        OSError: if this machine cannot write there.
+    """
+    store, mark = open_store(place), uuid4().hex
+    store.write(MARK, mark.encode())
+    try:
+        yield mark
+    finally:
+        # What made the study end may be the disk.
+        with suppress(OSError):
+            store.delete(MARK)
+
+
+def check_place(place: str, mark: str) -> None:
+    """Whether this node sees the files that the driver sees.
+
+    Raises:
+        NodeError: if it does not: what it writes there would be lost.
+        OSError: if the place cannot be read now.
+    """
+    try:
+        found = open_store(place).read(MARK).decode()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        found = str(error)
+    if found != mark:
+        raise NodeError(_unseen(place, found))
+
+
 def check_nodes(place: str) -> None:
     """Asks every node but the driver's whether it has the same code and sees the same files.
 
@@ -49,22 +92,19 @@ def check_nodes(place: str) -> None:
         for node in ray.nodes()  # type: ignore[no-untyped-call]
         if node["Alive"] and node["NodeID"] != here
     }
-    store, mark = open_store(place), f"from-the-driver-{uuid4().hex}"
-    try:
-        store.write(mark, b"")
-    except OSError as error:
-        if isinstance(store, Folder):
-            raise
-        raise ValueError(f"this machine cannot write to {place}: {error}") from error
-    try:
+    with ExitStack() as stack:
+        try:
+            mark = stack.enter_context(marked(place))
+        except OSError as error:
+            if isinstance(open_store(place), Folder):
+                raise
+            raise ValueError(f"this machine cannot write to {place}: {error}") from error
         asked = {address: _ask(node, place, mark) for node, address in nodes.items()}
         troubles = [
             f"  {address}: {trouble}"
             for address, answer in asked.items()
             if (trouble := _trouble(answer))
         ]
-    finally:
-        store.delete(mark)
     if troubles:
         raise NodeError("\n".join(["these nodes cannot work on the study:", *troubles]))
 
@@ -81,20 +121,24 @@ def _look(place: str, mark: str, driver: str) -> str:
     """What is wrong on a node; "" if nothing is."""
     try:
         check_package(driver)
+        check_place(place, mark)
         store = open_store(place)
-        store.read(mark)
         answer = f"from-a-node-{uuid4().hex}"
         store.write(answer, b"")
         store.delete(answer)
     except NodeError as error:
         return str(error)
     except OSError as error:
-        return (
-            f"does not see {place} as the driver's machine does ({error}): give --storage, or "
-            "LKM_TUNE_STORAGE, as a folder that all nodes share, such as one on NFS, or "
-            "--checkpoints, or LKM_TUNE_CHECKPOINTS, as an address in an object store"
-        )
+        return _unseen(place, str(error))
     return ""
+
+
+def _unseen(place: str, why: str) -> str:
+    return (
+        f"does not see {place} as the driver's machine does ({why}): give --storage, or "
+        "LKM_TUNE_STORAGE, as a folder that all nodes share, such as one on NFS, or "
+        "--checkpoints, or LKM_TUNE_CHECKPOINTS, as an address in an object store"
+    )
 
 
 def _trouble(asked: "ray.ObjectRef[str]") -> str:

@@ -35,9 +35,10 @@ class Planner:
         # Without a search there is none of the control either: its curve would be the same.
         both = study.search.control and study.search.trials > 0
         self._phases: tuple[Phase, ...] = ("search", "control") if both else ("search",)
+        self._cells = study.cells
         # Points that failed for a driver before get another chance; those of this one do not.
         self._failed_before = {
-            r.spec.key for r in ledger.all_records() if r.state in ("failed", "infeasible")
+            _identity(r.spec) for r in ledger.all_records() if r.state in ("failed", "infeasible")
         }
 
     def next(self, *, begin: bool = True) -> TrialSpec | None:
@@ -62,11 +63,21 @@ class Planner:
         return self._search_to_ask() is None and next(self._missing_points(), None) is None
 
     @property
+    def ready(self) -> int:
+        """How many trials could run now, had they room: those that run, and those to be begun."""
+        running = sum(record.state == "running" for record in self.ledger.all_records())
+        asked = [
+            len(self.ledger.records(cell, phase)) for cell in self._cells for phase in self._phases
+        ]
+        searches = sum(max(0, self.study.search.trials - count) for count in asked)
+        return running + searches + sum(1 for _ in self._missing_points())
+
+    @property
     def cells_without_curve(self) -> list[tuple[Cell, Phase]]:
         """Cells whose search ended without one complete trial: there are no settings to use."""
         return [
             (cell, phase)
-            for cell in self.study.cells
+            for cell in self._cells
             for phase in self._phases
             if self._search_over(cell, phase) and self.curve_settings(cell, phase) is None
         ]
@@ -85,7 +96,7 @@ class Planner:
         """Every curve whose settings are decided: cell, phase of its points, settings but γ."""
         decided = [
             (cell, CURVE_OF[phase], self.curve_settings(cell, phase))
-            for cell in self.study.cells
+            for cell in self._cells
             for phase in self._phases
         ]
         return [(cell, phase, known) for cell, phase, known in decided if known is not None]
@@ -115,7 +126,7 @@ class Planner:
     def _search_to_ask(self) -> tuple[Cell, Phase] | None:
         asked = [
             (len(self.ledger.records(cell, phase)), index, (cell, phase))
-            for index, cell in enumerate(self._warm.order if self._warm else self.study.cells)
+            for index, cell in enumerate(self._warm.order if self._warm else self._cells)
             for phase in self._phases
         ]
         left = [item for item in asked if item[0] < self.study.search.trials]
@@ -134,7 +145,7 @@ class Planner:
         return self.ledger.add_point(*point) if point else None
 
     def _missing_points(self) -> Iterator[tuple[Cell, Phase, dict[str, Any], int]]:
-        for cell in self.study.cells:
+        for cell in self._cells:
             for phase in self._phases:
                 settings = self.curve_settings(cell, phase)
                 if settings is not None:
@@ -146,7 +157,7 @@ class Planner:
         have = [
             (record.spec.settings, record.spec.seed)
             for record in self.ledger.records(cell, phase)
-            if record.spec.key not in self._failed_before
+            if _identity(record.spec) not in self._failed_before
         ]
         gammas = self.study.curve.gammas if phase == "curve" else (0.0,)
         # Seeds outermost: a curve that is cut short still has whole seeds.
@@ -155,3 +166,8 @@ class Planner:
                 point = {"gamma": gamma, **settings}
                 if (point, seed) not in have:
                     yield cell, phase, point, seed
+
+
+def _identity(spec: TrialSpec) -> tuple[Cell, Phase, int]:
+    # A hundred times quicker than the key of a trial.
+    return spec.cell, spec.phase, spec.number

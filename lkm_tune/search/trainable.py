@@ -8,7 +8,7 @@ import torch
 
 from lkm_tune.search.folder import TrialFiles
 from lkm_tune.search.node_use import NodeUse
-from lkm_tune.search.nodes import check_package
+from lkm_tune.search.nodes import check_package, check_place
 from lkm_tune.search.reporting import StudyTrainable
 from lkm_tune.study import RunConfig
 from lkm_tune.training import EpochResult, TrainingRun
@@ -20,10 +20,11 @@ class LkmTrainable(StudyTrainable):
     """Trains the run that a trial stands for, from the newest checkpoint that anyone left.
 
     The config has `run` (a `RunConfig` as plain data), `files` (where the trial's lie, for every
-    node the same), `package` (the driver's), `cache` (where prepared data lie on a node, or
-    None), `threads`, `holds` (the `cpu` and `gpu` that the trial has), `rungs`, `system_metrics`
-    (whether to report how busy the node is), `diagnostics` (whether to report what the network is
-    like inside) and `trial` (for the driver's side).
+    node the same), `place` (where those of all trials lie) with the driver's `mark` in it,
+    `package` (the driver's), `cache` (where prepared data lie on a node, or None), `threads`,
+    `holds` (the `cpu` and `gpu` that the trial has), `rungs`, `system_metrics` (whether to report
+    how busy the node is), `diagnostics` (whether to report what the network is like inside) and
+    `trial` (for the driver's side).
 
     Checkpoints are the run's own and not Tune's: they lie under the trial's identity, so that
     whoever is given the trial next finds them.
@@ -35,6 +36,8 @@ class LkmTrainable(StudyTrainable):
     def setup(self, config: dict[str, Any]) -> None:
         """Begins or continues the trial."""
         check_package(config["package"])
+        # A node that came after the start was not asked.
+        check_place(config["place"], config["mark"])
         self._files = TrialFiles(config["files"])
         # As many threads as the trial was given, or the numbers would depend on the machine.
         torch.set_num_threads(config["threads"])

@@ -9,8 +9,9 @@ from click.testing import CliRunner
 from lkm_tune.cli import cli
 from lkm_tune.search.files import write_whole
 
-# In the package that name is the command's.
-run = import_module("lkm_tune.cli.run")
+# In the package the name of the one is the command's.
+PREPARE = import_module("lkm_tune.cli.prepare"), "prepare"
+SEARCH = import_module("lkm_tune.cli.run"), "_search"
 
 
 def quickstart(tmp_path, monkeypatch, step, error):
@@ -19,14 +20,14 @@ def quickstart(tmp_path, monkeypatch, step, error):
     def breaks(*arguments):
         raise error
 
-    monkeypatch.setattr(run, step, breaks)
+    monkeypatch.setattr(*step, breaks)
     return CliRunner().invoke(cli, ["run", "quickstart", "--storage", str(tmp_path)])
 
 
 # Ctrl-C while Ray starts or data are prepared, and while trials have ended and the report is made.
-@pytest.mark.parametrize("step", ["_prepare", "_search"])
+@pytest.mark.parametrize("step", [PREPARE, SEARCH], ids=["prepare", "search"])
 def test_an_interrupt_at_any_step_says_how_to_go_on(tmp_path, monkeypatch, step):
-    monkeypatch.setattr(run, "_prepare", lambda *arguments: None)
+    monkeypatch.setattr(*PREPARE, lambda *arguments: None)
     result = quickstart(tmp_path, monkeypatch, step, KeyboardInterrupt())
     assert result.exit_code == 130
     assert "interrupted: the same command again continues" in result.output
@@ -34,14 +35,14 @@ def test_an_interrupt_at_any_step_says_how_to_go_on(tmp_path, monkeypatch, step)
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.ESTALE])
 def test_a_disk_that_fails_is_named(tmp_path, monkeypatch, code):
-    result = quickstart(tmp_path, monkeypatch, "_prepare", OSError(code, "the disk says no"))
+    result = quickstart(tmp_path, monkeypatch, PREPARE, OSError(code, "the disk says no"))
     assert result.exit_code == 1
     assert f"{tmp_path}/studies/quickstart cannot be written: " in result.output
     assert "the same command continues" in result.output
 
 
 def test_a_damaged_count_of_hours_is_said_before_anything_starts(tmp_path, monkeypatch):
-    monkeypatch.setattr("lkm_tune.search.engine.connect", lambda address: pytest.fail("started"))
+    monkeypatch.setattr(PREPARE[0], "connect", lambda address: pytest.fail("started"))
     write_whole(tmp_path / "studies/quickstart/use.json", '{"spent": ')
     result = CliRunner().invoke(cli, ["run", "quickstart", "--storage", str(tmp_path)])
     assert result.exit_code == 1

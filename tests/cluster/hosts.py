@@ -8,6 +8,7 @@ have ended is one temporary folder.
 import getpass
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -217,7 +218,14 @@ def make_environment(folder, checkout):
         copy = folder / "bin" / name
         copy.write_text("\n".join([f"#!{folder}/bin/python", *script[1:]]) + "\n")
         copy.chmod(0o755)
-    (folder / ".ready").touch()
+    # As `node.sh` chooses it where there is no GPU.
+    choice = f"{makefile_torch()} --extra-index-url https://download.pytorch.org/whl/cpu"
+    (folder / ".ready").write_text(choice)
+
+
+def makefile_torch():
+    """The build of torch that the Makefile names."""
+    return re.search(r"^TESTED_TORCH := (.*)$", (CHECKOUT / "Makefile").read_text(), re.M).group(1)
 
 
 def in_namespaces(script, log):

@@ -168,3 +168,18 @@ def test_failed_points_are_tried_again_by_the_next_driver_only(tmp_path):
     assert len(first) == 64
     assert sorted({spec.seed for spec in second}) == [2]
     assert len(second) == 12
+
+
+def test_how_many_trials_could_run_now(tmp_path):
+    planner = Planner(STUDY, Ledger(STUDY, tmp_path / "ledger"))
+    searches = 2 * len(STUDY.cells) * STUDY.search.trials
+    assert planner.ready == searches
+    specs = [planner.next() for _ in range(searches)]
+    assert planner.ready == searches  # all of them run
+    (cell,) = {spec.cell for spec in specs[:1]}
+    for spec in specs:
+        if spec.cell == cell and spec.phase == "search":
+            planner.ledger.finish(spec, "complete", {"val_error": error_of(spec)}, "")
+    assert planner.ready == searches - STUDY.search.trials + 6  # the curve of that cell
+    planner, _ = drive(STUDY, tmp_path / "other")
+    assert planner.ready == 0

@@ -1,0 +1,186 @@
+"""What the shell scripts of a cluster do, with stand-ins for the programs that they call."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from mlflow import MlflowClient
+from mlflow_databases import open_databases
+
+from .hosts import CHECKOUT, makefile_torch, wait_until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nodes are Linux machines")
+
+CPU_BUILD = f"{makefile_torch()} --extra-index-url https://download.pytorch.org/whl/cpu"
+
+
+class Machine:
+    """A home with the checkout's scripts, and programs that note how they were called."""
+
+    def __init__(self, home):
+        self.home, self.log = home, home / "calls"
+        self.checkout, self.programs = home / "lkm-tune", home / "programs"
+        self.programs.mkdir()
+        shutil.copytree(CHECKOUT / "cluster", self.checkout / "cluster")
+        for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+            shutil.copy(CHECKOUT / name, self.checkout)
+        self.log.touch()
+
+    def program(self, name, body="", folder=None):
+        """A program that notes its name and arguments, then does what `body` says."""
+        path = (folder or self.programs) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f'#!/bin/bash\necho "{name} $*" >> {self.log}\n{body}\n')
+        path.chmod(0o755)
+
+    def run(self, command, check=True, **variables):
+        kept = {"HOME": str(self.home), "PATH": f"{self.programs}:/usr/bin:/bin", **variables}
+        return subprocess.run(
+            command, shell=True, env=kept, cwd=self.checkout, check=check, text=True,
+            capture_output=True,
+        )  # fmt: skip
+
+    def calls(self):
+        """What was called since this was last asked."""
+        lines = self.log.read_text().splitlines()
+        self.log.write_text("")
+        return lines
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return Machine(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "seen", "chosen", "expected"),
+    [
+        (False, False, "", CPU_BUILD),
+        (True, True, "", ""),  # pip's own choice, which is the CUDA build
+        (True, True, "torch==2.13.0 --index-url x", "torch==2.13.0 --index-url x"),
+        (False, False, "torch==2.13.0", "torch==2.13.0"),
+    ],
+)
+def test_a_node_gets_the_torch_of_its_hardware(machine, gpu, seen, chosen, expected):
+    node(machine, gpu, seen, chosen)
+    machine.run("bash cluster/node.sh")
+    made = [call for call in machine.calls() if call.startswith("make")]
+    assert made == ["make setup PYTHON=python3.11" + (f" TORCH={expected}" if expected else "")]
+    machine.run("bash cluster/node.sh")
+    lines = (machine.home / ".bashrc").read_text().splitlines()
+    assert lines == [f". {machine.checkout}/cluster/shell.sh"]
+    assert (machine.home / ".lkm-tune.env").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_gpu_that_torch_does_not_see_is_told_at_ray_up(machine):
+    node(machine, gpu=True, seen=False, chosen="")
+    done = machine.run("bash cluster/node.sh", check=False)
+    assert done.returncode == 1
+    assert "TORCH in ~/.lkm-tune.env" in done.stderr
+
+
+def node(machine, gpu, seen, chosen):
+    for name in ("make", "python3.11", "rsync"):
+        machine.program(name)
+    machine.program("nvidia-smi", "echo 'GPU 0: H100 (UUID: GPU-1)'" if gpu else "exit 9")
+    machine.program("python", "" if seen else "exit 1", machine.checkout / ".venv/bin")
+    if chosen:
+        file = machine.home / ".lkm-tune.env"
+        file.write_text(f"TORCH='{chosen}'\n")
+        file.chmod(0o600)
+
+
+def test_another_build_of_torch_takes_the_place_of_the_one_there(machine):
+    # `python -m venv FOLDER` makes one whose python is this stand-in again.
+    machine.program("python", 'if [ "$2" = venv ]; then mkdir -p $3/bin; cp $0 $3/bin; fi')
+    other = f"{makefile_torch()} --index-url https://host/cu126"
+
+    def setup(torch=""):
+        machine.run(f"make setup PYTHON=python {torch and f'TORCH={torch!r}'}")
+        return [call.partition(" -m pip ")[2] for call in machine.calls() if " -m pip " in call]
+
+    assert any(makefile_torch() in call for call in setup())
+    assert setup() == []
+    called = setup(other)
+    assert called[0].startswith("uninstall") and called[1].endswith(other)
+    assert setup() == setup(other) == []
+    assert setup(makefile_torch())[0].startswith("uninstall")
+    assert setup() == []
+
+
+def test_mlflow_is_started_again_and_its_database_is_no_argument(machine):
+    database = "postgresql://lab:hidden@host/runs"
+    (machine.home / ".lkm-tune.env").write_text(f"LKM_TUNE_MLFLOW_DATABASE={database}\n")
+    machine.program("mlflow", f'echo "$MLFLOW_BACKEND_STORE_URI" >> {machine.home}/databases')
+    machine.run("bash cluster/mlflow.sh start; bash cluster/mlflow.sh start")
+    keeper = int((machine.home / ".lkm-tune-mlflow.pid").read_text())
+    try:
+        wait_until(lambda: machine.log.read_text().count("mlflow server") >= 2, 20, "a restart")
+    finally:
+        machine.run("bash cluster/mlflow.sh stop")
+    assert all("--host 127.0.0.1" in call and "hidden" not in call for call in machine.calls())
+    assert set((machine.home / "databases").read_text().split()) == {database}
+    assert "hidden" not in (machine.home / "lkm-runs/mlflow.log").read_text()
+    assert "MLFLOW_TRACKING_URI=http://127.0.0.1:5000" in (
+        (machine.home / ".lkm-tune-head.env").read_text().splitlines()
+    )
+    with pytest.raises(ProcessLookupError):
+        for _ in range(50):
+            os.kill(keeper, 0)
+            time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_mlflow_on_postgresql_is_back_after_a_kill(machine, tmp_path_factory):
+    (machine.checkout / ".venv").symlink_to(Path(sys.prefix))
+    with socket.socket() as any_port:
+        any_port.bind(("127.0.0.1", 0))
+        port = any_port.getsockname()[1]
+    with open_databases("postgres", tmp_path_factory.mktemp("databases")) as databases:
+        (machine.home / ".lkm-tune.env").write_text(
+            f"LKM_TUNE_MLFLOW_DATABASE={databases.empty()}\nLKM_TUNE_MLFLOW_PORT={port}\n"
+        )
+        machine.run("bash cluster/mlflow.sh start")
+        client = MlflowClient(f"http://127.0.0.1:{port}")
+        keeper = int((machine.home / ".lkm-tune-mlflow.pid").read_text())
+        try:
+            wait_until(lambda: answers(port), 120, "the server")
+            client.create_experiment("kept")
+            for process in psutil.Process(keeper).children(recursive=True):
+                process.kill()
+            wait_until(lambda: not answers(port), 20, "its end")
+            wait_until(lambda: answers(port), 120, "the server to be back")
+            assert client.get_experiment_by_name("kept")
+        finally:
+            machine.run("bash cluster/mlflow.sh stop")
+    assert not (machine.home / "lkm-runs/mlflow.db").exists()
+
+
+def answers(port):
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_slurm_starts_a_head_and_workers_with_one_token_and_then_the_study(machine):
+    machine.program("srun", 'echo "token ${#RAY_AUTH_TOKEN}" >> $HOME/calls')
+    machine.program("sleep")
+    machine.program("scontrol", "printf 'a\\nb\\nc\\n'")
+    machine.program("python", 'exec /usr/bin/env -S python3 "$@"')
+    job = {"SLURM_JOB_NODELIST": "[a-c]", "SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "32"}
+    job |= {"SLURM_GPUS_ON_NODE": "4", "SLURM_SUBMIT_DIR": str(machine.checkout)}
+    machine.run("bash cluster/slurm.sh qm9 --set search.trials=20", **job)
+    called = machine.calls()
+    assert {call for call in called if call.startswith("token")} == {"token 64"}
+    steps = [call for call in called if call.startswith("srun")]
+    (head,) = (call for call in steps if "ray start --head" in call)
+    assert "--nodelist=a " in head and "--port=20007" in head and "--num-gpus=4" in head
+    workers = [call for call in steps if "ray start --address=a:20007" in call]
+    assert {call.partition("--nodelist=")[2][0] for call in workers} == {"b", "c"}
+    study = "lkm-tune run qm9 --set search.trials=20 --address a:20007"
+    assert any(call.endswith(f"--nodelist=a --overlap {study}") for call in steps)
