@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "723f89de9b122f9b"
+PACKAGE = "d0a87b60594745a3"
 
 if __name__ == "__main__":
     tune(PACKAGE)
