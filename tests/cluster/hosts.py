@@ -78,6 +78,8 @@ class Host:
         )
         self.process = in_namespaces(init, self.folder / "console.log")
         pid = inner(self.process)
+        # That of a host that was just killed may be there for a while.
+        outside(switch, f"! ip link show {self.link} 2>/dev/null || ip link delete {self.link}")
         outside(switch, f"ip link add {self.link} type veth peer name eth0 netns {pid}")
         outside(switch, f"ip link set {self.link} master bridge up")
         outside(pid, f"ip address add {self.address}/24 dev eth0")

@@ -24,16 +24,16 @@ STUDY = """
 name: {name}
 models: {{pamnet: {{hidden: 16}}}}
 tasks: [qm9/alpha]
-data: {{source: sample, n_train: 100, n_val: 50, n_test: 50}}
+data: {{source: sample, n_train: 200, n_val: 50, n_test: 50}}
 space:
   gamma: {{type: float, low: 1e-4, high: 100, log: true}}
   depth: {{type: int, low: 2, high: 3}}
-search: {{trials: 6, startup_trials: 6, grace_period: 12, control: false}}
+search: {{trials: 6, startup_trials: 6, grace_period: 16, control: false}}
 curve: {{gammas: [0, 0.1], seeds: [1, 2]}}
-training: {{epochs: 12, batch_size: 16, warmup_epochs: 1}}
+training: {{epochs: 16, batch_size: 16, warmup_epochs: 1}}
 resources: {{cpu: 1}}
 """
-TRIALS, EPOCHS = 10, 12
+TRIALS, EPOCHS = 10, 16
 
 # Run on the head: what MLflow's server knows of a study.
 ASK_MLFLOW = """
