@@ -72,34 +72,31 @@ def submitted(machines, name, options="", check=True):
     study = machines.laptop / f"{name}.yaml"
     study.write_text(STUDY.format(name=name))
     machines.shell(f"ray rsync-up {machines.config} {study} '~/{name}.yaml'", 120)
-    with submitting(machines, name, f"{name}.yaml {options}") as results:
+    with submitting(machines, f"{name}.yaml {options}") as results:
         yield results
     if check:
         assert results[0].returncode == 0, results[0].stdout + results[0].stderr
 
 
 @contextmanager
-def submitting(machines, name, arguments=""):
-    """`ray submit` of the study `name`, from when its trials run on all nodes until its end."""
+def submitting(machines, arguments=""):
+    """`ray submit` of a study, from when its trials run on all nodes until its end."""
     results = []
     thread = threading.Thread(
         target=lambda: results.append(submit(machines, arguments, check=False))
     )
     thread.start()
     try:
-        wait_until(lambda: results or len(running_on(machines, name)) == 3, 600, "all nodes' use")
+        wait_until(lambda: results or len(running_on(machines)) == 3, 600, "all nodes' use")
         assert not results, results[0].stdout + results[0].stderr
         yield results
     finally:
         thread.join()
 
 
-def running_on(machines, name, since=0.0):
-    """The hosts on which trials of a study run, as its driver last wrote after `since`."""
-    file = machines.base / "shared/studies" / name / "use.json"
-    use = json.loads(file.read_text()) if file.exists() else {"at": 0.0}
-    nodes = use["nodes"] if use["at"] > since else {}
-    return [host for host in machines.hosts.values() if nodes.get(host.address, {}).get("trials")]
+def running_on(machines):
+    """The hosts on which a process trains now; what a driver writes down is older than a trial."""
+    return [host for host in machines.hosts.values() if host.pids("ray::", "Trainable.train")]
 
 
 def check_complete(machines, name, trials=TRIALS, epochs=EPOCHS):
@@ -128,13 +125,13 @@ def causes(machines, name):
 
 def test_the_default_study_runs_on_all_nodes_whatever_is_killed_on_the_way(cluster):
     """Its driver, then MLflow's server; then the link of a worker is cut for a minute."""
-    with submitting(cluster, "quickstart") as results:
+    with submitting(cluster) as results:
         kill(cluster.head.pids("tune.py"))
     assert results[0].returncode != 0
+    wait_until(lambda: not running_on(cluster), 120, "its trials to end")
     # What runs under tmux needs no connection: this returns at once.
-    again = time.time()
     cluster.shell(f"ray submit --tmux {cluster.config} tune.py", 120)
-    wait_until(lambda: len(running_on(cluster, "quickstart", again)) == 3, 600, "all nodes' use")
+    wait_until(lambda: len(running_on(cluster)) == 3, 600, "all nodes' use")
     kill(cluster.head.pids("mlflow", "server"))
     cut_off(cluster, "worker-2", 60)
     page = cluster.base / "shared/studies/quickstart/report/report.html"
