@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "e72a23a134958906"
+PACKAGE = "df9b9b49ab7b4fc0"
 
 if __name__ == "__main__":
     tune(PACKAGE)

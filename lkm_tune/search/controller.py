@@ -58,6 +58,14 @@ class StudyController(TuneController):
         # Tune would wait ten minutes for a trial while no node is there, and hear no Ctrl-C.
         return bool(super()._update_trial_queue(blocking, timeout))
 
+    def _maybe_reuse_cached_actor(self, trial: Any) -> bool:
+        # Tune would end the actor that is just starting for this trial and give it one whose trial
+        # has ended: while trials are shorter than a start, most of a cluster would stay empty.
+        own = self._trial_to_actor.get(trial)
+        if own is not None and self._actor_manager.is_actor_started(own):
+            return False
+        return bool(super()._maybe_reuse_cached_actor(trial))
+
     def _maybe_buffer_training(self, trial: Any) -> tuple[int, float]:
         return UNBOUNDED, float(UNBOUNDED)
 

@@ -1,0 +1,68 @@
+"""Tune's loop as a study has it, on real Ray."""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+SLOTS, TRIALS = 4, 40
+
+PROGRAM = f"""
+import sys, tempfile, time
+from pathlib import Path
+import ray
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search import Searcher
+from lkm_tune.search.controller import run_trials
+
+log = Path(sys.argv[1])
+
+class Slow(tune.Trainable):
+    def setup(self, config):
+        with log.open("a") as lines:
+            lines.write("begun\\n")
+        if log.read_text().count("begun") > 1:
+            time.sleep(3)
+
+    def reset_config(self, config):
+        return True
+
+    def step(self):
+        time.sleep(0.2)
+        return {{"done": True, "x": 1.0}}
+
+class Short(Searcher):
+    begun, live = 0, set()
+
+    def suggest(self, trial_id):
+        if self.begun == {TRIALS}:
+            return Searcher.FINISHED
+        if len(self.live) == {SLOTS}:
+            return None
+        self.begun += 1
+        self.live.add(trial_id)
+        return {{"number": self.begun}}
+
+    def on_trial_complete(self, trial_id, result=None, error=False):
+        self.live.discard(trial_id)
+
+ray.init(address="local", num_cpus={SLOTS}, include_dashboard=False, log_to_driver=False)
+with tempfile.TemporaryDirectory() as scratch:
+    trials = tune.with_resources(Slow, {{"cpu": 1}})
+    run_trials(trials, Short(metric="x", mode="min"), FIFOScheduler(), [], Path(scratch))
+"""
+
+
+def test_an_actor_that_starts_slowly_is_kept_while_trials_are_short(tmp_path):
+    """Tune gives its trial another actor and ends it, so that it begins again and again."""
+    quiet = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+    # The paths of Ray's sockets may have 107 characters.
+    with tempfile.TemporaryDirectory(prefix="ray-") as short:
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, tmp_path / "log"],
+            env=os.environ | quiet | {"RAY_TMPDIR": short},
+            capture_output=True, text=True, timeout=200,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / "log").read_text().count("begun") == SLOTS
