@@ -3,7 +3,7 @@
 from lkm_tune.cli import tune
 
 # The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "df9b9b49ab7b4fc0"
+PACKAGE = "042227787143f223"
 
 if __name__ == "__main__":
     tune(PACKAGE)

@@ -1,5 +1,6 @@
 """Answers as a table on the terminal."""
 
+from collections.abc import Callable
 from typing import Any
 
 
@@ -7,30 +8,29 @@ def answer_table(answers: list[dict[str, Any]]) -> Any:
     """A row an answer; what does not differ between several is left to the sentences."""
     from rich.table import Table
 
-    told = {name: len({a[name] for a in answers}) > 1 for name in ("depth", "n_train")}
+    def differs(name: str) -> bool:
+        return len({a[name] for a in answers}) > 1
+
     own = any(a["gain_own_control"] is not None for a in answers)
-    columns = ["task", *(["depth"] if told["depth"] else [])]
-    columns += ["samples"] if told["n_train"] else []
-    columns += ["best γ", "interval", "gain over γ = 0", "interval", "0.02 costs"]
-    columns += ["over its own best"] if own else []
+    columns: list[tuple[str, bool, Callable[[dict[str, Any]], str]]] = [
+        ("task", True, lambda a: a["task"]),
+        ("depth", differs("depth"), lambda a: str(a["depth"])),
+        ("samples", differs("n_train"), lambda a: f"{a['n_train']:,}"),
+        ("best γ", True, lambda a: _number(a["gamma"])),
+        ("interval", True, lambda a: f"{_number(a['low'])} … {_number(a['high'])}"),
+        ("gain over γ = 0", True, lambda a: _percent(a["gain"])),
+        ("interval", True, lambda a: f"{_percent(a['gain_low'])} … {_percent(a['gain_high'])}"),
+        ("0.02 costs", True, lambda a: _percent(a["paper_regret"])),
+        ("over its own best", own, lambda a: _percent(a["gain_own_control"])),
+    ]
+    shown = [(name, text) for name, wanted, text in columns if wanted]
     table = Table(box=None, pad_edge=False)
     # Names hold what is compared: folded where there is no room, never cut off.
     table.add_column("model", overflow="fold", min_width=10)
-    for name in columns:
+    for name, _ in shown:
         table.add_column(name, overflow="fold")
     for a in answers:
-        table.add_row(
-            a["model"],
-            a["task"],
-            *([str(a["depth"])] if told["depth"] else []),
-            *([f"{a['n_train']:,}"] if told["n_train"] else []),
-            _number(a["gamma"]),
-            f"{_number(a['low'])} … {_number(a['high'])}",
-            _percent(a["gain"]),
-            f"{_percent(a['gain_low'])} … {_percent(a['gain_high'])}",
-            _percent(a["paper_regret"]),
-            *([_percent(a["gain_own_control"])] if own else []),
-        )
+        table.add_row(a["model"], *(text(a) for _, text in shown))
     return table
 
 

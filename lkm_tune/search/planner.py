@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lkm_tune.search.ledger import Ledger
-from lkm_tune.search.warm import WarmStart, next_start
+from lkm_tune.search.warm import WarmStart, most_starts, next_start
 from lkm_tune.study import Cell, Phase, Study, TrialSpec
 
 # Which search decides the settings of which curve.
@@ -116,12 +116,13 @@ class Planner:
         What a cell may begin with is decided with its first trial: cells that end meanwhile, or a
         restart between, change nothing.
         """
-        if self.ledger.records(cell, phase):
+        begun = len(self.ledger.records(cell, phase))
+        if begun >= most_starts(self.study):
+            return None
+        if begun:
             return next_start(self.ledger, cell, phase)
         candidates = self._warm.candidates(self.ledger, cell, phase) if self._warm else []
-        if not candidates or self.study.search.trials < 3:
-            return None
-        return {**candidates[0], "candidates": candidates}
+        return {**candidates[0], "candidates": candidates} if candidates else None
 
     def _search_to_ask(self) -> tuple[Cell, Phase] | None:
         asked = [

@@ -22,7 +22,7 @@ from lkm_tune.search.space import distributions
 from lkm_tune.study import Cell, Phase, Study, TrialSpec
 
 MOST_STARTS = 12
-"""So many trials of a cell start warm at most, and never more than a third of its search."""
+"""So many trials of a cell start warm at most (`most_starts`)."""
 
 _DRAWN = 128
 """Settings from all over the space that may be tried beside those that were good elsewhere."""
@@ -88,16 +88,19 @@ class WarmStart:
         return told if gamma is not None else sorted(told, key=lambda one: one["claim"])
 
 
+def most_starts(study: Study) -> int:
+    """So many trials of a cell start warm, never more than a third of its search."""
+    return min(MOST_STARTS, study.search.trials // 3)
+
+
 def next_start(ledger: Ledger, cell: Cell, phase: Phase) -> dict[str, Any] | None:
     """The settings to try next of the candidates that a cell began with.
 
     Returns:
-        None where it did not begin warm, or has had as many warm starts as it gets.
+        None where it did not begin warm, or has tried them all.
     """
     study, records = ledger.study, ledger.records(cell, phase)
     candidates = records[0].warm.get("candidates", ())
-    if len(records) >= min(MOST_STARTS, study.search.trials // 3):
-        return None
     tried = [r.spec.settings for r in records]
     left = [one for one in candidates if one["settings"] not in tried]
     if not left:

@@ -1,10 +1,5 @@
 """Tune's loop as a study has it, on real Ray."""
 
-import os
-import subprocess
-import sys
-import tempfile
-
 SLOTS, TRIALS = 4, 40
 
 PROGRAM = f"""
@@ -54,15 +49,7 @@ with tempfile.TemporaryDirectory() as scratch:
 """
 
 
-def test_an_actor_that_starts_slowly_is_kept_while_trials_are_short(tmp_path):
+def test_an_actor_that_starts_slowly_is_kept_while_trials_are_short(tmp_path, run_on_ray):
     """Tune gives its trial another actor and ends it, so that it begins again and again."""
-    quiet = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
-    # The paths of Ray's sockets may have 107 characters.
-    with tempfile.TemporaryDirectory(prefix="ray-") as short:
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, tmp_path / "log"],
-            env=os.environ | quiet | {"RAY_TMPDIR": short},
-            capture_output=True, text=True, timeout=200,
-        )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_on_ray(PROGRAM, tmp_path / "log")
     assert (tmp_path / "log").read_text().count("begun") == SLOTS

@@ -1,10 +1,6 @@
 """The probe of `gpu: auto` on a real Ray with GPUs that are only counted, and a trial to match."""
 
 import json
-import os
-import subprocess
-import sys
-import tempfile
 
 import pytest
 
@@ -59,19 +55,11 @@ cluster.shutdown()
 
 
 @pytest.fixture(scope="module")
-def tried(tmp_path_factory):
+def tried(tmp_path_factory, run_on_ray):
     log = tmp_path_factory.mktemp("probe") / "log"
-    quiet = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
-    # The paths of Ray's sockets may have 107 characters.
-    with tempfile.TemporaryDirectory(prefix="ray-") as short:
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, log],
-            env=os.environ | quiet | {"RAY_TMPDIR": short},
-            capture_output=True, text=True, timeout=200,
-        )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
+    said = run_on_ray(PROGRAM, log)
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    return json.loads(done.stdout.splitlines()[-1]), lines
+    return json.loads(said.splitlines()[-1]), lines
 
 
 def test_the_largest_trial_and_the_smallest_gpu_decide(tried):
