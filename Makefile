@@ -46,11 +46,6 @@ postgresql:
 	|| ! command -v apt-get >/dev/null \
 	|| (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql)
 
-# The digest of the package that `ray submit` sends along; a commit carries the true one.
-tune.py: $(shell find lkm_tune -type f -not -path '*/__pycache__/*') | setup
-	$(BIN)/python -m lkm_tune.package $@
-	@touch $@
-
 test: setup postgresql
 	$(BIN)/python -m pytest
 

@@ -2,8 +2,8 @@
 
 from lkm_tune.cli import tune
 
-# The package that this script was submitted with. `make tune.py` brings it up to date.
-PACKAGE = "042227787143f223"
+# `ray submit` sends this file alone: it refuses to run another version that lies on the cluster.
+VERSION = "0.1.0"
 
 if __name__ == "__main__":
-    tune(PACKAGE)
+    tune(VERSION)

@@ -11,6 +11,7 @@ PACKAGE = Path(lkm_tune.__file__).parent
 
 # What each room may import of the others. Rooms that are not listed for it are above it.
 ALLOWED = {
+    "files": set(),
     "cache": set(),
     "package": set(),
     "study": set(),
@@ -18,13 +19,14 @@ ALLOWED = {
     "graphs": set(),
     "diagnostics": set(),
     "models": {"cache", "graphs"},
-    "datasets": {"cache", "graphs", "study"},
-    "training": {"models", "datasets", "lkm", "study", "graphs", "diagnostics"},
-    "search": {"package", "training", "models", "datasets", "study"},
-    "tracking": {"cache", "study"},
-    "transfer": {"study", "tracking"},
+    "datasets": {"cache", "files", "graphs", "study"},
+    "training": {"files", "models", "datasets", "lkm", "study", "graphs", "diagnostics"},
+    "ledger": {"files", "study"},
+    "search": {"files", "package", "ledger", "training", "models", "datasets", "study"},
+    "tracking": {"cache", "files", "study"},
+    "transfer": {"files", "study", "tracking"},
     "cli": {
-        *("package", "study", "graphs", "models", "datasets"),
+        *("files", "package", "study", "graphs", "models", "datasets", "ledger"),
         *("training", "search", "tracking", "transfer", "diagnostics"),
     },
     "__init__": set(),
@@ -33,7 +35,7 @@ ALLOWED = {
 # Where each heavy package may be imported at all.
 HOMES = {
     "ray": {"search", "tracking"},
-    "optuna": {"search"},
+    "optuna": {"ledger", "search"},
     "mlflow": {"tracking"},
     "torch_geometric": {"models", "datasets"},
     "matplotlib": {"diagnostics", "cli"},

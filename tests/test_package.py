@@ -1,46 +1,37 @@
-"""The digest of the package, and the script that carries it to a cluster."""
+"""Which code this is: the digest of the package, the version, and the script that is sent alone."""
 
 import os
-import shutil
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from lkm_tune.package import package_digest, stamp
+from lkm_tune import __version__
+from lkm_tune.package import package_digest
 
 SCRIPT = Path(__file__).parents[1] / "tune.py"
 
 
-def test_the_script_carries_the_digest_of_this_package():
-    assert f'PACKAGE = "{package_digest()}"' in SCRIPT.read_text(), "run `make tune.py`"
+def test_the_script_belongs_to_this_version():
+    assert f'VERSION = "{__version__}"' in SCRIPT.read_text()
 
 
-def test_a_stamp_replaces_one_line_and_no_other(tmp_path):
+def test_the_version_names_the_code():
+    told = subprocess.run(
+        [sys.executable, "-c", "from lkm_tune.cli import main; main(['--version'])"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert re.fullmatch(rf"lkm-tune {__version__}, code {package_digest()}\n", told)
+
+
+def test_a_script_of_another_version_is_refused(tmp_path):
     script = tmp_path / "tune.py"
-    script.write_text('before\nPACKAGE = "old"\nafter\n')
-    stamp(script)
-    assert script.read_text() == f'before\nPACKAGE = "{package_digest()}"\nafter\n'
-
-
-def test_a_script_without_the_line(tmp_path):
-    script = tmp_path / "tune.py"
-    script.write_text("nothing\n")
-    with pytest.raises(ValueError, match="must have one line"):
-        stamp(script)
-
-
-def test_a_script_that_was_sent_with_another_package_is_refused(tmp_path):
-    # As `ray submit` leaves them: the script in the home folder, the checkout in one of its own.
-    package = SCRIPT.with_name("lkm_tune")
-    shutil.copytree(package, tmp_path / "checkout/lkm_tune", ignore=shutil.ignore_patterns("*.pyc"))
-    script = tmp_path / "tune.py"
-    script.write_text(SCRIPT.read_text().replace(package_digest(), "0" * 16))
+    script.write_text(SCRIPT.read_text().replace(__version__, "0.0.9"))
     done = subprocess.run(
         [sys.executable, script], capture_output=True, text=True, cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "checkout")},
+        env={**os.environ, "PYTHONPATH": str(SCRIPT.parent)},
     )  # fmt: skip
     assert done.returncode == 1
-    assert "make tune.py && ray up cluster/config.yaml" in done.stderr
+    assert "belongs to lkm-tune 0.0.9" in done.stderr
+    assert "ray up cluster/config.yaml" in done.stderr
     assert not (tmp_path / "lkm-runs").exists()

@@ -4,7 +4,6 @@ What a verb needs is imported when it runs: `lkm-tune --help` loads neither torc
 """
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -21,8 +20,15 @@ from lkm_tune.cli.status import status
 from lkm_tune.package import package_digest
 
 
+def _version(context: click.Context, option: click.Parameter, asked: bool) -> None:
+    """The version and the digest of the code, so that two machines can be compared."""
+    if asked:
+        click.echo(f"lkm-tune {__version__}, code {package_digest()}")
+        context.exit()
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="lkm-tune")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version)
 def cli() -> None:
     """Find the best strength γ of Layer-to-Layer Knowledge Mixing (LKM).
 
@@ -55,21 +61,17 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
 
 
-def tune(package: str) -> None:
+def tune(version: str) -> None:
     """Runs `tune.py [STUDY] [options]`, the same as `lkm-tune run`.
 
     Args:
-        package: digest of the package that the script was sent with.
+        version: of lkm-tune that the script belongs to.
     """
-    script, here = Path(sys.argv[0]).resolve(), Path(__file__).resolve()
-    # Beside its own package a script need not carry the newest digest.
-    if script.parent != here.parents[2] and package != package_digest():
+    if version != __version__:
         click.echo(
-            f"Error: {script} was sent with another state of lkm-tune ({package}) than is "
-            f"installed here ({package_digest()}). On the machine that sent it, in the folder of "
-            "the checkout:\n  make tune.py && ray up cluster/config.yaml\nand submit again. Where "
-            "files were deleted since the last time, delete ~/lkm-tune/lkm_tune on every node "
-            "first: copying only adds and replaces.",
+            f"Error: {sys.argv[0]} belongs to lkm-tune {version}, but {__version__} is installed "
+            "here. On the machine that sent it, in the folder of the checkout:\n"
+            "  ray up cluster/config.yaml\nand submit again.",
             err=True,
         )
         sys.exit(1)

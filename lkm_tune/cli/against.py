@@ -43,8 +43,8 @@ PROTOCOLS: Mapping[str, Protocol] = {
 
 def write_against_paper(report: "TransferReport", study: "Study", folder: Path) -> Path:
     """Writes `against_paper.md` and `.csv` into the folder of a report; the path of the former."""
-    from lkm_tune.transfer.files import write_text
-    from lkm_tune.transfer.paper import against_paper
+    from lkm_tune.files import write_text
+    from lkm_tune.transfer.report.paper import against_paper
 
     table = against_paper(report)
     write_text(folder / "against_paper.csv", table.to_csv(index=False))
@@ -52,7 +52,7 @@ def write_against_paper(report: "TransferReport", study: "Study", folder: Path) 
 
 
 def _page(table: Any, study: "Study") -> str:
-    from lkm_tune.transfer.plain import percent, span
+    from lkm_tune.transfer.wording import percent, span
 
     lines = [
         f"# {study.name} against the paper (arXiv:2510.20236)",

@@ -12,7 +12,7 @@ from lkm_tune.cli.stored_answers import MARGIN
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from lkm_tune.search.folder import StudyFolder
+    from lkm_tune.ledger.study_folder import StudyFolder
     from lkm_tune.study import Study
     from lkm_tune.transfer import TransferReport
 
@@ -69,7 +69,7 @@ def _one_study(storage: Path, study: str, margin: float) -> "tuple[TransferRepor
 
 
 def _kept_study(storage: Path, study: str) -> "tuple[Study, StudyFolder]":
-    from lkm_tune.search.folder import StudyFolder
+    from lkm_tune.ledger.study_folder import StudyFolder
 
     (name,) = study_names(storage, study)
     folder = StudyFolder(storage, name)
@@ -155,13 +155,13 @@ def make_report(
     Raises:
         ValueError: if no run of the study can be analysed.
     """
-    from lkm_tune.search.folder import StudyFolder
-    from lkm_tune.search.importance import setting_importance
-    from lkm_tune.search.ledger import Ledger
+    from lkm_tune.ledger.importance import setting_importance
+    from lkm_tune.ledger.ledger import Ledger
+    from lkm_tune.ledger.study_folder import StudyFolder
     from lkm_tune.study import digest
     from lkm_tune.tracking.versions import package_versions
     from lkm_tune.transfer import TransferReport
-    from lkm_tune.transfer.stored import training_time
+    from lkm_tune.transfer.report.stored_runs import training_time
 
     runs = _ended_runs(study, storage)
     ledger = Ledger(study, StudyFolder(storage, study.name).ledger, writable=False)
@@ -214,7 +214,7 @@ def _data_told(study: "Study", folder: "StudyFolder") -> dict[str, str]:
 
 
 def _ended_runs(study: "Study", storage: Path) -> "DataFrame":
-    from lkm_tune.search.folder import StudyFolder
+    from lkm_tune.ledger.study_folder import StudyFolder
     from lkm_tune.tracking import tracking_uri
     from lkm_tune.tracking.kept import read_kept_runs
     from lkm_tune.tracking.reader import read_runs

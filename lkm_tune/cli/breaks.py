@@ -38,8 +38,8 @@ def told_when_broken_off(folder: Path) -> Iterator[None]:
     Args:
         folder: of the study.
     """
-    from lkm_tune.search.failure import CodeError, StorageError
-    from lkm_tune.search.lock import StudyHeldError
+    from lkm_tune.ledger.failure import CodeError, StorageError
+    from lkm_tune.ledger.lock import StudyHeldError
 
     try:
         yield

@@ -6,8 +6,8 @@ from pathlib import Path
 import yaml
 
 from lkm_tune.cli.answer import finished_answers, is_of
-from lkm_tune.search.folder import StudyFolder
-from lkm_tune.search.ledger import Ledger
+from lkm_tune.ledger.ledger import Ledger
+from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.search.planner import Planner
 from lkm_tune.study import RunConfig, TrialSpec
 

@@ -10,7 +10,7 @@ from lkm_tune.cli.options import json_option, storage_option, study_names, user_
 
 if TYPE_CHECKING:
     from lkm_tune.cli.examined import Examined
-    from lkm_tune.search.folder import StudyFolder
+    from lkm_tune.ledger.study_folder import StudyFolder
 
 Files = Mapping[str, Path]
 """The files of trained networks by their labels."""
@@ -111,7 +111,7 @@ def _groups(
 ) -> Mapping[str, tuple[Files, Path | None]]:
     """What is to be shown side by side, by name, with where its pictures go by default."""
     from lkm_tune.cli.molecules import find_model
-    from lkm_tune.search.folder import StudyFolder
+    from lkm_tune.ledger.study_folder import StudyFolder
 
     known = study_names(storage) if not runs else _studies(storage)
     names = list(runs) or known
@@ -132,8 +132,9 @@ def _studies(storage: Path) -> list[str]:
 
 
 def _cells(folder: "StudyFolder", wanted: str | None) -> dict[str, tuple[Files, Path]]:
+    from lkm_tune.ledger.ledger import Ledger
     from lkm_tune.search.beside import side_by_side
-    from lkm_tune.search.ledger import Ledger
+    from lkm_tune.search.trial_files import local_model
 
     study = folder.read_study()
     if study is None:
@@ -150,7 +151,7 @@ def _cells(folder: "StudyFolder", wanted: str | None) -> dict[str, tuple[Files, 
         if wanted is None and not any(point.state == "complete" for point in points):
             continue
         chosen = side_by_side(points)
-        files = {label: folder.model(spec) for label, spec in chosen.items()}
+        files = {label: local_model(folder, spec) for label, spec in chosen.items()}
         found[cell.key] = files, folder.cells / cell.key
     if not found:
         raise ValueError(f"no curve of {study.name} has a complete run yet")

@@ -75,7 +75,7 @@ def _gamma(run: TrainingRun) -> str:
 
 def to_json(examined: Sequence[Examined], group: str) -> list[dict[str, Any]]:
     """Every figure as plain data; what has no value is None."""
-    from lkm_tune.transfer.plain import plain
+    from lkm_tune.transfer.wording import plain
 
     return [
         {

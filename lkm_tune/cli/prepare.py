@@ -7,9 +7,9 @@ import click
 from lkm_tune.cli.console import say
 from lkm_tune.cli.options import user_errors
 from lkm_tune.cli.warm import warm_start
+from lkm_tune.ledger.study_folder import StudyFolder
+from lkm_tune.search.cluster.nodes import check_nodes
 from lkm_tune.search.engine import Engine, check_data, connect
-from lkm_tune.search.folder import StudyFolder
-from lkm_tune.search.nodes import check_nodes
 from lkm_tune.study import Study, compare
 from lkm_tune.tracking import tracking_uri
 from lkm_tune.tracking.experiments import retire_experiment

@@ -10,8 +10,8 @@ from lkm_tune.cli.breaks import tell_interrupted, told_when_broken_off, told_whe
 from lkm_tune.cli.options import set_option, storage_option, user_errors
 
 if TYPE_CHECKING:
+    from lkm_tune.ledger.study_folder import StudyFolder
     from lkm_tune.search.engine import Ending, Engine
-    from lkm_tune.search.folder import StudyFolder
     from lkm_tune.study import Cell, Study, TrialSpec
     from lkm_tune.tracking import StudyRecorder
     from lkm_tune.transfer import TransferReport
@@ -75,9 +75,9 @@ def run(
       lkm-tune run quickstart --set search.trials=20 --set curve.seeds=[1,2,3,4]
     """
     from lkm_tune.cli.catalog import make_catalog
-    from lkm_tune.search.auth import choose_auth_mode
-    from lkm_tune.search.folder import StudyFolder
-    from lkm_tune.search.lock import hold
+    from lkm_tune.ledger.lock import hold
+    from lkm_tune.ledger.study_folder import StudyFolder
+    from lkm_tune.search.cluster.auth import choose_auth_mode
     from lkm_tune.study import find_study, load_study
 
     choose_auth_mode(address)
@@ -139,7 +139,7 @@ def _close(engine: "Engine", recorder: "StudyRecorder", ending: "Ending", storag
     from lkm_tune.cli.answer import make_report, show_report
     from lkm_tune.cli.console import say
     from lkm_tune.cli.diagnose import draw_cells
-    from lkm_tune.transfer.check import RunTableError
+    from lkm_tune.transfer.fit.run_table import RunTableError
 
     study, folder = engine.study, engine.folder
     for record in engine.ledger.all_records():
@@ -170,7 +170,7 @@ def _log_curves(
 ) -> None:
     """Every cell's run gets what its curve says, in words and as a page."""
     from lkm_tune.tracking.notes import CURVE
-    from lkm_tune.transfer.cell_page import cell_pages
+    from lkm_tune.transfer.report.cell_page import cell_pages
 
     for page in cell_pages(report):
         cell = study.find_cell(*page.key)

@@ -11,7 +11,7 @@ from lkm_tune.cli.options import json_option, storage_option, study_names, user_
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from lkm_tune.search.meter import Use
+    from lkm_tune.ledger.use import Use
     from lkm_tune.search.planner import Planner
 
 STATES = (
@@ -64,11 +64,11 @@ def status(study: str | None, storage: Path, as_json: bool) -> None:
 
 
 def _open(storage: Path, name: str) -> Standing:
-    from lkm_tune.search.folder import StudyFolder
-    from lkm_tune.search.ledger import Ledger
+    from lkm_tune.ledger.ledger import Ledger
+    from lkm_tune.ledger.lock import holder
+    from lkm_tune.ledger.study_folder import StudyFolder
+    from lkm_tune.ledger.use import Use
     from lkm_tune.search.limits import Limits
-    from lkm_tune.search.lock import holder
-    from lkm_tune.search.meter import Use
     from lkm_tune.search.planner import Planner
 
     folder = StudyFolder(storage, name)
@@ -86,8 +86,8 @@ def _open(storage: Path, name: str) -> Standing:
 def _signs(folder: Path) -> tuple[str, ...]:
     """Signs of trouble in the curve runs that have ended; none before there are any."""
     from lkm_tune.tracking.kept import read_kept_runs
-    from lkm_tune.transfer.check import RunTableError, check_runs
-    from lkm_tune.transfer.trouble import study_signs
+    from lkm_tune.transfer.fit.run_table import RunTableError, check_runs
+    from lkm_tune.transfer.fit.trouble import study_signs
 
     runs = read_kept_runs(folder)
     try:

@@ -1,9 +1,10 @@
 """What the finished runs of a storage folder say, kept so that asking again takes no second."""
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from lkm_tune.files import write_text
 
 if TYPE_CHECKING:
     from lkm_tune.transfer import TransferReport
@@ -59,9 +60,7 @@ def load_report(storage: Path, margin: float = MARGIN) -> "TransferReport":
             "half_known": _half_known(report),
         }
         path = storage / FILE
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        part.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
-        part.replace(path)
+        write_text(path, json.dumps(found, ensure_ascii=False))
     return report
 
 

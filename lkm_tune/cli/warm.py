@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lkm_tune.search.folder import StudyFolder
-    from lkm_tune.search.ledger import Record
+    from lkm_tune.ledger.ledger import Record
+    from lkm_tune.ledger.study_folder import StudyFolder
     from lkm_tune.search.warm import WarmStart
     from lkm_tune.study import Cell, Study
 
@@ -31,7 +31,7 @@ def recommended(known: "Sequence[Record]", cell: "Cell") -> float | None:
     """
     import pandas as pd
 
-    from lkm_tune.transfer.recommend import recommended_gamma
+    from lkm_tune.transfer.fit.recommend import recommended_gamma
 
     points = [record for record in known if record.spec.phase == "curve"]
     rows = [

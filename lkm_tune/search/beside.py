@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from statistics import fmean
 
-from lkm_tune.search.ledger import Record
+from lkm_tune.ledger.ledger import Record
 from lkm_tune.study import TrialSpec
 
 

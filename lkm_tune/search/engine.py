@@ -13,20 +13,16 @@ import ray
 from ray import tune
 
 from lkm_tune.datasets import content_digest
+from lkm_tune.ledger.failure import StorageError, failure_from
+from lkm_tune.ledger.ledger import PHASES, Ledger, Record
+from lkm_tune.ledger.study_folder import StudyFolder
+from lkm_tune.ledger.use import Use
 from lkm_tune.package import package_digest
-from lkm_tune.search.controller import run_trials
-from lkm_tune.search.demand import Demand
-from lkm_tune.search.failure import StorageError, failure_from
-from lkm_tune.search.folder import StudyFolder
-from lkm_tune.search.ledger import PHASES, Ledger, Record
-from lkm_tune.search.limits import Limits
-from lkm_tune.search.meter import Meter, Use
-from lkm_tune.search.nodes import marked
-from lkm_tune.search.planner import CURVE_OF, Planner
-from lkm_tune.search.probe import GpuProbe
-from lkm_tune.search.searcher import CellScheduler, StudySearcher
-from lkm_tune.search.sharing import settle
-from lkm_tune.search.slots import (
+from lkm_tune.search.cluster.demand import Demand
+from lkm_tune.search.cluster.nodes import marked
+from lkm_tune.search.cluster.probe import GpuProbe
+from lkm_tune.search.cluster.sharing import settle
+from lkm_tune.search.cluster.slots import (
     NoRoomError,
     Share,
     Slots,
@@ -34,7 +30,13 @@ from lkm_tune.search.slots import (
     nodes_by_address,
     trial_slots,
 )
+from lkm_tune.search.controller import run_trials
+from lkm_tune.search.limits import Limits
+from lkm_tune.search.meter import Meter
+from lkm_tune.search.planner import CURVE_OF, Planner
+from lkm_tune.search.searcher import CellScheduler, StudySearcher
 from lkm_tune.search.trainable import LkmTrainable
+from lkm_tune.search.trial_files import TrialFiles, local_model
 from lkm_tune.search.warm import WarmStart
 from lkm_tune.study import Cell, Study, TrialSpec
 from lkm_tune.training import open_run
@@ -239,7 +241,7 @@ class Engine:
         if not complete:
             return None
         trial = min(complete, key=lambda record: record.summary["val_error"]).spec
-        return trial, self.folder.model(trial)
+        return trial, local_model(self.folder, trial)
 
     def _slots(self) -> Slots:
         # Tune asks at every step, and Ray takes milliseconds to answer.
@@ -264,7 +266,7 @@ class Engine:
         return {
             "trial": spec.to_dict(),
             "run": self.study.run_config(spec).to_dict(),
-            "files": self.folder.trial(spec).place,
+            "files": TrialFiles.of(self.folder, spec).place,
             "place": self.folder.trials,
             "mark": self._mark,
             "package": package_digest(),
@@ -279,7 +281,7 @@ class Engine:
 
     def _after(self, spec: TrialSpec) -> None:
         # What has ended is not continued; a complete trial keeps its model.
-        self.folder.trial(spec).checkpoints.discard()
+        TrialFiles.of(self.folder, spec).checkpoints.discard()
 
 
 def _held(config: dict[str, Any]) -> tune.PlacementGroupFactory:

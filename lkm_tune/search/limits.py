@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from lkm_tune.search.ledger import Ledger
-from lkm_tune.search.meter import Spent
+from lkm_tune.ledger.ledger import Ledger
+from lkm_tune.ledger.use import Spent
 from lkm_tune.study import Study, TrialSpec
 
 

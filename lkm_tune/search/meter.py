@@ -3,58 +3,17 @@
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback
 
-from lkm_tune.search.files import read_json, write_whole
+from lkm_tune.files import write_text
+from lkm_tune.ledger.use import Use
 
 # A killed driver forgets what it spent since it last wrote.
 SECONDS_BETWEEN_WRITES = 5.0
-
-
-@dataclass
-class Spent:
-    """Hours: of wall time while a driver ran the study, and of what its trials held."""
-
-    wall: float = 0.0
-    cpu: float = 0.0
-    gpu: float = 0.0
-
-    @property
-    def compute(self) -> tuple[float, str]:
-        """Hours of GPU, or of CPU where no trial holds a GPU, and which of both."""
-        return (self.gpu, "GPU") if self.gpu else (self.cpu, "CPU")
-
-
-@dataclass(frozen=True)
-class Use:
-    """What a study's driver last wrote.
-
-    Attributes:
-        spent: so far.
-        nodes: what trials hold on each node, by its address: `trials`, `cpu`, `gpu`, and of how
-            much: `of_cpu`, `of_gpu`.
-        at: when, in seconds since 1970.
-    """
-
-    spent: Spent = field(default_factory=Spent)
-    nodes: dict[str, dict[str, float]] = field(default_factory=dict)
-    at: float = 0.0
-
-    @classmethod
-    def read(cls, path: Path) -> "Use":
-        """From the file of a study's folder; nothing where there is none.
-
-        Raises:
-            ValueError: if the file is damaged; names it.
-        """
-        if not path.exists():
-            return cls()
-        kept = read_json(path, "delete it, and the hours spent so far count as none")
-        return cls(Spent(**kept["spent"]), kept["nodes"], kept["at"])
 
 
 class Meter(Callback):
@@ -115,7 +74,7 @@ class Meter(Callback):
         """Keeps the present state."""
         self._written = self._now
         use = Use(self.spent, self._nodes(), time.time())
-        write_whole(self._path, json.dumps(asdict(use)))
+        write_text(self._path, json.dumps(asdict(use)))
 
     def _tick(self) -> None:
         now = self._clock()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lkm_tune.search.ledger import Ledger
+from lkm_tune.ledger.ledger import Ledger
 from lkm_tune.search.warm import WarmStart, most_starts, next_start
 from lkm_tune.study import Cell, Phase, Study, TrialSpec
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lkm_tune.search.ledger import Record
+from lkm_tune.ledger.ledger import Record
 from lkm_tune.study import Choice, Space
 
 Array = NDArray[np.float64]

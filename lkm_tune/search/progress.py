@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from lkm_tune.search.ledger import Record
-from lkm_tune.search.meter import Spent
+from lkm_tune.ledger.ledger import Record
+from lkm_tune.ledger.use import Spent
 from lkm_tune.search.planner import Planner
 from lkm_tune.study import Cell, Study, plan_summary
 

@@ -8,11 +8,11 @@ from typing import Any
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from lkm_tune.search.failure import ENDINGS, Failure, explain, failure_from, judge
-from lkm_tune.search.ledger import Ledger
+from lkm_tune.ledger.failure import ENDINGS, Failure, explain, failure_from, judge
+from lkm_tune.ledger.ledger import Ledger
+from lkm_tune.search.cluster.slots import Slots
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.planner import Planner
-from lkm_tune.search.slots import Slots
 from lkm_tune.study import TrialSpec
 
 STOPPED = "stopped by successive halving"

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
-from lkm_tune.search.folder import TrialFiles
-from lkm_tune.search.node_use import NodeUse
-from lkm_tune.search.nodes import check_package, check_place
+from lkm_tune.search.cluster.node_use import NodeUse
+from lkm_tune.search.cluster.nodes import check_package, check_place
 from lkm_tune.search.reporting import StudyTrainable
+from lkm_tune.search.trial_files import TrialFiles
 from lkm_tune.study import RunConfig
 from lkm_tune.training import EpochResult, TrainingRun
 from lkm_tune.training.device import device_name

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import optuna
 
-from lkm_tune.search.folder import StudyFolder
-from lkm_tune.search.ledger import Ledger, Record
+from lkm_tune.ledger.ledger import Ledger, Record
+from lkm_tune.ledger.study_folder import StudyFolder
+from lkm_tune.ledger.suggestions import distributions
 from lkm_tune.search.prior import Tried, claims, in_unit_cube, log_errors, next_candidate
-from lkm_tune.search.space import distributions
 from lkm_tune.study import Cell, Phase, Study, TrialSpec
 
 MOST_STARTS = 12

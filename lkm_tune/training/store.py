@@ -1,12 +1,12 @@
 """Where the files of a trial lie: in a folder that every node sees, or in an object store."""
 
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
-from uuid import uuid4
 
 from pyarrow import fs
+
+from lkm_tune.files import write_bytes
 
 
 class Store(Protocol):
@@ -72,19 +72,7 @@ class Folder:
 
     def write(self, name: str, content: bytes) -> None:
         """See `Store`; it is on the disk, and not only on its way there, when this returns."""
-        path = self.path / name
-        # A worker that was cut off and its successor must not write into one file.
-        part = self.path / f"{name}.{uuid4().hex[:8]}.part"
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise OSError(error.errno, f"{path} could not be written: {error.strerror}") from error
+        write_bytes(self.path / name, content)
 
     def delete(self, name: str) -> None:
         """See `Store`."""

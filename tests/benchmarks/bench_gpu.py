@@ -17,8 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lkm_tune.lkm import layer_mixing_loss
 from lkm_tune.models import build_model
-from lkm_tune.search.probe import CONTEXT
-from lkm_tune.search.sharing import MARGIN
+from lkm_tune.search.cluster.probe import CONTEXT
+from lkm_tune.search.cluster.sharing import MARGIN
 
 STEPS = 10
 SECONDS = 10.0

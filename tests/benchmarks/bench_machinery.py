@@ -17,9 +17,9 @@ import search_quality
 from bench import show
 from ray.tune import Callback
 
+from lkm_tune.ledger.ledger import Ledger
+from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.search.engine import Engine, connect
-from lkm_tune.search.folder import StudyFolder
-from lkm_tune.search.ledger import Ledger
 from lkm_tune.search.planner import Planner
 from lkm_tune.search.reporting import StudyTrainable
 from lkm_tune.search.trainable import LkmTrainable

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from bench import show
 
-from lkm_tune.search.folder import StudyFolder
+from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.study import Study
 from lkm_tune.tracking import tracking_uri
 from lkm_tune.tracking.experiments import STUDY, open_client

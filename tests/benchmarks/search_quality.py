@@ -21,7 +21,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler
 from ray.tune.search.optuna import OptunaSearch
 from record_searches import JUDGED
 
-from lkm_tune.search.ledger import Ledger
+from lkm_tune.ledger.ledger import Ledger
 from lkm_tune.study import FloatRange, IntRange, SearchPlan, Study, TrainingPlan
 
 EPOCHS, FACTOR = 27, 3

@@ -24,9 +24,9 @@ import optuna
 from record_searches import JUDGED
 from recordings import NAMES, read_recordings, space
 
-from lkm_tune.search.ledger import Ledger
+from lkm_tune.ledger.ledger import Ledger
+from lkm_tune.ledger.suggestions import distributions
 from lkm_tune.search.planner import Planner
-from lkm_tune.search.space import distributions
 from lkm_tune.search.warm import WarmStart
 from lkm_tune.study import SearchPlan, Study, TrainingPlan
 

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from lkm_tune.cli import cli
-from lkm_tune.search.folder import StudyFolder
+from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.study import Study
 from lkm_tune.tracking import ended, tracking_uri
 from lkm_tune.transfer import TransferReport

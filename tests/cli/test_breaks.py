@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from lkm_tune.cli import cli
-from lkm_tune.search.files import write_whole
+from lkm_tune.files import write_text
 
 # In the package the name of the one is the command's.
 PREPARE = import_module("lkm_tune.cli.prepare"), "prepare"
@@ -43,7 +43,7 @@ def test_a_disk_that_fails_is_named(tmp_path, monkeypatch, code):
 
 def test_a_damaged_count_of_hours_is_said_before_anything_starts(tmp_path, monkeypatch):
     monkeypatch.setattr(PREPARE[0], "connect", lambda address: pytest.fail("started"))
-    write_whole(tmp_path / "studies/quickstart/use.json", '{"spent": ')
+    write_text(tmp_path / "studies/quickstart/use.json", '{"spent": ')
     result = CliRunner().invoke(cli, ["run", "quickstart", "--storage", str(tmp_path)])
     assert result.exit_code == 1
     assert "use.json is damaged" in result.output
@@ -54,7 +54,7 @@ def test_fresh_sets_nothing_aside_while_mlflow_is_down(tmp_path, monkeypatch):
     """Else the new runs would go among the old ones, which have the same names."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     study = tmp_path / "studies/quickstart/study.json"
-    write_whole(study, "{}")
+    write_text(study, "{}")
     result = CliRunner().invoke(cli, ["run", "quickstart", "--fresh", "--storage", str(tmp_path)])
     assert result.exit_code == 1
     assert "cannot be set aside, so nothing is" in result.output

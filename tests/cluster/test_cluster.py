@@ -188,10 +188,10 @@ def test_the_head_is_killed_and_brought_up_again(cluster):
     check_complete(cluster, "head-killed")
 
 
-def test_code_that_was_not_synced_is_refused(cluster):
+def test_a_script_of_another_version_is_refused(cluster):
     submitted_script = cluster.laptop / "tune.py"
     text = (CHECKOUT / "tune.py").read_text()
-    submitted_script.write_text(text.replace('PACKAGE = "', 'PACKAGE = "0'))
+    submitted_script.write_text(text.replace('VERSION = "', 'VERSION = "9.'))
     done = cluster.shell(f"ray submit {cluster.config} {submitted_script}", 120, check=False)
     assert done.returncode != 0
     assert "ray up cluster/config.yaml" in done.stdout + done.stderr

@@ -2,8 +2,8 @@
 
 import pytest
 
+from lkm_tune.ledger.ledger import Record
 from lkm_tune.search.beside import side_by_side
-from lkm_tune.search.ledger import Record
 from lkm_tune.study import Cell, TrialSpec
 
 

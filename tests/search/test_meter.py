@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from lkm_tune.search.meter import Meter, Use
+from lkm_tune.ledger.use import Use
+from lkm_tune.search.meter import Meter
 
 
 class Clock:

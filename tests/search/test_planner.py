@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from lkm_tune.search.ledger import Ledger
+from lkm_tune.ledger.ledger import Ledger
 from lkm_tune.search.planner import Planner
 from lkm_tune.study import GAMMA, CurvePlan, IntRange, SearchPlan, Study, TrainingPlan, plan_summary
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from lkm_tune.search.ledger import Record
+from lkm_tune.ledger.ledger import Record
 from lkm_tune.search.prior import Tried, claims, in_unit_cube, log_errors, next_candidate
 from lkm_tune.study import Cell, Choice, FloatRange, IntRange, TrialSpec
 

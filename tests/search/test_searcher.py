@@ -4,13 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from lkm_tune.search.failure import CodeError, StorageError
-from lkm_tune.search.ledger import Ledger
+from lkm_tune.ledger.failure import CodeError, StorageError
+from lkm_tune.ledger.ledger import Ledger
+from lkm_tune.ledger.use import Spent
+from lkm_tune.search.cluster.slots import Share, Slots
 from lkm_tune.search.limits import Limits
-from lkm_tune.search.meter import Spent
 from lkm_tune.search.planner import Planner
 from lkm_tune.search.searcher import CellScheduler, StudySearcher
-from lkm_tune.search.slots import Share, Slots
 from lkm_tune.study import CurvePlan, SearchPlan, Study, TrainingPlan, TrialSpec
 
 FINISHED = "FINISHED"

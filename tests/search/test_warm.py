@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from lkm_tune.search.folder import StudyFolder
-from lkm_tune.search.ledger import Ledger
+from lkm_tune.ledger.ledger import Ledger
+from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.search.planner import Planner
 from lkm_tune.search.warm import WarmStart, trials_elsewhere
 from lkm_tune.study import GAMMA, CurvePlan, IntRange, LkmOptions, SearchPlan, Study, TrainingPlan

@@ -1,0 +1,1 @@
+"""The nodes under a study: what they hold, who sees which files, and who may join."""

@@ -1,0 +1,1 @@
+"""Numbers: response curves, their noise, regret, verdicts and predictions."""

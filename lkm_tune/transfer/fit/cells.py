@@ -1,0 +1,280 @@
+"""From the tidy table of runs to the numbers of each cell that the analysis is made of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from lkm_tune.transfer.fit.noise import Array, Information, seed_information
+from lkm_tune.transfer.fit.run_table import measured
+from lkm_tune.transfer.wording import percent
+
+FEWEST_GAMMAS = 3
+"""Fewer measured γ > 0 are no curve: what lies between and beside them is unknown."""
+
+LEARNT = 0.3
+"""A network has learnt something when it beats predicting the mean by this fraction."""
+
+
+class CellKey(NamedTuple):
+    """A cell of the analysis: one architecture of one depth on one task with n_train samples."""
+
+    model: str
+    task: str
+    depth: int
+    n_train: int
+
+    def __str__(self) -> str:
+        """The name for people: `pamnet on qm9/homo (depth 4, 300 samples)`."""
+        depth = f"depth {self.depth}, " if self.depth else ""
+        return f"{self.model} on {self.task} ({depth}{self.n_train:,} samples)"
+
+
+@dataclass(frozen=True)
+class CurveRuns:
+    """The finished full-budget runs of one cell, S seeds and J usable γ.
+
+    Attributes:
+        key: the cell.
+        gammas: usable γ > 0, increasing, shape [J].
+        seeds: S labels (study, seed).
+        log_error: shape [S, 1 + J], the control first, NaN where no run is.
+        outcome: the column the errors are from: `test_error`, or where there is none `val_error`.
+        diverged: γ at which at least half of the runs diverged.
+        below: the nearest diverging γ below the usable range, if any.
+        above: the nearest diverging γ above the usable range, if any.
+        own_control: log error of γ = 0 at the control's own best settings, by seed label.
+        kd_ratio: median of γ·L_KD / L_pred at each usable γ, shape [J], NaN where unknown.
+        unit: unit of the error, "" where unknown.
+        scale: what fixes the scale of γ, "" where unknown.
+        notes: sentences on what was left out or looks wrong.
+    """
+
+    key: CellKey
+    gammas: Array
+    seeds: tuple[tuple[str, int], ...]
+    log_error: Array
+    outcome: str
+    diverged: tuple[float, ...]
+    below: float | None
+    above: float | None
+    own_control: dict[tuple[str, int], float]
+    kd_ratio: Array
+    unit: str
+    scale: str
+    notes: tuple[str, ...]
+
+    @property
+    def has_control(self) -> bool:
+        """Whether any seed has a γ = 0 run."""
+        return bool(np.any(~np.isnan(self.log_error[:, 0])))
+
+    def information(self) -> dict[tuple[str, int], Information]:
+        """Information on the curve by seed, of the seeds that have at least two runs."""
+        parts = {
+            seed: seed_information(row)
+            for seed, row in zip(self.seeds, self.log_error, strict=True)
+        }
+        return {seed: part for seed, part in parts.items() if part.dof > 0}
+
+
+def split_cells(runs: pd.DataFrame) -> Iterator[CurveRuns]:
+    """The cells of a checked table (`check_runs`), in the order of their keys.
+
+    A cell with no error at any γ > 0 is left out here; `unfinished_cells` names them.
+    """
+    curve = runs[runs["phase"] == "curve"]
+    controls = runs[(runs["phase"] == "control_curve") & (runs["status"] == "complete")]
+    depths = curve.groupby(["model", "task", "n_train"])["depth"].nunique()
+    for _, rows in curve.groupby(list(CellKey._fields), sort=True):
+        first = rows.iloc[0]
+        key = CellKey(
+            str(first["model"]), str(first["task"]), int(first["depth"]), int(first["n_train"])
+        )
+        if measured(rows).any():
+            alone = depths[first["model"], first["task"], first["n_train"]] == 1
+            yield _cell(key, rows, _own_control(key, controls, alone))
+
+
+def _cell(key: CellKey, rows: pd.DataFrame, own_control: pd.DataFrame) -> CurveRuns:
+    notes: list[str] = []
+    rows = _on_one_scale(_without_repeats(rows, notes), notes)
+    outcome = _outcome(rows, notes)
+    done = rows[(rows["status"] == "complete") & (rows[outcome] > 0)]
+    _note_left_out(rows, done, outcome, notes)
+    diverged, below, above = _divergence(rows, done, outcome, notes)
+    gamma = done["gamma"]
+    kept = done[(gamma == 0) | ((gamma > (below or 0.0)) & (gamma < (above or np.inf)))]
+    # By hand: a hundred cells through pandas' pivot take a second.
+    labels = [
+        (str(study), int(seed)) for study, seed in zip(kept["study"], kept["seed"], strict=True)
+    ]
+    seeds = tuple(sorted(set(labels)))
+    rows_of = {seed: i for i, seed in enumerate(seeds)}
+    measured = np.union1d([0.0], kept["gamma"])
+    log_error = np.full((len(seeds), len(measured)), np.nan)
+    places = [rows_of[label] for label in labels], np.searchsorted(measured, kept["gamma"])
+    log_error[places] = np.log(kept[outcome])
+    if not (kept["gamma"] == 0).any():
+        notes.append("there is no γ = 0 run, so no gain can be given")
+    gammas = measured[1:]
+    _note_design(seeds, gammas, log_error, notes)
+    _note_learning(done, outcome, notes)
+    return CurveRuns(
+        key, gammas, seeds, log_error, outcome, diverged, below, above,
+        _own_levels(own_control, outcome), _kd_ratio(kept, gammas),
+        _common(rows, "unit", notes), _common(rows, "scale", notes),
+        tuple(f"{key}: {note}." for note in notes),
+    )  # fmt: skip
+
+
+def _without_repeats(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    repeated = rows.duplicated(["study", "gamma", "seed"], keep="last")
+    if repeated.any():
+        notes.append(f"{repeated.sum()} runs are recorded more than once; the last record counts")
+    return rows[~repeated]
+
+
+def _on_one_scale(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Only the rows on the scale of γ that most of them have: one number is one strength."""
+    if "scale" not in rows or rows["scale"].nunique() < 2:
+        return rows
+    scales = rows["scale"].value_counts()
+    kept = sorted(scales.index[scales == scales.max()])[0]
+    other: pd.Series[bool] = rows["scale"].notna() & (rows["scale"] != kept)
+    notes.append(
+        f"{other.sum()} runs have γ on another scale than {kept!r}, that of most runs, and are left"
+        " out"
+    )
+    return rows.loc[~other]
+
+
+def _outcome(rows: pd.DataFrame, notes: list[str]) -> str:
+    done = rows[(rows["status"] == "complete") & (rows["gamma"] > 0)]
+    if (done["test_error"] > 0).any():
+        return "test_error"
+    notes.append("no test error is known, the validation error stands in for it")
+    return "val_error"
+
+
+def _note_left_out(rows: pd.DataFrame, done: pd.DataFrame, outcome: str, notes: list[str]) -> None:
+    left_out = {
+        "stopped": "were stopped before the full budget",
+        "infeasible": "did not fit into memory",
+        "failed": "failed",
+    }
+    counts = Counter(rows["status"])
+    for status, why in left_out.items():
+        if counts[status]:
+            notes.append(f"{counts[status]} curve runs {why} and are left out")
+    without = counts["complete"] - len(done)
+    if without:
+        notes.append(f"{without} complete runs have no positive {outcome} and are left out")
+
+
+def _divergence(
+    rows: pd.DataFrame, done: pd.DataFrame, outcome: str, notes: list[str]
+) -> tuple[tuple[float, ...], float | None, float | None]:
+    """The diverging γ, and those nearest around the γ with the lowest error."""
+    bad = rows.loc[rows["status"] == "diverged", "gamma"].value_counts()
+    if bad.empty:
+        return (), None, None
+    good = done["gamma"].value_counts().reindex(bad.index, fill_value=0)
+    diverging = sorted(float(g) for g in bad.index[(bad >= good) & (bad.index > 0)])
+    for gamma in sorted(set(bad.index) - set(diverging)):
+        notes.append(
+            f"{bad[gamma]} of {bad[gamma] + good[gamma]} runs at γ = {gamma:g} diverged and are"
+            " left out"
+        )
+    usable = done[(done["gamma"] > 0) & ~done["gamma"].isin(diverging)]
+    if usable.empty:
+        usable = done[done["gamma"] > 0]
+    level = np.log(usable[outcome]).groupby(usable["gamma"]).mean()
+    best = float(level.index[int(np.argmin(level.to_numpy()))])
+    below = max((g for g in diverging if g < best), default=None)
+    above = min((g for g in diverging if g > best), default=None)
+    if diverging:
+        listed = ", ".join(f"{g:g}" for g in diverging)
+        notes.append(f"training diverges at γ = {listed}, which bounds the range")
+    return tuple(diverging), below, above
+
+
+def _note_design(
+    seeds: tuple[tuple[str, int], ...], gammas: Array, log_error: Array, notes: list[str]
+) -> None:
+    if np.all((~np.isnan(log_error)).sum(axis=1) < 2):
+        notes.append(
+            "no seed ran at more than one γ, so levels of seeds and effects of γ cannot be told"
+            " apart; repeat the same seeds at every γ"
+        )
+    elif len(seeds) == 1:
+        notes.append("only one seed, so no interval can be given; add seeds")
+    elif len(seeds) == 2:
+        notes.append("only two seeds, so the intervals are wide")
+    if len(gammas) < FEWEST_GAMMAS:
+        notes.append(
+            f"only {len(gammas)} usable γ above 0, too few for a curve; no verdict is given"
+        )
+    missing = int(np.isnan(log_error[:, 1:]).sum())
+    missing += int(np.isnan(log_error[:, 0]).sum()) if np.any(~np.isnan(log_error[:, 0])) else 0
+    if missing:
+        notes.append(f"{missing} of {log_error.size} runs (γ × seed) are missing")
+    studies = sorted({study for study, _ in seeds})
+    if len(studies) > 1:
+        notes.append(
+            f"runs of the studies {', '.join(studies)} are pooled, each seed of each study with a"
+            " level of its own"
+        )
+
+
+def _note_learning(done: pd.DataFrame, outcome: str, notes: list[str]) -> None:
+    mean_error = "test_mean_error" if outcome == "test_error" else "val_mean_error"
+    control = done[done["gamma"] == 0]
+    if mean_error not in control or control[mean_error].isna().all():
+        return
+    ratio = float((control[outcome] / control[mean_error]).median())
+    if ratio > 1 - LEARNT:
+        notes.append(
+            f"the error at γ = 0 is {percent(ratio)} of the error of predicting the mean; a curve"
+            " of a network that learnt nothing says nothing"
+        )
+
+
+def _common(rows: pd.DataFrame, column: str, notes: list[str]) -> str:
+    if column not in rows:
+        return ""
+    values = sorted({str(v) for v in rows[column].dropna() if str(v)})
+    if len(values) > 1:
+        notes.append(f"its runs differ in {column} ({' | '.join(values)})")
+    return " | ".join(values)
+
+
+def _kd_ratio(kept: pd.DataFrame, gammas: Array) -> Array:
+    if "kd_ratio" not in kept:
+        return np.full(len(gammas), np.nan)
+    return kept.groupby("gamma")["kd_ratio"].median().reindex(gammas).to_numpy(dtype=float)
+
+
+def _own_control(key: CellKey, controls: pd.DataFrame, alone: bool) -> pd.DataFrame:
+    """Rows of the control at its own best settings.
+
+    Its depth may differ from the curve's, unless curves of several depths are there.
+    """
+    if controls.empty:
+        return controls
+    same = (controls["model"] == key.model) & (controls["task"] == key.task)
+    same &= controls["n_train"] == key.n_train
+    return controls[same if alone else same & (controls["depth"] == key.depth)]
+
+
+def _own_levels(rows: pd.DataFrame, outcome: str) -> dict[tuple[str, int], float]:
+    if rows.empty:
+        return {}
+    rows = rows[(rows["gamma"] == 0) & (rows[outcome] > 0)]
+    labels = zip(rows["study"].astype(str), rows["seed"].astype(int), strict=True)
+    return dict(zip(labels, np.log(rows[outcome].to_numpy(dtype=float)).tolist(), strict=True))

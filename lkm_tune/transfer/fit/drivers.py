@@ -1,0 +1,123 @@
+"""What moves the best γ: architecture, task, depth or sample size?
+
+A mixed model of the best log10 γ of the cells whose curves are not flat,
+
+    log10 γ*_c = μ + a·log2 depth_c + b·log10 n_c + u[model_c] + v[task_c] + e_c,
+
+u, v and e normal with variances of their own (crossed random effects; D. Bates et al., J. Stat.
+Softw. 67, 2015, eq. 2). Architectures and tasks are random, since the question is how much another
+one would move γ.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lkm_tune.transfer.fit.noise import Array
+from lkm_tune.transfer.wording import short_text
+
+FEWEST_CELLS = 8
+"""Fewer cells whose best γ is known say little on what moves it."""
+
+_COLUMNS = ["driver", "levels", "spread", "effect", "effect_low", "effect_high", "p_value"]
+_RANDOM = {"architecture": "model", "task": "task"}
+_FIXED = {"depth": ("depth", np.log2), "sample size": ("n_train", np.log10)}
+_STEPS = {"depth": "doubling of the depth", "sample size": "tenfold of the samples"}
+
+
+def drivers_table(optima: pd.DataFrame) -> pd.DataFrame:
+    """How far each property of a cell moves its best γ; no rows with too few cells.
+
+    `spread`: standard deviation of log10 γ* over the cells that goes with the property, in decades
+    ("unexplained" is what is left, the doubt on each γ* included). `effect`, with its 95 % interval
+    and two-sided p-value: decades of γ* for each doubling of the depth or tenfold of the samples;
+    NaN for architectures and tasks, which have no order. `levels`: how many different ones.
+    """
+    known = optima[~optima["flat"].astype(bool) & optima["gamma_low"].notna()]
+    fixed = [name for name, (column, _) in _FIXED.items() if known[column].nunique() > 1]
+    random = [name for name, column in _RANDOM.items() if known[column].nunique() > 1]
+    if len(known) < FEWEST_CELLS or not (fixed or random):
+        return pd.DataFrame(columns=_COLUMNS)
+    return pd.DataFrame(_fit(known, fixed, random), columns=_COLUMNS)
+
+
+def _fit(known: pd.DataFrame, fixed: Sequence[str], random: Sequence[str]) -> list[dict[str, Any]]:
+    y = np.log10(known["gamma_best"].to_numpy(dtype=float))
+    slopes = [_FIXED[name][1](known[_FIXED[name][0]].to_numpy(dtype=float)) for name in fixed]
+    design = np.column_stack([np.ones(len(y)), *slopes])
+    levels = {name: sorted(known[_RANDOM[name]].unique()) for name in random}
+    members = {
+        name: (known[_RANDOM[name]].to_numpy()[:, None] == np.array(found)).astype(float)
+        for name, found in levels.items()
+    }
+    effects, errors, p_values, spreads, left = _mixed_model(y, design, levels, members)
+    rows: list[dict[str, Any]] = [
+        {"driver": name, "levels": len(levels[name]), "spread": spread, "effect": np.nan}
+        for name, spread in zip(random, spreads, strict=True)
+    ]
+    rows += [
+        {
+            "driver": name,
+            "levels": known[_FIXED[name][0]].nunique(),
+            "spread": abs(effect) * float(np.std(slope)),
+            "effect": effect,
+            "effect_low": effect - 1.96 * error,
+            "effect_high": effect + 1.96 * error,
+            "p_value": p,
+        }
+        for name, slope, effect, error, p in zip(
+            fixed, slopes, effects[1:], errors[1:], p_values[1:], strict=True
+        )
+    ]
+    rows.sort(key=lambda row: -row["spread"])
+    return [*rows, {"driver": "unexplained", "levels": len(known), "spread": left}]
+
+
+def _mixed_model(
+    y: Array, design: Array, levels: dict[str, list[str]], members: dict[str, Array]
+) -> tuple[list[float], list[float], list[float], list[float], float]:
+    """Fixed effects with errors and p-values, random standard deviations, the one that is left."""
+    # Takes a second or two to import, and few tables have the cells for it.
+    from statsmodels.regression.linear_model import OLS
+    from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
+
+    if not levels:
+        plain = OLS(y, design).fit()
+        return list(plain.params), list(plain.bse), list(plain.pvalues), [], plain.scale**0.5
+    names = list(levels)
+    parts = VCSpec(names, [[levels[n]] for n in names], [[members[n]] for n in names])
+    with warnings.catch_warnings():
+        # A variance of zero, which is a fair answer here, is reported as a failure to converge.
+        warnings.simplefilter("ignore")
+        found = MixedLM(y, design, np.ones(len(y)), exog_vc=parts).fit(reml=True)
+        spreads = np.sqrt(np.maximum(found.vcomp, 0.0)).tolist()
+        p_values = found.pvalues[: design.shape[1]]
+        return list(found.fe_params), list(found.bse_fe), list(p_values), spreads, found.scale**0.5
+
+
+def drivers_sentence(drivers: pd.DataFrame) -> str:
+    """What moves the best γ most, in words."""
+    if drivers.empty:
+        return (
+            f"What moves the best γ is not estimated: that takes {FEWEST_CELLS} cells with a curve"
+            " that is not flat, of different architectures, tasks, depths or sample sizes."
+        )
+    left = float(drivers.loc[drivers["driver"] == "unexplained", "spread"].iloc[0])
+    known = drivers[drivers["driver"] != "unexplained"]
+    parts = [
+        f"{row['driver']} by {short_text(row['spread'])} decades" for _, row in known.iterrows()
+    ]
+    parts += [
+        f"each {_STEPS[row['driver']]} by {short_text(row['effect'])}"
+        f" ({short_text(row['effect_low'])} to {short_text(row['effect_high'])})"
+        for _, row in known[known["effect"].notna()].iterrows()
+    ]
+    return (
+        f"The best γ moves with {'; '.join(parts)}; {short_text(left)} decades are left"
+        " unexplained."
+    )

@@ -1,0 +1,165 @@
+"""Can the best γ be predicted? Predictions for every cell, tested where the truth is known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lkm_tune.transfer.fit.cells import CellKey
+from lkm_tune.transfer.fit.optimum import CellCurve
+from lkm_tune.transfer.fit.prediction import Pool, Prediction, regret_at
+from lkm_tune.transfer.fit.regret import fixed_regret
+from lkm_tune.transfer.report.answer import PAPER_GAMMA
+from lkm_tune.transfer.wording import percent
+
+NEVER = "never searched"
+
+LEFT_OUT: dict[str, Callable[[CellKey, CellKey], bool]] = {
+    "cell": lambda cell, other: cell != other,
+    "task": lambda cell, other: cell.task != other.task,
+    "architecture": lambda cell, other: cell.model != other.model,
+}
+"""What is left out of the cells that a test predicts from, as the cells that remain."""
+
+RULES = {
+    "regret": "the predicted γ",
+    "regret_paper": f"γ = {PAPER_GAMMA:g} everywhere",
+    "regret_zero": "γ = 0",
+    "regret_own": "its own search",
+}
+"""The columns that hold the expected regret of each way to choose γ, with their names."""
+
+COLUMNS = [
+    *CellKey._fields, "left_out", "cells", "gamma", "gamma_low", "gamma_high", "regret_expected",
+    "regret", "regret_low", "regret_high", "regret_paper", "regret_zero", "regret_own",
+]  # fmt: skip
+
+
+def predictions_table(cells: Sequence[CellCurve], pool: Pool, margin: float) -> pd.DataFrame:
+    """What would have been predicted for each cell without it, and for those never searched.
+
+    `left_out`: "cell" (predicted from all others), "task" (from other tasks only), "architecture"
+    (from other architectures only) or "never searched" (an architecture and a task that were both
+    searched, but not together). `cells`: how many it is predicted from. `gamma` with `gamma_low`
+    and `gamma_high`: the recommendation and the 95 % interval of the cell's own best.
+    `regret_expected`: what such a prediction costs on average where that can be tested. The other
+    columns are judged on the cell's own runs, as posterior means: `regret` (with its 95 % interval)
+    of the predicted γ, `regret_paper` of γ = 0.02, `regret_zero` of γ = 0, and `regret_own` of the
+    γ that the cell's other seeds chose.
+    """
+    rows = []
+    by_key = {cell.runs.key: cell for cell in cells}
+    for index, key in enumerate(pool.keys):
+        for left_out, remains in LEFT_OUT.items():
+            among = [i for i, other in enumerate(pool.keys) if i != index and remains(key, other)]
+            found = pool.predict(key, among)
+            if found is not None:
+                tested = _tested(by_key[key], found, margin)
+                rows.append({**_row(key, left_out, found), **tested})
+    for key in never_searched(tuple(by_key)):
+        found = pool.predict(key)
+        if found is not None:
+            rows.append(_row(key, NEVER, found))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def never_searched(keys: Sequence[CellKey]) -> list[CellKey]:
+    """Architectures with tasks that were searched, but not together.
+
+    Depth is that which the architecture has most often, the sample size that of most cells.
+    """
+    searched = {(key.model, key.task) for key in keys}
+    found = []
+    for model in dict.fromkeys(key.model for key in keys):
+        for task in dict.fromkeys(key.task for key in keys):
+            if (model, task) not in searched:
+                found.append(like(keys, model, task))
+    return found
+
+
+def like(keys: Sequence[CellKey], model: str, task: str) -> CellKey:
+    """The key of a cell that is not there, with the depth and sample size of those that are."""
+    depths = Counter(key.depth for key in keys if key.model == model)
+    sizes = Counter(key.n_train for key in keys)
+    depth = depths.most_common(1)[0][0] if depths else 0
+    return CellKey(model, task, depth, sizes.most_common(1)[0][0])
+
+
+def prediction_summary(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Mean expected regret of each way to choose γ, one row for each thing left out.
+
+    `n` cells are judged; `low` and `high` are two standard errors around the mean of the
+    predicted γ's regret over them.
+    """
+    tested = predictions[predictions["left_out"] != NEVER]
+    rows = []
+    for left_out in LEFT_OUT:
+        part = tested[tested["left_out"] == left_out]
+        part = part[part["regret"].notna()]
+        if part.empty:
+            continue
+        error = float(part["regret"].std(ddof=1) / np.sqrt(len(part))) if len(part) > 1 else np.nan
+        mean = float(part["regret"].mean())
+        rows.append(
+            {
+                "left_out": left_out,
+                "n": len(part),
+                **{name: float(part[name].mean()) for name in RULES},
+                "low": max(mean - 2 * error, 0.0),
+                "high": mean + 2 * error,
+            }
+        )
+    return pd.DataFrame(rows, columns=["left_out", "n", *RULES, "low", "high"])
+
+
+def prediction_sentence(summary: pd.DataFrame, margin: float) -> str:
+    """Whether γ can be predicted, in words; "" when nothing could be tested."""
+    cell = summary[summary["left_out"] == "cell"]
+    if cell.empty:
+        return ""
+    row = cell.iloc[0]
+    if row["high"] <= margin:
+        verdict = "Yes, for cells like these"
+    elif row["low"] > margin:
+        verdict = f"Not to within {percent(margin)}"
+    else:
+        verdict = "Not settled"
+    costs = ", ".join(
+        f"{percent(float(row[column]))} with {name}"
+        for column, name in RULES.items()
+        if np.isfinite(row[column])
+    )
+    return (
+        f"{verdict}: with each of {int(row['n'])} cells left out in turn, the expected regret is"
+        f" on average {costs}."
+    )
+
+
+def _row(key: CellKey, left_out: str, found: Prediction) -> dict[str, Any]:
+    return {
+        **key._asdict(),
+        "left_out": left_out,
+        "cells": len(found.based_on),
+        "gamma": found.gamma,
+        "gamma_low": found.low,
+        "gamma_high": found.high,
+        "regret_expected": found.expected_regret,
+    }
+
+
+def _tested(cell: CellCurve, found: Prediction, margin: float) -> dict[str, float]:
+    """What ways to choose γ cost in a cell, by its own runs."""
+    judged = fixed_regret(found.gamma, cell, margin)
+    zero = float(np.expm1(-cell.lowest_draws).mean()) if cell.fit.sees_control else np.nan
+    return {
+        "regret": regret_at(cell, found.gamma),
+        "regret_low": judged.low,
+        "regret_high": judged.high,
+        "regret_paper": regret_at(cell, PAPER_GAMMA),
+        "regret_zero": zero,
+        "regret_own": float(np.mean(cell.expected_regret[list(cell.choices.values())])),
+    }

@@ -1,0 +1,88 @@
+"""A scale on which response curves are smooth: as measured near the best γ, logarithmic above.
+
+Too strong a mixing can double the error within half a decade, while what is at stake around the
+best γ is a few percent. One Gaussian process cannot have both slopes: the cliff would make it
+unsure everywhere. So the curve is modelled on the scale
+
+    g(θ) = θ                                  for θ ≤ θ_ref
+    g(θ) = θ_ref + κ asinh((θ − θ_ref) / κ)   above,
+
+which has a continuous second derivative and keeps the order of all γ. θ_ref is the lowest measured
+point; κ is 0.1 (10 % of the error) or more where runs are noisy. The likelihood stays that of the
+log errors, linearised at the measured means (one Gauss–Newton step), so noise keeps its size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lkm_tune.transfer.fit.noise import Array, Information
+
+_WIDTH = 0.1
+_WIDTH_IN_NOISE = 4.0
+_FURTHEST = 20.0
+"""Errors e²⁰ times the best are all alike, and exp of more would overflow."""
+
+
+@dataclass(frozen=True)
+class Bend:
+    """The scale g with θ_ref = `reference` and κ = `width` (inf: the identity)."""
+
+    reference: float
+    width: float
+
+    def bend(self, theta: Array) -> Array:
+        """g(θ)."""
+        if np.isinf(self.width):
+            return theta
+        above = np.maximum(theta - self.reference, 0.0)
+        return np.asarray(theta - above + self.width * np.arcsinh(above / self.width))
+
+    def unbend(self, bent: Array) -> Array:
+        """The inverse of `bend`."""
+        if np.isinf(self.width):
+            return bent
+        above = np.maximum(bent - self.reference, 0.0)
+        reach = np.minimum(above / self.width, np.arcsinh(_FURTHEST / self.width))
+        # sinh by way of expm1, which is vectorised, and in place: the draws of a hundred cells are
+        # 16 million.
+        grown = np.expm1(reach, out=np.atleast_1d(reach))
+        grown += grown / (1 + grown)
+        grown *= self.width / 2
+        grown += bent - above
+        return grown.reshape(np.shape(bent))
+
+    def slope(self, theta: Array) -> Array:
+        """g'(θ)."""
+        above = np.maximum(theta - self.reference, 0.0)
+        return np.asarray(1 / np.sqrt(1 + (above / self.width) ** 2))
+
+    def information(self, information: Information, at: Array) -> Information:
+        """Information on g(θ) instead of θ, linearised at `at`, shape [J]."""
+        stretch = 1 / self.slope(at)
+        offset = at - self.bend(at) * stretch
+        matrix, vector = information.matrix, information.vector
+        pushed = matrix @ offset
+        return Information(
+            stretch[:, None] * matrix * stretch,
+            stretch * (vector - pushed),
+            information.rss - float(2 * offset @ vector - offset @ pushed),
+            information.dof,
+            information.sees_control,
+        )
+
+
+def bend_for(information: Information, noise: float) -> tuple[Bend, Array]:
+    """The scale of one cell, and the measured means that it is linearised at, shape [J].
+
+    Args:
+        information: of all seeds.
+        noise: standard deviation of one run's log error, NaN where unknown.
+    """
+    at = np.asarray(np.linalg.pinv(information.matrix, hermitian=True) @ information.vector)
+    if not information.sees_control:
+        # The level of the curve is free then, and a bent scale would pretend to know it.
+        return Bend(0.0, np.inf), at
+    return Bend(float(at.min()), float(np.nanmax([_WIDTH, _WIDTH_IN_NOISE * noise]))), at

@@ -1,0 +1,47 @@
+"""Small p-values from a limited number of draws."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lkm_tune.transfer.fit.noise import Array
+
+_IN_TAIL = 0.1
+"""The share of the draws that the tail is fitted to."""
+
+_ENOUGH = 100
+"""With so many draws beyond the bound they are simply counted."""
+
+
+def upper_tail(draws: Array, bound: float, dof: float) -> float:
+    """One-sided p-value of "the quantity is above `bound`" from its draws, shape [D]."""
+    return float(upper_tails(np.sort(draws)[None], bound, dof)[0])
+
+
+def upper_tails(draws: Array, bound: float, dof: float) -> Array:
+    """One-sided p-values of "the quantity is above `bound`", shape [N].
+
+    Hundreds of pairs ask for p-values far below one over the number of draws, so the tail is
+    extrapolated by a generalised Pareto distribution (T. A. Knijnenburg et al., Bioinformatics 25,
+    2009, i161, eq. 1). Its shape is not fitted but that of the Student t of which the draws are,
+    1 / dof, so that only the scale is left to estimate; short tails are taken to be longer than
+    they are.
+
+    Args:
+        draws: of N quantities, increasing in each row, shape [N, D]; inf is above every bound.
+        bound: what they are held against.
+        dof: degrees of freedom of the draws.
+    """
+    beyond, count = np.count_nonzero(draws > bound, axis=1), draws.shape[1]
+    counted = (1 + beyond) / (1 + count)
+    size = int(_IN_TAIL * count)
+    if size < 1:
+        return np.asarray(counted)
+    threshold = draws[:, -size - 1]
+    shape = 1 / max(dof, 2.0)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        mean = draws[:, -size:].mean(axis=1) - threshold
+        scale = mean * (1 - shape)
+        fitted = size / count * (1 + shape * (bound - threshold) / scale) ** (-1 / shape)
+    known = (beyond < _ENOUGH) & (mean > 0) & np.isfinite(mean)
+    return np.asarray(np.where(known, fitted, counted))

@@ -1,0 +1,185 @@
+"""Signs of trouble with γ, in words, each with the γ to try next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from lkm_tune.transfer.fit.cells import CellKey
+from lkm_tune.transfer.wording import percent
+
+WEAK = 0.01
+"""A mixing term below this share of the prediction loss is too small to show."""
+
+AIM = 0.1
+"""The share of the prediction loss that a term too weak or too strong is to be brought to."""
+
+ALIKE = 0.99
+"""Layers of this mean CKA have nothing left to learn from each other."""
+
+COLLAPSED = 0.5
+"""Embeddings have collapsed where their effective rank is below this share of that at γ = 0."""
+
+ONE_SEED = 0.05
+"""A single seed tells no difference of the error below this fraction."""
+
+
+_MEDIANS = {"kd_ratio": "kd_ratio", "layer_cka": "similarity", "layer_rank": "rank"}
+"""Columns of a table of runs -> fields of `Strength`, the median of the complete runs."""
+
+
+@dataclass(frozen=True)
+class Strength:
+    """What is known of one γ of a cell, NaN where nothing is.
+
+    Attributes:
+        gamma: γ ≥ 0.
+        change: of the error against γ = 0, as a fraction; the mean over seeds.
+        doubt: how far off that may be, as a fraction.
+        kd_ratio: γ·L_KD / L_pred at the end of training.
+        diverged: whether at least half of the runs diverged.
+        similarity: mean linear CKA of pairs of layers.
+        rank: mean effective rank of layers.
+    """
+
+    gamma: float
+    change: float = math.nan
+    doubt: float = 0.0
+    kd_ratio: float = math.nan
+    diverged: bool = False
+    similarity: float = math.nan
+    rank: float = math.nan
+
+
+def signs_of_trouble(
+    control: Strength, strengths: Sequence[Strength], margin: float = 0.01
+) -> tuple[str, ...]:
+    """What is wrong with the γ of one cell, a sentence each.
+
+    Args:
+        control: γ = 0.
+        strengths: every measured γ > 0, in any order.
+        margin: difference of the error, as a fraction, that does not matter.
+    """
+    mixed = sorted(strengths, key=lambda one: one.gamma)
+    if not mixed:
+        return ()
+    if control.diverged:
+        return ("Training diverges without mixing, too (γ = 0): try a lower learning rate.",)
+    found = (
+        _too_high(control, mixed, margin),
+        _without_effect(control, mixed, margin),
+        _outweighs(mixed),
+    )
+    return tuple(sentence for sentence in found if sentence)
+
+
+def _too_high(control: Strength, mixed: Sequence[Strength], margin: float) -> str:
+    bad = [one for one in mixed if one.diverged or one.change - one.doubt > margin]
+    good = [one for one in mixed if one not in bad]
+    # What is worse than γ = 0 below a γ that is not is noise, or another trouble than strength.
+    bad = [one for one in bad if all(one.gamma > other.gamma for other in good)]
+    if not bad:
+        return ""
+    first = bad[0]
+    if first.diverged:
+        what = "training diverges"
+    else:
+        what = f"the error is {percent(first.change)} above that of γ = 0"
+    if first.rank < COLLAPSED * control.rank:
+        what += (
+            f" and the embeddings have collapsed (effective rank {first.rank:.2g} against "
+            f"{control.rank:.2g})"
+        )
+    between = math.sqrt(good[-1].gamma * first.gamma) if good else first.gamma / 10
+    return f"γ = {first.gamma:g} is too high: {what}. Next γ to try: {_round(between)}."
+
+
+def _without_effect(control: Strength, mixed: Sequence[Strength], margin: float) -> str:
+    if not all(abs(one.change) <= max(margin, one.doubt) for one in mixed):
+        return ""
+    top = mixed[-1]
+    said = f"No γ up to {top.gamma:g} has an effect: no error is told from that of γ = 0"
+    if control.similarity > ALIKE:
+        return (
+            f"{said}, and the layers are alike without mixing (CKA {control.similarity:.3f}). "
+            f"Try a deeper network; next γ to try: {_round(10 * top.gamma)}."
+        )
+    strongest = max((one.kd_ratio for one in mixed if one.kd_ratio > 0), default=math.nan)
+    if strongest < WEAK:
+        factor = min(100.0, AIM / strongest)
+        return (
+            f"{said}, since the mixing term is at most {percent(strongest)} of the prediction "
+            f"loss. Next γ to try: {_round(factor * top.gamma)}."
+        )
+    return f"{said}. Next γ to try: {_round(10 * top.gamma)}."
+
+
+def _outweighs(mixed: Sequence[Strength]) -> str:
+    heavy = [one for one in mixed if one.kd_ratio > 1]
+    if not heavy:
+        return ""
+    first = heavy[0]
+    return (
+        f"At γ = {first.gamma:g} the mixing term is {first.kd_ratio:.2g} times the prediction "
+        "loss, which makes training unstable. Next γ to try: "
+        f"{_round(first.gamma * AIM / first.kd_ratio)}."
+    )
+
+
+def study_signs(runs: pd.DataFrame, margin: float = 0.01) -> tuple[str, ...]:
+    """The signs of trouble of every cell of a checked table, each with the cell's name."""
+    curve = runs[(runs["phase"] == "curve") & runs["status"].isin(["complete", "diverged"])]
+    found = []
+    for key, (first, *mixed) in _strengths(curve).items():
+        if first.gamma == 0:
+            found += [f"{key}: {said}" for said in signs_of_trouble(first, mixed, margin)]
+    return tuple(found)
+
+
+def _strengths(curve: pd.DataFrame) -> dict[CellKey, list[Strength]]:
+    """Of every γ of each cell, ascending; all cells of a table at once, which may be many."""
+    cell = list(CellKey._fields)
+    tested = (curve["test_error"] > 0).groupby([curve[name] for name in cell]).transform("any")
+    curve = curve.assign(error=curve["test_error"].where(tested, curve["val_error"]))
+    same = [*cell, "study", "seed"]
+    control = curve[curve["gamma"] == 0].groupby(same)["error"].mean().rename("control")
+    curve = curve.join(control, on=same)
+    curve["change"] = curve["error"] / curve["control"] - 1
+    complete = curve[curve["status"] == "complete"].groupby([*cell, "gamma"])
+    names = [name for name in _MEDIANS if name in curve]
+    table = pd.concat(
+        [
+            curve.groupby([*cell, "gamma"]).size().rename("runs"),
+            complete.size().rename("done"),
+            complete["change"].agg(["mean", "std", "count"]),
+            complete[names].median(),
+        ],
+        axis=1,
+    ).sort_index()
+    found: dict[CellKey, list[Strength]] = {}
+    for row in table.reset_index().to_dict("records"):
+        key = CellKey(row["model"], row["task"], int(row["depth"]), int(row["n_train"]))
+        found.setdefault(key, []).append(_strength(row))
+    return found
+
+
+def _strength(row: dict[Any, Any]) -> Strength:
+    several = row["count"] > 1
+    return Strength(
+        gamma=row["gamma"],
+        change=row["mean"],
+        doubt=2 * row["std"] / math.sqrt(row["count"]) if several else ONE_SEED,
+        # Not complete at all is counted as nothing known.
+        diverged=not row["done"] * 2 > row["runs"],
+        **{field: row.get(name, math.nan) for name, field in _MEDIANS.items()},
+    )
+
+
+def _round(gamma: float) -> str:
+    """To one digit: another is not known."""
+    return f"{float(f'{gamma:.0e}'):g}"

@@ -1,0 +1,48 @@
+"""A page of one cell alone, for where each cell has a place of its own, as its run in MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from markupsafe import escape
+
+from lkm_tune.transfer.fit.cells import CellKey
+from lkm_tune.transfer.report.curve_svg import curve_svg
+
+if TYPE_CHECKING:
+    from lkm_tune.transfer.report.report import TransferReport
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{name}</title>
+<style>body {{ font: 16px sans-serif; max-width: 44em; margin: 1em }}</style></head>
+<body><h1>{name}</h1><p>{sentence}</p>{figure}</body></html>
+"""
+
+
+@dataclass(frozen=True)
+class CellPage:
+    """The answer of one cell.
+
+    Attributes:
+        key: which cell.
+        sentence: its best γ in words.
+        html: the page, which needs no network and no script.
+    """
+
+    key: CellKey
+    sentence: str
+    html: str
+
+
+def cell_pages(report: TransferReport) -> Iterator[CellPage]:
+    """The page of every cell: its answer in words, and its error by γ."""
+    names = list(CellKey._fields)
+    curves = dict(list(report.curves.groupby(names)))
+    rows = report.optima.merge(report.details, on=names).to_dict("records")
+    for answer, row in zip(report.answers, rows, strict=True):
+        key = CellKey(*(row[name] for name in names))
+        figure = curve_svg(curves[tuple(key)], row)
+        html = _PAGE.format(name=escape(str(key)), sentence=escape(answer.sentence), figure=figure)
+        yield CellPage(key, answer.sentence, html)

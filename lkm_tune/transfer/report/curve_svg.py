@@ -1,0 +1,228 @@
+"""The figure of one cell as a small SVG: points, curve with band, interval of γ, control level.
+
+Drawn directly: matplotlib takes a tenth of a second for each, and a report may hold a hundred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import escape
+
+from lkm_tune.transfer.fit.noise import Array
+from lkm_tune.transfer.report.palette import BLUE, GREY, INK, ORANGE, VERMILLION
+
+_WIDTH, _HEIGHT = 320.0, 220.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 8.0, 8.0, 34.0
+_TALLEST = 1.3
+_TICKS = 5
+_MOST_TEXTS = 7
+
+
+def curve_svg(curve: pd.DataFrame, row: Mapping[Any, Any]) -> str:
+    """SVG of one cell.
+
+    Args:
+        curve: the cell's rows of the curves table.
+        row: the cell's row of the optima with its details.
+    """
+    return _Drawing(curve, row).svg()
+
+
+def _arrays(curve: pd.DataFrame, kind: str, *names: str) -> dict[str, Array]:
+    """Columns of the rows of one kind: a report may draw a hundred figures."""
+    chosen = (curve["kind"] == kind).to_numpy()
+    return {name: curve[name].to_numpy(dtype=float)[chosen] for name in names}
+
+
+class _Drawing:
+    """Scales of the axes and the parts drawn on them."""
+
+    def __init__(self, curve: pd.DataFrame, row: Mapping[Any, Any]) -> None:
+        self.row = row
+        self.fitted = _arrays(curve, "fitted", "gamma", "error", "low", "high")
+        self.measured = _arrays(curve, "measured", "gamma", "error", "aligned", "seed")
+        self.diverged = _arrays(curve, "diverged", "gamma")["gamma"]
+        gammas = curve["gamma"].to_numpy(dtype=float)
+        gammas = gammas[gammas > 0]
+        self.low, self.high = float(np.log10(gammas.min())), float(np.log10(gammas.max()))
+        # The control is not on the log scale: it has a place of its own beside it.
+        self.zero = self.low - max(0.18 * (self.high - self.low), 0.3)
+        self.bottom, self.top = self._error_range()
+
+    def _error_range(self) -> tuple[float, float]:
+        """Ends of the error axis: a cliff is cut off above the best and the control."""
+        errors = self.measured["aligned"][~np.isnan(self.measured["aligned"])]
+        if not len(errors):
+            # No seed ran at more than one γ: errors, but no common level to show them at.
+            errors = self.measured["error"]
+        values = np.concatenate([errors, self.fitted["low"], self.fitted["high"]])
+        values = values[~np.isnan(values)]
+        levels = [self.row["best_error"], self.row["control_error"]]
+        ceiling = _TALLEST * max((level for level in levels if np.isfinite(level)), default=np.inf)
+        bottom = max(float(values.min()), 0.9 * float(errors.min()))
+        top = min(float(values.max()), float(ceiling))
+        reach = max(top - bottom, 1e-3 * abs(top), 1e-12)
+        return bottom - 0.05 * reach, top + 0.08 * reach
+
+    def x(self, place: Array | float) -> Any:
+        share = (np.asarray(place) - self.zero + 0.15) / (self.high - self.zero + 0.3)
+        return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
+
+    def y(self, error: Array | float) -> Any:
+        share = (np.asarray(error) - self.bottom) / (self.top - self.bottom)
+        return _HEIGHT - _BOTTOM - np.clip(share, -0.02, 1.0) * (_HEIGHT - _BOTTOM - _TOP)
+
+    def svg(self) -> str:
+        parts = [*self._interval(), *self._control(), *self._curve(), *self._points()]
+        parts += [*self._beyond(), *self._divergence(), *self._axes(), *self._control_name()]
+        return (
+            f'<svg viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" font-family="sans-serif" font-size="10">'
+            + "".join(parts)
+            + "</svg>"
+        )
+
+    def _interval(self) -> list[str]:
+        row, out = self.row, []
+        floor = _HEIGHT - _BOTTOM
+        if np.isfinite(row["gamma_low"]):
+            left, right = self.x(np.log10([row["gamma_low"], row["gamma_high"]])).tolist()
+            # A single best point still deserves a visible strip.
+            left, right = min(left, (left + right) / 2 - 1.5), max(right, (left + right) / 2 + 1.5)
+            out.append(
+                f'<rect x="{left:.1f}" y="{_TOP:g}" width="{right - left:.1f}"'
+                f' height="{floor - _TOP:g}" fill="{ORANGE}" fill-opacity="0.22"/>'
+            )
+        if not row["flat"]:
+            best = float(self.x(np.log10(row["gamma_best"])))
+            out.append(_line(best, _TOP, best, floor, ORANGE, 1.4))
+        return out
+
+    def _control(self) -> list[str]:
+        level = self.row["control_error"]
+        if not np.isfinite(level):
+            return []
+        y = float(self.y(level))
+        return [_line(_LEFT, y, _WIDTH - _RIGHT, y, GREY, 1, "5 3")]
+
+    def _control_name(self) -> list[str]:
+        """Drawn last: points may lie where it stands."""
+        level = self.row["control_error"]
+        if not np.isfinite(level):
+            return []
+        return [_inside(_WIDTH - _RIGHT, float(self.y(level)) - 3, "γ = 0", INK)]
+
+    def _curve(self) -> list[str]:
+        x = self.x(np.log10(self.fitted["gamma"]))
+        low, high = self.fitted["low"], self.fitted["high"]
+        out = []
+        if not np.isnan([low, high]).any():
+            low, high = self.y(low), self.y(high)
+            outline = _path(np.r_[x, x[::-1]], np.r_[low, high[::-1]])
+            out.append(f'<polygon points="{outline}" fill="{BLUE}" fill-opacity="0.18"/>')
+        line = _path(x, self.y(self.fitted["error"]))
+        out.append(f'<polyline points="{line}" fill="none" stroke="{BLUE}" stroke-width="1.8"/>')
+        return out
+
+    def _points(self) -> list[str]:
+        shown = self.measured["aligned"] <= self.top
+        gamma, error, aligned, seed = (values[shown] for values in self.measured.values())
+        place = np.where(gamma > 0, np.log10(np.where(gamma > 0, gamma, 1.0)), self.zero)
+        spots = zip(
+            self.x(place).tolist(), self.y(aligned).tolist(),
+            seed.tolist(), gamma.tolist(), error.tolist(), strict=True,
+        )  # fmt: skip
+        return [
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.2" fill="#fff" stroke="{INK}"'
+            f' stroke-width="0.8"><title>seed {int(seed)}, γ = {g:g}: {error:.4g}</title></circle>'
+            for x, y, seed, g, error in spots
+        ]
+
+    def _beyond(self) -> list[str]:
+        beyond = self.measured["aligned"] > self.top
+        if not beyond.any():
+            return []
+        gamma = self.measured["gamma"][beyond]
+        places = np.log10(np.unique(gamma[gamma > 0]))
+        x = self.x(places if len(places) else np.array([self.zero])).tolist()
+        marks = [f'<path d="M{a - 3:.1f} {_TOP + 8:g}h6l-3 -6z" fill="{INK}"/>' for a in x]
+        text = f"up to {self.measured['aligned'][beyond].max():.3g}"
+        return [*marks, _inside(min(x) - 6, _TOP + 8, text, INK)]
+
+    def _divergence(self) -> list[str]:
+        if not len(self.diverged):
+            return []
+        x = self.x(np.log10(self.diverged)).tolist()
+        marks = [
+            f'<path d="M{a - 3:.1f} {_TOP + 12:g}l6 6m0 -6l-6 6" stroke="{VERMILLION}"'
+            ' stroke-width="1.6"/>'
+            for a in x
+        ]
+        return [*marks, _inside(min(x) - 6, _TOP + 18, "diverges", VERMILLION)]
+
+    def _axes(self) -> list[str]:
+        floor, row = _HEIGHT - _BOTTOM, self.row
+        out = [
+            _line(_LEFT, _TOP, _LEFT, floor, INK, 0.8),
+            _line(_LEFT, floor, _WIDTH - _RIGHT, floor, INK, 0.8),
+            _text(float(self.x(self.zero)), floor + 13, "0", "middle", INK),
+            _text(float(self.x((self.zero + self.low) / 2)), floor + 3, "//", "middle", INK),
+            _text((_LEFT + _WIDTH) / 2, _HEIGHT - 5, "γ", "middle", INK),
+        ]
+        decades = np.arange(np.ceil(self.low - 1e-9), np.floor(self.high + 1e-9) + 1)
+        shown = decades[:: int(np.ceil(len(decades) / _MOST_TEXTS))]
+        for decade, x in zip(shown.tolist(), self.x(shown).tolist(), strict=True):
+            out.append(_text(x, floor + 13, f"{10**decade:g}", "middle", INK))
+        for value in _round_ticks(self.bottom, self.top):
+            y = float(self.y(value))
+            out += [
+                _line(_LEFT - 3, y, _LEFT, y, INK, 0.8),
+                _text(_LEFT - 5, y + 3.5, f"{value:g}", "end", INK),
+            ]
+        kind = "test error" if row["error"] == "test_error" else "validation error"
+        label = f"{kind} / {row['unit']}" if row["unit"] else kind
+        middle = (_TOP + floor) / 2
+        out.append(
+            f'<text transform="translate(10 {middle:g}) rotate(-90)" text-anchor="middle"'
+            f' fill="{INK}">{escape(label)}</text>'
+        )
+        return out
+
+
+def _round_ticks(low: float, high: float) -> list[float]:
+    """About five round numbers within the range."""
+    rough = (high - low) / _TICKS
+    power = 10 ** np.floor(np.log10(rough))
+    step = float(power * next(s for s in (1, 2, 5, 10) if s * power >= rough))
+    first = np.ceil(low / step)
+    return [float(f"{k * step:.6g}") for k in np.arange(first, np.floor(high / step) + 1)]
+
+
+def _path(x: Array, y: Array) -> str:
+    return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x.tolist(), y.tolist(), strict=True))
+
+
+def _line(
+    x1: float, y1: float, x2: float, y2: float, colour: str, width: float, dash: str = ""
+) -> str:
+    dashes = f' stroke-dasharray="{dash}"' if dash else ""
+    return (
+        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}"'
+        f' stroke-width="{width:g}"{dashes}/>'
+    )
+
+
+def _inside(x: float, y: float, text: str, colour: str) -> str:
+    """A text that ends at x, with a white border to be read over points and curves."""
+    halo = '<g stroke="#fff" stroke-width="3" paint-order="stroke">'
+    return f"{halo}{_text(x, y, text, 'end', colour)}</g>"
+
+
+def _text(x: float, y: float, text: str, anchor: str, colour: str) -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">'
+        f"{escape(text)}</text>"
+    )

@@ -1,0 +1,137 @@
+"""What the paper says of LKM (arXiv:2510.20236), beside what a report says.
+
+Its figures are known from its abstract and summaries: which network, which molecule and which seeds
+they are of is not, nor how its γ was chosen. An "up to" is the largest of several gains.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from lkm_tune.transfer.fit.cells import CellKey
+
+if TYPE_CHECKING:
+    from lkm_tune.transfer.report.answer import BestGamma
+    from lkm_tune.transfer.report.report import TransferReport
+
+COLUMNS = (
+    "claim", "published", "model", "task", "depth", "n_train", "ours", "low", "high", "agreement",
+)  # fmt: skip
+
+HIGHEST = 100.0
+"""The γ with which the paper shows that too much mixing harms."""
+
+AGREEMENTS = {
+    True: {
+        "inside": "as much as the most published",
+        "below": "less than the most published",
+        "above": "more than the most published",
+    },
+    False: {
+        "inside": "the published figure is in the interval",
+        "below": "less than published",
+        "above": "more than published",
+    },
+}
+"""Whether the published figure is the most of several -> what an interval beside it says."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One published figure.
+
+    Attributes:
+        text: what it is of.
+        published: the figure as a fraction of the error.
+        at_most: whether it is the largest of several.
+        of: whether a cell is one that it speaks about.
+        ours: the same figure of a cell with the ends of its 95 % interval.
+    """
+
+    text: str
+    published: float
+    at_most: bool
+    of: Callable[[CellKey], bool]
+    ours: Callable[[TransferReport, BestGamma], tuple[float, float, float]]
+
+
+def _gain(report: TransferReport, answer: BestGamma) -> tuple[float, float, float]:
+    return answer.gain, answer.gain_low, answer.gain_high
+
+
+def _change_at_highest(report: TransferReport, answer: BestGamma) -> tuple[float, float, float]:
+    """How much the error rises from γ = 0 to γ = 100; NaN where that was not measured."""
+    key = (answer.model, answer.task, answer.depth, answer.n_train)
+    mine = report.curves.groupby(list(CellKey._fields)).get_group(key)
+    if not (mine.loc[mine["kind"] == "measured", "gamma"] == HIGHEST).any():
+        return math.nan, math.nan, math.nan
+    fitted = mine[mine["kind"] == "fitted"]
+    there = int((fitted["gamma"] - HIGHEST).abs().to_numpy().argmin())
+    errors = fitted[["error", "low", "high"]].to_numpy(dtype=float)[there]
+    value, low, high = (errors / answer.control_error - 1).tolist()
+    return value, low, high
+
+
+def _on(*datasets: str) -> Callable[[CellKey], bool]:
+    return lambda key: key.task.partition("/")[0] in datasets
+
+
+def _deep(depth: int) -> Callable[[CellKey], bool]:
+    return lambda key: key.depth == depth
+
+
+CLAIMS = (
+    Claim("gain on QM9, the most of twelve targets", 0.098, True, _on("qm9"), _gain),
+    Claim(
+        "gain in the energies of MD17, 1,000 samples, the most of its molecules",
+        0.453, True, _on("md17", "rmd17"), _gain,
+    ),
+    Claim("gain on Chignolin", 0.229, False, _on("chignolin"), _gain),
+    Claim("gain at 2 layers", 0.0571, False, _deep(2), _gain),
+    Claim("gain at 6 layers", 0.0711, False, _deep(6), _gain),
+    Claim("rise of the error at γ = 100", 0.1566, False, lambda key: True, _change_at_highest),
+)  # fmt: skip
+
+
+def against_paper(report: TransferReport) -> pd.DataFrame:
+    """Every published figure beside that of each cell it speaks about.
+
+    Args:
+        report: of one study.
+
+    Returns:
+        Columns `claim, published, model, task, depth, n_train, ours, low, high, agreement`: figures
+        as fractions of the error, `low` and `high` the 95 % interval of ours, `agreement` in words
+        where the published figure lies. No rows for cells whose figure is not known.
+    """
+    rows = []
+    for claim in CLAIMS:
+        for answer in report.answers:
+            key = CellKey(answer.model, answer.task, answer.depth, answer.n_train)
+            if not claim.of(key):
+                continue
+            value, low, high = claim.ours(report, answer)
+            if math.isnan(value):
+                continue
+            rows.append(
+                {
+                    "claim": claim.text, "published": claim.published, **key._asdict(),
+                    "ours": value, "low": low, "high": high,
+                    "agreement": _agreement(claim, low, high),
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _agreement(claim: Claim, low: float, high: float) -> str:
+    said = AGREEMENTS[claim.at_most]
+    if math.isnan(low) or math.isnan(high):
+        return "not enough seeds for an interval"
+    if high < claim.published:
+        return said["below"]
+    return said["above"] if low > claim.published else said["inside"]

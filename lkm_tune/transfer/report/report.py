@@ -1,0 +1,263 @@
+"""`TransferReport`: from a table of finished runs to tables, answers and a page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lkm_tune.files import write_text
+from lkm_tune.transfer.fit.analysis import compare, fit_cells, gain
+from lkm_tune.transfer.fit.drivers import drivers_table
+from lkm_tune.transfer.fit.prediction import Pool
+from lkm_tune.transfer.fit.prediction_test import like, predictions_table
+from lkm_tune.transfer.fit.run_table import check_runs
+from lkm_tune.transfer.fit.trouble import study_signs
+from lkm_tune.transfer.report.answer import (
+    BestGamma,
+    Question,
+    predicted_answer,
+    transfer_questions,
+)
+from lkm_tune.transfer.report.answers import finished_answer, table_warnings, unsearched_answers
+from lkm_tune.transfer.report.page import render
+from lkm_tune.transfer.report.stored_runs import finished_runs
+from lkm_tune.transfer.report.tables import (
+    agreement_table,
+    curves_table,
+    details_table,
+    optima_table,
+    regret_table,
+)
+from lkm_tune.transfer.wording import plain, records
+
+SCHEMA = "lkm-tune/transfer"
+SCHEMA_VERSION = 2
+IMPORTANCE = ("study", "cell", "setting", "importance", "trials")
+
+
+@dataclass(frozen=True)
+class TransferReport:
+    """Whether γ transfers, as far as finished runs can tell.
+
+    Attributes:
+        margin: difference of the error, as a fraction, that does not matter.
+        seed: of the posterior draws.
+        curves: measured points and fitted curves (`tables.curves_table`).
+        optima: the best γ of each cell (`tables.optima_table`).
+        details: what else is known of each cell (`tables.details_table`).
+        regret: every ordered pair of cells with its verdict (`tables.regret_table`).
+        agreement: Kendall's τ of whole curves (`tables.agreement_table`).
+        predictions: the γ that other cells recommend, and what it costs
+            (`predictions.predictions_table`).
+        drivers: what moves the best γ (`drivers.drivers_table`).
+        importance: what the search trials say on each setting, as the caller gave it.
+        trials: every row that came in, search trials included.
+        answers: the best γ of each cell with its sentence, in the order of `optima`.
+        unsearched: the predicted γ of each architecture with each task never searched together.
+        pool: what the cells say on one that is not among them.
+        questions: what the pairs say along each axis.
+        warnings: what was left out, is missing or looks wrong, in sentences.
+        signs: signs of trouble with γ, in sentences with the γ to try next.
+        pictures: PNG files of what is inside the networks, with their titles.
+        provenance: where the runs come from, as the caller gave it.
+    """
+
+    margin: float
+    seed: int
+    curves: pd.DataFrame
+    optima: pd.DataFrame
+    details: pd.DataFrame
+    regret: pd.DataFrame
+    agreement: pd.DataFrame
+    predictions: pd.DataFrame
+    drivers: pd.DataFrame
+    importance: pd.DataFrame
+    trials: pd.DataFrame
+    answers: tuple[BestGamma, ...]
+    unsearched: tuple[BestGamma, ...]
+    pool: Pool
+    questions: tuple[Question, ...]
+    warnings: tuple[str, ...]
+    signs: tuple[str, ...]
+    pictures: Mapping[str, Path]
+    provenance: Mapping[str, Any]
+
+    @classmethod
+    def from_runs(
+        cls,
+        runs: pd.DataFrame,
+        margin: float = 0.01,
+        seed: int = 0,
+        provenance: Mapping[str, Any] | None = None,
+        importance: pd.DataFrame | None = None,
+        pictures: Mapping[str, Path] | None = None,
+    ) -> TransferReport:
+        """Analyse a tidy table of runs.
+
+        Args:
+            runs: one row a run with the columns of `check.COLUMNS`. Optional: `phase` ("curve"
+                rows enter, "control_curve" rows are γ = 0 at the control's own best settings,
+                others are kept for the table of trials only), `unit`, `scale` (what fixes the
+                scale of γ), `kd_ratio`, `val_mean_error` and `test_mean_error`.
+            margin: difference of the error, as a fraction, that does not matter.
+            seed: of the posterior draws; the same runs and seed give the same report.
+            provenance: shown with the report (study digests, versions, devices, hours).
+            importance: shown with the drivers; columns `study, cell, setting, importance, trials`.
+            pictures: PNG files by title, to be shown on the page.
+
+        Raises:
+            RunTableError: naming all missing columns and wrong values.
+            ValueError: when `margin` is not between 0 and 1.
+        """
+        if not 0 < margin < 1:
+            raise ValueError(f"`0 < margin < 1` must hold (a fraction of the error), got {margin}")
+        checked = check_runs(runs)
+        cells = fit_cells(checked, seed)
+        gains = [gain(cell, margin) for cell in cells]
+        pairs = compare(cells, gains, margin)
+        optima, details = optima_table(cells, gains, margin), details_table(cells, margin)
+        answers = [
+            finished_answer(cell, row, margin)
+            for cell, row in zip(cells, optima.merge(details).to_dict("records"), strict=True)
+        ]
+        pool = Pool(cells)
+        return cls(
+            margin=margin,
+            seed=seed,
+            curves=curves_table(cells),
+            optima=optima,
+            details=details,
+            regret=regret_table(pairs),
+            agreement=agreement_table(cells),
+            predictions=predictions_table(cells, pool, margin),
+            drivers=drivers_table(optima),
+            importance=pd.DataFrame(columns=IMPORTANCE) if importance is None else importance,
+            trials=runs.reset_index(drop=True),
+            answers=tuple(answers),
+            unsearched=unsearched_answers(cells, pool),
+            pool=pool,
+            questions=tuple(transfer_questions(pairs, margin)),
+            warnings=table_warnings(checked, cells),
+            signs=study_signs(checked, margin),
+            pictures=dict(pictures or {}),
+            provenance=dict(provenance or {}),
+        )
+
+    @classmethod
+    def load(cls, storage: Path | str, margin: float = 0.01, seed: int = 0) -> TransferReport:
+        """Analyse the finished runs of all studies of a storage folder together.
+
+        The table of runs is kept beside the MLflow store and only brought up to date.
+
+        Args:
+            storage: the folder that studies were run with (`--storage`).
+            margin: difference of the error, as a fraction, that does not matter.
+            seed: of the posterior draws.
+
+        Raises:
+            FileNotFoundError: when no study has been run in the folder.
+            RunTableError: when there is no finished run of a curve yet.
+        """
+        runs, provenance = finished_runs(Path(storage))
+        return cls.from_runs(runs, margin=margin, seed=seed, provenance=provenance)
+
+    def best_gamma(
+        self, model: str, task: str, depth: int | None = None, n_train: int | None = None
+    ) -> BestGamma:
+        """The best γ of a finished cell, or of one never searched the γ to begin with.
+
+        Args:
+            model: architecture, matched without regard to case.
+            task: task, matched without regard to case.
+            depth: only cells of this depth; by default the depth with the lowest error.
+            n_train: only cells of this sample size; by default the largest.
+
+        Raises:
+            LookupError: when no such cell is finished and neither the architecture nor the task
+                is known from others, naming those that are.
+        """
+        fits = [
+            answer
+            for answer in self.answers
+            if answer.model.lower() == model.lower()
+            and answer.task.lower() == task.lower()
+            and depth in (None, answer.depth)
+            and n_train in (None, answer.n_train)
+        ]
+        if not fits:
+            if found := self._predicted(model, task, depth, n_train):
+                return found
+            wanted = f"{model} on {task}"
+            wanted += "" if depth is None else f" with depth {depth}"
+            wanted += "" if n_train is None else f" with {n_train} samples"
+            finished = "; ".join(
+                f"{a.model} on {a.task} (depth {a.depth}, {a.n_train} samples)"
+                for a in self.answers
+            )
+            raise LookupError(
+                f"No finished response curve of {wanted}. Finished: {finished or 'none'}."
+            )
+        return min(fits, key=lambda answer: (-answer.n_train, answer.best_error))
+
+    def _predicted(
+        self, model: str, task: str, depth: int | None, n_train: int | None
+    ) -> BestGamma | None:
+        keys = self.pool.keys
+        models = {key.model.lower(): key.model for key in keys}
+        tasks = {key.task.lower(): key.task for key in keys}
+        if model.lower() not in models and task.lower() not in tasks:
+            return None
+        key = like(keys, models.get(model.lower(), model), tasks.get(task.lower(), task))
+        if depth is not None:
+            key = key._replace(depth=depth)
+        if n_train is not None:
+            key = key._replace(n_train=n_train)
+        found = self.pool.predict(key)
+        return None if found is None else predicted_answer(key, found)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain data that is valid JSON (unknown numbers are None)."""
+        return {
+            "schema": SCHEMA,
+            "schema_version": SCHEMA_VERSION,
+            "margin": self.margin,
+            "seed": self.seed,
+            "answers": [answer.to_dict() for answer in self.answers],
+            "unsearched": [answer.to_dict() for answer in self.unsearched],
+            "questions": [
+                {"question": q.title, "answer": q.answer, "counts": q.counts}
+                for q in self.questions
+            ],
+            "optima": records(self.optima),
+            "details": records(self.details),
+            "regret": records(self.regret),
+            "agreement": records(self.agreement),
+            "predictions": records(self.predictions),
+            "drivers": records(self.drivers),
+            "importance": records(self.importance),
+            "warnings": list(self.warnings),
+            "signs": list(self.signs),
+            "provenance": plain(dict(self.provenance)),
+        }
+
+    def write(self, folder: Path | str) -> dict[str, Path]:
+        """Write the report, each file whole or not at all.
+
+        Returns:
+            The paths by name: report.html, transfer.json, curves.csv, regret.csv, trials.csv.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        texts = {
+            "report.html": render(self),
+            "transfer.json": json.dumps(self.to_dict(), allow_nan=False) + "\n",
+            "curves.csv": self.curves.to_csv(index=False),
+            "regret.csv": self.regret.to_csv(index=False),
+            "trials.csv": self.trials.to_csv(index=False),
+        }
+        return {name: write_text(folder / name, text) for name, text in texts.items()}

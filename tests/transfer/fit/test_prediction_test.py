@@ -1,0 +1,123 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from lkm_tune.transfer import TransferReport
+from lkm_tune.transfer.fit.drivers import drivers_sentence, drivers_table
+from lkm_tune.transfer.fit.prediction_test import (
+    NEVER,
+    RULES,
+    prediction_sentence,
+    prediction_summary,
+)
+
+COLUMNS = (
+    "model task depth n_train left_out cells gamma gamma_low gamma_high regret_expected regret"
+    " regret_low regret_high regret_paper regret_zero regret_own"
+)
+
+
+@pytest.fixture(scope="module")
+def report(simulate, shapes) -> TransferReport:
+    """The best γ follows the architecture: early at 0.005, late at 0.2; one pair not searched."""
+    tables = []
+    for number, task in enumerate(("qm9/homo", "qm9/mu", "qm9/r2", "qm9/gap")):
+        curves = {"early": shapes["peak"](0.005, 0.1), "late": shapes["peak"](0.2, 0.1)}
+        if task == "qm9/gap":
+            curves.pop("late")
+        tables.append(simulate(curves, noise=0.003, random=number).assign(task=task))
+    return TransferReport.from_runs(pd.concat(tables))
+
+
+def test_columns_and_rows(report) -> None:
+    table = report.predictions
+    assert list(table) == COLUMNS.split()
+    assert table["left_out"].value_counts().to_dict() == {
+        "cell": 7, "task": 7, "architecture": 7, NEVER: 1,
+    }  # fmt: skip
+
+
+def test_kin_are_found_to_predict_where_they_do(report) -> None:
+    rows = report.predictions.set_index(["left_out", "model"])
+    for left_out in ("cell", "task"):
+        assert rows.loc[(left_out, "early"), "gamma"].max() < 0.02
+        assert rows.loc[(left_out, "late"), "gamma"].min() > 0.05
+        assert rows.loc[left_out, "regret"].max() < 0.01
+    # With the architecture left out, the other one misleads.
+    assert rows.loc[("architecture", "early"), "regret"].min() > 0.03
+
+
+def test_the_judgement_is_against_the_other_ways_to_choose(report) -> None:
+    row = prediction_summary(report.predictions).set_index("left_out").loc["cell"]
+    assert row["n"] == 7
+    assert row["regret_own"] <= row["regret"] < row["regret_paper"] < row["regret_zero"]
+    sentence = prediction_sentence(prediction_summary(report.predictions), 0.01)
+    assert sentence.startswith("Yes, for cells like these")
+    assert all(name in sentence for name in RULES.values())
+
+
+def test_a_cell_never_searched_is_predicted_with_what_from(report) -> None:
+    (answer,) = report.unsearched
+    assert (answer.model, answer.task) == ("late", "qm9/gap")
+    assert answer == report.best_gamma("LATE", "qm9/GAP")
+    assert answer.predicted
+    assert answer.low < 0.2 < answer.high
+    assert len(answer.based_on) == 7
+    assert "never searched. From 7 finished cells" in answer.sentence
+    assert report.best_gamma("early", "md17/new").predicted
+    assert report.best_gamma("early", "qm9/mu", n_train=9000).predicted
+    with pytest.raises(LookupError, match="No finished response curve of other on md17/new"):
+        report.best_gamma("other", "md17/new")
+
+
+def test_one_cell_says_nothing_on_how_cells_differ(simulate, shapes) -> None:
+    report = TransferReport.from_runs(simulate({"a": shapes["peak"](0.03, 0.1)}))
+    found = report.best_gamma("a", "qm9/mu")
+    assert (found.low, found.high) == pytest.approx((1e-3, 1.0))
+    assert np.isnan(found.expected_regret)
+    assert report.predictions.empty
+
+
+def test_the_interval_holds_the_best_of_a_new_cell(simulate, shapes) -> None:
+    rng = np.random.default_rng(0)
+    inside = []
+    for study in range(4):
+        places = 10 ** rng.normal(-1.5, 0.3, 5)
+        curves = {f"m{i}": shapes["peak"](at, 0.1) for i, at in enumerate(places)}
+        table = TransferReport.from_runs(simulate(curves, random=study)).predictions
+        rows = table[table["left_out"] == "cell"]
+        inside += list((rows["gamma_low"] < places) & (places < rows["gamma_high"]))
+    assert np.mean(inside) >= 0.9
+
+
+def optima(model_spread: float, per_tenfold: float) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    offsets = np.linspace(-1, 1, 4) * model_spread
+    rows = [
+        {
+            "model": f"m{m}", "task": f"t{task}", "depth": 4, "n_train": n, "flat": False,
+            "gamma_best": 10 ** (offset + per_tenfold * np.log10(n) + rng.normal(0, 0.05)),
+            "gamma_low": 0.0,
+        }
+        for m, offset in enumerate(offsets)
+        for task in range(3)
+        for n in (300, 3000)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_drivers_are_told_from_what_moves_nothing() -> None:
+    table = drivers_table(optima(model_spread=0.5, per_tenfold=0.3)).set_index("driver")
+    assert list(table.index[:1]) == ["architecture"]
+    assert table.loc["architecture", "spread"] == pytest.approx(0.37, abs=0.1)
+    assert table.loc["sample size", "effect"] == pytest.approx(0.3, abs=0.06)
+    assert table.loc["sample size", "p_value"] < 1e-6
+    assert table.loc["task", "spread"] < 0.05
+    assert table.loc["unexplained", "spread"] == pytest.approx(0.05, abs=0.02)
+    assert "architecture" in drivers_sentence(table.reset_index())
+
+
+def test_too_few_cells_say_nothing_on_drivers() -> None:
+    few = drivers_table(optima(0.5, 0.3).head(7))
+    assert few.empty
+    assert "takes 8 cells" in drivers_sentence(few)

@@ -1,0 +1,24 @@
+"""What the grid of γ cannot show is said."""
+
+import pytest
+
+from lkm_tune.transfer import TransferReport
+from lkm_tune.transfer.report.next_runs import what_would_change
+
+HALF_DECADES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("gammas", "step"),
+    [((1e-3, 1e-2, 1e-1, 1.0), 10), ((1e-3, 1e-2, 2e-2, 5e-2, 1.0), 2.5), (HALF_DECADES, 3)],
+)
+def test_the_step_of_the_grid_is_told_where_dips_may_hide_in_it(
+    simulate, shapes, gammas, step
+) -> None:
+    runs = simulate({"a": shapes["peak"](0.025, 0.1)}, gammas=gammas)
+    report = TransferReport.from_runs(runs)
+    assert report.details["step"].tolist() == pytest.approx([step])
+    (answer,) = report.answers
+    told = "in steps of a factor of 10 there: a dip narrower than that" in answer.sentence
+    changes = any("narrower dips: a on qm9/homo" in told for told in what_would_change(report))
+    assert told == changes == (step == 10)

@@ -1,0 +1,278 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lkm_tune.transfer import CellKey, TransferReport
+from lkm_tune.transfer.fit.verdict import DOES_NOT, NOTHING, TRANSFERS, UNDECIDED
+
+
+@pytest.fixture(scope="module")
+def runs(simulate, shapes) -> pd.DataFrame:
+    peak, flat, slope, cliff = (shapes[s] for s in ("peak", "flat", "slope", "cliff"))
+    return simulate(
+        {"early": peak(0.006, 0.12), "broad": peak(0.006, 0.10, 1.6), "late": peak(0.2, 0.10),
+         "flat": flat(0.0), "edge": slope(-0.05), "cliff": cliff(0.01, 0.05)},
+        seeds=6, noise=0.002,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def report(runs) -> TransferReport:
+    return TransferReport.from_runs(runs)
+
+
+def verdict(report: TransferReport, source: str, target: str) -> str:
+    table = report.regret
+    model = [(s[0], t[0]) for s, t in zip(table["source"], table["target"], strict=True)]
+    return str(table["verdict"][model.index((source, target))])
+
+
+def test_optima_find_the_truth(report) -> None:
+    optima = report.optima.set_index("model")
+    for model, gamma, gain in [
+        ("early", 0.006, 0.113),
+        ("late", 0.2, 0.095),
+        ("cliff", 0.01, 0.046),
+    ]:
+        row = optima.loc[model]
+        assert row["gamma_low"] < gamma < row["gamma_high"]
+        assert row["gamma_high"] / row["gamma_low"] < 30
+        assert row["gain_low"] < gain < row["gain_high"]
+        assert not row["flat"]
+        assert not row["at_edge"]
+
+
+def test_tables_have_the_promised_columns(report) -> None:
+    optima = "gamma_best gamma_low gamma_high gain gain_low gain_high flat at_edge"
+    assert list(report.optima) == [*CellKey._fields, *optima.split()]
+    regret = "source target regret regret_low regret_high gain_kept verdict q_value seeds_needed"
+    assert list(report.regret) == regret.split()
+
+
+def test_flat_and_edge_are_called_so(report) -> None:
+    optima = report.optima.set_index("model")
+    assert optima["flat"].to_dict() == {m: m == "flat" for m in optima.index}
+    assert optima["at_edge"].to_dict() == {m: m == "edge" for m in optima.index}
+    row = optima.loc["flat"]
+    assert (row["gamma_low"], row["gamma_high"]) == pytest.approx((1e-3, 1.0))
+    assert "may lie beyond it" in report.best_gamma("edge", "qm9/homo").sentence
+
+
+def test_a_flat_curve_has_no_edge(simulate, shapes) -> None:
+    optimum = TransferReport.from_runs(simulate({"a": shapes["slope"](-0.002)})).optima.iloc[0]
+    assert optimum["gamma_best"] == pytest.approx(1.0)
+    assert optimum["flat"]
+    assert not optimum["at_edge"]
+
+
+def test_verdicts_of_clear_pairs(report) -> None:
+    assert verdict(report, "early", "broad") == TRANSFERS
+    assert verdict(report, "early", "late") == DOES_NOT
+    assert verdict(report, "late", "cliff") == DOES_NOT
+    assert verdict(report, "early", "flat") == NOTHING
+    assert verdict(report, "flat", "late") == UNDECIDED
+
+
+def test_regret_and_what_is_kept_of_the_gain(report) -> None:
+    table = report.regret
+    row = table[
+        (table["source"] == ("early", "qm9/homo", 4, 300))
+        & (table["target"] == ("late", "qm9/homo", 4, 300))
+    ].iloc[0]
+    # By the truth, γ = 0.006 in "late": the gain 0.0945 shrinks to 1 − exp(−0.1·e^{−2.37}).
+    kept = 0.1 * np.exp(-0.5 * (np.log10(0.2 / 0.006) / 0.7) ** 2)
+    assert row["regret_low"] < np.exp(0.1 - kept) - 1 < row["regret_high"]
+    assert row["gain_kept"] == pytest.approx((1 - np.exp(-kept)) / (1 - np.exp(-0.1)), abs=0.1)
+    to_flat = table[[t[0] == "flat" for t in table["target"]]]
+    assert to_flat["gain_kept"].isna().all()
+
+
+def test_agreement_knows_alike_from_opposite(report) -> None:
+    table = report.agreement
+    tau = {
+        (a[0], b[0]): t
+        for a, b, t in zip(table["first"], table["second"], table["tau"], strict=True)
+    }
+    assert tau["broad", "early"] == 1
+    assert tau["cliff", "edge"] < 0
+    assert (table["tau_low"] <= table["tau"]).all()
+    assert (table["points"] == 7).all()
+
+
+def test_the_same_runs_in_any_order_give_the_same_report(runs, report) -> None:
+    again = TransferReport.from_runs(runs.sample(frac=1, random_state=1))
+    assert again.to_dict() == report.to_dict()
+
+
+def test_other_cells_do_not_move_a_cells_draws(runs, report) -> None:
+    # Only the shared noise may: two cells are too few to share it, so both match exactly.
+    two = TransferReport.from_runs(runs[runs["model"].isin(["early", "late"])])
+    one = TransferReport.from_runs(runs[runs["model"] == "early"])
+    pd.testing.assert_series_equal(two.optima.iloc[0], one.optima.iloc[0])
+
+
+def test_best_gamma_by_name(report) -> None:
+    found = report.best_gamma("Early", "QM9/HOMO")
+    assert found.model == "early"
+    assert found.low < found.gamma < found.high
+    assert found.sentence.startswith("early on qm9/homo (depth 4, 300 samples): the best γ is 0.00")
+    assert "6 seeds" in found.sentence
+    with pytest.raises(
+        LookupError, match="No finished response curve of pamnet on qm9/mu.*edge on"
+    ):
+        report.best_gamma("pamnet", "qm9/mu")
+
+
+def test_json_is_valid_and_whole(report) -> None:
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    data = json.loads(json.dumps(report.to_dict(), allow_nan=False), parse_constant=refuse)
+    assert (data["schema"], data["schema_version"]) == ("lkm-tune/transfer", 2)
+    assert len(data["regret"]) == 30
+    assert data["regret"][0]["source"] == list(report.regret["source"][0])
+    assert report.best_gamma("flat", "qm9/homo").to_dict() == data["answers"][4]
+    assert data["answers"][4]["studies"] == ["study"]
+
+
+def test_write_leaves_only_whole_files(report, runs, tmp_path) -> None:
+    (tmp_path / "report.html").write_text("old")
+    paths = report.write(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(paths)
+    assert set(paths) == {"report.html", "transfer.json", "curves.csv", "regret.csv", "trials.csv"}
+    assert len(pd.read_csv(paths["trials.csv"])) == len(runs)
+    curves = pd.read_csv(paths["curves.csv"])
+    assert (curves["kind"] == "measured").sum() == len(runs)
+
+
+def test_one_seed_gives_no_verdict_and_says_so(simulate, shapes) -> None:
+    curves = {"a": shapes["peak"](0.03, 0.3), "b": shapes["peak"](0.03, 0.3)}
+    report = TransferReport.from_runs(simulate(curves, seeds=1))
+    assert report.optima[["gain", "gain_low", "gamma_low", "gamma_high"]].isna().all(axis=None)
+    assert set(report.regret["verdict"]) == {UNDECIDED}
+    assert not report.optima["flat"].any()
+    assert "only one seed" in report.warnings[0]
+    assert "cannot be told from a single seed" in report.answers[0].sentence
+
+
+def test_diverged_runs_bound_the_range(simulate, shapes) -> None:
+    runs = simulate({"a": shapes["slope"](-0.05), "b": shapes["slope"](-0.05)})
+    bad = (runs["model"] == "b") & (runs["gamma"] >= 0.3)
+    runs.loc[bad, ["status", "test_error", "val_error"]] = ["diverged", np.inf, np.nan]
+    report = TransferReport.from_runs(runs)
+    details = report.details.set_index("model").loc["b"]
+    assert (details["range_high"], details["diverged"]) == (0.1, "0.3, 1")
+    assert report.optima.set_index("model").loc["b", "at_edge"]
+    assert "training diverges at γ = 0.3" in report.best_gamma("b", "qm9/homo").sentence
+    assert verdict(report, "a", "b") == DOES_NOT
+    assert any("diverges at γ = 0.3, 1" in w for w in report.warnings)
+
+
+def test_a_lone_diverged_run_does_not_cut_the_range(simulate, shapes) -> None:
+    runs = simulate({"a": shapes["peak"](0.03, 0.1)})
+    lone = (runs["gamma"] == 0.01) & (runs["seed"] == 0)
+    runs.loc[lone, "status"] = "diverged"
+    report = TransferReport.from_runs(runs)
+    assert report.details["range_low"][0] == 0.001
+    assert any("1 of 4 runs at γ = 0.01 diverged" in w for w in report.warnings)
+
+
+def test_gaps_and_unequal_grids_are_carried_and_said(simulate, shapes) -> None:
+    curve = shapes["peak"](0.03, 0.1)
+    a = simulate({"a": curve}, noise=0.003)
+    b = simulate({"b": curve}, noise=0.003, gammas=(2e-3, 6e-3, 2e-2, 6e-2, 2e-1, 6e-1), random=1)
+    a = a[~((a["seed"] == 0) & (a["gamma"] == 0)) & ~((a["seed"] == 1) & (a["gamma"] == 0.03))]
+    a.loc[a.index[5], "status"] = "stopped"
+    report = TransferReport.from_runs(pd.concat([a, b]))
+    text = " ".join(report.warnings)
+    assert "3 of 32 runs (γ × seed) are missing" in text
+    assert "1 curve runs were stopped" in text
+    assert "not all measured at the same γ" in text
+    assert ((report.optima["gain_low"] < 0.095) & (report.optima["gain_high"] > 0.095)).all()
+    assert report.regret["regret_high"].max() < 0.05
+    assert report.agreement["tau"].isna().all()
+
+
+def test_without_a_control_the_shape_still_speaks(simulate, shapes) -> None:
+    runs = simulate({"a": shapes["peak"](0.03, 0.2), "b": shapes["peak"](0.03, 0.2)})
+    report = TransferReport.from_runs(runs[runs["gamma"] > 0])
+    assert report.optima["gain"].isna().all()
+    assert (report.optima["gamma_low"] < 0.03).all()
+    assert (report.optima["gamma_high"] > 0.03).all()
+    assert report.regret["regret_high"].max() < 0.05
+    assert any("no γ = 0 run" in w for w in report.warnings)
+
+
+@pytest.mark.parametrize(
+    ("keep", "warning"),
+    [
+        ("gamma in (0, 0.01)", "only 1 usable γ above 0"),
+        ("gamma in (0, 0.01, 0.1)", "only 2 usable γ above 0"),
+        ("gamma == 0", "a on qm9/homo (300 samples): no response curve is finished yet."),
+        ("(seed == 0 and gamma == 0) or (seed == 1 and gamma > 0.9)", "repeat the same seeds"),
+    ],
+)
+def test_too_little_gives_a_report_without_verdict_that_says_why(
+    simulate, shapes, tmp_path, keep, warning
+) -> None:
+    runs = simulate({"a": shapes["peak"](0.03, 0.3), "b": shapes["peak"](0.03, 0.3)}, noise=1e-4)
+    report = TransferReport.from_runs(runs.query(keep))
+    assert any(warning in w for w in report.warnings)
+    assert set(report.regret["verdict"]) <= {UNDECIDED}
+    assert not any(answer.flat for answer in report.answers)
+    report.write(tmp_path)
+
+
+def test_warns_of_networks_that_learnt_nothing_and_of_unlike_scales(simulate, shapes) -> None:
+    runs = simulate({"a": shapes["flat"](), "b": shapes["flat"]()})
+    runs["test_mean_error"] = np.where(runs["model"] == "a", 60.0, 500.0)
+    runs["scale"] = np.where(runs["model"] == "a", "l2, mean", "l2, sum")
+    warnings = TransferReport.from_runs(runs).warnings
+    nothing = [w for w in warnings if "learnt nothing says nothing" in w]
+    assert len(nothing) == 1
+    assert nothing[0].startswith("a on qm9/homo")
+    assert any("not on one scale in all cells (l2, mean | l2, sum)" in w for w in warnings)
+
+
+def test_runs_of_one_cell_on_another_scale_are_left_out(simulate, shapes) -> None:
+    runs = simulate({"a": shapes["peak"](0.03, 0.1)}).assign(scale="l2, mean")
+    other = runs[runs["seed"] == 0].assign(scale="l2, sum", study="other", test_error=1.0)
+    report = TransferReport.from_runs(pd.concat([runs, other]))
+    pd.testing.assert_frame_equal(report.optima, TransferReport.from_runs(runs).optima)
+    assert any("8 runs have γ on another scale than 'l2, mean'" in w for w in report.warnings)
+
+
+def test_a_model_without_a_depth_is_a_cell_like_any_other(simulate, shapes) -> None:
+    runs = simulate({"own": shapes["peak"](0.03, 0.1)}).assign(depth=np.nan)
+    report = TransferReport.from_runs(runs)
+    assert report.answers[0].sentence.startswith("own on qm9/homo (300 samples): the best γ")
+
+
+def test_gain_against_the_controls_own_best_settings(simulate, shapes) -> None:
+    runs = simulate({"a": shapes["peak"](0.03, 0.1)}, noise=0.003).assign(phase="curve")
+    own = runs[runs["gamma"] == 0].assign(phase="control_curve", depth=6)
+    own["test_error"] *= 0.95
+    report = TransferReport.from_runs(pd.concat([runs, own]))
+    row = report.optima.merge(report.details).iloc[0]
+    assert row["gain"] == pytest.approx(1 - np.exp(-0.1), abs=0.01)
+    assert row["gain_own_control"] == pytest.approx(1 - np.exp(-0.1) / 0.95, abs=0.01)
+    assert row["gain_own_control_low"] < 1 - np.exp(-0.1) / 0.95 < row["gain_own_control_high"]
+
+
+def test_pairs_are_asked_along_their_axis(simulate, shapes) -> None:
+    curve = shapes["peak"](0.03, 0.1)
+    base = simulate({"a": curve, "b": curve})
+    more = simulate({"a": curve}, random=2)
+    report = TransferReport.from_runs(pd.concat([base, more.assign(n_train=5000)]))
+    titles = [q.title for q in report.questions]
+    assert titles == [
+        "Does γ transfer from one sample size to another?",
+        "Does γ transfer from one architecture to another?",
+        "Does γ transfer between cells that differ in more than one way?",
+    ]
+    assert [sum(q.counts.values()) for q in report.questions] == [2, 2, 2]
+    assert report.best_gamma("a", "qm9/homo").n_train == 5000
+    assert report.best_gamma("a", "qm9/homo", n_train=300).n_train == 300
+    assert report.regret["source"][0] == CellKey("a", "qm9/homo", 4, 300)
