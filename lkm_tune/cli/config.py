@@ -28,7 +28,9 @@ def best_config(storage: Path, study: str, model: str, task: str) -> tuple[RunCo
     planner = Planner(kept, Ledger(kept, folder.ledger, writable=False))
     cell = kept.find_cell(answer["model"], answer["task"], answer["depth"], answer["n_train"])
     settings = {"gamma": answer["gamma"], **(planner.curve_settings(cell, "search") or {})}
-    trial = TrialSpec(study, cell, "curve", 0, settings, kept.curve.seeds[0], kept.training.epochs)
+    trial = TrialSpec(
+        study, cell, "curve", 0, settings, kept.curve.first_seeds[0], kept.training.epochs
+    )
     return kept.run_config(trial), f"study {study}: {answer['sentence']}"
 
 

@@ -162,7 +162,7 @@ class Planner:
         ]
         gammas = self.study.curve.gammas if phase == "curve" else (0.0,)
         # Seeds outermost: a curve that is cut short still has whole seeds.
-        for seed in self.study.curve.seeds:
+        for seed in self.study.curve.first_seeds:
             for gamma in gammas:
                 point = {"gamma": gamma, **settings}
                 if (point, seed) not in have:

@@ -14,7 +14,11 @@ _FREE = (
     "search.time_limit",
     "search.compute_limit",
     "search.max_concurrent",
+    "curve.until",
+    "curve.max_seeds",
+    "curve.guarantee",
     "curve.diagnostics",
+    "report.margin",
     "resources.cpu",
     "resources.gpu",
     "tracking.system_metrics",
@@ -105,7 +109,9 @@ def _comparable(old: Study, new: Study) -> tuple[dict[str, Any], dict[str, Any]]
             task: {name: value for name, value in plan.items() if name not in common}
             for task, plan in of_one.items()
         }
-        both.append({**study_to_dict(study), "data": data, "tasks": tasks})
+        data_of_study = study_to_dict(study)
+        curve = {**data_of_study["curve"], "seeds": list(study.curve.first_seeds)}
+        both.append({**data_of_study, "curve": curve, "data": data, "tasks": tasks})
     return both[0], both[1]
 
 

@@ -42,7 +42,7 @@ def _gamma(study: Study) -> Iterator[Finding]:
 
 
 def _curve(study: Study) -> Iterator[Finding]:
-    gammas, seeds = study.curve.gammas, study.curve.seeds
+    gammas, seeds = study.curve.gammas, study.curve.first_seeds
     if 0.0 not in gammas:
         rule = "must contain 0, the control that every gain is measured against"
         yield Finding((("curve", "gammas"),), rule, shown(gammas))
@@ -57,6 +57,10 @@ def _curve(study: Study) -> Iterator[Finding]:
         if value == study.seed:
             rule = "must differ from `seed`, with which the settings are chosen"
             yield Finding((("curve", "seeds", i), ("seed",)), rule, shown(value))
+    if study.curve.adaptive and study.curve.max_seeds < len(seeds):
+        rule = f"must be at least the number of seeds in curve.seeds ({len(seeds)})"
+        keys: tuple[KeyPath, ...] = (("curve", "max_seeds"), ("curve", "seeds"))
+        yield Finding(keys, rule, shown(study.curve.max_seeds))
 
 
 def _budget(study: Study) -> Iterator[Finding]:
@@ -112,7 +116,7 @@ def advice(study: Study) -> list[str]:
     """What is allowed in `study` but weakens its answer, a sentence each."""
     said = []
     search, space = study.search, study.space
-    if len(study.curve.seeds) == 1:
+    if len(study.curve.first_seeds) == 1 and not study.curve.adaptive:
         said.append(
             "curve.seeds: with one seed nothing tells an effect of γ from chance; "
             "take three or more"

@@ -1,9 +1,9 @@
 """The plans of a study: how data are split, networks trained, γ searched and its curve measured."""
 
 from dataclasses import asdict, replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 from pydantic.dataclasses import dataclass
 
 from lkm_tune.study.space import STRICT
@@ -12,6 +12,18 @@ Positive = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+def _seeds_kind(value: Any) -> str:
+    return "listed" if isinstance(value, list | tuple) else "counted"
+
+
+Seeds = Annotated[
+    Annotated[Annotated[int, Field(ge=1, le=1000)], Tag("counted")]
+    | Annotated[Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)], Tag("listed")],
+    Discriminator(_seeds_kind),
+]
+"""A number n, which stands for the seeds 1 to n, or a list of seeds."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -109,15 +121,44 @@ class SearchPlan:
 class CurvePlan:
     """The response curve of a cell: every γ with every seed, at full budget.
 
-    One seed means the same initial weights, split and batch order for every γ. `diagnostics`: what
-    mixing does inside the networks is recorded with the epochs of the curve's runs, and drawn.
+    One seed means the same initial weights, split and batch order for every γ. `until`: `decided`
+    adds seeds, up to `max_seeds`, until every pair of cells has a verdict; `seeds` ends with the
+    seeds that are given. None means `decided` where `seeds` is a number and `seeds` where it is a
+    list. `guarantee`: the looks at the results share the 5 % of error (docs/transfer.md).
+    `diagnostics`: what mixing does inside the networks is recorded with the epochs of the curve's
+    runs, and drawn.
     """
 
     gammas: Annotated[tuple[NonNegative, ...], Field(min_length=2, strict=False)] = (
         0.0, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0,
     )  # fmt: skip
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)] = (1, 2, 3)
+    seeds: Seeds = 3
+    until: Literal["decided", "seeds"] | None = None
+    max_seeds: Positive = 12
+    guarantee: bool = False
     diagnostics: bool = False
+
+    @property
+    def first_seeds(self) -> tuple[int, ...]:
+        """The seeds that every γ is run with, whatever the results are."""
+        seeds = self.seeds
+        return tuple(range(1, seeds + 1)) if isinstance(seeds, int) else seeds
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether seeds are added until the pairs of cells are decided."""
+        until = self.until or ("decided" if isinstance(self.seeds, int) else "seeds")
+        return until == "decided"
+
+
+@dataclass(frozen=True, config=STRICT)
+class ReportPlan:
+    """How the report judges. `margin`: a difference of the error that does not matter, a fraction.
+
+    The verdicts of the report, and `curve.until: decided`, use it.
+    """
+
+    margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -16,6 +16,7 @@ from lkm_tune.study.plan import (
     CurvePlan,
     DataPlan,
     LkmOptions,
+    ReportPlan,
     Resources,
     SearchPlan,
     Seed,
@@ -71,6 +72,7 @@ class Study:
     lkm: LkmOptions = Field(default_factory=LkmOptions)
     resources: Resources = Field(default_factory=Resources)
     tracking: TrackingPlan = Field(default_factory=TrackingPlan)
+    report: ReportPlan = Field(default_factory=ReportPlan)
     seed: Seed = 0
 
     @property

@@ -35,13 +35,21 @@ class PlanSummary:
     expected_molecule_epochs: float
 
 
-def plan_summary(study: Study) -> PlanSummary:
-    """The numbers of `study`."""
+def plan_summary(study: Study, seeds: int | None = None) -> PlanSummary:
+    """The numbers of `study`.
+
+    Args:
+        study: to be run.
+        seeds: of every curve; None for those that are run whatever the results are. With
+            `curve.until: decided` the numbers for `curve.max_seeds` are the upper end, half-steps
+            of γ aside.
+    """
+    n_seeds = len(study.curve.first_seeds) if seeds is None else seeds
     cells, epochs, search = len(study.cells), study.training.epochs, study.search
     searched_control = search.control and search.trials > 0
     control_trials = search.trials if searched_control else 0
-    curve_points = len(study.curve.gammas) * len(study.curve.seeds)
-    control_points = len(study.curve.seeds) if searched_control else 0
+    curve_points = len(study.curve.gammas) * n_seeds
+    control_points = n_seeds if searched_control else 0
     whole = curve_points + control_points
     per_cell = search.trials + control_trials + whole
     searches = 2 if searched_control else 1

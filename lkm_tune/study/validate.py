@@ -101,8 +101,9 @@ def _number(bound: float) -> str:
 
 
 def _written(loc: tuple[str | int, ...]) -> KeyPath:
-    """`loc` without the type of a range, which pydantic puts behind the name of the setting."""
-    return loc[:2] + loc[3:] if loc[:1] == ("space",) else loc
+    """`loc` without the kind of a value, which pydantic puts behind the key of the value."""
+    has_kind = loc[:1] == ("space",) or loc[:2] == ("curve", "seeds")
+    return loc[:2] + loc[3:] if has_kind else loc
 
 
 def _keys_beside(loc: tuple[str | int, ...], owner: type) -> tuple[str, ...]:

@@ -67,6 +67,20 @@ BAD = {
         "curve: {seeds: [7, 8]}\nseed: 8\n",
         ["4: curve.seeds[1]: must differ from `seed`, with which the settings are chosen, got 8"],
     ),
+    "no seed": ("curve: {seeds: 0}\n", ["4: curve.seeds: must be at least 1, got 0"]),
+    "seeds in words": (
+        "curve: {seeds: many}\n",
+        ['4: curve.seeds: must be a whole number, got "many"'],
+    ),
+    "a seed in words": (
+        "curve: {seeds: [1, two]}\n",
+        ['4: curve.seeds[1]: must be a whole number, got "two"'],
+    ),
+    "fewer seeds at most than at first": (
+        "curve: {seeds: 5, max_seeds: 4}\n",
+        ["4: curve.max_seeds: must be at least the number of seeds in curve.seeds (5), got 4"],
+    ),
+    "no margin": ("report: {margin: 0}\n", ["4: report.margin: must be more than 0, got 0"]),
     "default seed of the search": (
         "seed: 3\n",
         [

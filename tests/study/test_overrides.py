@@ -20,7 +20,12 @@ search: {trials: 8}
     [
         ("search.trials=20", lambda s: s.search.trials, 20),
         (" training.lr = 1e-3", lambda s: s.training.lr, 1e-3),
-        ("curve.seeds=[4, 5]", lambda s: s.curve.seeds, (4, 5)),
+        ("curve.seeds=[4, 5]", lambda s: s.curve.first_seeds, (4, 5)),
+        ("curve.seeds=[4, 5]", lambda s: s.curve.adaptive, False),
+        ("curve.seeds=5", lambda s: s.curve.first_seeds, (1, 2, 3, 4, 5)),
+        ("curve.seeds=5", lambda s: s.curve.adaptive, True),
+        ("curve={seeds: [4, 5], until: decided}", lambda s: s.curve.adaptive, True),
+        ("curve={seeds: 5, until: seeds}", lambda s: s.curve.adaptive, False),
         ("models.pamnet.hidden=64", lambda s: s.models, {"pamnet": {"hidden": 64}, "mxmnet": {}}),
         ("models=[dimenet++]", lambda s: s.models, {"dimenet++": {}}),
         ("data.n_test=null", lambda s: s.data.n_test, None),

@@ -29,7 +29,7 @@ BAD = {
         "curves: {seeds: [1]}\n",
         [
             '4: curves: unknown key, got {"seeds": [1]}; valid: name, models, tasks, space, '
-            "compare, data, search, curve, training, lkm, resources, tracking, seed "
+            "compare, data, search, curve, training, lkm, resources, tracking, report, seed "
             "(did you mean curve?)"
         ],
     ),
