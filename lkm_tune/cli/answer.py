@@ -198,7 +198,7 @@ def _pictures(study: "Study", folder: "StudyFolder") -> dict[str, Path]:
 
 def _data_told(study: "Study", folder: "StudyFolder") -> dict[str, str]:
     """Sizes and sources of the data, the tasks that share them together; then what to beware of."""
-    from lkm_tune.datasets.known import caution
+    from lkm_tune.datasets.registry import caution
 
     plans: dict[str, list[str]] = {}
     for task in study.tasks:

@@ -49,7 +49,7 @@ def make_catalog() -> "Catalog":
 
 def _other_task(name: str, data: "DataPlan") -> str:
     from lkm_tune.datasets import find_task
-    from lkm_tune.datasets.tasks import FILE
+    from lkm_tune.datasets.own import FILE
 
     if name.lower().startswith(FILE):
         return find_task(name, data).name

@@ -1,19 +1,44 @@
-"""Datasets: tasks by name, read, checked, split, normalised and kept as flat arrays."""
+"""Datasets: tasks by name, read, checked, split, normalised and kept as flat arrays.
 
-from lkm_tune.datasets.data import MoleculeData, NodeData, TaskData
-from lkm_tune.datasets.known import caution
-from lkm_tune.datasets.load import load_task, usual_sizes
+Names that need torch are imported when they are first used: a verb that only lists tasks must not
+wait for torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from lkm_tune.datasets.dataset import Dataset, Target, Task
+from lkm_tune.datasets.digest import content_digest
 from lkm_tune.datasets.molecules import DataError, Molecules
-from lkm_tune.datasets.nodes import NodeGraph
-from lkm_tune.datasets.normalise import Normaliser, Scale
-from lkm_tune.datasets.prepare import build_store, content_digest, prepare
+from lkm_tune.datasets.registry import DATASETS, TASKS, caution, find_task, usual_sizes
 from lkm_tune.datasets.split import Part, Split, split_molecules
-from lkm_tune.datasets.store import MoleculeStore
-from lkm_tune.datasets.tasks import TASKS, Target, Task, find_task
+
+if TYPE_CHECKING:
+    from lkm_tune.datasets.data import MoleculeData, NodeData, TaskData
+    from lkm_tune.datasets.load import load_task
+    from lkm_tune.datasets.nodes import NodeGraph
+    from lkm_tune.datasets.normalise import Normaliser, Scale
+    from lkm_tune.datasets.prepared import build_store, prepare
+    from lkm_tune.datasets.store import MoleculeStore
+
+_WITH_TORCH = {
+    "MoleculeData": "data",
+    "MoleculeStore": "store",
+    "NodeData": "data",
+    "NodeGraph": "nodes",
+    "Normaliser": "normalise",
+    "Scale": "normalise",
+    "TaskData": "data",
+    "build_store": "prepared",
+    "load_task": "load",
+    "prepare": "prepared",
+}
 
 __all__ = [
+    "DATASETS",
     "TASKS",
     "DataError",
+    "Dataset",
     "MoleculeData",
     "MoleculeStore",
     "Molecules",
@@ -35,3 +60,9 @@ __all__ = [
     "split_molecules",
     "usual_sizes",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WITH_TORCH:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_WITH_TORCH[name]}"), name)

@@ -6,17 +6,25 @@ conformations read here came with Wang et al., "Enhancing geometric representati
 with equivariant vector-scalar interactive message passing", Nature Communications 15, 313 (2024).
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from lkm_tune.datasets.archive import check_array, read_arrays
+from lkm_tune.datasets.dataset import (
+    BOHR,
+    HARTREE_IN_KCAL_MOL,
+    Dataset,
+    Target,
+    Task,
+    usual,
+)
 from lkm_tune.datasets.download import Remote
 from lkm_tune.datasets.molecules import Array, DataError, Molecules
-from lkm_tune.datasets.published import Published
+from lkm_tune.datasets.published import Published, locate
 from lkm_tune.datasets.trajectory import (
     ALL_ELECTRONS,
-    BOHR,
     VALENCE_ELECTRONS,
     check_energy,
     check_frames_differ,
@@ -25,7 +33,7 @@ from lkm_tune.datasets.trajectory import (
 
 _COMMIT = "497efaa190ee6f6cbc6030710c44208a01ece52d"
 
-CHIGNOLIN = Published(
+PUBLISHED = Published(
     name="chignolin",
     file="chignolin/chignolin.npz",
     licence="MIT",
@@ -105,3 +113,22 @@ def _atoms(path: Path, raw: dict[str, Array]) -> tuple[Array, Array, Array]:
         )
     real = np.arange(z.shape[1]) < n_atoms[:, None]
     return z[real], raw["R"][real], raw["F"][real]
+
+
+_ENERGY = Target(
+    "energy", "energy of Chignolin, less its atoms", "Hartree", "kcal/mol", HARTREE_IN_KCAL_MOL,
+    fit_references=True,
+)  # fmt: skip
+
+CHIGNOLIN = Dataset(
+    name="chignolin",
+    tasks=(Task("chignolin", "chignolin", (_ENERGY,), forces=True),),
+    locate=partial(locate, PUBLISHED),
+    read=read_chignolin,
+    sizes=usual(1_000, 200),
+    cautions={
+        STAND_IN_SHA256: "energies and forces of this stand-in for the Chignolin set are by the "
+        "semi-empirical GFN2-xTB: errors on it are not comparable with published ones"
+    },
+)
+"""The set as its authors publish it, or the stand-in."""

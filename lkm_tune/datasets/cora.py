@@ -8,15 +8,19 @@ ICML (2016).
 import shutil
 import tempfile
 import warnings
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch_geometric.io import read_planetoid_data
 
+from lkm_tune.datasets.dataset import Dataset, Target, Task, usual
 from lkm_tune.datasets.download import Remote, checksum_of
-from lkm_tune.datasets.molecules import DataError
-from lkm_tune.datasets.nodes import NodeGraph
-from lkm_tune.datasets.published import Published
+from lkm_tune.datasets.molecules import DataError, Molecules
+from lkm_tune.datasets.published import Published, locate
+
+if TYPE_CHECKING:
+    from lkm_tune.datasets.nodes import NodeGraph
 
 _URL = (
     "https://raw.githubusercontent.com/kimiyoung/planetoid/"
@@ -41,7 +45,7 @@ def _gather(files: list[Path], folder: Path) -> None:
         shutil.copy(file, folder / file.name)
 
 
-CORA = Published(
+PUBLISHED = Published(
     name="cora",
     file="planetoid/Cora/raw",
     licence="MIT",
@@ -55,7 +59,7 @@ CORA = Published(
 """The eight files of the public split; the checksums are those of its authors' repository."""
 
 
-def read_cora(folder: Path) -> NodeGraph:
+def read_cora(folder: Path) -> "NodeGraph":
     """Reads Cora with its public split: 140 nodes to train on, 500 to validate, 1,000 to test.
 
     The files are pickles, so that reading can run any code that is in them. PyTorch Geometric
@@ -67,6 +71,14 @@ def read_cora(folder: Path) -> NodeGraph:
     Raises:
         DataError: A file is missing or is not the publisher's.
     """
+    with warnings.catch_warnings():
+        # torch takes seconds to import, which only this dataset should wait for; and PyTorch
+        # Geometric changes the filters for good, when it is imported and when it reads.
+        warnings.simplefilter("ignore")
+        from torch_geometric.io import read_planetoid_data
+
+        from lkm_tune.datasets.nodes import NodeGraph
+
     with tempfile.TemporaryDirectory() as copies:
         for name, digest in _SHA256.items():
             copy = Path(copies) / name
@@ -83,7 +95,7 @@ def read_cora(folder: Path) -> NodeGraph:
                     f"{folder / name}: must be the published file, with the SHA-256 {digest}, "
                     f"since reading it can run any code in it, but has {found[7:]}"
                 )
-        with warnings.catch_warnings():  # PyTorch Geometric changes the filters for good.
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             data = read_planetoid_data(copies, "cora")
     return NodeGraph(
@@ -95,3 +107,20 @@ def read_cora(folder: Path) -> NodeGraph:
         },
         classes=int(data.y.max()) + 1,
     )
+
+
+def _no_molecules(path: Path) -> Molecules:
+    raise DataError(f"{path}: holds a graph of nodes and no molecules")
+
+
+_TOPIC = Target("topic", "topic of a paper, by citations and words", "class", "error rate")
+
+CORA = Dataset(
+    name="cora",
+    tasks=(Task("cora", "cora", (_TOPIC,), classes=True, geometry=False),),
+    locate=partial(locate, PUBLISHED),
+    read=_no_molecules,
+    sizes=usual(140, 500),
+    read_nodes=read_cora,
+)
+"""The papers with their public split."""

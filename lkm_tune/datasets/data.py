@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from lkm_tune.datasets.dataset import AtomReferences, Task
 from lkm_tune.datasets.molecules import Array, DataError, FloatArray, IntArray, sum_per_molecule
 from lkm_tune.datasets.nodes import NodeGraph
 from lkm_tune.datasets.normalise import Normaliser
 from lkm_tune.datasets.split import Part, Split
 from lkm_tune.datasets.store import MoleculeStore
-from lkm_tune.datasets.tasks import AtomReferences, Task
 from lkm_tune.graphs import MoleculeBatch
 
 Device = torch.device | str | None

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from lkm_tune.datasets.data import MoleculeData, NodeData, TaskData
-from lkm_tune.datasets.known import caution
+from lkm_tune.datasets.digest import content_digest
 from lkm_tune.datasets.molecules import Array
-from lkm_tune.datasets.prepare import content_digest
+from lkm_tune.datasets.registry import caution
 from lkm_tune.datasets.split import PUBLISHED, Part
 
 PARTS: tuple[Part, ...] = ("train", "val", "test")

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from lkm_tune.datasets.data import MoleculeData, NodeData, TaskData, reduced_values
-from lkm_tune.datasets.known import dataset_of
+from lkm_tune.datasets.dataset import Task
 from lkm_tune.datasets.molecules import DataError
 from lkm_tune.datasets.nodes import NodeGraph
 from lkm_tune.datasets.normalise import Normaliser
-from lkm_tune.datasets.prepare import prepare
+from lkm_tune.datasets.prepared import prepare
+from lkm_tune.datasets.registry import dataset_of, find_task, usual_sizes
 from lkm_tune.datasets.split import (
     Split,
     published_split,
@@ -15,23 +16,9 @@ from lkm_tune.datasets.split import (
     split_molecules,
 )
 from lkm_tune.datasets.store import MoleculeStore
-from lkm_tune.datasets.tasks import Task, find_task
 from lkm_tune.study import DataPlan
 
 RANDOM, SCAFFOLD, PUBLIC = "random", "scaffold", "public"
-
-
-def usual_sizes(task: Task, data: DataPlan) -> DataPlan:
-    """`data` with the numbers of training and validation samples that are usual for the dataset.
-
-    Raises:
-        DataError: There are none, as for a user's own file, and `data` does not give them.
-    """
-    sizes = dataset_of(task, data).sizes(data.source or "auto")
-    if sizes is None and not (data.n_train and data.n_val):
-        raise DataError(f"{task.name}: data.n_train and data.n_val must be given")
-    n_train, n_val = sizes or (None, None)
-    return data.over(DataPlan(n_train=n_train, n_val=n_val))
 
 
 def load_task(

@@ -16,10 +16,10 @@ from typing import Literal
 import numpy as np
 
 from lkm_tune.datasets.archive import check_array, list_arrays, read_arrays
+from lkm_tune.datasets.dataset import HARTREE_IN_KCAL_MOL
 from lkm_tune.datasets.molecules import Array, DataError, IntArray, Molecules
 from lkm_tune.datasets.trajectory import (
     ALL_ELECTRONS,
-    HARTREE_IN_KCAL_MOL,
     check_energy,
     check_frames_differ,
     check_hydrogens,

@@ -2,17 +2,17 @@
 
 import io
 import re
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
+from lkm_tune.datasets.dataset import KCAL_IN_MEV, Dataset, Target, Task, usual
 from lkm_tune.datasets.download import Remote
-from lkm_tune.datasets.md17 import NAMES
+from lkm_tune.datasets.md17 import NAMES, Labels, read_md17
 from lkm_tune.datasets.members import read_members
 from lkm_tune.datasets.molecules import Array, DataError
-from lkm_tune.datasets.published import Published
+from lkm_tune.datasets.published import Published, locate
 
 _ARCHIVE = Remote(
     "https://figshare.com/ndownloader/files/23950376",
@@ -58,7 +58,8 @@ def unpack_rmd17(name: str, archive: Path, target: Path) -> None:
         np.savez(file, allow_pickle=False, **arrays, **splits)
 
 
-def _revised(name: str) -> Published:
+def revised(name: str) -> Published:
+    """Where the revised frames of a molecule come from."""
     return Published(
         name=f"rmd17/{name}",
         file=f"rmd17/{name}.npz",
@@ -69,7 +70,8 @@ def _revised(name: str) -> Published:
     )
 
 
-def _original(name: str) -> Published:
+def original(name: str) -> Published:
+    """Where the original frames of a molecule come from."""
     served = _ORIGINAL.get(name, f"md17_{name}.npz")
     url = f"http://www.quantum-machine.org/gdml/data/npz/{served}"
     return Published(
@@ -82,10 +84,26 @@ def _original(name: str) -> Published:
     )
 
 
-REVISED: Mapping[str, Published] = MappingProxyType({name: _revised(name) for name in NAMES})
-"""rMD17 by molecule: one archive of 1.07 GB for all, which is kept."""
+def _dataset(kind: str, molecule: str, published: Published, labels: Labels) -> Dataset:
+    # Errors on MD17 are told in kcal/mol in the literature, those on revised MD17 in meV.
+    unit, factor = ("meV", KCAL_IN_MEV) if labels == "revised" else ("kcal/mol", 1.0)
+    meaning = f"energy of {molecule}, {labels} labels"
+    name = f"{kind}/{molecule}"
+    energy = Target("energy", meaning, "kcal/mol", unit, factor)
+    return Dataset(
+        name=name,
+        tasks=(Task(name, name, (energy,), forces=True),),
+        locate=partial(locate, published),
+        read=partial(read_md17, labels=labels),
+        sizes=usual(1_000, 1_000),
+        reading=labels,
+    )
 
-ORIGINAL: Mapping[str, Published] = MappingProxyType({name: _original(name) for name in NAMES})
+
+MD17 = tuple(_dataset("md17", name, original(name), "original") for name in NAMES)
 """MD17 by molecule. Its publisher tells no checksums: `read_md17` finds out what a file is, and a
 transfer that was cut is noticed by its length. In a folder of data, a file of the revision that
 holds the original labels too is as good."""
+
+REVISED_MD17 = tuple(_dataset("rmd17", name, revised(name), "revised") for name in NAMES)
+"""rMD17 by molecule: one archive of 1.07 GB for all, which is kept."""

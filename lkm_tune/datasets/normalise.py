@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from lkm_tune.datasets.dataset import AtomReferences, Target
 from lkm_tune.datasets.molecules import FloatArray, IntArray
-from lkm_tune.datasets.tasks import AtomReferences, Target
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,53 @@ Ramakrishnan, Dral, Rupp and von Lilienfeld, "Quantum chemistry structures and p
 kilo molecules", Scientific Data 1, 140022 (2014).
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from lkm_tune.datasets.archive import read_arrays
+from lkm_tune.datasets.dataset import BOHR, HARTREE_IN_MEV, AtomReferences, Dataset, Target, Task
 from lkm_tune.datasets.molecules import Array, DataError, FloatArray, Molecules, sum_per_molecule
-from lkm_tune.datasets.tasks import QM9_TARGETS
+from lkm_tune.datasets.published import locate
+from lkm_tune.datasets.qm9_archive import PUBLISHED
 
 SAMPLE = Path(__file__).parent / "sample" / "qm9.npz"
 """3,000 molecules of QM9 that come with the package."""
 
+# Energies of the free atoms at B3LYP/6-31G(2df,p), Hartree, published with QM9 (`atomref.txt`).
+_U0 = ((1, -0.500273), (6, -37.846772), (7, -54.583861), (8, -75.064579), (9, -99.718730))
+_U = ((1, -0.498857), (6, -37.845355), (7, -54.582445), (8, -75.063163), (9, -99.717314))
+_H = ((1, -0.497912), (6, -37.844411), (7, -54.581501), (8, -75.062219), (9, -99.716370))
+_G = ((1, -0.510927), (6, -37.861317), (7, -54.598897), (8, -75.079532), (9, -99.733544))
+
+
+def _energy(name: str, meaning: str, references: AtomReferences = ()) -> Target:
+    """A target whose file holds Hartree and whose errors are told in meV."""
+    return Target(name, meaning, "Hartree", "meV", HARTREE_IN_MEV, references)
+
+
+_TARGETS = (
+    Target("mu", "dipole moment", "D", "D"),
+    Target("alpha", "isotropic polarisability", "a0³", "a0³"),
+    _energy("homo", "energy of the highest occupied orbital"),
+    _energy("lumo", "energy of the lowest unoccupied orbital"),
+    _energy("gap", "gap between the two"),
+    Target("r2", "electronic spatial extent", "a0²", "a0²"),
+    _energy("zpve", "zero-point vibrational energy"),
+    _energy("U0", "internal energy at 0 K, less its atoms", _U0),
+    _energy("U", "internal energy at 298.15 K, less its atoms", _U),
+    _energy("H", "enthalpy at 298.15 K, less its atoms", _H),
+    _energy("G", "free energy at 298.15 K, less its atoms", _G),
+    Target("Cv", "heat capacity at 298.15 K", "cal/mol/K", "cal/mol/K"),
+)
+QM9_TARGETS: Mapping[str, Target] = MappingProxyType({target.name: target for target in _TARGETS})
+"""The twelve properties of QM9 by name."""
 TARGETS = tuple(QM9_TARGETS)
 ELEMENTS = (1, 6, 7, 8, 9)
 
-_ANGSTROM_IN_BOHR = 1 / 0.529177210903
+_ANGSTROM_IN_BOHR = 1 / BOHR
 
 # What some molecules have by gdb index: methane, water, and glyoxylamide, which is in the sample.
 # The last two are there for their dipole moments, whose unit no other rule can tell.
@@ -136,3 +168,25 @@ def _rules(molecules: Molecules) -> list[tuple[str, FloatArray, float, float]]:
         ("H − G (Hartree)", t["H"] - t["G"], 0.01, 0.08),
         ("(r2 − Σ Z |r − c|²) / Σ Z (bohr², r in Å)", (t["r2"] - on_nuclei) / electrons, 0.9, 3.2),
     ]
+
+
+def _locate(source: str, cache: Path | None) -> Path:
+    if source == "sample":
+        return SAMPLE
+    try:
+        return locate(PUBLISHED, source, cache)
+    except DataError as error:
+        raise DataError(
+            f"{error}. Or take the 3,000 molecules that come with the package, with the source "
+            "`sample`"
+        ) from error
+
+
+QM9 = Dataset(
+    name="qm9",
+    tasks=tuple(Task(f"qm9/{target.name}", "qm9", (target,)) for target in _TARGETS),
+    locate=_locate,
+    read=read_qm9,
+    sizes=lambda source: (1_000, 500) if source == "sample" else (110_000, 10_000),
+)
+"""All of QM9, or the sample."""

@@ -95,7 +95,7 @@ def _parse(what: str, content: bytes) -> _Molecule:
         ) from error
 
 
-QM9 = Published(
+PUBLISHED = Published(
     name="QM9",
     file="qm9.npz",
     licence="CC0",

@@ -11,10 +11,6 @@ import numpy as np
 
 from lkm_tune.datasets.molecules import Array, DataError, FloatArray, IntArray, Molecules
 
-HARTREE_IN_KCAL_MOL = 627.5094740631
-BOHR = 0.529177210903
-"""In Å (CODATA 2018)."""
-
 Energies = Mapping[int, float]
 
 ALL_ELECTRONS: Energies = {

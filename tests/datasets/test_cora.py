@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from lkm_tune.datasets import DataError
-from lkm_tune.datasets.cora import CORA, read_cora
+from lkm_tune.datasets.cora import PUBLISHED, read_cora
 from lkm_tune.datasets.published import locate
 
 
 @pytest.fixture
 def folder(shared_file: Callable[[str], Path]) -> Path:
-    return shared_file(CORA.file)
+    return shared_file(PUBLISHED.file)
 
 
 def test_the_graph_is_the_published_one(folder: Path):
@@ -64,12 +64,12 @@ def test_files_put_into_the_cache_by_hand_become_the_folder(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.delenv("LKM_TUNE_DATA")
-    for remote in CORA.remotes:
+    for remote in PUBLISHED.remotes:
         place = tmp_path / "downloads" / remote.name
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(folder / place.name, place)
-    made = locate(CORA, "auto", tmp_path)
+    made = locate(PUBLISHED, "auto", tmp_path)
     assert made == tmp_path / "downloads" / "planetoid" / "Cora" / "raw"
     assert read_cora(made).features.shape == (2708, 1433)
     for path in (made, made.parent, made.parent.parent):
-        assert locate(CORA, str(path)) == made
+        assert locate(PUBLISHED, str(path)) == made

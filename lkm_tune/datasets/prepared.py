@@ -13,6 +13,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from lkm_tune.cache import cache_folder
+from lkm_tune.datasets.digest import content_digest
 from lkm_tune.datasets.molecules import DataError, IntArray, Molecules, offsets_of
 from lkm_tune.datasets.store import FORMAT_VERSION, MoleculeStore
 from lkm_tune.graphs import covalent_bonds, radius_edges
@@ -66,23 +67,6 @@ def prepare(
             f"prepared data must be kept somewhere, but {folder.parent} cannot be written "
             f"({error}); set LKM_TUNE_CACHE to a folder that can"
         ) from error
-
-
-def content_digest(source: Path) -> str:
-    """Returns the SHA-256 of a file or a folder's files, which tells what data it is.
-
-    Raises:
-        DataError: The file cannot be read.
-    """
-    try:
-        if source.is_dir():
-            files = sorted(path for path in source.rglob("*") if path.is_file())
-            digests = "".join(content_digest(path) for path in files)
-            return hashlib.sha256(digests.encode()).hexdigest()
-        with source.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{source}: cannot be read ({error})") from error
 
 
 def build_store(molecules: Molecules, cutoff: float) -> MoleculeStore:

@@ -10,7 +10,7 @@ import pytest
 from filelock import FileLock
 
 from lkm_tune.datasets import DataError, Molecules, MoleculeStore, prepare
-from lkm_tune.datasets.prepare import _key
+from lkm_tune.datasets.prepared import _key
 from lkm_tune.datasets.qm9 import SAMPLE, read_qm9
 
 WriteQm9 = Callable[..., Path]

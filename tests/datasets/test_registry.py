@@ -1,7 +1,10 @@
+import subprocess
+import sys
+
 import pytest
 
 from lkm_tune.datasets import TASKS, find_task
-from lkm_tune.datasets.tasks import QM9_TARGETS
+from lkm_tune.datasets.qm9 import QM9_TARGETS
 from lkm_tune.study import DataPlan
 
 # Units of the errors in the literature's tables, and one raw unit of the file in them.
@@ -72,3 +75,9 @@ def test_a_file_of_ones_own_is_told_by_the_data_plan():
     ]:
         with pytest.raises(ValueError, match=rule):
             find_task(name, plan)
+
+
+def test_the_names_are_known_without_torch():
+    code = "import sys, lkm_tune.datasets; print({'torch', 'ase', 'rdkit'} & set(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "set()"
