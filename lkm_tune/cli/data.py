@@ -120,6 +120,8 @@ def _show(described: "Description") -> None:
         say(f"elements: {', '.join(chemical_symbols[z] for z in described.elements)}")
     parts = ", ".join(f"{size:,} {part}" for part, size in described.parts.items())
     say(f"split of seed 0: {parts}; splits: {', '.join(described.splits)}")
+    for remark in described.remarks:
+        say(f"note: {remark}")
     if described.caution:
         say(f"note: {described.caution}")
     for name, error in described.mean_errors.items():

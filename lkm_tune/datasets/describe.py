@@ -57,6 +57,7 @@ class Description:
         parts: Samples in `train`, `val` and `test`.
         mean_errors: Test error of predicting the training mean (or most frequent class), by target.
         splits: The splits that may be asked for.
+        remarks: What was left out or changed while the file was read, a sentence each.
         caution: What must be said beside every result on these data; mostly nothing.
     """
 
@@ -68,6 +69,7 @@ class Description:
     parts: dict[str, int]
     mean_errors: dict[str, float]
     splits: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
     caution: str = ""
 
 
@@ -88,7 +90,7 @@ def describe(data: TaskData) -> Description:
     spreads = tuple(_of_molecules(data))
     return Description(
         name, source, len(data.store), spreads, data.elements, parts, errors, _splits(data),
-        caution(content_digest(data.source)),
+        data.store.remarks, caution(content_digest(data.source)),
     )  # fmt: skip
 
 

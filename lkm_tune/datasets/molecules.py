@@ -50,6 +50,9 @@ class Molecules:
         bonds: None to find them from the positions.
         parts: Name of a published selection, as `train_01`, to positions in 0..M − 1.
         groups: [M] molecules of one number are alike (of one scaffold); None where not known.
+        copies: [M] molecules of one number are the same graph to a network and stay in one part
+            of every split; None where every molecule stands alone.
+        remarks: What was left out or changed while the file was read, a sentence each.
 
     Raises:
         DataError: Shapes that do not fit together, numbers that are not finite, atomic numbers
@@ -67,6 +70,8 @@ class Molecules:
     bonds: Bonds | None = None
     parts: Mapping[str, IntArray] = field(default_factory=dict)
     groups: IntArray | None = None
+    copies: IntArray | None = None
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks every array against the others."""
@@ -100,8 +105,9 @@ class Molecules:
         }
         if self.pos is not None:
             expected["pos"] = (self.pos, (n, 3))
-        if self.groups is not None:
-            expected["groups"] = (self.groups, (m,))
+        for name, numbers in (("groups", self.groups), ("copies", self.copies)):
+            if numbers is not None:
+                expected[name] = (numbers, (m,))
         for name, (array, shape) in expected.items():
             if array.shape != shape:
                 raise DataError(

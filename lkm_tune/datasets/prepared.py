@@ -94,7 +94,7 @@ def build_store(molecules: Molecules, cutoff: float) -> MoleculeStore:
         bonds, bond_counts = molecules.bonds.pairs.astype(local), molecules.bonds.counts
     else:
         bonds, bond_counts = _by_chunks(molecules, local, partial(_bonds, pos))
-    groups = molecules.groups
+    alone = np.arange(len(molecules))
     return MoleculeStore(
         cutoff=float(cutoff),
         ids=molecules.ids,
@@ -105,10 +105,12 @@ def build_store(molecules: Molecules, cutoff: float) -> MoleculeStore:
         edge_offsets=offsets_of(edge_counts),
         bonds=bonds,
         bond_offsets=offsets_of(bond_counts),
-        groups=np.arange(len(molecules)) if groups is None else groups,
+        groups=alone if molecules.groups is None else molecules.groups,
+        copies=alone if molecules.copies is None else molecules.copies,
         targets=molecules.targets,
         forces=molecules.forces,
         parts=molecules.parts,
+        remarks=molecules.remarks,
     )
 
 

@@ -13,13 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from lkm_tune.datasets.molecules import Array, DataError, FloatArray, IntArray
 from lkm_tune.graphs import MoleculeBatch
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Raised whenever a folder written by older code must not be read any more."""
 
 LocalIndex = NDArray[np.uint8] | NDArray[np.uint16]
 
 _ARRAYS = (
     "ids", "z", "pos", "atom_offsets", "edges", "edge_offsets", "bonds", "bond_offsets", "groups",
+    "copies",
 )  # fmt: skip
 _GROUPS = ("targets", "forces", "parts")
 _META = "store.json"
@@ -47,6 +48,8 @@ class MoleculeStore:
         forces: Name of an energy to [N, 3], its negative slope in the raw unit per Å.
         parts: Name of a published selection to positions in the store.
         groups: [M] molecules of one number are alike; each is its own where that is not known.
+        copies: [M] molecules of one number are the same graph to a network.
+        remarks: What was left out or changed while the file was read, a sentence each.
     """
 
     cutoff: float
@@ -59,9 +62,11 @@ class MoleculeStore:
     bonds: LocalIndex
     bond_offsets: IntArray
     groups: IntArray
+    copies: IntArray
     targets: Mapping[str, FloatArray]
     forces: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     parts: Mapping[str, IntArray] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Number of molecules M."""
@@ -125,6 +130,7 @@ class MoleculeStore:
             "cutoff": self.cutoff,
             "shapes": {name: getattr(self, name).shape for name in _ARRAYS},
             "names": {group: list(getattr(self, group)) for group in _GROUPS},
+            "remarks": self.remarks,
         }
         (folder / _META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
@@ -156,7 +162,9 @@ class MoleculeStore:
                 }
                 for group in _GROUPS
             }
-            return cls(cutoff=float(meta["cutoff"]), **arrays, **named)
+            return cls(
+                cutoff=float(meta["cutoff"]), remarks=tuple(meta["remarks"]), **arrays, **named
+            )
         except DataError:
             raise
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:

@@ -33,7 +33,9 @@ class DataPlan:
     None leaves a key to what is usual for the dataset. `source` is `auto` (a known folder, the
     cache, a download), `sample` (the QM9 molecules that come with the package) or a path. `n_test`
     None means all that is left. `split` is `random`, `scaffold` (molecules alike stay together)
-    or the name of a published one, as `published-01`. The last five describe a user's own file.
+    or the name of a published one, as `published-01`. `target` to `atom_energies` describe a
+    user's own file; the keys after them say what becomes of molecules that no network can take as
+    they are (docs/datasets.md).
     """
 
     source: str | None = None
@@ -46,6 +48,12 @@ class DataPlan:
     smiles: str | None = None
     unit: str | None = None
     atom_energies: bool | None = None
+    invalid: Literal["refuse", "skip"] | None = None
+    max_skipped: Annotated[float, Field(ge=0, lt=1)] | None = None
+    fragments: Literal["refuse", "largest", "keep"] | None = None
+    charged: Literal["refuse", "neutralise", "keep"] | None = None
+    repeated: Literal["refuse", "first", "mean"] | None = None
+    conformer: Literal["etkdg"] | None = None
 
     def over(self, other: "DataPlan") -> "DataPlan":
         """This plan, and what `other` says where this one leaves it open."""
