@@ -18,7 +18,7 @@ endif
 # Threads beyond a trial's own make small networks slower.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo postgresql test test-cluster test-slow bench lint clean
+.PHONY: setup demo postgresql test test-cluster test-lowest test-slow bench lint clean
 
 setup: $(VENV)/.ready
 
@@ -58,6 +58,14 @@ test-cluster: setup
 	    rsync openssh-server iproute2 curl tmux)
 	$(BIN)/python -m pytest tests/cluster -m cluster -n 0 -rs
 
+# The lowest versions that pyproject.toml allows. Where another build of torch is installed, pip
+# would replace it: the tested one goes in first.
+test-lowest: setup postgresql
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct -e ".[dev]"
+	.venv-lowest/bin/python -m pytest tests/ledger tests/search tests/tracking tests/integration
+
 test-slow: setup postgresql
 	$(BIN)/python -m pytest -m slow -n 0 -s
 
@@ -73,4 +81,4 @@ lint: setup
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-lowest .mypy_cache .pytest_cache .ruff_cache
