@@ -22,7 +22,7 @@ ALLOWED = {
     "datasets": {"cache", "files", "graphs", "study"},
     "training": {"files", "models", "datasets", "lkm", "study", "graphs", "diagnostics"},
     "ledger": {"files", "study"},
-    "search": {"files", "package", "ledger", "training", "models", "datasets", "study"},
+    "search": {"cache", "files", "package", "ledger", "training", "models", "datasets", "study"},
     "tracking": {"cache", "files", "study"},
     "transfer": {"files", "study", "tracking"},
     "cli": {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lkm_tune.datasets.dataset import Dataset, Target, Task
 from lkm_tune.datasets.digest import content_digest
 from lkm_tune.datasets.molecules import DataError, Molecules
+from lkm_tune.datasets.origin import HERE, Origin
 from lkm_tune.datasets.registry import DATASETS, TASKS, caution, find_task, usual_sizes
 from lkm_tune.datasets.split import Part, Split, split_molecules
 
@@ -36,6 +37,7 @@ _WITH_TORCH = {
 
 __all__ = [
     "DATASETS",
+    "HERE",
     "TASKS",
     "DataError",
     "Dataset",
@@ -45,6 +47,7 @@ __all__ = [
     "NodeData",
     "NodeGraph",
     "Normaliser",
+    "Origin",
     "Part",
     "Scale",
     "Split",

@@ -25,6 +25,7 @@ class MoleculeData:
     Attributes:
         task: The task.
         source: The file that the molecules were read from.
+        digest: SHA-256 of its content.
         store: All molecules of that file.
         split: The parts, as positions in the store.
         normaliser: Fitted on the training part.
@@ -33,6 +34,7 @@ class MoleculeData:
 
     task: Task
     source: Path
+    digest: str
     store: MoleculeStore
     split: Split
     normaliser: Normaliser
@@ -94,12 +96,14 @@ class NodeData:
     Attributes:
         task: The task.
         source: The folder that it was read from.
+        digest: SHA-256 of its files.
         graph: The graph; all of it is seen in training, the labels of the training part alone.
         split: The parts, as positions of nodes.
     """
 
     task: Task
     source: Path
+    digest: str
     graph: NodeGraph
     split: Split
 

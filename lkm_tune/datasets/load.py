@@ -7,6 +7,7 @@ from lkm_tune.datasets.dataset import Task
 from lkm_tune.datasets.molecules import DataError
 from lkm_tune.datasets.nodes import NodeGraph
 from lkm_tune.datasets.normalise import Normaliser
+from lkm_tune.datasets.origin import HERE, Origin
 from lkm_tune.datasets.prepared import prepare
 from lkm_tune.datasets.registry import dataset_of, find_task, usual_sizes
 from lkm_tune.datasets.split import (
@@ -27,6 +28,7 @@ def load_task(
     seed: int,
     cutoff: float,
     cache: Path | None = None,
+    origin: Origin = HERE,
 ) -> TaskData:
     """Loads a task: finds the file, prepares it once, splits, fits the scale.
 
@@ -36,18 +38,21 @@ def load_task(
         seed: Of the split; the same seed gives the same parts.
         cutoff: Radius edges join atoms closer than this, Å; a model tells what it needs.
         cache: Folder of prepared data; None for the default of `prepare`.
+        origin: From where a relative path is seen, and which file must be found.
 
     Raises:
         ValueError: An unknown task or split, or more samples asked for than the file has.
-        DataError: The file is not there or no good.
+        DataError: The file is not there, no good, or another one than `origin` says.
     """
     task = find_task(name, data)
     data = usual_sizes(task, data)
     dataset = dataset_of(task, data)
-    source = dataset.locate(data.source or "auto", cache)
+    source = dataset.locate(origin.source(task, data), cache)
+    digest = origin.checked(task, source)
     if dataset.read_nodes is not None:
-        return _nodes(task, source, dataset.read_nodes(source), data, seed)
-    store = prepare(source, dataset.read, cutoff, cache, dataset.reading)
+        graph = dataset.read_nodes(source)
+        return NodeData(task, source, digest, graph, _split_nodes(task, graph, data, seed))
+    store = prepare(source, dataset.read, cutoff, cache, dataset.reading, digest)
     try:
         split = split_store(store, data, seed)
         values, references = reduced_values(store, task, split.train)
@@ -56,7 +61,7 @@ def load_task(
         raise
     except ValueError as error:
         raise ValueError(f"{task.name} from {source}: {error}") from error
-    return MoleculeData(task, source, store, split, normaliser, values)
+    return MoleculeData(task, source, digest, store, split, normaliser, values)
 
 
 def split_store(store: MoleculeStore, data: DataPlan, seed: int) -> Split:
@@ -74,10 +79,10 @@ def split_store(store: MoleculeStore, data: DataPlan, seed: int) -> Split:
     return published_split(kind, store.parts, len(store), sizes, seed)
 
 
-def _nodes(task: Task, source: Path, graph: NodeGraph, data: DataPlan, seed: int) -> NodeData:
+def _split_nodes(task: Task, graph: NodeGraph, data: DataPlan, seed: int) -> Split:
     if data.split == RANDOM:
         sizes = (data.n_train or 0, data.n_val or 0, data.n_test)
-        return NodeData(task, source, graph, split_molecules(len(graph.labels), *sizes, seed))
+        return split_molecules(len(graph.labels), *sizes, seed)
     if data.split not in (None, PUBLIC):
         raise ValueError(
             f"{task.name}: there is no split {data.split}; the splits are {PUBLIC}, {RANDOM}"
@@ -89,4 +94,4 @@ def _nodes(task: Task, source: Path, graph: NodeGraph, data: DataPlan, seed: int
             f"{len(split.val)}, but {data.n_train} and {data.n_val} are asked for; "
             f"data.split: {RANDOM} takes any sizes"
         )
-    return NodeData(task, source, graph, split)
+    return split

@@ -39,11 +39,6 @@ def own_task(name: str, data: DataPlan) -> Task:
 
 def own_dataset(task: Task, data: DataPlan) -> Dataset:
     """The dataset that a task of `own_task` is learnt from."""
-
-    def own_path(source: str, cache: Path | None) -> Path:
-        # The name of the task is where it lies; there is no other source.
-        return Path(task.dataset.removeprefix(FILE)).expanduser()
-
     (target,) = task.targets
     read = partial(
         _read_xyz if task.geometry else _read_table,
@@ -51,7 +46,15 @@ def own_dataset(task: Task, data: DataPlan) -> Dataset:
         beside=data.forces if task.geometry else data.smiles,
     )
     reading = f"{target.name} {data.forces} {data.smiles}"
-    return Dataset(task.name, (task,), own_path, read, sizes=lambda source: None, reading=reading)
+    return Dataset(
+        task.name,
+        (task,),
+        # The name of the task is where it lies, as `Origin.source` says.
+        locate=lambda source, cache: Path(source),
+        read=read,
+        sizes=lambda source: None,
+        reading=reading,
+    )
 
 
 # ASE and RDKit take a second to import, which no other dataset should wait for.

@@ -30,6 +30,7 @@ def prepare(
     cutoff: float,
     cache: Path | None = None,
     reading: str = "",
+    digest: str | None = None,
 ) -> MoleculeStore:
     """Opens the store of a source file, building it first where that was not yet done.
 
@@ -44,13 +45,14 @@ def prepare(
         cache: Folder of stores; None for the one that LKM_TUNE_CACHE names, or
             `~/.cache/lkm-tune` where that is not set.
         reading: What tells `read` from another way to read the same file.
+        digest: The source's `content_digest`, where the caller knows it.
 
     Raises:
         DataError: The source is no good, atoms coincide, or the cache cannot be written.
     """
     if not 0 < cutoff < np.inf:
         raise ValueError(f"the cutoff must be a positive number of Å, but is {cutoff}")
-    folder = (cache or cache_folder()) / _key(source, cutoff, reading)
+    folder = (cache or cache_folder()) / _key(source, cutoff, reading, digest)
     store = _open_or_none(folder)
     if store is not None:
         return store
@@ -175,9 +177,9 @@ def _check_distances(
     )
 
 
-def _key(source: Path, cutoff: float, reading: str = "") -> str:
+def _key(source: Path, cutoff: float, reading: str = "", digest: str | None = None) -> str:
     """A folder name that changes with the source's content, the cutoff and the format."""
-    content = content_digest(source)
+    content = digest or content_digest(source)
     identity = (
         f"{content} cutoff={float(cutoff)!r} format={FORMAT_VERSION} closest={CLOSEST} {reading}"
     )

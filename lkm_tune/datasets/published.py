@@ -1,11 +1,10 @@
 """Where a dataset's file comes from: a path, LKM_TUNE_DATA, the cache, or its publisher."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lkm_tune.cache import cache_folder
+from lkm_tune.cache import DATA, cache_folder, named_folder
 from lkm_tune.datasets.download import DownloadError, Remote, fetch, make_once
 from lkm_tune.datasets.molecules import DataError
 
@@ -55,10 +54,10 @@ def locate(published: Published, source: str, cache: Path | None = None) -> Path
     """
     if source != "auto":
         return _at(published, Path(source).expanduser())
-    shared = os.environ.get("LKM_TUNE_DATA")
+    shared = named_folder(DATA)
     if shared:
         for file in (published.file, *published.alike):
-            path = Path(shared).expanduser() / file
+            path = shared / file
             if path.exists():
                 return path
     folder = (cache or cache_folder()) / "downloads"

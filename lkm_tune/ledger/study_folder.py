@@ -18,10 +18,12 @@ class StudyFolder:
         Args:
             storage: DIR.
             name: of the study.
-            checkpoints: the address in an object store where the files of trials lie; None for
-                the study's folder, which all nodes must see then.
+            checkpoints: the address in an object store, or the folder, where the files of trials
+                lie; None for the study's folder. A folder must be seen by all nodes.
         """
         self.path = storage.resolve() / "studies" / name
+        if checkpoints and "://" not in checkpoints:
+            checkpoints = str(Path(checkpoints).expanduser().resolve())
         self.ledger = self.path / "ledger.jsonl"
         self.study = self.path / "study.json"
         self.data = self.path / "data.json"

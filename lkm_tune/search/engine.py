@@ -12,7 +12,8 @@ from typing import Any
 import ray
 from ray import tune
 
-from lkm_tune.datasets import content_digest
+from lkm_tune.cache import settle_folders
+from lkm_tune.datasets import Origin
 from lkm_tune.ledger.failure import StorageError, failure_from
 from lkm_tune.ledger.ledger import PHASES, Ledger, Record
 from lkm_tune.ledger.study_folder import StudyFolder
@@ -71,6 +72,7 @@ def connect(address: str | None) -> None:
     Raises:
         ConnectionError: if no Ray answers at `address`.
     """
+    settle_folders(Path.cwd())
     # What a broken attempt's error says is kept in the ledger, and shown if its trial is given up.
     logging.getLogger("ray.tune.execution.tune_controller").setLevel(logging.CRITICAL)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -91,12 +93,11 @@ def check_data(study: Study, cache: Path | None = None) -> dict[str, str]:
     Raises:
         ValueError: if they are missing, damaged, or fewer than the study asks for.
     """
-    sources = {}
+    digests, here = {}, Origin(Path.cwd())
     for cell in study.cells:
         spec = TrialSpec(study.name, cell, "curve", 0, {"gamma": 0.0}, study.seed, 1)
-        sources[cell.task] = open_run(study.run_config(spec), cache).data.source
-    digests = {source: content_digest(source) for source in set(sources.values())}
-    return {task: digests[source] for task, source in sources.items()}
+        digests[cell.task] = open_run(study.run_config(spec), cache, here).data.digest
+    return digests
 
 
 class Engine:
@@ -124,10 +125,11 @@ class Engine:
         """
         self.study = study
         self.folder = folder
-        self.cache = cache
+        self.cache = cache.absolute() if cache else None
         self.trainable = trainable
         self.ledger = Ledger(study, folder.ledger)
         self.planner = Planner(study, self.ledger, warm)
+        self._seen_from, self._digests = Path.cwd(), folder.data_digests()
         Use.read(folder.use)  # Its damage is said before anything starts.
         gpu = study.resources.gpu
         # What `auto` stands for is settled when there is a node to try it on.
@@ -271,6 +273,8 @@ class Engine:
             "mark": self._mark,
             "package": package_digest(),
             "cache": str(self.cache) if self.cache else None,
+            "folder": str(self._seen_from),
+            "digest": self._digests.get(spec.cell.task),
             # Not what it holds: alone or not, a trial computes the same.
             "threads": max(1, int(self._share.cpu)),
             "rungs": self.ledger.rungs,

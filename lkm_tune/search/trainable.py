@@ -1,11 +1,14 @@
 """A trial as Tune runs it: one epoch a step, on an actor that goes on to the next trial."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from lkm_tune.cache import settle_folders
+from lkm_tune.datasets import Origin
 from lkm_tune.search.cluster.node_use import NodeUse
 from lkm_tune.search.cluster.nodes import check_package, check_place
 from lkm_tune.search.reporting import StudyTrainable
@@ -21,10 +24,11 @@ class LkmTrainable(StudyTrainable):
 
     The config has `run` (a `RunConfig` as plain data), `files` (where the trial's lie, for every
     node the same), `place` (where those of all trials lie) with the driver's `mark` in it,
-    `package` (the driver's), `cache` (where prepared data lie on a node, or None), `threads`,
-    `holds` (the `cpu` and `gpu` that the trial has), `rungs`, `system_metrics` (whether to report
-    how busy the node is), `diagnostics` (whether to report what the network is like inside) and
-    `trial` (for the driver's side).
+    `package` (the driver's), `folder` (from which relative paths of data are seen), `digest` (of
+    the file that the data must come from, or None), `cache` (where prepared data lie on a node, or
+    None), `threads`, `holds` (the `cpu` and `gpu` that the trial has), `rungs`, `system_metrics`
+    (whether to report how busy the node is), `diagnostics` (whether to report what the network is
+    like inside) and `trial` (for the driver's side).
 
     Checkpoints are the run's own and not Tune's: they lie under the trial's identity, so that
     whoever is given the trial next finds them.
@@ -38,12 +42,15 @@ class LkmTrainable(StudyTrainable):
         check_package(config["package"])
         # A node that came after the start was not asked.
         check_place(config["place"], config["mark"])
+        # What this node's own environment says was meant from the folder where its Ray started.
+        settle_folders(Path(os.environ.get("TUNE_ORIG_WORKING_DIR", os.getcwd())))
         self._files = TrialFiles(config["files"])
         # As many threads as the trial was given, or the numbers would depend on the machine.
         torch.set_num_threads(config["threads"])
         cache = Path(config["cache"]) if config["cache"] else None
         device = _device(config["holds"]["gpu"])
-        self._run = TrainingRun(RunConfig.from_dict(config["run"]), device, cache)
+        origin = Origin(Path(config["folder"]), config["digest"])
+        self._run = TrainingRun(RunConfig.from_dict(config["run"]), device, cache, origin=origin)
         state = self._files.checkpoints.newest()
         if state is not None:
             self._run.load_state_dict(state)

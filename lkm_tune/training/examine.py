@@ -11,7 +11,7 @@ from ase.formula import Formula
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lkm_tune.datasets import MoleculeData, NodeData
+from lkm_tune.datasets import MoleculeData, NodeData, Origin
 from lkm_tune.datasets.store import MoleculeStore
 from lkm_tune.diagnostics import GradientNorms, LayerFigures, gradient_norms, measure_layers
 from lkm_tune.diagnostics.environment import is_benzene
@@ -54,10 +54,11 @@ def reopen(path: Path, own_model: str | None = None, cache: Path | None = None) 
 
     Raises:
         ValueError: if it is not such a file, one of an own model that is not `own_model`, or its
-            data are not there.
+            data are not there, or are others than it was trained on.
     """
-    weights, _, config = read_trusted(path, own_model)
-    run = TrainingRun(config, cache=cache, weights=weights)
+    weights, header, config = read_trusted(path, own_model)
+    origin = Origin(digest=header.get("data"))
+    run = TrainingRun(config, cache=cache, weights=weights, origin=origin)
     run.model.eval()
     return run
 

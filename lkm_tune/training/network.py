@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from lkm_tune.datasets import NodeData, Task, TaskData, find_task, load_task
+from lkm_tune.datasets import HERE, NodeData, Origin, Task, TaskData, find_task, load_task
 from lkm_tune.models import (
     NODE_MODELS,
     MoleculeModel,
@@ -36,7 +36,7 @@ class OpenedRun:
     settings: Mapping[str, Any]
 
 
-def open_run(config: RunConfig, cache: Path | None = None) -> OpenedRun:
+def open_run(config: RunConfig, cache: Path | None = None, origin: Origin = HERE) -> OpenedRun:
     """Builds the network of a run and opens its data.
 
     What the config leaves open and the data decide is set: the number of outputs, and the
@@ -45,6 +45,7 @@ def open_run(config: RunConfig, cache: Path | None = None) -> OpenedRun:
     Args:
         config: the run.
         cache: folder of prepared data; None for the default.
+        origin: of the data.
 
     Raises:
         ValueError: if the config names an unknown model, task or setting, the model cannot learn
@@ -54,13 +55,13 @@ def open_run(config: RunConfig, cache: Path | None = None) -> OpenedRun:
     asked = dict(config.model_settings)
     if task.classes:
         _check_classifier(config.model, task)
-        data = load_task(config.task, config.data, config.seed, 1.0, cache)
+        data = load_task(config.task, config.data, config.seed, 1.0, cache, origin)
         settings = asked | _decided(config.model, asked, data)
         return OpenedRun(_seeded(config.seed, config.model, settings), data, settings)
     network = _seeded(config.seed, config.model, asked)
     _check_fits(network, config.model, task, config.training.force_weight)
     cutoff = cast(MoleculeModel, network).cutoff
-    data = load_task(config.task, config.data, config.seed, cutoff, cache)
+    data = load_task(config.task, config.data, config.seed, cutoff, cache, origin)
     settings = asked | _decided(config.model, asked, data)
     if settings != asked:
         network = _seeded(config.seed, config.model, settings)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lkm_tune.datasets import Part
+from lkm_tune.datasets import HERE, Origin, Part
 from lkm_tune.lkm import Mixing, layer_mixing_loss, make_mixing
 from lkm_tune.models import load_weights
 from lkm_tune.study import LkmOptions, RunConfig
@@ -47,6 +47,7 @@ class TrainingRun:
         device: str = "cpu",
         cache: Path | None = None,
         weights: Mapping[str, Tensor] | None = None,
+        origin: Origin = HERE,
     ) -> None:
         """Builds the network and opens the data.
 
@@ -55,6 +56,7 @@ class TrainingRun:
             device: where to train.
             cache: folder of prepared data; None for the default.
             weights: parameters by name to begin with, instead of those that the seed decides.
+            origin: of the data.
 
         Raises:
             ValueError: if the config names an unknown model, task or setting, or asks for more
@@ -62,7 +64,7 @@ class TrainingRun:
         """
         self.config = config
         self.device = torch.device(device)
-        opened = open_run(config, cache)
+        opened = open_run(config, cache, origin)
         if weights is not None:
             load_weights(opened.network, config.model, weights)
         self.model = opened.network.to(self.device)

@@ -33,6 +33,7 @@ def model_file(run: TrainingRun) -> bytes:
         "config": run.config.to_dict(),
         "settings": dict(run.settings),
         "normaliser": scale,
+        "data": run.data.digest,
     }
     # Copies: the format has no place for parameters that a network shares between two names.
     weights = {

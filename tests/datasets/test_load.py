@@ -1,3 +1,4 @@
+import shutil
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,7 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from lkm_tune.datasets import TASKS, DataError, TaskData, load_task, prepare
+from lkm_tune.datasets import (
+    TASKS,
+    DataError,
+    Origin,
+    TaskData,
+    content_digest,
+    load_task,
+    prepare,
+)
 from lkm_tune.datasets.data import fitted_references, reduced_values
 from lkm_tune.datasets.qm9 import SAMPLE, read_qm9
 from lkm_tune.study import DataPlan
@@ -142,3 +151,36 @@ def test_several_targets_are_one_column_each(load_sample: LoadSample):
 def test_too_many_molecules_names_task_file_and_numbers(load_sample: LoadSample):
     with pytest.raises(ValueError, match=r"qm9/mu from .*qm9\.npz: .*2900 \+ 300 .* > 3000"):
         load_sample("qm9/mu", n_train=2900, n_test=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("file:set/t.csv", None),
+        ("file:~/set/t.csv", None),
+        ("file:{folder}/set/t.csv", None),
+        ("qm9/homo", "set/qm9.npz"),
+        ("qm9/homo", "~/set"),
+        ("qm9/homo", "{folder}/set"),
+    ],
+)
+def test_paths_are_seen_from_the_folder_that_the_origin_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path, name: str, written: str | None
+):
+    elsewhere = tmp_path / "elsewhere"
+    for folder in (tmp_path / "set", elsewhere):
+        folder.mkdir()
+    rows = "".join(f"{'C' * n},{n}\n" for n in range(1, 9))
+    (tmp_path / "set/t.csv").write_text(f"smiles,y\n{rows}")
+    shutil.copy(SAMPLE, tmp_path / "set/qm9.npz")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(elsewhere)
+    source = written and written.format(folder=tmp_path)
+    data = DataPlan(source=source, n_train=4, n_val=2, target=None if written else "y")
+    found = load_task(name.format(folder=tmp_path), data, 0, 5.0, cache, Origin(tmp_path))
+    assert found.source.parent == tmp_path / "set"
+    assert found.digest == content_digest(found.source)
+    with pytest.raises(DataError, match=f"has the SHA-256 {found.digest}, but .* those of 5cf5:"):
+        load_task(
+            name.format(folder=tmp_path), data, 0, 5.0, cache, Origin(tmp_path, digest="5cf5")
+        )

@@ -28,7 +28,8 @@ curve: {gammas: [0, 0.1], seeds: [1]}
 training: {epochs: 2, batch_size: 16}
 """
 XYZ = "3\nname=water\nO 0.0 0.0 0.117\nH 0.0 0.757 -0.471\nH 0.0 -0.757 -0.471\n"
-SMALL = [f"--set=data.{part}=16" for part in ("n_train", "n_val", "n_test")]
+SIZES = [f"--set=data.{part}=16" for part in ("n_train", "n_val", "n_test")]
+SMALL = ["--set=data.source=sample", *SIZES]
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """What a study's folder remembers between runs."""
 
+import pytest
+
 from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.study import Study
 
@@ -29,3 +31,14 @@ def test_putting_aside_keeps_everything_but_the_lock(tmp_path):
     assert (old / "study.json").exists()
     assert folder.lock.exists()
     assert folder.read_study() is None
+
+
+@pytest.mark.parametrize(
+    ("checkpoints", "trials"),
+    [("out", "{here}/out/s"), ("/abs/", "/abs/s"), ("s3://bucket/x/", "s3://bucket/x/s")],
+)
+def test_files_of_trials_lie_at_one_place_wherever_they_are_seen_from(
+    tmp_path, monkeypatch, checkpoints, trials
+):
+    monkeypatch.chdir(tmp_path)
+    assert StudyFolder(tmp_path, "s", checkpoints).trials == trials.format(here=tmp_path)

@@ -157,7 +157,7 @@ def test_classes_are_judged_by_their_share_of_wrong_nodes():
     parts = {"train": np.array([0, 3, 4]), "val": np.array([1]), "test": np.array([2, 5])}
     features = torch.nn.functional.one_hot(labels).float()
     graph = NodeGraph(features, torch.cat([ring, ring.flip(0)], dim=1), labels, parts, 2)
-    data = NodeData(None, None, graph, Split(*parts.values()))
+    data = NodeData(None, None, "", graph, Split(*parts.values()))
     objective = Classes(data, TrainingPlan(), torch.device("cpu"))
     torch.manual_seed(0)
     network = NodeClassifier("gcn", 2, 2, hidden=4)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -14,6 +15,7 @@ from ray.util.scheduling_strategies import (
     PlacementGroupSchedulingStrategy,
 )
 
+from lkm_tune.datasets import Origin
 from lkm_tune.search.cluster.slots import gpu_nodes
 from lkm_tune.search.cost import at_ends
 from lkm_tune.study import Cell, Study
@@ -39,9 +41,15 @@ class Memory:
 class ProbeTrial:
     """The largest trial of a cell, in a process of its own."""
 
-    def __init__(self, study: Study, cell: Cell) -> None:
-        """Nothing is built yet."""
-        self._study, self._cell = study, cell
+    def __init__(self, study: Study, cell: Cell, seen_from: Path) -> None:
+        """Nothing is built yet.
+
+        Args:
+            study: whose trial it is.
+            cell: of the study.
+            seen_from: the folder that relative paths of data start from.
+        """
+        self._study, self._cell, self._origin = study, cell, Origin(seen_from)
 
     def begin(self) -> float:
         """Trains and validates one epoch; the bytes that the process then holds on its GPU."""
@@ -49,7 +57,8 @@ class ProbeTrial:
 
         torch.set_num_threads(max(1, int(self._study.resources.cpu)))
         try:
-            run = TrainingRun(at_ends(self._study, self._cell, STEPS), "cuda")
+            config = at_ends(self._study, self._cell, STEPS)
+            run = TrainingRun(config, "cuda", origin=self._origin)
             self._epochs = run.epochs()
             next(self._epochs)
         except torch.OutOfMemoryError:
@@ -113,7 +122,7 @@ class GpuProbe:
         asked = [
             look.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)
-            ).remote(self._study, self._study.cells[0])
+            ).remote(self._study, self._study.cells[0], Path.cwd())
             for node in gpu_nodes()
         ]
         try:
@@ -131,7 +140,7 @@ class GpuProbe:
             num_cpus=cpu,
             scheduling_strategy=PlacementGroupSchedulingStrategy(held, 0),
         )(self._trial)
-        trials = [share.remote(self._study, cell) for _ in range(at_once)]
+        trials = [share.remote(self._study, cell, Path.cwd()) for _ in range(at_once)]
         try:
             yield trials
         finally:

@@ -14,7 +14,7 @@ from lkm_tune.study import Resources, Study
 
 def make_trial(log):
     class Trial:
-        def __init__(self, study, cell):
+        def __init__(self, study, cell, seen_from):
             self.cell = cell
             context = ray.get_runtime_context()
             self.where = context.get_node_id(), context.get_accelerator_ids()["GPU"]

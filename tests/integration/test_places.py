@@ -1,0 +1,80 @@
+"""Studies whose files lie at relative paths, run from one folder and from another."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+from lkm_tune.datasets import content_digest
+from lkm_tune.datasets.qm9 import SAMPLE
+
+STUDY = """
+name: rel
+models: {gin: {hidden: 8, depth: 2}}
+tasks:
+  "file:set/t.csv": {target: size}
+  qm9/homo: {}
+  qm9/mu: {source: set/mu.npz}
+data: {n_train: 16, n_val: 8, n_test: 8}
+training: {epochs: 1, batch_size: 8, warmup_epochs: 0}
+search: {trials: 0}
+curve: {gammas: [0, 0.1], seeds: [1]}
+"""
+
+
+def table(last):
+    names = ["C" * n + end for n in range(1, 17) for end in ("", "O", "N")]
+    return "smiles,size\n" + "".join(f"{name},{len(name)}\n" for name in [*names, last])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Files of ones own, and a file of QM9 in the folder of data and another in the cache."""
+    for name, first in {"reldata/qm9": 0, "relcache/downloads/qm9": 500, "set/mu": 800}.items():
+        path = tmp_path / f"{name}.npz"
+        path.parent.mkdir(parents=True)
+        with np.load(SAMPLE) as whole:
+            part = slice(first, first + 400)
+            atoms = np.repeat(np.arange(len(whole["index"])), whole["n_atoms"])
+            chosen = (atoms >= part.start) & (atoms < part.stop)
+            np.savez(path, **{
+                key: whole[key][chosen if key in ("z", "pos") else part]
+                for key in whole if whole[key].ndim
+            })  # fmt: skip
+    (tmp_path / "set/t.csv").write_text(table("CCBr"))
+    (tmp_path / "rel.yaml").write_text(STUDY)
+    return tmp_path
+
+
+def test_trials_read_the_files_that_the_driver_has_checked(lkm_tune, folder):
+    places = {"LKM_TUNE_DATA": "reldata", "LKM_TUNE_CACHE": "relcache"}
+    run = ("run", folder / "rel.yaml", "--storage", folder / "runs")
+    lkm_tune(*run, cwd=folder, **places)
+    read = {
+        "file:set/t.csv": content_digest(folder / "set/t.csv"),
+        "qm9/homo": content_digest(folder / "reldata/qm9.npz"),
+        "qm9/mu": content_digest(folder / "set/mu.npz"),
+    }
+    study = folder / "runs/studies/rel"
+    assert json.loads((study / "data.json").read_text()) == read
+    models = list((study / "trials").glob("*/curve/*/model.safetensors"))
+    assert len(models) == 6
+    for path in models:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads(file.metadata()["lkm_tune"])
+        assert header["data"] == read[header["config"]["task"]]
+
+    # Seen from another folder, the paths are of no file, of another one, and of the same one.
+    other = folder / "other"
+    (other / "set").mkdir(parents=True)
+    places["LKM_TUNE_DATA"] = "../reldata"
+    more = (*run, "--set", "curve.seeds=[1,2]")
+    said = lkm_tune(*more, cwd=other, code=1, **places)
+    assert f"{other}/set/t.csv: cannot be read" in said
+    (other / "set/t.csv").write_text(table("CCCl"))
+    (other / "set/mu.npz").symlink_to(folder / "set/mu.npz")
+    said = lkm_tune(*more, cwd=other, code=1, **places)
+    assert "was run on another data file for file:set/t.csv" in said
+    (other / "set/t.csv").write_text(table("CCBr"))
+    assert "curve.seeds: 1 seed more" in lkm_tune(*more, cwd=other, **places)
