@@ -14,6 +14,7 @@ ALLOWED = {
     "files": set(),
     "cache": set(),
     "package": set(),
+    "versions": set(),
     "study": set(),
     "lkm": set(),
     "graphs": set(),
@@ -23,10 +24,10 @@ ALLOWED = {
     "training": {"files", "models", "datasets", "lkm", "study", "graphs", "diagnostics"},
     "ledger": {"files", "study"},
     "search": {"cache", "files", "package", "ledger", "training", "models", "datasets", "study"},
-    "tracking": {"cache", "files", "study"},
-    "transfer": {"files", "study", "tracking"},
+    "tracking": {"cache", "files", "versions", "ledger", "study"},
+    "transfer": {"files", "versions", "ledger", "study"},
     "cli": {
-        *("files", "package", "study", "graphs", "models", "datasets", "ledger"),
+        *("files", "package", "versions", "study", "graphs", "models", "datasets", "ledger"),
         *("training", "search", "tracking", "transfer", "diagnostics"),
     },
     "__init__": set(),
@@ -34,7 +35,7 @@ ALLOWED = {
 
 # Where each heavy package may be imported at all.
 HOMES = {
-    "ray": {"search", "tracking"},
+    "ray": {"search"},
     "optuna": {"ledger", "search"},
     "mlflow": {"tracking"},
     "torch_geometric": {"models", "datasets"},

@@ -10,8 +10,6 @@ from lkm_tune.cli.options import json_option, storage_option, study_names, user_
 from lkm_tune.cli.stored_answers import MARGIN
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from lkm_tune.ledger.study_folder import StudyFolder
     from lkm_tune.study import Study
     from lkm_tune.transfer import TransferReport
@@ -34,7 +32,7 @@ PREFIX = "layers-"
 def report(study: str | None, storage: Path, margin: float, against: str | None) -> None:
     """Make the report of STUDY from its finished runs, or one of all studies together.
 
-    Those of one study are read from its folder, or from MLflow where its records are not there.
+    Runs are read from the ledgers of the storage folder.
 
     \b
     Examples:
@@ -156,19 +154,21 @@ def make_report(
         ValueError: if no run of the study can be analysed.
     """
     from lkm_tune.ledger.importance import setting_importance
-    from lkm_tune.ledger.ledger import Ledger
+    from lkm_tune.ledger.run_table import ended, study_runs
     from lkm_tune.ledger.study_folder import StudyFolder
+    from lkm_tune.ledger.trials import StudyTrials
     from lkm_tune.study import digest
-    from lkm_tune.tracking.versions import package_versions
     from lkm_tune.transfer import TransferReport
     from lkm_tune.transfer.report.stored_runs import training_time
+    from lkm_tune.versions import package_versions
 
-    runs = _ended_runs(study, storage)
-    ledger = Ledger(study, StudyFolder(storage, study.name).ledger, writable=False)
+    folder = StudyFolder(storage, study.name)
+    runs = ended(study_runs(folder))
+    trials = StudyTrials.read(study, folder.ledger)
     provenance = {
         "study": study.name,
         "study digest": digest(study),
-        **_data_told(study, StudyFolder(storage, study.name)),
+        **_data_told(study, folder),
         "budget": f"{study.training.epochs} epochs",
         "mixing": f"distance {study.lkm.distance}, reduction {study.lkm.reduction}, "
         f"teacher {study.lkm.teacher}, {study.lkm.mixing}",
@@ -182,8 +182,8 @@ def make_report(
         margin=margin,
         seed=study.seed,
         provenance=provenance,
-        importance=setting_importance(study, ledger),
-        pictures=_pictures(study, StudyFolder(storage, study.name)),
+        importance=setting_importance(study, trials),
+        pictures=_pictures(study, folder),
     )
 
 
@@ -211,19 +211,6 @@ def _data_told(study: "Study", folder: "StudyFolder") -> dict[str, str]:
     told = {f"data of {', '.join(tasks)}": text for text, tasks in plans.items()}
     cautions = {caution(digest) for digest in folder.data_digests().values()} - {""}
     return told | ({"beware": "; ".join(sorted(cautions))} if cautions else {})
-
-
-def _ended_runs(study: "Study", storage: Path) -> "DataFrame":
-    from lkm_tune.ledger.study_folder import StudyFolder
-    from lkm_tune.tracking import tracking_uri
-    from lkm_tune.tracking.kept import read_kept_runs
-    from lkm_tune.tracking.reader import read_runs
-
-    # The records need no MLflow: a study whose server is gone has its report all the same.
-    runs = read_kept_runs(StudyFolder(storage, study.name).path)
-    if runs.empty:
-        runs = read_runs(tracking_uri(storage), [study.name])
-    return runs[~runs["status"].isin(["running", "interrupted"])]
 
 
 def show_report(made: "TransferReport") -> None:

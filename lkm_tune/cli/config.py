@@ -6,9 +6,8 @@ from pathlib import Path
 import yaml
 
 from lkm_tune.cli.answer import finished_answers, is_of
-from lkm_tune.ledger.ledger import Ledger
 from lkm_tune.ledger.study_folder import StudyFolder
-from lkm_tune.search.planner import Planner
+from lkm_tune.ledger.trials import StudyTrials
 from lkm_tune.study import RunConfig, TrialSpec
 
 
@@ -25,9 +24,9 @@ def best_config(storage: Path, study: str, model: str, task: str) -> tuple[RunCo
         raise ValueError(f"study {study} has no finished curve of {model} on {task}")
     # Of cells that differ in what is compared, the one with the lowest error.
     answer = min(answers, key=lambda answer: answer["best_error"] or math.inf)
-    planner = Planner(kept, Ledger(kept, folder.ledger, writable=False))
+    trials = StudyTrials.read(kept, folder.ledger)
     cell = kept.find_cell(answer["model"], answer["task"], answer["depth"], answer["n_train"])
-    settings = {"gamma": answer["gamma"], **(planner.curve_settings(cell, "search") or {})}
+    settings = {"gamma": answer["gamma"], **(trials.curve_settings(cell, "curve") or {})}
     trial = TrialSpec(
         study, cell, "curve", 0, settings, kept.curve.first_seeds[0], kept.training.epochs
     )

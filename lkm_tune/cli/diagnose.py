@@ -132,20 +132,20 @@ def _studies(storage: Path) -> list[str]:
 
 
 def _cells(folder: "StudyFolder", wanted: str | None) -> dict[str, tuple[Files, Path]]:
-    from lkm_tune.ledger.ledger import Ledger
+    from lkm_tune.ledger.trials import StudyTrials
     from lkm_tune.search.beside import side_by_side
     from lkm_tune.search.trial_files import local_model
 
     study = folder.read_study()
     if study is None:
         raise FileNotFoundError(f"there is no study in {folder.path}")
-    ledger = Ledger(study, folder.ledger, writable=False)
+    trials = StudyTrials.read(study, folder.ledger)
     names = {cell.address.lower(): cell for cell in study.cells}
     if wanted is not None and wanted.lower() not in names:
         raise ValueError(f"--cell must be one of {', '.join(names)}, but is {wanted}")
     found: dict[str, tuple[Files, Path]] = {}
     for name, cell in names.items():
-        points = ledger.records(cell, "curve")
+        points = trials.records(cell, "curve")
         if wanted is not None and name != wanted.lower():
             continue
         if wanted is None and not any(point.state == "complete" for point in points):

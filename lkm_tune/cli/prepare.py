@@ -6,7 +6,6 @@ import click
 
 from lkm_tune.cli.console import say
 from lkm_tune.cli.options import user_errors
-from lkm_tune.cli.warm import warm_start
 from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.search.cluster.nodes import check_nodes
 from lkm_tune.search.engine import Engine, check_data, connect
@@ -44,7 +43,7 @@ def prepare(
             retire_experiment(tracking_uri(storage), study.name)
             say(f"earlier results are kept in {folder.put_aside()}")
         _settle(folder, study, data)
-        engine = Engine(study, folder, warm=warm_start(study, folder))
+        engine = Engine(study, folder)
         if not engine.planner.finished:
             connect(address)
             if wait:
@@ -71,11 +70,11 @@ def _settle(folder: StudyFolder, study: Study, data: dict[str, str]) -> None:
             say(f"extended: {sentence}")
         for sentence in change.free:
             say(f"changed: {sentence}")
-    if other := folder.keep_data(data):
+    if other := folder.note_data(data):
         raise click.ClickException(
             f"study {study.name} in {folder.path} was run on another data file for "
             f"{', '.join(other)}: give `data.source` as the path of that file, give the study "
             "another name, or put the earlier results aside with --fresh"
         )
-    folder.keep_place()
+    folder.note_place()
     folder.write_study(study)

@@ -1,8 +1,7 @@
 """`lkm-tune run`: search, curves and report of a study; the same command again continues it."""
 
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +11,7 @@ from lkm_tune.cli.options import set_option, storage_option, user_errors
 if TYPE_CHECKING:
     from lkm_tune.ledger.study_folder import StudyFolder
     from lkm_tune.search.engine import Ending, Engine
-    from lkm_tune.study import Cell, Study, TrialSpec
+    from lkm_tune.study import Cell, Study
     from lkm_tune.tracking import StudyRecorder
     from lkm_tune.transfer import TransferReport
 
@@ -100,28 +99,21 @@ def _search(engine: "Engine", storage: Path) -> "Ending":
     from lkm_tune.cli.live import LiveView
     from lkm_tune.search.watch import Watch
     from lkm_tune.tracking import StudyRecorder, tracking_uri
-    from lkm_tune.tracking.callback import MlflowCallback
 
     study, folder = engine.study, engine.folder
-    describe = partial(_describe, engine)
     recorder = StudyRecorder(
         study,
         folder.path,
         tracking_uri(storage),
         storage / "artifacts",
-        data=folder.data_digests(),
+        facts=folder.read_facts(),
     )
     patience = INTERRUPTED_SECONDS
     try:
-        for record in engine.ledger.all_records():
-            # The ledger may know of ends that a killed driver could not record any more.
-            if record.state != "running":
-                outcome = (record.state, record.summary, record.reason)
-                recorder.recall(record.spec, describe(record.spec), *outcome)
+        engine.ledger.listen(recorder)
         with LiveView(engine.planner) as view:
             watch = Watch(view.show, view.seconds)
-            callback = MlflowCallback(recorder, describe, engine.given_up)
-            ending = engine.run([callback, watch])
+            ending = engine.run([watch])
         _close(engine, recorder, ending, storage)
         if ending.finished or ending.limit:
             patience = CLOSING_SECONDS
@@ -142,9 +134,7 @@ def _close(engine: "Engine", recorder: "StudyRecorder", ending: "Ending", storag
     from lkm_tune.transfer.fit.run_table import RunTableError
 
     study, folder = engine.study, engine.folder
-    for record in engine.ledger.all_records():
-        if record.state == "running":
-            recorder.end(record.spec, "interrupted", reason="the study was interrupted")
+    engine.ledger.interrupt()
     for cell, phase, settings in engine.planner.curves:
         recorder.curve_settings(cell, settings, phase)
     if not (ending.finished or ending.limit):
@@ -195,25 +185,6 @@ def _finish_cell(engine: "Engine", recorder: "StudyRecorder", cell: "Cell") -> N
         unit = "class" if task.classes else task.unit
         recorder.log_model(trial, file, inputs, f"{cell.task} [{unit}]")
     recorder.finish_cell(cell, metrics)
-
-
-def _describe(engine: "Engine", trial: "TrialSpec") -> dict[str, Any]:
-    """A trial's training run with the defaults of its model written out, for MLflow."""
-    from lkm_tune.datasets import find_task
-    from lkm_tune.models import model_settings
-
-    study = engine.study
-    task = find_task(trial.cell.task, study.data_plan(trial.cell.task))
-    config = study.run_config(trial).to_dict()
-    settings = {**model_settings(trial.cell.model), **config["model_settings"]}
-    loss = "l1"
-    if task.classes:
-        loss = "cross-entropy"
-    elif task.forces and config["training"]["force_weight"] > 0:
-        loss = f"l1+{config['training']['force_weight']:g}*l1(forces)"
-    warm = engine.ledger.record(trial).warm
-    from_ = {"warm_from": warm["from"]} if warm else {}
-    return config | {"model_settings": settings, "unit": task.unit, "loss": loss} | from_
 
 
 def _tell(ending: "Ending", study: "Study", folder: "StudyFolder", storage: Path) -> None:

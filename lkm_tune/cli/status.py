@@ -11,8 +11,9 @@ from lkm_tune.cli.options import json_option, storage_option, study_names, user_
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from lkm_tune.ledger.study_folder import StudyFolder
     from lkm_tune.ledger.use import Use
-    from lkm_tune.search.planner import Planner
+    from lkm_tune.search.planner import Plan
 
 STATES = (
     "running", "interrupted", "complete", "stopped", "diverged", "infeasible", "failed",
@@ -24,14 +25,14 @@ class Standing:
     """A study as its folder tells it.
 
     Attributes:
-        planner: of its plan and ledger.
+        plan: of its plan and ledger.
         driver: who runs it, None if nobody does.
         use: what it spent, and where.
         limit: the limit that it has reached before its plan was done, in words; "" if none.
         signs: of trouble.
     """
 
-    planner: "Planner"
+    plan: "Plan"
     driver: str | None
     use: "Use"
     limit: str
@@ -64,12 +65,12 @@ def status(study: str | None, storage: Path, as_json: bool) -> None:
 
 
 def _open(storage: Path, name: str) -> Standing:
-    from lkm_tune.ledger.ledger import Ledger
     from lkm_tune.ledger.lock import holder
     from lkm_tune.ledger.study_folder import StudyFolder
+    from lkm_tune.ledger.trials import StudyTrials
     from lkm_tune.ledger.use import Use
     from lkm_tune.search.limits import Limits
-    from lkm_tune.search.planner import Planner
+    from lkm_tune.search.planner import Plan
 
     folder = StudyFolder(storage, name)
     study = folder.read_study()
@@ -77,21 +78,20 @@ def _open(storage: Path, name: str) -> Standing:
         raise FileNotFoundError(f"study {name} has not been run in {storage}")
     # Who drives it is asked first: a driver that ends meanwhile has at least written its ends.
     driver = holder(folder.lock)
-    ledger, use = Ledger(study, folder.ledger, writable=False), Use.read(folder.use)
-    planner = Planner(study, ledger)
-    limit = "" if planner.finished else Limits(study, ledger, use.spent).reached
-    return Standing(planner, driver, use, limit, _signs(folder.path))
+    trials, use = StudyTrials.read(study, folder.ledger), Use.read(folder.use)
+    plan = Plan(study, trials)
+    limit = "" if plan.finished else Limits(study, trials, use.spent).reached
+    return Standing(plan, driver, use, limit, _signs(folder))
 
 
-def _signs(folder: Path) -> tuple[str, ...]:
+def _signs(folder: "StudyFolder") -> tuple[str, ...]:
     """Signs of trouble in the curve runs that have ended; none before there are any."""
-    from lkm_tune.tracking.kept import read_kept_runs
+    from lkm_tune.ledger.run_table import ended, study_runs
     from lkm_tune.transfer.fit.run_table import RunTableError, check_runs
     from lkm_tune.transfer.fit.trouble import study_signs
 
-    runs = read_kept_runs(folder)
     try:
-        checked = check_runs(runs[~runs["status"].isin(["running", "interrupted"])])
+        checked = check_runs(ended(study_runs(folder)))
     except RunTableError:
         return ()
     return study_signs(checked)
@@ -100,19 +100,19 @@ def _signs(folder: Path) -> tuple[str, ...]:
 def _as_dict(standing: Standing) -> dict[str, Any]:
     from lkm_tune.search.progress import CellProgress, Left, Progress
 
-    planner, spent = standing.planner, standing.use.spent
-    progress = Progress.of(planner)
+    plan, spent = standing.plan, standing.use.spent
+    progress = Progress.of(plan)
     driven = standing.driver is not None
-    cells = [CellProgress.of(planner, cell, driven) for cell in planner.study.cells]
+    cells = [CellProgress.of(plan, cell, driven) for cell in plan.study.cells]
     begun = progress.ended + progress.running
     return {
-        "study": planner.study.name,
-        "finished": planner.finished,
+        "study": plan.study.name,
+        "finished": plan.finished,
         "limit": standing.limit,
         "driver": standing.driver,
         "trials": {"planned": progress.planned, "ended": progress.ended},
         "spent_hours": asdict(spent),
-        "left": asdict(Left.of(planner.study, begun, spent)),
+        "left": asdict(Left.of(plan.study, begun, spent)),
         "nodes": standing.use.nodes if driven else {},
         "signs": list(standing.signs),
         "cells": [
@@ -134,11 +134,11 @@ def _show(standing: Standing) -> None:
     from lkm_tune.cli.console import console, say
     from lkm_tune.search.progress import Left, Progress
 
-    planner, spent = standing.planner, standing.use.spent
-    study, progress = planner.study, Progress.of(planner)
+    plan, spent = standing.plan, standing.use.spent
+    study, progress = plan.study, Progress.of(plan)
     driven = standing.driver is not None
     say(f"{study.name}: {_state(standing)}")
-    console.print(cell_table(planner, driven))
+    console.print(cell_table(plan, driven))
     say(
         f"{progress.ended} of {progress.planned} trials ended; spent {spent.wall:.3g} h of wall "
         f"time, {spent.cpu:.3g} CPU-hours, {spent.gpu:.3g} GPU-hours"
@@ -158,7 +158,7 @@ def _show(standing: Standing) -> None:
 
 
 def _state(standing: Standing) -> str:
-    if standing.planner.finished:
+    if standing.plan.finished:
         return "finished"
     if standing.driver is not None:
         return f"run by {standing.driver}"
@@ -167,11 +167,11 @@ def _state(standing: Standing) -> str:
     return "not finished, and nobody runs it"
 
 
-def cell_table(planner: "Planner", driven: bool = True) -> "Table":
+def cell_table(plan: "Plan", driven: bool = True) -> "Table":
     """A row a cell: searches and curve points by state, the best search trial so far.
 
     Args:
-        planner: of the study.
+        plan: of the study.
         driven: whether a driver runs it; else what has not ended is interrupted.
     """
     from rich.table import Table
@@ -180,10 +180,10 @@ def cell_table(planner: "Planner", driven: bool = True) -> "Table":
     from lkm_tune.search.progress import CellProgress
 
     table = Table("cell", "search", "curve", "best error", "at γ", box=None, pad_edge=False)
-    for cell in planner.study.cells:
-        progress = CellProgress.of(planner, cell, driven)
+    for cell in plan.study.cells:
+        progress = CellProgress.of(plan, cell, driven)
         best = progress.best
-        unit = find_task(cell.task, planner.study.data_plan(cell.task)).unit
+        unit = find_task(cell.task, plan.study.data_plan(cell.task)).unit
         table.add_row(
             str(cell),
             _states(progress.search),

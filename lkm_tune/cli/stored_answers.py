@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from lkm_tune.transfer import TransferReport
 
 FILE = "transfer/answers.json"
-VERSION = 3
+VERSION = 4
 """Of what an answer holds: a file of another version is made again."""
 
 MARGIN = 0.01
@@ -23,8 +23,7 @@ _OTHER = "<other>"
 def stored_answers(storage: Path) -> dict[str, Any]:
     """Answers for the finished cells of all studies together, and for those never searched.
 
-    They are read from a file as long as the MLflow database has not changed since; then neither
-    pandas nor MLflow is loaded.
+    They are read from a file as long as no ledger has changed since; then pandas is not loaded.
 
     Returns:
         `answers` and `unsearched`, each a list of `BestGamma.to_dict()`, and what `predicted`
@@ -35,7 +34,7 @@ def stored_answers(storage: Path) -> dict[str, Any]:
     """
     state = _state(storage)
     kept = _read(storage / FILE)
-    if kept is not None and state["stamp"] is not None and kept["state"] == state:
+    if kept is not None and kept["state"] == state:
         return kept
     load_report(storage)
     return json.loads((storage / FILE).read_text(encoding="utf-8"))  # type: ignore[no-any-return]
@@ -86,10 +85,9 @@ def _half_known(report: "TransferReport") -> list[dict[str, Any]]:
 
 
 def _state(storage: Path) -> dict[str, Any]:
-    from lkm_tune.tracking.storage import database_stamp, tracking_uri
+    from lkm_tune.ledger.study_folder import ledger_stamp
 
-    uri = tracking_uri(storage)
-    return {"version": VERSION, "uri": uri, "stamp": database_stamp(uri)}
+    return {"version": VERSION, "stamp": ledger_stamp(storage)}
 
 
 def _read(path: Path) -> dict[str, Any] | None:

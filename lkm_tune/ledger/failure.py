@@ -1,7 +1,7 @@
 """Why an attempt at a trial broke off, and what follows from it.
 
-What a worker says about its end is text. Where it says nothing, because it was killed, the cause
-can only be guessed, and the words for it say so.
+`lkm_tune.search.broken` finds the cause. Where a worker was killed it says nothing, the cause can
+only be guessed, and the words for it say so.
 """
 
 from collections import Counter
@@ -24,41 +24,6 @@ in one and the same epoch, mean that the trial does not fit."""
 
 # How much of an error's text is kept.
 _LINES = 8
-
-_MARKS: tuple[tuple[Cause, tuple[str, ...]], ...] = (
-    ("code", ("has another state of lkm-tune", "failed to import on the worker")),
-    (
-        "storage",
-        (
-            "No space left on device",
-            "Read-only file system",
-            "Disk quota exceeded",
-            "Input/output error",
-            "Stale file handle",  # NFS, whose server has lost the folder
-            "as the driver's machine does",  # a node that came later sees another folder there
-        ),
-    ),
-    (
-        "memory",
-        (
-            "OutOfMemoryError",  # torch's on a GPU, and Ray's where it names the type
-            "MemoryError",
-            "DefaultCPUAllocator:",  # torch's on a CPU
-            "CUDA out of memory",
-            "running low on memory",  # Ray's monitor of a node's memory killed it
-        ),
-    ),
-    (
-        "node",
-        (
-            "node has died",
-            "node was terminated",
-            "node was preempted",
-            "actor is temporarily unavailable",  # Ray's, while a node that is lost may be back
-        ),
-    ),
-    ("killed", ("The actor died unexpectedly", "Worker unexpectedly exits")),
-)
 
 
 class StorageError(Exception):
@@ -88,11 +53,9 @@ class Failure:
     epoch: int
 
 
-def failure_from(text: str, epoch: int) -> Failure:
-    """What the text of an error says."""
-    found: list[Cause] = [cause for cause, marks in _MARKS if any(m in text for m in marks)]
-    cause = found[0] if found else "own"
-    return Failure(cause, "\n".join(text.strip().splitlines()[-_LINES:]), epoch)
+def shortened(text: str) -> str:
+    """The last lines of an error's text: they say what it was."""
+    return "\n".join(text.strip().splitlines()[-_LINES:])
 
 
 def judge(failures: Sequence[Failure]) -> Verdict:

@@ -3,14 +3,15 @@
 import optuna
 import pandas as pd
 
-from lkm_tune.ledger.ledger import Ledger
+from lkm_tune.ledger.suggestions import distributions
+from lkm_tune.ledger.trials import StudyTrials
 from lkm_tune.study import Study
 
 FEWEST_TRIALS = 10
 """Over fewer completed trials importances are noise."""
 
 
-def setting_importance(study: Study, ledger: Ledger) -> pd.DataFrame:
+def setting_importance(study: Study, trials: StudyTrials) -> pd.DataFrame:
     """Importance of every searched setting of each cell for the validation error.
 
     Share of the variance of the completed trials' error that a setting explains (F. Hutter et al.,
@@ -18,7 +19,7 @@ def setting_importance(study: Study, ledger: Ledger) -> pd.DataFrame:
 
     Args:
         study: the study.
-        ledger: its trials.
+        trials: its trials.
 
     Returns:
         Columns `study`, `cell`, `setting`, `importance` and `trials`, largest first in each cell;
@@ -26,11 +27,15 @@ def setting_importance(study: Study, ledger: Ledger) -> pd.DataFrame:
     """
     rows = []
     for cell in study.cells:
-        trials = ledger.completed_trials(cell, "search")
-        if len(trials) < FEWEST_TRIALS:
+        complete = [r for r in trials.records(cell, "search") if r.state == "complete"]
+        if len(complete) < FEWEST_TRIALS:
             continue
         told = optuna.create_study()
-        told.add_trials(trials)
+        ranges = distributions(study, "search")
+        for record in complete:
+            drawn = {name: record.spec.settings[name] for name in ranges}
+            error = record.summary["val_error"]
+            told.add_trial(optuna.create_trial(params=drawn, distributions=ranges, value=error))
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=study.seed)
         found = optuna.importance.get_param_importances(told, evaluator=evaluator)
         rows += [
@@ -39,7 +44,7 @@ def setting_importance(study: Study, ledger: Ledger) -> pd.DataFrame:
                 "cell": str(cell),
                 "setting": name,
                 "importance": value,
-                "trials": len(trials),
+                "trials": len(complete),
             }
             for name, value in found.items()
         ]

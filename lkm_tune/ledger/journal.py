@@ -13,27 +13,23 @@ from typing import Any
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
+from lkm_tune.ledger.journal_reader import check_lines
 
-def open_journal(path: Path, *, writable: bool) -> tuple["Journal", JournalStorage]:
-    """Opens the journal at `path`, or begins it, with Optuna's storage on it.
 
-    With `writable`, a last line that a killed process left unfinished is cut off: an append to it
-    would make the file unreadable.
+def open_journal(path: Path) -> tuple["Journal", JournalStorage]:
+    """Opens the journal at `path` for writing, or begins it, with Optuna's storage on it.
+
+    A last line that a killed process left unfinished is cut off: an append to it would make the
+    file unreadable.
 
     Raises:
         ValueError: if a line before the last is damaged; names it.
     """
-    if writable:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _cut_unfinished_line(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _cut_unfinished_line(path)
+    check_lines(path)
     journal = Journal(path)
-    try:
-        return journal, JournalStorage(journal)
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path} is damaged in line {_damaged_line(path)}: restore it from a copy, or "
-            "begin anew with --fresh"
-        ) from error
+    return journal, JournalStorage(journal)
 
 
 class Journal(JournalFileBackend):
@@ -120,14 +116,3 @@ def _cut_unfinished_line(path: Path) -> None:
         except json.JSONDecodeError:
             end = content.rfind(b"\n", 0, end - 1) + 1
         file.truncate(end)
-
-
-def _damaged_line(path: Path) -> int:
-    """The first line that is no JSON, counted from 1."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                json.loads(line)
-            except ValueError:
-                return number
-    return 0

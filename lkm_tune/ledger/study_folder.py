@@ -3,9 +3,11 @@
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from lkm_tune.files import read_json, write_text
+from lkm_tune.ledger.facts import StudyFacts
 from lkm_tune.study import Study, study_from_dict, study_to_dict
 
 
@@ -27,6 +29,7 @@ class StudyFolder:
         self.ledger = self.path / "ledger.jsonl"
         self.study = self.path / "study.json"
         self.data = self.path / "data.json"
+        self.facts = self.path / "facts.json"
         self.lock = self.path / "driver.lock"
         self.use = self.path / "use.json"
         self.report = self.path / "report"
@@ -47,10 +50,10 @@ class StudyFolder:
         write_text(self.study, json.dumps(study_to_dict(study), indent=1))
 
     def data_digests(self) -> dict[str, str]:
-        """The digest of the file that each task is read from, as `keep_data` noted it."""
+        """The digest of the file that each task is read from, as `note_data` noted it."""
         return dict(read_json(self.data)) if self.data.exists() else {}
 
-    def keep_data(self, digests: Mapping[str, str]) -> list[str]:
+    def note_data(self, digests: Mapping[str, str]) -> list[str]:
         """Notes which file each task is read from.
 
         Returns:
@@ -62,7 +65,18 @@ class StudyFolder:
             write_text(self.data, json.dumps({**before, **digests}, indent=1))
         return other
 
-    def keep_place(self) -> None:
+    def read_facts(self) -> StudyFacts:
+        """What the study's networks and data say of its runs, as far as it was noted."""
+        kept = read_json(self.facts) if self.facts.exists() else {}
+        return StudyFacts.from_dict(kept, self.data_digests())
+
+    def write_facts(self, facts: StudyFacts) -> None:
+        """Notes what the study's networks and data say of its runs."""
+        kept = asdict(facts)
+        del kept["data"]
+        write_text(self.facts, json.dumps(kept, indent=1))
+
+    def note_place(self) -> None:
         """Notes where the files of trials lie.
 
         Raises:
@@ -86,3 +100,21 @@ class StudyFolder:
             if path.name != "before" and path.stem != self.lock.stem:
                 path.rename(old / path.name)
         return old
+
+
+def study_folders(storage: Path) -> list[StudyFolder]:
+    """The folders of all studies that were run with a storage folder, by name."""
+    names = sorted(path.parent.name for path in storage.glob("studies/*/study.json"))
+    return [StudyFolder(storage, name) for name in names]
+
+
+def ledger_stamp(storage: Path) -> list[list[str | int]]:
+    """Sizes and times of files: they change whenever the table of runs of a storage folder does."""
+    files = [
+        file
+        for folder in study_folders(storage)
+        for file in (folder.study, folder.ledger, folder.data, folder.facts)
+        if file.exists()
+    ]
+    stats = [(str(file.relative_to(storage.resolve())), file.stat()) for file in files]
+    return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]

@@ -5,7 +5,7 @@ from lkm_tune.models.convolution import KINDS as NODE_MODELS
 from lkm_tune.models.convolution import NodeClassifier
 from lkm_tune.models.forces import energy_and_forces
 from lkm_tune.models.output import ModelOutput, MoleculeModel, mean_over_atoms, sum_over_atoms
-from lkm_tune.models.own import is_own, own_settings
+from lkm_tune.models.own import code_digest, is_own, own_settings
 from lkm_tune.models.published import PUBLISHED, from_published, load_weights, published_settings
 from lkm_tune.models.tap import LayerTap
 
@@ -18,6 +18,7 @@ __all__ = [
     "MoleculeModel",
     "NodeClassifier",
     "build_model",
+    "code_digest",
     "energy_and_forces",
     "from_published",
     "is_own",

@@ -7,12 +7,15 @@ The function's keyword parameters are the model's settings. It returns a torch m
 `forward(batch: MoleculeBatch)` returns a `ModelOutput`, or any other one inside a `LayerTap`.
 """
 
+import hashlib
 import importlib
 import inspect
 import math
 from collections.abc import Callable, Mapping
+from functools import cache
 from numbers import Real
 from operator import attrgetter
+from pathlib import Path
 from typing import Any, TypeGuard, cast
 
 from torch import Tensor, nn
@@ -58,6 +61,23 @@ def own_settings(name: str) -> Mapping[str, Any]:
     }
 
 
+@cache
+def code_digest(name: str) -> str:
+    """Twelve hexadecimal digits of the source file of the network `name`; "" for one of ours.
+
+    It is read once in a process, when the network is first built from it: a file that changes later
+    is not the code that runs.
+    """
+    if not is_own(name):
+        return ""
+    try:
+        source = inspect.getsourcefile(inspect.unwrap(_find(name)))
+        content = Path(source).read_bytes() if source else b""
+    except (TypeError, OSError):
+        return "unknown"
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
 def build_own(name: str, settings: Mapping[str, Any]) -> MoleculeModel:
     """Call the function `name` with `settings` and check what it returns.
 
@@ -91,6 +111,7 @@ def build_own(name: str, settings: Mapping[str, Any]) -> MoleculeModel:
             f"it needs, but that of {name} is {module.cutoff!r}; give it another name"
         )
     module.register_forward_hook(check_output)
+    code_digest(name)
     return model
 
 

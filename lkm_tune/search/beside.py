@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from statistics import fmean
 
-from lkm_tune.ledger.ledger import Record
+from lkm_tune.ledger.trial_record import TrialRecord
 from lkm_tune.study import TrialSpec
 
 
-def side_by_side(points: Iterable[Record]) -> Mapping[str, TrialSpec]:
+def side_by_side(points: Iterable[TrialRecord]) -> Mapping[str, TrialSpec]:
     """The runs of a curve to be looked at together, of one seed, by what tells them apart.
 
     γ = 0, the γ > 0 with the lowest mean validation error over its seeds, and the highest γ that
@@ -20,7 +20,7 @@ def side_by_side(points: Iterable[Record]) -> Mapping[str, TrialSpec]:
         ValueError: if no seed has a complete run at γ = 0.
     """
     complete = [point for point in points if point.state == "complete"]
-    by_gamma: dict[float, list[Record]] = {}
+    by_gamma: dict[float, list[TrialRecord]] = {}
     for point in complete:
         by_gamma.setdefault(float(point.spec.settings["gamma"]), []).append(point)
     if 0.0 not in by_gamma:

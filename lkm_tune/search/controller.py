@@ -3,7 +3,7 @@
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from ray.tune.utils.log import set_verbosity
 
 # How many trials are out is the searcher's to say, and how many reports a batch has the trial's.
 UNBOUNDED = 1000
+
+OnBroken = Callable[[str, Exception, int], None]
 
 
 class ActorClasses(_ActorClassCache):
@@ -41,9 +43,15 @@ class StudyController(TuneController):
     and waits up to six seconds for actors to stop that have nothing to lose.
     """
 
-    def __init__(self, **settings: Any) -> None:
-        """As Tune's, with actors that are told no secrets."""
+    def __init__(self, on_broken: OnBroken, **settings: Any) -> None:
+        """As Tune's, with actors that are told no secrets.
+
+        Args:
+            on_broken: hears of every broken attempt, before the searcher does.
+            settings: of Tune's controller.
+        """
         super().__init__(**settings)
+        self._on_broken = on_broken
         self._class_cache = ActorClasses()  # type: ignore[no-untyped-call]
 
     def checkpoint(self, force: bool = False, wait: bool = False) -> None:
@@ -66,6 +74,11 @@ class StudyController(TuneController):
             return False
         return bool(super()._maybe_reuse_cached_actor(trial))
 
+    def _process_trial_failure(self, trial: Any, exception: Any) -> None:
+        # Tune hands the error itself to nobody, and writes only some of them into files.
+        self._on_broken(trial.trial_id, exception, (trial.last_result or {}).get("epoch", 0))
+        super()._process_trial_failure(trial, exception)
+
     def _maybe_buffer_training(self, trial: Any) -> tuple[int, float]:
         return UNBOUNDED, float(UNBOUNDED)
 
@@ -75,6 +88,7 @@ def run_trials(
     searcher: Searcher,
     scheduler: TrialScheduler,
     callbacks: Sequence[tune.Callback],
+    on_broken: OnBroken,
     scratch: Path,
 ) -> bool:
     """Runs trials until the searcher says that there are no more, or the user interrupts.
@@ -84,6 +98,8 @@ def run_trials(
         searcher: hands out the trials.
         scheduler: stops some.
         callbacks: watch.
+        on_broken: hears of every broken attempt: Tune's name of the trial, the error, and the last
+            epoch that was reported.
         scratch: folder for what Tune writes; nobody reads it.
 
     Returns:
@@ -96,6 +112,7 @@ def run_trials(
     trials = SearchGenerator(searcher)
     trials.add_configurations([experiment])
     controller = StudyController(
+        on_broken,
         search_alg=trials,
         scheduler=scheduler,
         callbacks=list(callbacks),

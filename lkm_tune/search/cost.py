@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from torch.utils.flop_counter import FlopCounterMode
-
 from lkm_tune.datasets import find_task
 from lkm_tune.study import Cell, Choice, DataPlan, Range, RunConfig, Study, TrialSpec, plan_summary
 from lkm_tune.training import TrainingRun
@@ -39,27 +37,6 @@ def estimate(study: Study, cache: Path | None = None) -> Iterator[tuple[Cell, Co
     for cell in study.cells:
         seconds = _seconds_per_epoch(study, cell, cache)
         yield cell, Cost(seconds, seconds * plan.expected_epochs / plan.cells)
-
-
-def by_cost(study: Study, cache: Path | None = None) -> tuple[Cell, ...]:
-    """The cells of a study, cheap ones first.
-
-    By the floating-point operations of the matrix products in an epoch of training, which unlike
-    seconds are the same whenever they are counted: a continued study keeps its order.
-
-    Raises:
-        ValueError: if the data cannot be had.
-    """
-    settings = {name: _middle(range_) for name, range_ in study.space.items()}
-    return tuple(sorted(study.cells, key=lambda cell: _operations(study, cell, settings, cache)))
-
-
-def _operations(study: Study, cell: Cell, settings: Mapping[str, Any], cache: Path | None) -> float:
-    few = _few_steps(study, cell, settings, STEPS)
-    run = TrainingRun(replace(few, training=replace(few.training, epochs=1)), cache=cache)
-    with FlopCounterMode(display=False) as counter:
-        next(run.epochs())
-    return float(counter.get_total_flops()) / (few.data.n_train or 1) * cell.n_train
 
 
 def _seconds_per_epoch(study: Study, cell: Cell, cache: Path | None) -> float:

@@ -11,14 +11,18 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.tune import TuneError
 
 from lkm_tune.cache import settle_folders
 from lkm_tune.datasets import Origin
-from lkm_tune.ledger.failure import StorageError, failure_from
-from lkm_tune.ledger.ledger import PHASES, Ledger, Record
+from lkm_tune.ledger.failure import StorageError
+from lkm_tune.ledger.journal_reader import PHASES
+from lkm_tune.ledger.ledger import Ledger
 from lkm_tune.ledger.study_folder import StudyFolder
+from lkm_tune.ledger.trial_record import TrialRecord
 from lkm_tune.ledger.use import Use
 from lkm_tune.package import package_digest
+from lkm_tune.search.broken import is_unwritable
 from lkm_tune.search.cluster.demand import Demand
 from lkm_tune.search.cluster.nodes import marked
 from lkm_tune.search.cluster.probe import GpuProbe
@@ -35,10 +39,10 @@ from lkm_tune.search.controller import run_trials
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.meter import Meter
 from lkm_tune.search.planner import CURVE_OF, Planner
-from lkm_tune.search.searcher import CellScheduler, StudySearcher
+from lkm_tune.search.run_facts import study_facts
+from lkm_tune.search.searcher import CellScheduler, LedgerRelay, StudySearcher
 from lkm_tune.search.trainable import LkmTrainable
 from lkm_tune.search.trial_files import TrialFiles, local_model
-from lkm_tune.search.warm import WarmStart
 from lkm_tune.study import Cell, Study, TrialSpec
 from lkm_tune.training import open_run
 
@@ -61,8 +65,8 @@ class Ending:
 
     finished: bool
     limit: str
-    failed: tuple[Record, ...]
-    infeasible: tuple[Record, ...]
+    failed: tuple[TrialRecord, ...]
+    infeasible: tuple[TrialRecord, ...]
     without_curve: tuple[str, ...]
 
 
@@ -109,7 +113,6 @@ class Engine:
         folder: StudyFolder,
         cache: Path | None = None,
         trainable: type[tune.Trainable] = LkmTrainable,
-        warm: WarmStart | None = None,
     ) -> None:
         """Opens the ledger for writing: the caller holds the study's lock.
 
@@ -118,7 +121,6 @@ class Engine:
             folder: of the study.
             cache: folder of prepared data; None for the default.
             trainable: what trains a trial; reports as `LkmTrainable` does.
-            warm: what the study's cells begin with; None if they begin cold.
 
         Raises:
             ValueError: if a file of the study's folder is damaged; names it.
@@ -128,7 +130,8 @@ class Engine:
         self.cache = cache.absolute() if cache else None
         self.trainable = trainable
         self.ledger = Ledger(study, folder.ledger)
-        self.planner = Planner(study, self.ledger, warm)
+        folder.write_facts(study_facts(study))
+        self.planner = Planner(study, self.ledger)
         self._seen_from, self._digests = Path.cwd(), folder.data_digests()
         Use.read(folder.use)  # Its damage is said before anything starts.
         gpu = study.resources.gpu
@@ -193,7 +196,7 @@ class Engine:
                 self.planner, self._config, self._after, self._slots, limits, meter.has_started
             )
             with marked(self.folder.trials) as self._mark:
-                interrupted = self._tune(searcher, [meter, *callbacks])
+                interrupted = self._tune(searcher, [meter, LedgerRelay(self.ledger), *callbacks])
             meter.write()
             if searcher.ending:
                 raise searcher.ending
@@ -222,19 +225,15 @@ class Engine:
                     searcher,
                     CellScheduler(searcher),
                     callbacks,
+                    searcher.on_broken,
                     Path(scratch),
                 )
             except Exception as error:
-                # Tune turns what its callbacks raise into text.
-                failure = failure_from(str(error), 0)
-                if failure.cause == "storage":
-                    raise StorageError(failure.reason.splitlines()[-1]) from error
+                # Tune turns what its callbacks and the searcher raise into text.
+                raised = error.__context__ if isinstance(error, TuneError) else error
+                if is_unwritable(raised):
+                    raise StorageError(str(raised)) from error
                 raise
-
-    def given_up(self, spec: TrialSpec) -> tuple[str, str] | None:
-        """Outcome and reason of a trial whose attempt broke; None if it is tried again."""
-        record = self.ledger.record(spec)
-        return None if record.state == "running" else (record.state, record.reason)
 
     def best_model(self, cell: Cell) -> tuple[TrialSpec, Path] | None:
         """The complete trial of a cell with the lowest validation error, and its network."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lkm_tune.ledger.ledger import Ledger
+from lkm_tune.ledger.trials import StudyTrials
 from lkm_tune.ledger.use import Spent
 from lkm_tune.study import Study, TrialSpec
 
@@ -15,46 +15,40 @@ class Limits:
     trials those that have begun are within it, and end, interrupted ones and broken ones too.
     """
 
-    def __init__(self, study: Study, ledger: Ledger, spent: Spent) -> None:
-        """Looks at the same ledger and meter as the driver.
+    def __init__(self, study: Study, trials: StudyTrials, spent: Spent) -> None:
+        """Looks at the same trials and meter as the driver.
 
         Args:
             study: with its limits.
-            ledger: of the study.
+            trials: of the study.
             spent: what was spent so far; goes on counting.
         """
         self._study = study
-        self._ledger = ledger
+        self._trials = trials
         self._hours_spent = spent
-        self.halted: set[str] = set()
-        """Tune's names of the trials that were halted at a rung."""
 
     @property
     def reached(self) -> str:
         """The limit that is reached, in words; "" while none is."""
         if self.full:
             limit = self._study.search.trial_limit
-            return f"search.trial_limit: {self._ledger.begun} of {limit} trials have begun"
+            return f"search.trial_limit: {self._trials.begun} of {limit} trials have begun"
         return next(self._hours(), "")
 
     @property
     def full(self) -> bool:
         """Whether no more trials may begin."""
         limit = self._study.search.trial_limit
-        return limit is not None and self._ledger.begun >= limit
+        return limit is not None and self._trials.begun >= limit
 
     @property
     def spent(self) -> bool:
         """Whether no more hours may be spent: what has begun is not handed out again either."""
         return any(self._hours())
 
-    def halts(self, trial_id: str, spec: TrialSpec, epoch: int) -> bool:
+    def has_to_pause(self, spec: TrialSpec, epoch: int) -> bool:
         """Whether a running trial ends here for now; it goes on when the study does."""
-        searched = spec.phase in ("search", "control")
-        halted = searched and epoch in self._ledger.rungs and self.spent
-        if halted:
-            self.halted.add(trial_id)
-        return halted
+        return spec.phase in ("search", "control") and epoch in self._trials.rungs and self.spent
 
     def _hours(self) -> Iterator[str]:
         search, spent = self._study.search, self._hours_spent

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from lkm_tune.ledger.ledger import Record
+from lkm_tune.ledger.trial_record import TrialRecord
 from lkm_tune.ledger.use import Spent
-from lkm_tune.search.planner import Planner
+from lkm_tune.search.planner import Plan
 from lkm_tune.study import Cell, Study, plan_summary
 
 
@@ -23,11 +23,11 @@ class Progress:
     running: int
 
     @classmethod
-    def of(cls, planner: Planner) -> "Progress":
+    def of(cls, plan: Plan) -> "Progress":
         """The present counts."""
-        records = planner.ledger.all_records()
+        records = plan.trials.all_records()
         running = sum(record.state == "running" for record in records)
-        return cls(plan_summary(planner.study).trials, len(records) - running, running)
+        return cls(plan_summary(plan.study).trials, len(records) - running, running)
 
     def seconds_left(self, start: "Progress", elapsed: float) -> float | None:
         """At the rate since `start`, `elapsed` seconds ago; None before any trial has ended."""
@@ -71,23 +71,23 @@ class CellProgress:
     cell: Cell
     search: dict[str, int]
     curve: dict[str, int]
-    best: Record | None
+    best: TrialRecord | None
 
     @classmethod
-    def of(cls, planner: Planner, cell: Cell, driven: bool) -> "CellProgress":
+    def of(cls, plan: Plan, cell: Cell, driven: bool) -> "CellProgress":
         """The present counts by state, of searches and of curve points."""
-        ledger = planner.ledger
-        searches = ledger.records(cell, "search") + ledger.records(cell, "control")
-        points = ledger.records(cell, "curve") + ledger.records(cell, "control_curve")
+        trials = plan.trials
+        searches = trials.records(cell, "search") + trials.records(cell, "control")
+        points = trials.records(cell, "curve") + trials.records(cell, "control_curve")
         return cls(
             cell=cell,
             search=_by_state(searches, driven),
             curve=_by_state(points, driven),
-            best=ledger.best(cell, "search" if planner.study.search.trials else "curve"),
+            best=trials.best(cell, "search" if plan.study.search.trials else "curve"),
         )
 
 
-def _by_state(records: list[Record], driven: bool) -> dict[str, int]:
+def _by_state(records: list[TrialRecord], driven: bool) -> dict[str, int]:
     counts: dict[str, int] = {}
     for record in records:
         state = "interrupted" if record.state == "running" and not driven else record.state

@@ -13,8 +13,8 @@ class StudyTrainable(tune.Trainable):
     """What Tune runs for a study: one epoch a step, on an actor that goes on to the next trial.
 
     The config has `rungs`, the epochs after which the trial may be stopped: a batch of reports
-    ends there, so that nothing is trained before the judgement is known. Subclasses have `setup`,
-    which also begins the next trial, and `step`, which reports `epoch`.
+    ends there, so that nothing is trained before the judgement is known. Subclasses have `begin`,
+    which begins or continues a trial, and `step`, which reports `epoch`.
 
     Attributes:
         known_epochs: so many epochs were trained by earlier attempts and are only reported again.
@@ -22,6 +22,19 @@ class StudyTrainable(tune.Trainable):
     """
 
     known_epochs = 0
+    _error: Exception | None = None
+
+    def begin(self, config: dict[str, Any]) -> None:
+        """Begins or continues the trial of a config."""
+        raise NotImplementedError
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Begins a trial. Its error waits: of what an actor's start raises, Ray keeps the text."""
+        self._error = None
+        try:
+            self.begin(config)
+        except Exception as error:  # noqa: BLE001 - it is raised by the first step
+            self._error = error
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Makes this actor go on with another trial."""
@@ -40,6 +53,8 @@ class StudyTrainable(tune.Trainable):
         Returns:
             The report of each.
         """
+        if self._error is not None:
+            raise self._error
         begun = time.monotonic()
         reports = [self.train()]  # type: ignore[no-untyped-call]
         while not (

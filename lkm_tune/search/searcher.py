@@ -2,24 +2,24 @@
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+from ray.tune import Callback
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from lkm_tune.ledger.failure import ENDINGS, Failure, explain, failure_from, judge
+from lkm_tune.ledger.failure import ENDINGS, judge
 from lkm_tune.ledger.ledger import Ledger
+from lkm_tune.search.broken import failure_of
 from lkm_tune.search.cluster.slots import Slots
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.planner import Planner
 from lkm_tune.study import TrialSpec
 
-STOPPED = "stopped by successive halving"
-
 
 class StudySearcher(Searcher):
-    """Hands the planner's trials to Tune and enters their ends into the ledger.
+    """Hands the planner's trials to Tune and tells the ledger of their ends.
 
     Every attempt at a trial is a Tune trial of its own: one that broke is handed out again, with
     a node to itself where memory was short, until the ledger says that it is given up.
@@ -51,8 +51,8 @@ class StudySearcher(Searcher):
         super().__init__(metric="val_error", mode="min")
         self.planner = planner
         self.ledger: Ledger = planner.ledger
-        self.failures: dict[str, Failure] = {}
         self.limits = limits
+        self.paused: set[str] = set()
         self.ending: Exception | None = None
         self._config_of = config_of
         self._on_end = on_end
@@ -73,7 +73,7 @@ class StudySearcher(Searcher):
         if not self._again and self._nothing_at == self.ledger.changes:
             return None
         full = self.limits.full
-        spec = self._again.pop(0) if self._again else self.planner.next(begin=not full)
+        spec = self._again.pop(0) if self._again else self.planner.take_next(begin=not full)
         if spec is None:
             self._nothing_at = self.ledger.changes
             # What runs within the limit may break, and is then handed out again.
@@ -100,47 +100,40 @@ class StudySearcher(Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Enters how a trial ended: Tune shows the result at which it stops a trial only here."""
-        spec = self._live.pop(trial_id)
+        """Tells the ledger of an end: Tune shows the result at which it stops a trial only here."""
         self._alone.discard(trial_id)
-        if error:
-            self._broke(spec)
+        spec = self._live.pop(trial_id, None)
+        if spec is None or not result or trial_id in self.paused:
+            # It broke, which was told before; or it stays as it is and is issued again, now or
+            # when the study goes on.
             return
-        if not result or trial_id in self.limits.halted:
-            return  # It stays as it is and is issued again, now or when the study goes on.
         prefix = "summary/"
         summary = {
             key.removeprefix(prefix): value
             for key, value in result.items()
             if key.startswith(prefix)
         }
-        if summary:
-            self._finish(spec, summary["outcome"], summary, summary["reason"])
-        else:
-            # Its epochs count: what a search costs includes what was stopped.
-            reached = {
-                "epoch": result["epoch"],
-                "val_error": result["best_error"],
-                "seconds": result["trained_seconds"],
-                "device": result["device"],
-            }
-            self._finish(spec, "stopped", reached, STOPPED)
+        self.ledger.end(spec, {**result, "summary": summary})
+        self._on_end(spec)
 
-    def _broke(self, spec: TrialSpec) -> None:
-        failure = self.failures[spec.key]
+    def on_broken(self, trial_id: str, error: Exception, reported: int) -> None:
+        """An attempt broke.
+
+        Args:
+            trial_id: Tune's name of the trial.
+            error: what broke it.
+            reported: the last epoch that it had reported.
+        """
+        spec = self._live.pop(trial_id, None)
+        if spec is None:
+            return
+        failure = failure_of(error, reported)
         if failure.cause in ENDINGS:
             self.ending = ENDINGS[failure.cause](failure.reason)
-            return
-        failures = self.ledger.note_failure(spec, failure)
-        verdict = judge(failures)
-        if verdict in ("again", "alone"):
+        elif self.ledger.break_off(spec, failure) in ("again", "alone"):
             self._again.append(spec)
         else:
-            self._finish(spec, verdict, {}, explain(failures))
-
-    def _finish(self, spec: TrialSpec, state: str, summary: dict[str, Any], reason: str) -> None:
-        self.ledger.finish(spec, state, summary, reason)
-        self._on_end(spec)
+            self._on_end(spec)
 
 
 class CellScheduler(FIFOScheduler):
@@ -151,19 +144,43 @@ class CellScheduler(FIFOScheduler):
         super().__init__()  # type: ignore[no-untyped-call]
         self._searcher = searcher
 
-    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Judges a trial that has reached a rung."""
-        spec = TrialSpec.from_dict(trial.config["trial"])
-        if not self._searcher.ledger.goes_on(spec, result["epoch"], result["best_error"]):
+        spec, epoch = _spec(trial), result["epoch"]
+        ledger = self._searcher.ledger
+        ledger.enter_rung(spec, epoch, result["best_error"])
+        if not ledger.survives(spec, epoch):
             return str(TrialScheduler.STOP)
-        if self._searcher.limits.halts(trial.trial_id, spec, result["epoch"]):
+        if self._searcher.limits.has_to_pause(spec, epoch):
+            self._searcher.paused.add(trial.trial_id)
             return str(TrialScheduler.STOP)
         return str(TrialScheduler.CONTINUE)
 
-    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """Keeps what an attempt's error says: the searcher hears next that it broke."""
-        spec = TrialSpec.from_dict(trial.config["trial"])
-        # Tune's own getters look where it has not copied the file to yet.
-        text = Path(trial.error_file).read_text() if trial.error_file else "unknown error"
-        reported = (trial.last_result or {}).get("epoch", 0)
-        self._searcher.failures[spec.key] = failure_from(text, reported)
+
+class LedgerRelay(Callback):
+    """Tells the ledger of starts and epochs of trials: Tune shows every epoch only here."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Of the study."""
+        self._ledger = ledger
+
+    def on_trial_start(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """A trial starts, or goes on elsewhere."""
+        self._ledger.start(_spec(trial))
+
+    def on_trial_result(
+        self,
+        iteration: int,
+        trials: list[Trial],
+        trial: Trial,
+        result: dict[str, Any],
+        **info: Any,
+    ) -> None:
+        """An epoch is over."""
+        self._ledger.report(_spec(trial), result)
+
+
+def _spec(trial: Trial) -> TrialSpec:
+    return TrialSpec.from_dict(trial.config["trial"])

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class LkmTrainable(StudyTrainable):
     a driver that was killed between a result and its judgement still judges it.
     """
 
-    def setup(self, config: dict[str, Any]) -> None:
+    def begin(self, config: dict[str, Any]) -> None:
         """Begins or continues the trial."""
         check_package(config["package"])
         # A node that came after the start was not asked.
@@ -67,7 +68,12 @@ class LkmTrainable(StudyTrainable):
         if self.config["diagnostics"] and result.epoch == len(self._run.history):
             report["layers"] = epoch_figures(self._run)
         if self._run.finished and result.epoch == len(self._run.history):
-            summary = self._run.result()
+            seen = report.get("layers", {})
+            summary = replace(
+                self._run.result(),
+                layer_cka=seen.get("cka_mean"),
+                layer_rank=seen.get("rank_mean"),
+            )
             if summary.outcome == "complete":
                 self._files.save_model(self._run)
             report |= {"summary": summary.to_dict(), "done": True}

@@ -1,4 +1,4 @@
-"""Delivery: a thread that takes records from the outbox to MLflow, in order and in batches."""
+"""Delivery: a thread that takes messages from the outbox to MLflow, in order and in batches."""
 
 import logging
 import threading
@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from lkm_tune.tracking.outbox import Outbox, Record
+from lkm_tune.tracking.outbox import Message, Outbox
 
 logger = logging.getLogger(__name__)
 
 CHUNK = 1000
-"""How many records are delivered between two notes of how far delivery is."""
+"""How many messages are delivered between two notes of how far delivery is."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds between two attempts while MLflow cannot be reached; each pause doubles the last."""
@@ -19,28 +19,28 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 
 REST, LONGEST_REST = 20.0, 15.0
 """How many times as long as a delivery took the thread rests before the next, and at most how
-many seconds. MLflow's cost is mostly one per call, so that rarer deliveries of more records
+many seconds. MLflow's cost is mostly one per call, so that rarer deliveries of more messages
 leave the driver its processor."""
 
 
 class UnreachableError(Exception):
-    """MLflow could not be reached or was busy; the same records may be delivered later."""
+    """MLflow could not be reached or was busy; the same messages may be delivered later."""
 
 
 class Writer(Protocol):
-    """Whoever puts records where they belong."""
+    """Whoever puts messages where they belong."""
 
     is_new: bool
     """Whether nothing of the study was there, so that everything has to be delivered."""
 
-    def write(self, records: Sequence[Record]) -> list[tuple[Record, str]]:
-        """Put records in their places, those already there not again.
+    def write(self, messages: Sequence[Message]) -> list[tuple[Message, str]]:
+        """Put messages in their places, those already there not again.
 
         Returns:
-            The records that can never be taken, each with the reason.
+            The messages that can never be taken, each with the reason.
 
         Raises:
-            UnreachableError: Some records may not have arrived.
+            UnreachableError: Some messages may not have arrived.
         """
 
 
@@ -51,9 +51,9 @@ class Delivery:
         """Start the thread.
 
         Args:
-            outbox: The records.
+            outbox: The messages.
             connect: Makes the writer; raises `UnreachableError` when that is not possible now.
-            interval: Seconds over which records are gathered into batches, at least.
+            interval: Seconds over which messages are gathered into batches, at least.
         """
         self._outbox = outbox
         self._connect = connect
@@ -70,7 +70,7 @@ class Delivery:
         self._thread.start()
 
     def notify(self) -> None:
-        """There are new records."""
+        """There are new messages."""
         with self._changed:
             self._changed.notify_all()
 
@@ -81,7 +81,7 @@ class Delivery:
             timeout: Seconds to wait at most.
 
         Returns:
-            How many records are still not delivered.
+            How many messages are still not delivered.
         """
         target = self._outbox.size
         with self._changed:
@@ -105,7 +105,7 @@ class Delivery:
             timeout: Seconds to wait at most.
 
         Returns:
-            How many records are not delivered; the next start delivers them.
+            How many messages are not delivered; the next start delivers them.
         """
         with self._changed:
             self._closing = True
@@ -129,14 +129,14 @@ class Delivery:
         except Exception:
             logger.exception(
                 "The delivery to MLflow ended with an error of its own. Training goes on; the "
-                "records stay in %s and the next start delivers them.",
+                "messages stay in %s and the next start delivers them.",
                 self._outbox.path,
             )
         finally:
             self.notify()
 
     def _wait(self, seconds: float) -> bool:
-        """Wait for records, then these seconds for more; returns whether to close."""
+        """Wait for messages, then these seconds for more; returns whether to close."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._in_haste() or not self._has_delivered(self._outbox.size)
@@ -160,7 +160,7 @@ class Delivery:
             self._failures += 1
             if not pause:
                 logger.warning(
-                    "MLflow cannot be written: %s. Training goes on; the records are kept in %s.",
+                    "MLflow cannot be written: %s. Training goes on; the messages are kept in %s.",
                     error,
                     self._outbox.path,
                 )
@@ -176,13 +176,13 @@ class Delivery:
             if self._writer.is_new:
                 self._outbox.mark_delivered(0)
         while True:
-            records, offset = self._outbox.read(CHUNK)
-            if not records:
+            messages, offset = self._outbox.read(CHUNK)
+            if not messages:
                 return
-            refused = self._writer.write(records)
+            refused = self._writer.write(messages)
             if refused:
                 logger.warning(
-                    "MLflow refused %d records, the first because: %s. They are kept beside %s.",
+                    "MLflow refused %d messages, the first because: %s. They are kept beside %s.",
                     len(refused),
                     refused[0][1],
                     self._outbox.path,

@@ -60,7 +60,7 @@ def open_experiment(
 def retire_experiment(uri: str, study: str) -> str | None:
     """Set a study's experiment aside so that the study can start afresh under its name.
 
-    Its runs stay in MLflow under another name, and `read_runs` leaves them out.
+    Its runs stay in MLflow under another name, and `import_runs` leaves them out.
 
     Returns:
         The experiment's new name, None when there was none.

@@ -11,7 +11,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 from mlflow.types.schema import Array
 
-from lkm_tune.tracking.versions import requirements
+from lkm_tune.versions import requirements
 
 NUMBERS, VALUES = Array(DataType.long), Array(DataType.double)
 

@@ -1,4 +1,4 @@
-"""The outbox: records that wait on disk until MLflow has taken them.
+"""The outbox: messages that wait on disk until MLflow has taken them.
 
 The driver appends, a background thread delivers. Between the two lies a file of JSON lines that
 only grows, and a small file that says how far it was delivered and to which MLflow. So nothing
@@ -13,14 +13,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-Record = Mapping[str, Any]
+Message = Mapping[str, Any]
 
 OUTBOX = "outbox.jsonl"
 """The name of the file in a study's folder."""
 
 
 class Outbox:
-    """An append-only file of records with a delivered offset, for one destination."""
+    """An append-only file of messages with a delivered offset, for one destination."""
 
     def __init__(self, path: Path, destination: str) -> None:
         """Open the file, or make it.
@@ -28,8 +28,8 @@ class Outbox:
         Args:
             path: The file of JSON lines. A last line without its newline was cut off by a crash
                 while it was written and is removed.
-            destination: Whom the records are for. The offset counts only for the destination
-                that it was kept for; for another one delivery begins at the first record.
+            destination: Whom the messages are for. The offset counts only for the destination
+                that it was kept for; for another one delivery begins at the first message.
 
         Raises:
             OSError: The file cannot be opened for writing.
@@ -55,61 +55,61 @@ class Outbox:
         """Bytes delivered."""
         return self._offset
 
-    def append(self, record: Record, sync: bool = False) -> None:
-        """Write one record behind all others.
+    def append(self, message: Message, sync: bool = False) -> None:
+        """Write one message behind all others.
 
         Args:
-            record: Plain data with at least `run` and `kind`; NaN and infinities are allowed.
+            message: Plain data with at least `run` and `kind`; NaN and infinities are allowed.
             sync: Whether to wait until the disk holds it.
 
         Raises:
             OSError: The disk is full or read-only. The file then ends as it did before.
             ValueError: The outbox was closed.
         """
-        line = (json.dumps(record, separators=(",", ":")) + "\n").encode()
+        line = (json.dumps(message, separators=(",", ":")) + "\n").encode()
         with self._lock:
             if self._file < 0:
-                raise ValueError(f"{self.path}: a closed outbox takes no records")
+                raise ValueError(f"{self.path}: a closed outbox takes no messages")
             try:
                 written = os.write(self._file, line)
                 if written < len(line):
                     raise OSError(f"only {written} of {len(line)} bytes fit")
             except OSError as error:
                 os.ftruncate(self._file, self._size)
-                raise OSError(f"{self.path}: the record could not be written: {error}") from error
+                raise OSError(f"{self.path}: the message could not be written: {error}") from error
             self._size += len(line)
             if sync:
                 os.fsync(self._file)
 
-    def read(self, limit: int) -> tuple[list[Record], int]:
-        """The next undelivered records, at most `limit`, and the offset behind them.
+    def read(self, limit: int) -> tuple[list[Message], int]:
+        """The next undelivered messages, at most `limit`, and the offset behind them.
 
-        A line that is no record comes as `{"kind": "unreadable", "line": ...}`.
+        A line that is no message comes as `{"kind": "unreadable", "line": ...}`.
         """
-        records: list[Record] = []
+        messages: list[Message] = []
         end = self._offset
         with self.path.open("rb") as file:
             file.seek(end)
             for line in file:
-                if len(records) == limit or not line.endswith(b"\n"):
+                if len(messages) == limit or not line.endswith(b"\n"):
                     break
-                records.append(_parse(line))
+                messages.append(_parse(line))
                 end += len(line)
-        return records, end
+        return messages, end
 
-    def search(self, *kinds: str) -> Iterator[Record]:
-        """All records of these kinds, delivered or not, oldest first."""
+    def search(self, *kinds: str) -> Iterator[Message]:
+        """All messages of these kinds, delivered or not, oldest first."""
         marks = [f'"kind":"{kind}"'.encode() for kind in kinds]
         with self.path.open("rb") as file:
             for line in file:
                 # Most lines are epochs; reading them all as JSON would take seconds.
                 if any(mark in line for mark in marks):
-                    record = _parse(line)
-                    if record["kind"] in kinds:
-                        yield record
+                    message = _parse(line)
+                    if message["kind"] in kinds:
+                        yield message
 
     def pending(self) -> int:
-        """How many records wait."""
+        """How many messages wait."""
         with self.path.open("rb") as file:
             file.seek(self._offset)
             return sum(1 for _ in file)
@@ -122,11 +122,11 @@ class Outbox:
         new.replace(self._offset_file)
         self._offset = offset
 
-    def reject(self, refused: Iterable[tuple[Record, str]]) -> None:
-        """Keep records that will never be taken beside the outbox, each with the reason."""
+    def reject(self, refused: Iterable[tuple[Message, str]]) -> None:
+        """Keep messages that will never be taken beside the outbox, each with the reason."""
         with self._rejected_file.open("a") as file:
-            for record, reason in refused:
-                file.write(json.dumps({"reason": reason, "record": record}) + "\n")
+            for message, reason in refused:
+                file.write(json.dumps({"reason": reason, "message": message}) + "\n")
 
     def close(self) -> None:
         """Close the file; the outbox takes nothing any more."""
@@ -160,11 +160,11 @@ class Outbox:
         return offset if 0 <= offset <= self._size else 0
 
 
-def _parse(line: bytes) -> Record:
+def _parse(line: bytes) -> Message:
     try:
-        record = json.loads(line)
+        message = json.loads(line)
     except ValueError:
-        record = None
-    if isinstance(record, dict) and {"run", "kind"} <= record.keys():
-        return record
+        message = None
+    if isinstance(message, dict) and {"run", "kind"} <= message.keys():
+        return message
     return {"kind": "unreadable", "line": line.decode(errors="replace")}

@@ -32,16 +32,6 @@ def sqlite_file(uri: str) -> Path | None:
     return Path(uri.removeprefix(prefix)) if uri.startswith(prefix) else None
 
 
-def database_stamp(uri: str) -> list[int] | None:
-    """What changes when a SQLite database is written to; None for a server or another database."""
-    file = sqlite_file(uri)
-    if file is None or not file.exists():
-        return None
-    log = file.with_name(f"{file.name}-wal")
-    stats = [file.stat()] + ([log.stat()] if log.exists() else [])
-    return [number for stat in stats for number in (stat.st_mtime_ns, stat.st_size)]
-
-
 def ui_command(storage: Path | str) -> str:
     """The shell command that opens the runs of a storage folder in a browser or serves them.
 

@@ -1,4 +1,4 @@
-"""The writer: puts the records of a study into MLflow, each once."""
+"""The writer: puts the messages of a study into MLflow, each once."""
 
 import json
 import logging
@@ -12,11 +12,11 @@ from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from lkm_tune.tracking.changes import Change, KnownRun, identity, known_run
 from lkm_tune.tracking.delivery import UnreachableError
 from lkm_tune.tracking.experiments import open_client, open_experiment
 from lkm_tune.tracking.model import mlflow_model
-from lkm_tune.tracking.outbox import Record
+from lkm_tune.tracking.outbox import Message
+from lkm_tune.tracking.run_update import KnownRun, RunUpdate, identity, known_run
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ BEST_MODEL = "best_model"
 """Where a cell's run has its best network among its files: `runs:/RUN_ID/best_model`."""
 
 _REFUSED = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "INVALID_STATE", "RESOURCE_ALREADY_EXISTS")
-"""Answers to one record that stay the same however often it is sent."""
+"""Answers to one message that stay the same however often it is sent."""
 
 
 class _RefusedError(Exception):
@@ -39,7 +39,7 @@ class _RefusedError(Exception):
 class MlflowWriter:
     """Writes to the experiment of one study.
 
-    A run is found by the tag of what it is, so that a record that comes twice, also from
+    A run is found by the tag of what it is, so that a message that comes twice, also from
     another process, lands once. One process writes a study at a time.
     """
 
@@ -61,50 +61,50 @@ class MlflowWriter:
         except (MlflowException, SQLAlchemyError, OSError) as error:
             raise UnreachableError(_brief(error)) from error
 
-    def write(self, records: Sequence[Record]) -> list[tuple[Record, str]]:
-        """Put records in their places; see `Writer`."""
-        changes: dict[str, Change] = {}
+    def write(self, messages: Sequence[Message]) -> list[tuple[Message, str]]:
+        """Put messages in their places; see `Writer`."""
+        updates: dict[str, RunUpdate] = {}
         refused = []
-        for record in records:
-            if "run" in record:
-                changes.setdefault(record["run"], Change()).add(record)
+        for message in messages:
+            if "run" in message:
+                updates.setdefault(message["run"], RunUpdate()).add(message)
             else:
-                refused.append((record, "the line is no record"))
-        for key, change in changes.items():
+                refused.append((message, "the line is no message"))
+        for key, update in updates.items():
             try:
-                self._apply(key, change)
+                self._apply(key, update)
             except _RefusedError as error:
-                refused += [(r, str(error)) for r in change.records]
+                refused += [(r, str(error)) for r in update.messages]
             except MlflowException as error:
                 if error.error_code not in _REFUSED:
                     raise UnreachableError(_brief(error)) from error
-                refused += [(r, _brief(error)) for r in change.records]
+                refused += [(r, _brief(error)) for r in update.messages]
             except (SQLAlchemyError, OSError) as error:
                 raise UnreachableError(_brief(error)) from error
         return refused
 
-    def _apply(self, key: str, change: Change) -> None:
+    def _apply(self, key: str, update: RunUpdate) -> None:
         run = self._runs.get(key)
         if run is None:
-            if change.start is None:
+            if update.start is None:
                 raise _RefusedError(f"the run {key} never started")
-            run = self._runs[key] = self._create(change.start, change.tags)
-        self._log(run, change)
-        for record in change.folders:
-            self._log_folder(run, record)
-        if change.start is not None and "dataset" in change.start:
-            self._log_origin(run, change.start)
-        if change.model is not None:
-            self._log_model(run, change.model)
-        if change.end is not None:
-            if run.status != change.end["status"]:
-                run.status = change.end["status"]
-                self._client.set_terminated(run.run_id, run.status, change.end["time"])
-        elif change.start is not None and run.status != "RUNNING":
+            run = self._runs[key] = self._create(update.start, update.tags)
+        self._log(run, update)
+        for message in update.folders:
+            self._log_folder(run, message)
+        if update.start is not None and "dataset" in update.start:
+            self._log_origin(run, update.start)
+        if update.model is not None:
+            self._log_model(run, update.model)
+        if update.end is not None:
+            if run.status != update.end["status"]:
+                run.status = update.end["status"]
+                self._client.set_terminated(run.run_id, run.status, update.end["time"])
+        elif update.start is not None and run.status != "RUNNING":
             run.status = "RUNNING"
             self._client.update_run(run.run_id, run.status)
 
-    def _create(self, start: Record, tags: Mapping[str, str]) -> KnownRun:
+    def _create(self, start: Message, tags: Mapping[str, str]) -> KnownRun:
         tags = dict(tags)
         if parent := start.get("parent"):
             if parent not in self._runs:
@@ -115,20 +115,20 @@ class MlflowWriter:
         )
         return KnownRun(run.info.run_id, run.info.status, tags, last_epoch=0)
 
-    def _log(self, run: KnownRun, change: Change) -> None:
+    def _log(self, run: KnownRun, update: RunUpdate) -> None:
         """Log what MLflow does not hold yet, several epochs in one call."""
-        groups = self._new_epochs(run, change.epochs)
-        if change.end is not None:
+        groups = self._new_epochs(run, update.epochs)
+        if update.end is not None:
             final = {
                 name: value
-                for name, value in change.end["metrics"].items()
+                for name, value in update.end["metrics"].items()
                 if name not in run.metrics or not _same(run.metrics[name], value)
             }
-            groups.append([Metric(k, v, change.end["time"], 0) for k, v in final.items()])
+            groups.append([Metric(k, v, update.end["time"], 0) for k, v in final.items()])
             run.metrics |= final
-        tags = {k: v for k, v in change.tags.items() if run.tags.get(k) != v}
+        tags = {k: v for k, v in update.tags.items() if run.tags.get(k) != v}
         run.tags |= tags
-        params = change.start["params"] if change.start else {}
+        params = update.start["params"] if update.start else {}
         new = [Param(name, value) for name, value in params.items() if name not in run.params]
         run.params |= params.keys()
         batches: list[dict[str, Any]] = [{"metrics": metrics} for metrics in _pack(groups)]
@@ -142,15 +142,15 @@ class MlflowWriter:
         for batch in batches:
             self._client.log_batch(run.run_id, **batch)
 
-    def _log_folder(self, run: KnownRun, record: Record) -> None:
-        folder = record["folder"]
+    def _log_folder(self, run: KnownRun, message: Message) -> None:
+        folder = message["folder"]
         with _storing(f"the files of {folder}"):
             if not Path(folder).is_dir():
                 raise FileNotFoundError(f"there is no folder {folder}")
             self._client.log_artifacts(run.run_id, folder)
-            self._client.log_dict(run.run_id, record["study"], "study.json")
+            self._client.log_dict(run.run_id, message["study"], "study.json")
 
-    def _log_origin(self, run: KnownRun, start: Record) -> None:
+    def _log_origin(self, run: KnownRun, start: Message) -> None:
         """What a cell was made from: its data, and the study that asked for it."""
         told = start["dataset"]
         dataset = Dataset(
@@ -160,31 +160,31 @@ class MlflowWriter:
         with _storing("the study of a cell"):
             self._client.log_dict(run.run_id, start["study"], "study.json")
 
-    def _log_model(self, run: KnownRun, record: Record) -> None:
+    def _log_model(self, run: KnownRun, message: Message) -> None:
         with (
-            _storing(f"the model {record['file']}"),
-            mlflow_model(Path(record["file"]), record["inputs"], record["output"]) as folder,
+            _storing(f"the model {message['file']}"),
+            mlflow_model(Path(message["file"]), message["inputs"], message["output"]) as folder,
         ):
             self._client.log_artifacts(run.run_id, str(folder), BEST_MODEL)
 
-    def _new_epochs(self, run: KnownRun, records: Sequence[Record]) -> list[list[Metric]]:
+    def _new_epochs(self, run: KnownRun, messages: Sequence[Message]) -> list[list[Metric]]:
         """The metrics of each epoch that MLflow lacks. An epoch arrives whole or not at all."""
-        if records and run.last_epoch is None:
+        if messages and run.last_epoch is None:
             history = self._client.get_metric_history(run.run_id, "val/error")
             run.last_epoch = max((metric.step for metric in history), default=0)
             run.best = min((m.value for m in history if math.isfinite(m.value)), default=math.inf)
         groups = []
-        for record in records:
-            if record["epoch"] <= (run.last_epoch or 0):
+        for message in messages:
+            if message["epoch"] <= (run.last_epoch or 0):
                 continue
-            run.last_epoch = record["epoch"]
-            metrics = dict(record["metrics"])
+            run.last_epoch = message["epoch"]
+            metrics = dict(message["metrics"])
             if math.isfinite(metrics["val/error"]):
                 run.best = min(run.best, metrics["val/error"])
             if math.isfinite(run.best):
                 metrics["val/best_error"] = run.best
             groups.append(
-                [Metric(k, v, record["time"], record["epoch"]) for k, v in metrics.items()]
+                [Metric(k, v, message["time"], message["epoch"]) for k, v in metrics.items()]
             )
         return groups
 
@@ -203,7 +203,7 @@ class MlflowWriter:
                 key = identity(run.data.tags)
                 if key in known:
                     # A server that took a run but whose answer was lost got it a second time;
-                    # records only ever went to the first.
+                    # messages only ever went to the first.
                     self._client.delete_run(run.info.run_id)
                 elif key:
                     known[key] = known_run(run)

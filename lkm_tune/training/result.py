@@ -1,5 +1,6 @@
 """What a training run says: after every epoch, and at its end."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -46,6 +47,9 @@ class RunResult:
     part: what a network must beat to have learnt anything. `test_errors` is every test error by
     name, as `EpochResult.val_errors`. `n_parameters` are the network's, `mixing_parameters` those
     that selective mixing trained beside it. `device` is the name of the GPU or processor.
+    `kd_ratio` is that of the last epoch. `code` is the digest of the source file of a user's own
+    network, "" for one of the package. `layer_cka` and `layer_rank` are the means over the layers
+    of their similarity to the next one and of their effective rank, where they were looked at.
     """
 
     outcome: Outcome
@@ -60,6 +64,10 @@ class RunResult:
     device: str
     test_errors: dict[str, float] = field(default_factory=dict)
     mixing_parameters: int = 0
+    kd_ratio: float = math.nan
+    code: str = ""
+    layer_cka: float | None = None
+    layer_rank: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lkm_tune.datasets import HERE, Origin, Part
 from lkm_tune.lkm import Mixing, layer_mixing_loss, make_mixing
-from lkm_tune.models import load_weights
+from lkm_tune.models import code_digest, load_weights
 from lkm_tune.study import LkmOptions, RunConfig
 from lkm_tune.training.device import device_name
 from lkm_tune.training.network import open_run
@@ -222,6 +222,8 @@ class TrainingRun:
             mixing_parameters=self.mixing.n_parameters,
             seconds=sum(epoch.seconds for epoch in self.history),
             device=device_name(self.device),
+            kd_ratio=self.history[-1].kd_ratio,
+            code=code_digest(self.config.model),
         )
 
     def state_dict(self) -> dict[str, Any]:

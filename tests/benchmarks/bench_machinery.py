@@ -25,7 +25,6 @@ from lkm_tune.search.reporting import StudyTrainable
 from lkm_tune.search.trainable import LkmTrainable
 from lkm_tune.study import CurvePlan, DataPlan, SearchPlan, Study, TrainingPlan
 from lkm_tune.tracking import StudyRecorder
-from lkm_tune.tracking.callback import MlflowCallback
 
 TIMES = "step-times.log"
 
@@ -47,7 +46,7 @@ def make_study(name, trials, epochs, **changes):
 class Empty(StudyTrainable):
     """Reports epochs in which nothing was trained."""
 
-    def setup(self, config):
+    def begin(self, config):
         self.epoch, self.budget = 0, config["run"]["training"]["epochs"]
 
     def step(self):
@@ -120,10 +119,8 @@ def run(study, root, trainable, mlflow=True):
         engine.run([begun])
     else:
         with StudyRecorder(study, folder.path, f"sqlite:///{root / 'mlflow.db'}") as recorder:
-            recorder_of = MlflowCallback(
-                recorder, lambda spec: study.run_config(spec).to_dict(), engine.given_up
-            )
-            engine.run([begun, recorder_of])
+            engine.ledger.listen(recorder)
+            engine.run([begun])
             recorder.flush(120)
     return time.perf_counter() - start, begun.at - start, processor_time() - processor
 
@@ -236,17 +233,18 @@ def make_large(cells, each):
 def drive(study, root):
     planner = Planner(study, Ledger(study, root / "ledger.jsonl"))
     with StudyRecorder(study, root, f"sqlite:///{root / 'mlflow.db'}") as recorder:
+        planner.ledger.listen(recorder)
         start = time.perf_counter()
         while not planner.finished:
-            spec = planner.next()
-            recorder.start(spec, study.run_config(spec).to_dict())
+            spec = planner.take_next()
+            planner.ledger.start(spec)
             for epoch in range(1, 51):
                 error = 1.0 + abs(math.log10(spec.settings["gamma"] + 1e-5)) / 9 + 1.0 / epoch
-                recorder.epoch(spec, epoch_result(epoch, error))
-                if not planner.ledger.goes_on(spec, epoch, error):
+                planner.ledger.report(spec, epoch_result(epoch, error))
+                planner.ledger.enter_rung(spec, epoch, error)
+                if not planner.ledger.survives(spec, epoch):
                     break
             planner.ledger.finish(spec, "complete", summary(error, epoch), "")
-            recorder.end(spec, "complete", summary(error, epoch))
         took = time.perf_counter() - start
         recorder.flush(600)
     return took

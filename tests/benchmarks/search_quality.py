@@ -131,7 +131,8 @@ class Ours:
         if epoch == EPOCHS:
             self.ledger.finish(asked, "complete", {"val_error": self.best[name]}, "")
             return False
-        if self.ledger.goes_on(asked, epoch, self.best[name]):
+        self.ledger.enter_rung(asked, epoch, self.best[name])
+        if self.ledger.survives(asked, epoch):
             return True
         self.ledger.finish(asked, "stopped", {"val_error": self.best[name]}, "")
         return False

@@ -21,13 +21,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import optuna
+from lkm_tune.search.warm import WarmStart
 from record_searches import JUDGED
 from recordings import NAMES, read_recordings, space
 
 from lkm_tune.ledger.ledger import Ledger
 from lkm_tune.ledger.suggestions import distributions
 from lkm_tune.search.planner import Planner
-from lkm_tune.search.warm import WarmStart
 from lkm_tune.study import SearchPlan, Study, TrainingPlan
 
 TRIALS = 100
@@ -73,7 +73,7 @@ def search(table, study, folder, warm=None):
     ledger = Ledger(study, Path(folder) / f"{study.name}.jsonl")
     planner = Planner(study, ledger, warm)
     spent, until = dict.fromkeys(study.cells, 0), {cell: never() for cell in study.cells}
-    while (spec := planner.next()) and spec.phase == "search":
+    while (spec := planner.take_next()) and spec.phase == "search":
         curves = table[spec.cell.model, spec.cell.task]
         epochs, error = train(ledger, spec, curves.errors(spec.settings))
         spent[spec.cell] += epochs

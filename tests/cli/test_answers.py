@@ -1,16 +1,17 @@
-"""Reports and answers over all studies of a storage folder, from the kept table of their runs."""
+"""Reports and answers over all studies of a storage folder, from their ledgers."""
 
 import json
+import shutil
 
 import numpy as np
-import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from lkm_tune.cli import cli
+from lkm_tune.ledger.facts import StudyFacts
+from lkm_tune.ledger.ledger import Ledger
 from lkm_tune.ledger.study_folder import StudyFolder
-from lkm_tune.study import Study
-from lkm_tune.tracking import ended, tracking_uri
+from lkm_tune.study import DataPlan, SearchPlan, Study
 from lkm_tune.transfer import TransferReport
 
 GAMMAS = (0.0, 0.001, 0.01, 0.1, 1.0)
@@ -30,27 +31,31 @@ def curve_runs(cells):
                 gain = 0.1 * np.exp(-2 * np.log10(gamma / best) ** 2) if gamma else 0.0
                 error = float(np.exp(4 + 0.05 * seed - gain + rng.normal(0, 0.004)))
                 rows.append((study, model, task, gamma, seed, error))
-    table = pd.DataFrame(rows, columns=["study", "model", "task", "gamma", "seed", "test_error"])
-    return table.assign(
-        depth=4, n_train=300, val_error=table["test_error"], status="complete", phase="curve",
-        device="cpu", seconds=3600.0, experiment="1", cell_key="", settings="", ended=0,
-    )  # fmt: skip
+    return rows
 
 
 def fill(storage, cells):
-    """What the studies leave for a report: their files, and the kept table of an MLflow."""
-    (storage / "mlflow.db").write_text(str(cells))
+    """What finished studies leave: their files and ledgers."""
     for name in {study for study, _, _ in cells}:
+        own = {cell: best for cell, best in cells.items() if cell[0] == name}
+        study = Study(
+            name=name,
+            models={model: {} for _, model, _ in own},
+            tasks=tuple(dict.fromkeys(task for _, _, task in own)),
+            search=SearchPlan(trials=0, control=False),
+            data=DataPlan(n_train=300),
+        )
         folder = StudyFolder(storage, name)
-        folder.path.mkdir(parents=True, exist_ok=True)
-        folder.write_study(Study(name=name, models={"gin": {}}, tasks=("qm9/mu",)))
-    table, uri = curve_runs(cells), tracking_uri(storage)
-    kinds = {name: ended._kind(kind) for name, kind in table.dtypes.items()}
-    state = {
-        "version": ended._VERSION, "uri": uri, "rows": len(table), "types": kinds, "newest": {},
-        "curves": {}, "stamp": ended.database_stamp(uri),
-    }  # fmt: skip
-    ended._write(storage / "transfer", state, table)
+        shutil.rmtree(folder.path, ignore_errors=True)
+        folder.path.mkdir(parents=True)
+        folder.write_study(study)
+        folder.write_facts(StudyFacts({model: {"depth": 4} for model in study.models}))
+        ledger = Ledger(study, folder.ledger)
+        places = {(cell.model, cell.task): cell for cell in study.cells}
+        for _, model, task, gamma, seed, error in curve_runs(own):
+            spec = ledger.add_point(places[model, task], "curve", {"gamma": gamma}, seed)
+            summary = {"val_error": error, "test_error": error, "device": "cpu", "seconds": 3600.0}
+            ledger.finish(spec, "complete", summary, "full budget")
 
 
 @pytest.fixture

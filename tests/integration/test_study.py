@@ -11,12 +11,12 @@ import pytest
 from mlflow import MlflowClient
 
 from lkm_tune.tracking import tracking_uri
-from lkm_tune.tracking.reader import read_runs
+from lkm_tune.tracking.importer import import_runs
 
 from .conftest import TRIALS
 
-# What a machine's speed or a run's name decides; everything else is the study's.
-NOT_THE_STUDYS = ["seconds", "run_id"]
+# What a machine's speed decides; everything else is the study's.
+NOT_THE_STUDYS = ["seconds"]
 
 
 def table(storage):
@@ -174,7 +174,7 @@ def test_fresh_puts_earlier_results_aside(finished, lkm_tune, study_file, tmp_pa
     output = lkm_tune("run", study_file, "--storage", storage, "--fresh", *fewer)
     assert "earlier results are kept in" in output
     assert len(list(storage.glob("studies/small/before/*/ledger.jsonl"))) == 1
-    runs = read_runs(tracking_uri(storage), ["small"])
+    runs = import_runs(tracking_uri(storage), ["small"])
     assert set(runs["task"]) == {"qm9/mu"}
     assert len(runs) == 2 * (1 + 3)
 
@@ -190,6 +190,6 @@ def test_a_study_with_failures_goes_on_and_names_them(lkm_tune, study_file, tmp_
     assert "Error: " in output.partition("failed: ")[2]
     assert "no trial of pamnet on qm9/alpha (search) was complete" in output
     assert "mxmnet on qm9/alpha (depth" in output
-    runs = read_runs(tracking_uri(tmp_path), ["small"])
+    runs = import_runs(tracking_uri(tmp_path), ["small"])
     assert runs[runs["model"] == "pamnet"]["status"].tolist() == ["failed"]
     assert (runs[runs["model"] == "mxmnet"]["status"] == "complete").sum() == 1 + 6

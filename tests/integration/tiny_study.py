@@ -81,7 +81,7 @@ def lay_out(path):
 
 def table(folder):
     runs = pd.read_csv(folder / "lkm-runs/studies/tiny/report/trials.csv")
-    return runs.drop(columns=["seconds", "run_id"])
+    return runs.drop(columns=["seconds"])
 
 
 def trained_epochs(folder):

@@ -17,7 +17,7 @@ def path(tmp_path):
 def test_lines_written_together_wait_for_the_disk_once_and_are_read_at_once(path, monkeypatch):
     waits = []
     fsync = os.fsync
-    journal, storage = open_journal(path, writable=True)
+    journal, storage = open_journal(path)
     study = optuna.create_study(storage=storage)
     before = path.read_bytes()
     monkeypatch.setattr(os, "fsync", lambda file: (waits.append(file), fsync(file)))
@@ -31,7 +31,7 @@ def test_lines_written_together_wait_for_the_disk_once_and_are_read_at_once(path
     assert len(waits) == 1
     study.ask()
     assert len(waits) == 2
-    _, again = open_journal(path, writable=False)
+    _, again = open_journal(path)
     kept = optuna.load_study(storage=again, study_name=study.study_name).trials
     assert [(t.state.name, t.value) for t in kept] == [
         ("COMPLETE", 0.0), ("COMPLETE", 1.0), ("COMPLETE", 2.0), ("RUNNING", None),
@@ -40,7 +40,7 @@ def test_lines_written_together_wait_for_the_disk_once_and_are_read_at_once(path
 
 def test_after_a_full_disk_nothing_is_written_that_would_be_misread(path, monkeypatch):
     """What memory has counted and the file has not would give the next trial a wrong number."""
-    journal, storage = open_journal(path, writable=True)
+    journal, storage = open_journal(path)
     study = optuna.create_study(storage=storage)
     before = path.read_bytes()
 

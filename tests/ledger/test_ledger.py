@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lkm_tune.ledger.ledger import Ledger
+from lkm_tune.ledger.failure import Failure
+from lkm_tune.ledger.ledger import STOPPED, Ledger
+from lkm_tune.ledger.trials import StudyTrials
 from lkm_tune.study import GAMMA, IntRange, SearchPlan, Study, TrainingPlan
 
 STUDY = Study(
@@ -22,6 +24,11 @@ STUDY = Study(
 
 def error_of(spec):
     return abs(math.log10(spec.settings["gamma"]) + 1) + spec.settings["depth"]
+
+
+def goes_on(ledger, spec, epoch, error):
+    ledger.enter_rung(spec, epoch, error)
+    return ledger.survives(spec, epoch)
 
 
 def run_search(path, n_trials, *, reopen):
@@ -64,12 +71,12 @@ def test_states_and_values_survive(tmp_path):
     ledger = Ledger(STUDY, path)
     specs = [ledger.ask(CELL, "search") for _ in range(4)]
     ledger.finish(specs[0], "complete", {"val_error": 2.0, "test_error": math.nan}, "full budget")
-    assert ledger.goes_on(specs[1], 1, 3.0)
-    assert not ledger.goes_on(specs[2], 1, 4.0)
+    assert goes_on(ledger, specs[1], 1, 3.0)
+    assert not goes_on(ledger, specs[2], 1, 4.0)
     ledger.finish(specs[1], "diverged", {"val_error": math.nan}, "NaN")
     ledger.finish(specs[2], "stopped", {}, "rung")
     ledger.finish(specs[3], "failed", {}, "ValueError: no")
-    read = Ledger(STUDY, path, writable=False)
+    read = StudyTrials.read(STUDY, path)
     assert [(r.state, r.reason, r.rungs) for r in read.records(CELL, "search")] == [
         ("complete", "full budget", {}),
         ("diverged", "NaN", {1: 3.0}),
@@ -94,12 +101,12 @@ def test_judging_again_after_a_restart_judges_the_same(tmp_path):
     ledger = Ledger(STUDY, path)
     specs = [ledger.ask(CELL, "search") for _ in range(4)]
     first = [
-        ledger.goes_on(spec, 2, error) for spec, error in zip(specs, (4, 3, 5, 2), strict=True)
+        goes_on(ledger, spec, 2, error) for spec, error in zip(specs, (4, 3, 5, 2), strict=True)
     ]
     again = Ledger(STUDY, path)
     assert first == [True, True, False, True]
-    assert not again.goes_on(specs[2], 2, 5)
-    assert again.goes_on(specs[3], 2, 2)
+    assert not goes_on(again, specs[2], 2, 5)
+    assert goes_on(again, specs[3], 2, 2)
 
 
 def test_points_are_identities_that_no_sampler_draws(tmp_path):
@@ -110,7 +117,7 @@ def test_points_are_identities_that_no_sampler_draws(tmp_path):
 
 
 def test_reading_makes_nothing(tmp_path):
-    ledger = Ledger(STUDY, tmp_path / "none" / "ledger", writable=False)
+    ledger = StudyTrials.read(STUDY, tmp_path / "none" / "ledger")
     assert ledger.all_records() == []
     assert not (tmp_path / "none").exists()
 
@@ -128,10 +135,97 @@ def test_damage_in_the_middle_is_named_and_nothing_begins_anew(tmp_path):
     lines = path.read_bytes().splitlines(keepends=True)
     lines[6] = lines[6][:9] + b"\n"
     path.write_bytes(b"".join(lines))
-    for writable in (True, False):
+    for opened in (Ledger, StudyTrials.read):
         with pytest.raises(ValueError, match=r"ledger is damaged in line 7: restore"):
-            Ledger(STUDY, path, writable=writable)
+            opened(STUDY, path)
     assert path.read_bytes() == b"".join(lines)
+
+
+def test_a_reader_without_optuna_reads_what_the_ledger_has(tmp_path):
+    """Also while a driver writes: every prefix of the journal is the ledger of a moment before."""
+    path = tmp_path / "ledger"
+    ledger = Ledger(STUDY, path)
+    specs = [ledger.ask(CELL, "search") for _ in range(4)]
+    ledger.add_point(CELL, "curve", {"gamma": 0.0, "depth": 2}, seed=7)
+    goes_on(ledger, specs[1], 1, 3.0)
+    ledger.finish(specs[0], "complete", {"val_error": 2.0, "test_error": math.inf}, "full budget")
+    ledger.finish(specs[2], "diverged", {"val_error": math.nan}, "NaN")
+    ledger.break_off(specs[3], Failure("memory", "MemoryError", 1))
+    assert StudyTrials.read(STUDY, path).all_records() == ledger.all_records()
+    content = path.read_bytes()
+    for cut in range(0, len(content), 311):
+        path.write_bytes(content[:cut])
+        read = StudyTrials.read(STUDY, path).all_records()
+        path.write_bytes(content[: content.rfind(b"\n", 0, cut) + 1])
+        assert StudyTrials.read(STUDY, path).all_records() == read
+
+
+class Told:
+    """A listener that keeps what it hears."""
+
+    def __init__(self):
+        self.calls = []
+
+    def began(self, record):
+        self.calls.append(("began", record.spec.number))
+
+    def reported(self, spec, result):
+        self.calls.append(("reported", spec.number, result["epoch"]))
+
+    def ended(self, record):
+        self.calls.append((record.state, record.spec.number, record.reason))
+
+    def interrupted(self, spec):
+        self.calls.append(("interrupted", spec.number))
+
+
+LAST = {"epoch": 2, "best_error": 4.0, "trained_seconds": 1.0, "device": "a CPU", "kd_ratio": 0.5}
+RESULT = {"outcome": "diverged", "reason": "NaN in epoch 2", "val_error": math.nan}
+
+
+@pytest.mark.parametrize(
+    ("end", "state", "reason", "summary"),
+    [
+        (
+            lambda ledger, spec: ledger.end(spec, LAST),
+            "stopped",
+            STOPPED,
+            {"epoch": 2, "val_error": 4.0, "kd_ratio": 0.5, "seconds": 1.0, "device": "a CPU"},
+        ),
+        (
+            lambda ledger, spec: ledger.end(spec, {**LAST, "summary": RESULT}),
+            "diverged",
+            "NaN in epoch 2",
+            {**RESULT, "val_error": None},
+        ),
+        (
+            lambda ledger, spec: [
+                ledger.break_off(spec, Failure("own", "KeyError: 3", 1)) for _ in range(3)
+            ],
+            "failed",
+            "KeyError: 3",
+            {},
+        ),
+    ],
+)
+def test_the_ledger_decides_how_a_trial_ended_and_tells_it_once(
+    tmp_path, end, state, reason, summary
+):
+    ledger, told = Ledger(STUDY, tmp_path / "ledger"), Told()
+    spec, running = ledger.ask(CELL, "search"), ledger.ask(CELL, "search")
+    ledger.listen(told)
+    ledger.start(spec)
+    ledger.report(spec, LAST)
+    end(ledger, spec)
+    ledger.interrupt()
+    record = ledger.record(spec)
+    assert (record.state, record.reason, record.summary) == (state, reason, summary)
+    heard = [("began", 0), ("reported", 0, 2), (state, 0, reason), ("interrupted", running.number)]
+    assert told.calls == heard
+    # A driver may be killed before its listeners hear it: those of the next one do at once.
+    again, later = Ledger(STUDY, tmp_path / "ledger"), Told()
+    again.listen(later)
+    assert later.calls == [(state, 0, reason)]
 
 
 def test_a_full_disk_leaves_whole_lines(tmp_path, small_disk):

@@ -17,10 +17,10 @@ def test_the_study_comes_back_as_it_was(tmp_path):
 
 def test_another_data_file_under_the_same_task_is_noticed(tmp_path):
     folder = StudyFolder(tmp_path, "s")
-    assert folder.keep_data({"qm9/homo": "a"}) == []
-    assert folder.keep_data({"qm9/homo": "a", "qm9/mu": "a"}) == []
-    assert folder.keep_data({"qm9/homo": "a", "qm9/mu": "b"}) == ["qm9/mu"]
-    assert folder.keep_data({"qm9/mu": "a"}) == []
+    assert folder.note_data({"qm9/homo": "a"}) == []
+    assert folder.note_data({"qm9/homo": "a", "qm9/mu": "a"}) == []
+    assert folder.note_data({"qm9/homo": "a", "qm9/mu": "b"}) == ["qm9/mu"]
+    assert folder.note_data({"qm9/mu": "a"}) == []
 
 
 def test_putting_aside_keeps_everything_but_the_lock(tmp_path):

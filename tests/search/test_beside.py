@@ -2,14 +2,14 @@
 
 import pytest
 
-from lkm_tune.ledger.ledger import Record
+from lkm_tune.ledger.trial_record import TrialRecord
 from lkm_tune.search.beside import side_by_side
 from lkm_tune.study import Cell, TrialSpec
 
 
 def point(gamma, seed, error, state="complete"):
     spec = TrialSpec("s", Cell("pamnet", "qm9/mu", 8), "curve", 0, {"gamma": gamma}, seed, 4)
-    return Record(spec, state, summary={"val_error": error})
+    return TrialRecord(spec, state, summary={"val_error": error})
 
 
 @pytest.mark.parametrize(

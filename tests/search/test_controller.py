@@ -45,7 +45,7 @@ class Short(Searcher):
 ray.init(address="local", num_cpus={SLOTS}, include_dashboard=False, log_to_driver=False)
 with tempfile.TemporaryDirectory() as scratch:
     trials = tune.with_resources(Slow, {{"cpu": 1}})
-    run_trials(trials, Short(metric="x", mode="min"), FIFOScheduler(), [], Path(scratch))
+    run_trials(trials, Short(metric="x", mode="min"), FIFOScheduler(), [], print, Path(scratch))
 """
 
 

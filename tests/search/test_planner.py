@@ -30,7 +30,7 @@ def drive(study, path, *, slots=1, stop_after=None, outcome=lambda spec: "comple
     shuffle = random.Random(0)
     live, ended = [], []
     while not planner.finished:
-        while len(live) < slots and (spec := planner.next()):
+        while len(live) < slots and (spec := planner.take_next()):
             live.append(spec)
         spec = live.pop(shuffle.randrange(len(live)))
         state = outcome(spec)
@@ -90,11 +90,11 @@ def test_a_curve_lies_at_the_best_settings_of_its_own_search(tmp_path):
 def test_no_slot_waits_for_another_cell(tmp_path):
     """While one cell's last search trial runs, the other slots have curve points."""
     planner = Planner(STUDY, Ledger(STUDY, tmp_path / "ledger"))
-    slow = planner.next()
+    slow = planner.take_next()
     for _ in range(31):
-        spec = planner.next()
+        spec = planner.take_next()
         planner.ledger.finish(spec, "complete", {"val_error": error_of(spec)}, "")
-    waiting = planner.next()
+    waiting = planner.take_next()
     assert waiting is not None
     assert waiting.phase in ("curve", "control_curve")
     assert (waiting.cell, waiting.phase) != (slow.cell, "curve")
@@ -105,7 +105,7 @@ def test_a_continued_study_is_the_whole_study(tmp_path, stop_after):
     whole, _ = drive(STUDY, tmp_path / "whole")
     drive(STUDY, tmp_path / "cut", stop_after=stop_after)
     planner = Planner(STUDY, Ledger(STUDY, tmp_path / "cut"))
-    planner.next()  # a trial that was running when the driver was killed
+    planner.take_next()  # a trial that was running when the driver was killed
     continued, _ = drive(STUDY, tmp_path / "cut")
     assert [r.spec for r in continued.ledger.all_records()] == [
         r.spec for r in whole.ledger.all_records()
@@ -129,7 +129,7 @@ def test_a_finished_study_has_nothing_to_do(tmp_path):
     drive(STUDY, tmp_path / "ledger")
     planner = Planner(STUDY, Ledger(STUDY, tmp_path / "ledger"))
     assert planner.finished
-    assert planner.next() is None
+    assert planner.take_next() is None
 
 
 def test_more_search_trials_may_move_the_curve(tmp_path):
@@ -174,7 +174,7 @@ def test_how_many_trials_could_run_now(tmp_path):
     planner = Planner(STUDY, Ledger(STUDY, tmp_path / "ledger"))
     searches = 2 * len(STUDY.cells) * STUDY.search.trials
     assert planner.ready == searches
-    specs = [planner.next() for _ in range(searches)]
+    specs = [planner.take_next() for _ in range(searches)]
     assert planner.ready == searches  # all of them run
     (cell,) = {spec.cell for spec in specs[:1]}
     for spec in specs:

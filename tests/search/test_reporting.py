@@ -9,7 +9,7 @@ from lkm_tune.search.reporting import BATCH_SECONDS, StudyTrainable
 class Trial(StudyTrainable):
     """Ten epochs of so many seconds each."""
 
-    def setup(self, config):
+    def begin(self, config):
         self.epoch = 0
         self.known_epochs = config["known"]
 

@@ -7,6 +7,7 @@ import pytest
 from lkm_tune.ledger.failure import CodeError, StorageError
 from lkm_tune.ledger.ledger import Ledger
 from lkm_tune.ledger.use import Spent
+from lkm_tune.search.cluster.nodes import OtherCodeError
 from lkm_tune.search.cluster.slots import Share, Slots
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.planner import Planner
@@ -63,11 +64,8 @@ class Tune:
     def record(self, name):
         return self.searcher.ledger.record(self.spec(name))
 
-    def breaks(self, name, text, tmp_path):
-        file = tmp_path / "error.txt"
-        file.write_text(text)
-        trial = SimpleNamespace(config=self.live[name], error_file=str(file), last_result={})
-        self.scheduler.on_trial_error(None, trial)
+    def breaks(self, name, error):
+        self.searcher.on_broken(name, error, 0)
         self.searcher.on_trial_complete(name, error=True)
 
     def ends(self, name):
@@ -93,13 +91,13 @@ def test_no_more_trials_than_slots(tune):
     assert [tune.ask() is not None for _ in range(6)] == [True] * 4 + [False] * 2
 
 
-def test_three_errors_of_its_own_are_a_failure(tune, tmp_path):
+def test_three_errors_of_its_own_are_a_failure(tune):
     first = tune.ask()
     for attempt in range(3):
         name = first if attempt == 0 else tune.ask()
         assert tune.spec(name) == tune.spec(first)
         assert tune.record(first).state == "running"
-        tune.breaks(name, "KeyError: 3", tmp_path)
+        tune.breaks(name, KeyError(3))
     assert (tune.record(first).state, tune.record(first).reason) == ("failed", "KeyError: 3")
     assert tune.spec(tune.ask()) != tune.spec(first)
 
@@ -110,13 +108,13 @@ def test_attempts_are_counted_over_restarts(tmp_path):
         tune = Tune(study, tmp_path / "ledger")
         name = tune.ask()
         assert tune.spec(name).number == 0
-        tune.breaks(name, "KeyError: 3", tmp_path)
+        tune.breaks(name, KeyError(3))
         assert tune.record(name).state == ("running" if attempt < 2 else "failed")
 
 
-def test_out_of_memory_is_tried_alone_and_then_infeasible(tune, tmp_path):
+def test_out_of_memory_is_tried_alone_and_then_infeasible(tune):
     first, other = tune.ask(), tune.ask()
-    tune.breaks(first, "MemoryError", tmp_path)
+    tune.breaks(first, MemoryError())
     again = tune.ask(start=False)
     assert tune.live[again] == {**tune.live[first], "alone": True}
     # While it waits for a node, nobody else may take a part of one.
@@ -125,7 +123,7 @@ def test_out_of_memory_is_tried_alone_and_then_infeasible(tune, tmp_path):
     third = tune.ask()
     assert third is not None
     assert tune.ask() is None, "one alone, of two slots, and two others fill four slots"
-    tune.breaks(again, "MemoryError", tmp_path)
+    tune.breaks(again, MemoryError())
     assert tune.record(first).state == "infeasible"
     told = tune.searcher.ledger._optuna[tune.spec(first).cell, "search"].trials[0]
     assert told.constraints == {"infeasible": 1.0}
@@ -133,17 +131,17 @@ def test_out_of_memory_is_tried_alone_and_then_infeasible(tune, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "ending"),
+    ("error", "ending"),
     [
-        ("OSError: [Errno 28] No space left on device", StorageError),
-        ("NodeError: has another state of lkm-tune (a) than the driver's machine (b)", CodeError),
+        (OSError(28, "No space left on device"), StorageError),
+        (OtherCodeError("has another state of lkm-tune (a) than the driver's (b)"), CodeError),
     ],
 )
-def test_what_every_trial_would_meet_ends_the_study_and_fails_none(tune, tmp_path, text, ending):
+def test_what_every_trial_would_meet_ends_the_study_and_fails_none(tune, error, ending):
     name = tune.ask()
-    tune.breaks(name, text, tmp_path)
+    tune.breaks(name, error)
     assert tune.ask() == FINISHED
-    assert type(tune.searcher.ending) is ending and text in str(tune.searcher.ending)
+    assert type(tune.searcher.ending) is ending and str(error) in str(tune.searcher.ending)
     assert tune.record(name).state == "running"
 
 
@@ -174,7 +172,7 @@ def test_a_limit_of_trials_lets_those_within_it_end(tmp_path):
     assert tune.ask() is None
     assert tune.reports(first, 3) == "CONTINUE"
     assert "2 of 2 trials" in tune.searcher.limits.reached
-    tune.breaks(first, "KeyError: 3", tmp_path)
+    tune.breaks(first, KeyError(3))
     again = tune.ask()
     assert tune.spec(again) == tune.spec(first)
     tune.ends(again)

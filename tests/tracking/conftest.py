@@ -6,10 +6,17 @@ from types import SimpleNamespace
 import pytest
 from mlflow_databases import open_databases
 
+from lkm_tune.ledger.facts import StudyFacts, TaskFacts
+from lkm_tune.ledger.trial_record import TrialRecord
 from lkm_tune.study import Cell, CurvePlan, DataPlan, Study, TrainingPlan, TrialSpec
 
 PAMNET = Cell("pamnet", "qm9/homo", 300)
 MXMNET = Cell("mxmnet", "qm9/homo", 300)
+
+
+FACTS = StudyFacts(
+    {"pamnet": {"hidden": 128, "cutoff_global": 5.0}}, {"qm9/homo": TaskFacts("meV")}
+)
 
 
 def make_study():
@@ -51,20 +58,25 @@ def make_summary(outcome="complete", **changes):
         "seconds": 9.0,
         "device": "a GPU",
         "reason": None,
+        "kd_ratio": 0.25,
     }
     return summary | changes
 
 
-def config(study, trial):
-    return {**study.run_config(trial).to_dict(), "unit": "meV"}
+def make_record(trial, state="running", summary=None, reason=""):
+    return TrialRecord(trial, state, summary=summary or {}, reason=reason)
 
 
 def play_trial(recorder, trial, outcome="complete", epochs=3):
     """One trial from its start to its end."""
-    recorder.start(trial, config(recorder.study, trial))
+    recorder.began(make_record(trial))
     for epoch in range(1, epochs + 1):
-        recorder.epoch(trial, make_result(epoch))
-    recorder.end(trial, outcome, make_summary() if outcome == "complete" else {})
+        recorder.reported(trial, make_result(epoch))
+    if outcome == "interrupted":
+        recorder.interrupted(trial)
+    else:
+        summary = make_summary() if outcome == "complete" else {"val_error": 100.0 / epochs}
+        recorder.ended(make_record(trial, outcome, summary))
 
 
 TRIALS = {
@@ -84,12 +96,12 @@ def play_study(recorder, report):
     play_trial(recorder, TRIALS["complete"])
     play_trial(recorder, TRIALS["stopped"], "stopped", epochs=2)
     diverged = TRIALS["diverged"]
-    recorder.start(diverged, config(recorder.study, diverged))
-    recorder.epoch(diverged, make_result(1, error=90.0))
-    recorder.epoch(diverged, make_result(2, error=math.nan))
-    recorder.end(diverged, "diverged", make_summary("diverged", test_error=None), "loss is NaN")
-    recorder.start(TRIALS["failed"], config(recorder.study, TRIALS["failed"]))
-    recorder.end(TRIALS["failed"], "failed", reason="ValueError: no")
+    recorder.began(make_record(diverged))
+    recorder.reported(diverged, make_result(1, error=90.0))
+    recorder.reported(diverged, make_result(2, error=math.nan))
+    told = make_summary("diverged", test_error=None)
+    recorder.ended(make_record(diverged, "diverged", told, "loss is NaN"))
+    recorder.ended(make_record(TRIALS["failed"], "failed", reason="ValueError: no"))
     play_trial(recorder, TRIALS["control"])
     play_trial(recorder, TRIALS["other cell"])
     play_trial(recorder, TRIALS["old point"])
@@ -116,7 +128,8 @@ def play():
         make_trial=make_trial,
         make_result=make_result,
         make_summary=make_summary,
-        config=config,
+        FACTS=FACTS,
+        record=make_record,
         trial=play_trial,
         study=play_study,
     )

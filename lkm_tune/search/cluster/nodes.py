@@ -7,6 +7,7 @@ from uuid import uuid4
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from lkm_tune.ledger.failure import CodeError, StorageError
 from lkm_tune.package import package_digest
 from lkm_tune.training import open_store
 from lkm_tune.training.store import Folder
@@ -22,6 +23,14 @@ class NodeError(ValueError):
     """Nodes of the cluster cannot work on the study."""
 
 
+class OtherCodeError(NodeError, CodeError):
+    """A node has another state of the package than the driver's machine."""
+
+
+class UnseenPlaceError(NodeError, StorageError):
+    """A node does not see the files that the driver sees."""
+
+
 def check_package(driver: str) -> None:
     """Compares this node's code with the driver's.
 
@@ -29,10 +38,10 @@ def check_package(driver: str) -> None:
         driver: digest of the driver's package.
 
     Raises:
-        NodeError: if it is another one.
+        OtherCodeError: if it is another one.
     """
     if driver != package_digest():
-        raise NodeError(
+        raise OtherCodeError(
             f"has another state of lkm-tune ({package_digest()}) than the driver's machine "
             f"({driver}): run `ray up` again"
         )
@@ -65,7 +74,7 @@ def check_place(place: str, mark: str) -> None:
     """Whether this node sees the files that the driver sees.
 
     Raises:
-        NodeError: if it does not: what it writes there would be lost.
+        UnseenPlaceError: if it does not: what it writes there would be lost.
         OSError: if the place cannot be read now.
     """
     try:
@@ -73,7 +82,7 @@ def check_place(place: str, mark: str) -> None:
     except (FileNotFoundError, NotADirectoryError) as error:
         found = str(error)
     if found != mark:
-        raise NodeError(_unseen(place, found))
+        raise UnseenPlaceError(_unseen(place, found))
 
 
 def check_nodes(place: str) -> None:

@@ -152,7 +152,7 @@ class TransferReport:
     def load(cls, storage: Path | str, margin: float = 0.01, seed: int = 0) -> TransferReport:
         """Analyse the finished runs of all studies of a storage folder together.
 
-        The table of runs is kept beside the MLflow store and only brought up to date.
+        The table of runs is made from the ledgers of the studies.
 
         Args:
             storage: the folder that studies were run with (`--storage`).

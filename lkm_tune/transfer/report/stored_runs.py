@@ -8,12 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from lkm_tune.tracking import tracking_uri
-from lkm_tune.tracking.ended import ended_runs
-from lkm_tune.tracking.versions import package_versions
-
-FOLDER = "transfer"
-"""The folder in a storage folder where the table of runs and the answers are kept."""
+from lkm_tune.ledger.run_table import all_runs
+from lkm_tune.ledger.study_folder import study_folders
+from lkm_tune.versions import package_versions
 
 
 def finished_runs(storage: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -22,10 +19,10 @@ def finished_runs(storage: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     Raises:
         FileNotFoundError: when no study has been run in the folder.
     """
-    studies = sorted(path.parent for path in storage.glob("studies/*/study.json"))
+    studies = [folder.path for folder in study_folders(storage)]
     if not studies:
         raise FileNotFoundError(f"no study has been run in {storage}")
-    runs = ended_runs(tracking_uri(storage), storage / FOLDER)
+    runs = all_runs(storage)
     return runs, {
         "studies": ", ".join(f"{path.name} ({_digest(path)})" for path in studies),
         "runs": len(runs),

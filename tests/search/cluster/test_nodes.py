@@ -2,7 +2,7 @@
 
 import pytest
 
-from lkm_tune.ledger.failure import failure_from
+from lkm_tune.search.broken import failure_of
 from lkm_tune.search.cluster.nodes import NodeError, check_place, marked
 
 
@@ -20,4 +20,4 @@ def test_a_folder_that_only_has_the_same_name_is_refused(tmp_path):
         with marked(theirs), pytest.raises(NodeError) as refused:
             check_place(theirs, mark)
     # No trial is to blame, and trying again would not help.
-    assert failure_from(f"NodeError: {refused.value}", 0).cause == "storage"
+    assert failure_of(refused.value, 0).cause == "storage"

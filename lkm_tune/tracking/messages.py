@@ -1,6 +1,6 @@
-"""What is recorded of a study: the records that the outbox keeps and MLflow gets.
+"""What is recorded of a study: the messages that the outbox keeps and MLflow gets.
 
-A record is plain data and complete in itself, so that whoever finds it can deliver it without
+A message is plain data and complete in itself, so that whoever finds it can deliver it without
 the study: which run it belongs to, what kind it is and when it was made.
 
     start      the run exists and runs: name, tags, parameters, the run it belongs under
@@ -17,10 +17,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from lkm_tune.ledger.facts import StudyFacts
+from lkm_tune.ledger.run_table import RowMaker
+from lkm_tune.ledger.trial_record import TrialRecord
+from lkm_tune.ledger.trials import without_gamma
 from lkm_tune.study import Cell, Study, TrialSpec, digest, study_to_dict
 from lkm_tune.tracking.notes import NOTE, REPORT_NOTE, cell_note
-from lkm_tune.tracking.outbox import Record
-from lkm_tune.tracking.versions import code_commit, package_versions
+from lkm_tune.tracking.outbox import Message
+from lkm_tune.versions import code_commit, package_versions
 
 REPORT = "report"
 """Which run holds the report of a study; keys of cells and trials always hold a `-`."""
@@ -28,13 +32,19 @@ REPORT = "report"
 MAX_PARAM, MAX_TAG = 6000, 8000
 """MLflow's limits in characters."""
 
+INTERRUPTED = "interrupted"
+"""The outcome of a run whose trial goes on when the study does."""
+
+ROW = "lkm.row"
+"""The tag of an ended run with its row of the table of runs, `reason` aside."""
+
 # A diverged run has finished: it was trained as planned and its divergence is its result, a
 # boundary of the curve. FAILED is kept for runs that broke, which someone has to look at.
 STATUS = {
     "complete": "FINISHED",
     "diverged": "FINISHED",
     "stopped": "KILLED",
-    "interrupted": "KILLED",
+    INTERRUPTED: "KILLED",
     "infeasible": "FAILED",
     "failed": "FAILED",
 }
@@ -57,7 +67,7 @@ def canonical(data: Any) -> str:
     return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
 
-def cell_start(study: Study, cell: Cell, data_digest: str) -> Record:
+def cell_start(study: Study, cell: Cell, data_digest: str) -> Message:
     """The parent run of a cell runs.
 
     Args:
@@ -68,7 +78,7 @@ def cell_start(study: Study, cell: Cell, data_digest: str) -> Record:
     facts = {"model": cell.model, "task": cell.task, "n_train": cell.n_train}
     tags = {**_common_tags(study, cell), "lkm.kind": "cell", NOTE: cell_note(cell)}
     params = {**facts, **study.models.get(cell.model, {}), **dict(cell.compared)}
-    return _record(
+    return _message(
         cell.key,
         "start",
         name=str(cell),
@@ -84,7 +94,7 @@ def cell_start(study: Study, cell: Cell, data_digest: str) -> Record:
     )
 
 
-def cell_model(cell: Cell, trial: TrialSpec, file: str, inputs: str, output: str) -> Record:
+def cell_model(cell: Cell, trial: TrialSpec, file: str, inputs: str, output: str) -> Message:
     """The best network of a cell.
 
     Args:
@@ -95,10 +105,10 @@ def cell_model(cell: Cell, trial: TrialSpec, file: str, inputs: str, output: str
         output: What it predicts, with its unit.
     """
     tags = {"lkm.best_trial": trial.key}
-    return _record(cell.key, "model", file=file, inputs=inputs, output=output, tags=tags)
+    return _message(cell.key, "model", file=file, inputs=inputs, output=output, tags=tags)
 
 
-def cell_curve(study: Study, cell: Cell, folder: str, sentence: str) -> list[Record]:
+def cell_curve(study: Study, cell: Cell, folder: str, sentence: str) -> list[Message]:
     """What the curve of a cell says, and the files that show it.
 
     Args:
@@ -109,42 +119,39 @@ def cell_curve(study: Study, cell: Cell, folder: str, sentence: str) -> list[Rec
     """
     tags = {NOTE: cell_note(cell, sentence)}
     return [
-        _record(cell.key, "tags", tags=tags),
-        _record(cell.key, "artifacts", folder=folder, study=study_to_dict(study)),
+        _message(cell.key, "tags", tags=tags),
+        _message(cell.key, "artifacts", folder=folder, study=study_to_dict(study)),
     ]
 
 
-def trial_start(study: Study, trial: TrialSpec, config: Mapping[str, Any]) -> Record:
+def trial_start(study: Study, facts: StudyFacts, record: TrialRecord) -> Message:
     """A trial or curve point runs, under the run of its cell.
 
     Args:
         study: The study of the trial.
-        trial: The trial.
-        config: `RunConfig.to_dict()`, and where they are known `unit` (of the task's error),
-            `loss` (of the prediction), `normalisation` (of the targets) and `warm_from` (the
-            trial of another cell that its settings are of).
+        facts: What the study's networks and data say of its runs.
+        record: The trial in the ledger.
     """
+    trial, row = record.spec, RowMaker(study, facts).row(record)
     tags = {
         **_common_tags(study, trial.cell),
         "lkm.kind": "trial",
         "lkm.phase": trial.phase,
         "lkm.trial": trial.key,
         "lkm.settings": canonical(dict(trial.settings)),
-        "lkm.unit": str(config.get("unit", "")),
-        "lkm.scale": _scale(config),
-        **({"lkm.warm_from": config["warm_from"]} if "warm_from" in config else {}),
+        **{f"lkm.{name}": row[name] for name in ("unit", "scale")},
     }
-    return _record(
+    return _message(
         trial.key,
         "start",
         name=run_name(trial),
         tags=tags,
-        params=_parameters(trial, config),
+        params=_parameters(study, facts, trial),
         parent=trial.cell.key,
     )
 
 
-def trial_epoch(trial: TrialSpec, result: Mapping[str, Any]) -> Record:
+def trial_epoch(trial: TrialSpec, result: Mapping[str, Any]) -> Message:
     """One epoch of a trial: the fields of its `EpochResult`, `system` and `layers` where asked for.
 
     The validation error is in the task's own unit, `kd_ratio` is γ·L_KD / L_pred.
@@ -157,56 +164,51 @@ def trial_epoch(trial: TrialSpec, result: Mapping[str, Any]) -> Record:
     metrics |= {f"layers/{name}": value for name, value in result.get("layers", {}).items()}
     metrics["lr"] = result["lr"]
     metrics["seconds"] = result["seconds"]
-    return _record(trial.key, "epoch", epoch=int(result["epoch"]), metrics=_numbers(metrics))
+    return _message(trial.key, "epoch", epoch=int(result["epoch"]), metrics=_numbers(metrics))
 
 
-def trial_end(
-    trial: TrialSpec, outcome: str, summary: Mapping[str, Any], reason: str | None
-) -> Record:
-    """How a trial ended.
+def trial_end(study: Study, facts: StudyFacts, record: TrialRecord) -> Message:
+    """How a trial ended; its row of the table of runs comes with it, for `importer`.
 
-    Args:
-        trial: The trial.
-        outcome: A key of `STATUS`.
-        summary: The fields of its `RunResult`, as far as they are known.
-        reason: Why, in words; of a long text the end is kept, where errors say what they are.
-
-    Raises:
-        ValueError: The outcome is unknown.
+    Of a long reason the end is kept, where errors say what they are.
     """
-    if outcome not in STATUS:
-        raise ValueError(
-            f"the outcome of {trial.key} must be one of {', '.join(STATUS)}, but got {outcome!r}"
-        )
+    summary, row = record.summary, RowMaker(study, facts).row(record)
+    reason = row.pop("reason")[-MAX_TAG:]
     final = {name: summary[name] for name in _FINAL if summary.get(name) is not None}
-    return _record(
-        trial.key,
+    other = _by_name("final/test", errors_by_name(summary))
+    return _message(
+        record.spec.key,
         "end",
-        status=STATUS[outcome],
+        status=STATUS[record.state],
         tags={
-            "lkm.outcome": outcome,
-            "lkm.reason": (reason or "")[-MAX_TAG:],
-            "lkm.device": str(summary.get("device", "")),
+            "lkm.outcome": record.state,
+            "lkm.reason": reason,
+            "lkm.device": row["device"],
+            "lkm.protocol": row["protocol"],
+            ROW: canonical(row),
         },
-        metrics=_numbers(
-            {f"final/{name}": value for name, value in final.items()}
-            | _by_name("final/test", summary.get("test_errors", {}))
-        ),
+        metrics=_numbers({f"final/{name}": value for name, value in final.items()} | other),
     )
 
 
-def cell_end(cell: Cell, metrics: Mapping[str, Any]) -> Record:
+def trial_interrupted(trial: TrialSpec) -> Message:
+    """The driver ended while a trial ran."""
+    tags = {"lkm.outcome": INTERRUPTED, "lkm.reason": "the study was interrupted"}
+    return _message(trial.key, "end", status=STATUS[INTERRUPTED], tags=tags, metrics={})
+
+
+def cell_end(cell: Cell, metrics: Mapping[str, Any]) -> Message:
     """All trials and curve points of a cell have ended, with what is best in it."""
     return _complete(cell.key, metrics)
 
 
-def cell_curve_settings(cell: Cell, settings: Mapping[str, Any], phase: str) -> Record:
+def cell_curve_settings(cell: Cell, settings: Mapping[str, Any], phase: str) -> Message:
     """At which settings the points of a cell's current curve lie; γ is no part of them."""
     tags = {curve_tag(phase): canonical(without_gamma(settings))}
-    return _record(cell.key, "tags", tags=tags)
+    return _message(cell.key, "tags", tags=tags)
 
 
-def report_records(study: Study, folder: str) -> list[Record]:
+def report_messages(study: Study, folder: str) -> list[Message]:
     """The report of a study, in a run of its own beside the cells."""
     tags = {
         "lkm.study": study.name,
@@ -216,8 +218,8 @@ def report_records(study: Study, folder: str) -> list[Record]:
         "mlflow.source.name": "lkm-tune",
     }
     return [
-        _record(REPORT, "start", name=REPORT, tags=tags, params={}),
-        _record(REPORT, "artifacts", folder=folder, study=study_to_dict(study)),
+        _message(REPORT, "start", name=REPORT, tags=tags, params={}),
+        _message(REPORT, "artifacts", folder=folder, study=study_to_dict(study)),
         _complete(REPORT, {}),
     ]
 
@@ -225,11 +227,6 @@ def report_records(study: Study, folder: str) -> list[Record]:
 def curve_tag(phase: str) -> str:
     """The tag of a cell's run that holds the settings of its `curve` or `control_curve`."""
     return f"lkm.{phase}_settings"
-
-
-def without_gamma(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that all points of one curve share."""
-    return {name: value for name, value in settings.items() if name != "gamma"}
 
 
 def run_name(trial: TrialSpec) -> str:
@@ -255,9 +252,10 @@ def _common_tags(study: Study, cell: Cell) -> dict[str, str]:
     }
 
 
-def _parameters(trial: TrialSpec, config: Mapping[str, Any]) -> dict[str, str]:
+def _parameters(study: Study, facts: StudyFacts, trial: TrialSpec) -> dict[str, str]:
     """Every setting of the run by its plain name, as the study file has it."""
-    flat: dict[str, Any] = {}
+    config = study.run_config(trial).to_dict()
+    flat: dict[str, Any] = dict(facts.models.get(trial.cell.model, {}))
     for part in ("data", "training", "lkm", "model_settings"):
         flat.update(config.get(part, {}))
     flat.update(trial.settings)
@@ -269,17 +267,10 @@ def _parameters(trial: TrialSpec, config: Mapping[str, Any]) -> dict[str, str]:
     return {name: _text(value)[:MAX_PARAM] for name, value in flat.items()}
 
 
-def _scale(config: Mapping[str, Any]) -> str:
-    """What gives γ its scale: the values of two runs compare only when this is the same."""
-    lkm = config.get("lkm", {})
-    parts = {name: lkm.get(name, "unknown") for name in ("distance", "reduction", "teacher")}
-    # Said where it is another than the paper's, so that runs from before there was a choice agree.
-    if (mixing := lkm.get("mixing", "uniform")) != "uniform":
-        parts["mixing"] = mixing
-    parts["layers"] = config.get("model_settings", {}).get("layers", "default")
-    parts["loss"] = config.get("loss", "l1")
-    parts["normalisation"] = config.get("normalisation", "standard")
-    return " ".join(f"{name}={_text(value)}" for name, value in parts.items())
+def errors_by_name(summary: Mapping[str, Any]) -> dict[str, float]:
+    """The `test_errors` of a summary, which Tune hands on as `test_errors/NAME`."""
+    flat = {k.partition("/")[2]: v for k, v in summary.items() if k.startswith("test_errors/")}
+    return {**summary.get("test_errors", {}), **flat}
 
 
 def _by_name(group: str, errors: Mapping[str, float]) -> dict[str, float]:
@@ -287,13 +278,13 @@ def _by_name(group: str, errors: Mapping[str, float]) -> dict[str, float]:
     return {f"{group}/{name}": value for name, value in errors.items() if name != "error"}
 
 
-def _record(run: str, kind: str, **content: Any) -> Record:
+def _message(run: str, kind: str, **content: Any) -> Message:
     return {"run": run, "kind": kind, "time": time.time_ns() // 1_000_000, **content}
 
 
-def _complete(run: str, metrics: Mapping[str, Any]) -> Record:
+def _complete(run: str, metrics: Mapping[str, Any]) -> Message:
     tags = {"lkm.outcome": "complete"}
-    return _record(run, "end", status=STATUS["complete"], tags=tags, metrics=_numbers(metrics))
+    return _message(run, "end", status=STATUS["complete"], tags=tags, metrics=_numbers(metrics))
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:

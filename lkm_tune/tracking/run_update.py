@@ -1,4 +1,4 @@
-"""What MLflow holds of a run, and what records change about it."""
+"""What MLflow holds of a run, and what messages change about it."""
 
 import math
 from collections.abc import Mapping
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from mlflow.entities import Run
 
-from lkm_tune.tracking.outbox import Record
-from lkm_tune.tracking.records import REPORT
+from lkm_tune.tracking.messages import REPORT
+from lkm_tune.tracking.outbox import Message
 
 
 @dataclass
@@ -24,36 +24,36 @@ class KnownRun:
 
 
 @dataclass
-class Change:
-    """What the records of one run amount to."""
+class RunUpdate:
+    """What the messages of one run amount to."""
 
-    start: Record | None = None
-    end: Record | None = None
-    epochs: list[Record] = field(default_factory=list)
+    start: Message | None = None
+    end: Message | None = None
+    epochs: list[Message] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
-    folders: list[Record] = field(default_factory=list)
-    model: Record | None = None
-    records: list[Record] = field(default_factory=list)
+    folders: list[Message] = field(default_factory=list)
+    model: Message | None = None
+    messages: list[Message] = field(default_factory=list)
 
-    def add(self, record: Record) -> None:
-        """Take the next record of the run."""
-        self.records.append(record)
-        match record["kind"]:
+    def add(self, message: Message) -> None:
+        """Take the next message of the run."""
+        self.messages.append(message)
+        match message["kind"]:
             case "start":
-                self.start, self.end = record, None
-                self.tags |= record["tags"] | {"lkm.outcome": "running", "lkm.reason": ""}
+                self.start, self.end = message, None
+                self.tags |= message["tags"] | {"lkm.outcome": "running", "lkm.reason": ""}
             case "epoch":
-                self.epochs.append(record)
+                self.epochs.append(message)
             case "tags":
-                self.tags |= record["tags"]
+                self.tags |= message["tags"]
             case "end":
-                self.end = record
-                self.tags |= record["tags"]
+                self.end = message
+                self.tags |= message["tags"]
             case "artifacts":
-                self.folders.append(record)
+                self.folders.append(message)
             case "model":
-                self.model = record
-                self.tags |= record["tags"]
+                self.model = message
+                self.tags |= message["tags"]
 
 
 def known_run(run: Run) -> KnownRun:

@@ -1,0 +1,175 @@
+"""The table of runs: one row for every trial and curve point, typed, made from ledgers."""
+
+import math
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lkm_tune.ledger.facts import StudyFacts
+from lkm_tune.ledger.study_folder import StudyFolder, study_folders
+from lkm_tune.ledger.trial_record import TrialRecord
+from lkm_tune.ledger.trials import StudyTrials, without_gamma
+from lkm_tune.study import Cell, Study, TrialSpec
+from lkm_tune.study.comparable import gamma_scale, protocol
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Row = dict[str, Any]
+
+COLUMNS = {
+    "study": "str",
+    "model": "str",
+    "task": "str",
+    "depth": "Int64",
+    "n_train": "int64",
+    "gamma": "float64",
+    "seed": "int64",
+    "val_error": "float64",
+    "test_error": "float64",
+    "status": "str",
+    "phase": "str",
+    "trial": "str",
+    "unit": "str",
+    "lr": "float64",
+    "kd_ratio": "float64",
+    "val_mean_error": "float64",
+    "test_mean_error": "float64",
+    "best_epoch": "Int64",
+    "n_parameters": "Int64",
+    "seconds": "float64",
+    "epochs": "Int64",
+    "scale": "str",
+    "device": "str",
+    "reason": "str",
+    "protocol": "str",
+    "protocol_text": "str",
+}
+"""The columns of every table and their types, in order; searched settings follow."""
+
+LAYERS = ("layer_cka", "layer_rank")
+"""Columns that follow, too, where curve runs recorded them (`curve.diagnostics`)."""
+
+ENDED = ("complete", "stopped", "diverged", "infeasible", "failed")
+"""How a run has ended for good."""
+
+_FROM_SUMMARY = (
+    "test_error", "kd_ratio", "val_mean_error", "test_mean_error", "best_epoch", "n_parameters",
+    "seconds",
+)  # fmt: skip
+
+
+def study_runs(folder: StudyFolder, superseded: bool = False) -> "DataFrame":
+    """The trials and curve points of one study, one row each.
+
+    Args:
+        folder: of the study.
+        superseded: whether to keep curve points at settings that are no longer their cell's
+            best ones, with the status `superseded`.
+
+    Returns:
+        A table with the columns of `COLUMNS` and one for every searched setting, sorted by study,
+        model, task and trial. Errors are in `unit`; `val_error` of a trial that was stopped is its
+        best so far. `kd_ratio` is the last γ·L_KD / L_pred. `status` is `running` or one of
+        `ENDED`. `protocol` is equal for runs that are comparable (`study.comparable`). Unknown
+        numbers are missing.
+
+    Raises:
+        ValueError: if a file of the study's folder is damaged; names it.
+    """
+    return table(_rows(folder, superseded))
+
+
+def all_runs(storage: Path) -> "DataFrame":
+    """The ended runs of all studies of a storage folder; see `study_runs`."""
+    rows = [row for folder in study_folders(storage) for row in _rows(folder, False)]
+    return table([row for row in rows if row["status"] in ENDED])
+
+
+def table(rows: Iterable[Row]) -> "DataFrame":
+    """Rows of `RowMaker` as a table."""
+    import pandas as pd
+
+    rows = list(rows)
+    extra = sorted({name for row in rows for name in row} - COLUMNS.keys())
+    columns = {name: [row.get(name) for row in rows] for name in [*COLUMNS, *extra]}
+    made = pd.DataFrame(columns, columns=[*COLUMNS, *extra]).astype(COLUMNS)
+    order = ["study", "model", "task", "trial"]
+    return made.sort_values(order, ignore_index=True)
+
+
+class RowMaker:
+    """Makes the row of a trial."""
+
+    def __init__(self, study: Study, facts: StudyFacts) -> None:
+        """Takes the study, and what its networks and data say of its runs."""
+        self._study = study
+        self._facts = facts
+        # All points of a curve share these, and digests of ten thousand runs take seconds.
+        self._shared = cache(self._of_settings)
+
+    def row(self, record: TrialRecord) -> Row:
+        """The row of a trial, as plain data that JSON can hold."""
+        spec, summary = record.spec, record.summary
+        settings = tuple(sorted(without_gamma(spec.settings).items()))
+        shared = self._shared(spec.cell, settings, str(summary.get("code", "")))
+        own = {
+            "study": self._study.name,
+            "model": spec.cell.variant,
+            "task": spec.cell.task,
+            "n_train": spec.cell.n_train,
+            "gamma": float(spec.settings["gamma"]),
+            "seed": spec.seed,
+            "val_error": summary.get("val_error", min(record.rungs.values(), default=None)),
+            "status": record.state,
+            "phase": spec.phase,
+            "trial": spec.key,
+            "epochs": spec.epochs,
+            "device": str(summary.get("device", "")),
+            "reason": record.reason,
+        }
+        own |= {name: summary.get(name) for name in _FROM_SUMMARY}
+        own |= {name: summary[name] for name in LAYERS if summary.get(name) is not None}
+        return {**spec.settings, **own, **shared}
+
+    def _of_settings(self, cell: Cell, settings: tuple[tuple[str, Any], ...], code: str) -> Row:
+        spec = TrialSpec(self._study.name, cell, "curve", 0, {"gamma": 0.0, **dict(settings)}, 0, 1)
+        config = self._study.run_config(spec)
+        facts = self._facts.of_run(config, code)
+        same = protocol(config, facts)
+        model = {**facts.model_settings, **config.model_settings}
+        return {
+            "depth": _whole(model.get("depth")),
+            "lr": config.training.lr,
+            "unit": self._facts.tasks[cell.task].unit if cell.task in self._facts.tasks else "",
+            "scale": gamma_scale(config, facts),
+            "protocol": same.key,
+            "protocol_text": same.text,
+        }
+
+
+def _rows(folder: StudyFolder, superseded: bool) -> list[Row]:
+    study = folder.read_study()
+    if study is None:
+        return []
+    trials = StudyTrials.read(study, folder.ledger)
+    maker, rows = RowMaker(study, folder.read_facts()), []
+    old = {id(record) for record in trials.superseded}
+    for record in trials.all_records():
+        if id(record) not in old:
+            rows.append(maker.row(record))
+        elif superseded:
+            rows.append({**maker.row(record), "status": "superseded"})
+    return rows
+
+
+def _whole(value: Any) -> int | None:
+    """A depth; None where it is no whole number, as a user's own `depth` may be."""
+    whole = isinstance(value, int | float) and math.isfinite(value) and value == int(value)
+    return int(value) if whole else None
+
+
+def ended(runs: "DataFrame") -> "DataFrame":
+    """The runs of a table that have ended."""
+    return runs[runs["status"].isin(ENDED)].reset_index(drop=True)
