@@ -72,5 +72,12 @@ def test_imports_point_upwards(path):
             assert room in HOMES[top], f"{room} must not import {top}"
 
 
+def test_the_numbers_know_no_words():
+    """transfer/fit never imports transfer/report."""
+    for path in sorted((PACKAGE / "transfer/fit").glob("*.py")):
+        words = [name for name in imports(path) if name.startswith("lkm_tune.transfer.report")]
+        assert not words, f"{path.name} imports {words}"
+
+
 def test_every_room_is_listed():
     assert {room_of(path) for path in FILES} == set(ALLOWED)

@@ -216,10 +216,11 @@ def _data_told(study: "Study", folder: "StudyFolder") -> dict[str, str]:
 def show_report(made: "TransferReport") -> None:
     """The answer on the terminal: each cell, each question, every warning."""
     from lkm_tune.cli.console import console, say
+    from lkm_tune.transfer.report.answer import answer_record, cell_sentence
 
-    console.print(answer_table([answer.to_dict() for answer in made.answers]))
+    console.print(answer_table([answer_record(answer) for answer in made.answers]))
     for answer in made.answers:
-        say(answer.sentence)
+        say(cell_sentence(answer))
     for question in made.questions:
         say(f"{question.title} {question.answer}")
     for warning in made.warnings:

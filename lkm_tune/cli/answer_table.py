@@ -16,10 +16,11 @@ def answer_table(answers: list[dict[str, Any]]) -> Any:
         ("task", True, lambda a: a["task"]),
         ("depth", differs("depth"), lambda a: str(a["depth"])),
         ("samples", differs("n_train"), lambda a: f"{a['n_train']:,}"),
-        ("best γ", True, lambda a: _number(a["gamma"])),
-        ("interval", True, lambda a: f"{_number(a['low'])} … {_number(a['high'])}"),
+        ("decision", True, lambda a: a["decision"]),
+        ("γ", True, lambda a: _number(a["recommended"])),
         ("gain over γ = 0", True, lambda a: _percent(a["gain"])),
         ("interval", True, lambda a: f"{_percent(a['gain_low'])} … {_percent(a['gain_high'])}"),
+        ("above the best", True, lambda a: f"≤ {_percent(a['bound'])}"),
         ("0.02 costs", True, lambda a: _percent(a["paper_regret"])),
         ("over its own best", own, lambda a: _percent(a["gain_own_control"])),
     ]

@@ -23,10 +23,10 @@ def best_config(storage: Path, study: str, model: str, task: str) -> tuple[RunCo
     if kept is None or not answers:
         raise ValueError(f"study {study} has no finished curve of {model} on {task}")
     # Of cells that differ in what is compared, the one with the lowest error.
-    answer = min(answers, key=lambda answer: answer["best_error"] or math.inf)
+    answer = min(answers, key=lambda answer: answer["error"] or math.inf)
     trials = StudyTrials.read(kept, folder.ledger)
     cell = kept.find_cell(answer["model"], answer["task"], answer["depth"], answer["n_train"])
-    settings = {"gamma": answer["gamma"], **(trials.curve_settings(cell, "curve") or {})}
+    settings = {"gamma": answer["recommended"], **(trials.curve_settings(cell, "curve") or {})}
     trial = TrialSpec(
         study, cell, "curve", 0, settings, kept.curve.first_seeds[0], kept.training.epochs
     )

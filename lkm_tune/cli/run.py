@@ -163,7 +163,7 @@ def _log_curves(
     from lkm_tune.transfer.report.cell_page import cell_pages
 
     for page in cell_pages(report):
-        cell = study.find_cell(*page.key)
+        cell = study.find_cell(*page.key[:4])
         place = folder.cells / cell.key
         place.mkdir(parents=True, exist_ok=True)
         (place / CURVE).write_text(page.html, encoding="utf-8")

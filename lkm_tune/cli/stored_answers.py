@@ -13,7 +13,7 @@ FILE = "transfer/answers.json"
 VERSION = 4
 """Of what an answer holds: a file of another version is made again."""
 
-MARGIN = 0.01
+MARGIN = 0.02
 """Difference of the error, as a fraction, that does not matter unless another is asked for."""
 
 _OTHER = "<other>"
@@ -26,7 +26,7 @@ def stored_answers(storage: Path) -> dict[str, Any]:
     They are read from a file as long as no ledger has changed since; then pandas is not loaded.
 
     Returns:
-        `answers` and `unsearched`, each a list of `BestGamma.to_dict()`, and what `predicted`
+        `answers` and `unsearched`, each a list of `answer_record`, and what `predicted`
         reads.
 
     Raises:
@@ -47,6 +47,7 @@ def load_report(storage: Path, margin: float = MARGIN) -> "TransferReport":
         ValueError: when no run can be analysed.
     """
     from lkm_tune.transfer import TransferReport
+    from lkm_tune.transfer.report.answer import answer_record
 
     # Before the runs are read: what is written meanwhile makes the file old.
     state = _state(storage)
@@ -54,8 +55,8 @@ def load_report(storage: Path, margin: float = MARGIN) -> "TransferReport":
     if margin == MARGIN:
         found = {
             "state": state,
-            "answers": [answer.to_dict() for answer in report.answers],
-            "unsearched": [answer.to_dict() for answer in report.unsearched],
+            "answers": [answer_record(answer) for answer in report.answers],
+            "unsearched": [answer_record(answer) for answer in report.unsearched],
             "half_known": _half_known(report),
         }
         path = storage / FILE
@@ -78,10 +79,12 @@ def predicted(kept: dict[str, Any], model: str, task: str) -> list[dict[str, Any
 
 
 def _half_known(report: "TransferReport") -> list[dict[str, Any]]:
+    from lkm_tune.transfer.report.answer import answer_record
+
     keys = report.pool.keys
     models, tasks = ({getattr(key, field): None for key in keys} for field in ("model", "task"))
     pairs = [(model, _OTHER) for model in models] + [(_OTHER, task) for task in tasks]
-    return [report.best_gamma(*pair).to_dict() for pair in pairs]
+    return [answer_record(report.best_gamma(*pair)) for pair in pairs]
 
 
 def _state(storage: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from lkm_tune.ledger.ledger import Ledger
 from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.study import DataPlan, SearchPlan, Study
 from lkm_tune.transfer import TransferReport
+from lkm_tune.transfer.report.answer import answer_record
 
 GAMMAS = (0.0, 0.001, 0.01, 0.1, 1.0)
 BEST = {
@@ -97,7 +98,7 @@ def test_the_report_of_all_studies_keeps_its_answers(storage, no_analysis):
     assert answers(storage) == told["answers"]
     (answer,) = answers(storage, "--model", "GCN", "--task", "qm9/HOMO")
     assert answer["studies"] == ["two"]
-    assert 0.05 < answer["gamma"] < 0.2
+    assert 0.05 < answer["recommended"] < 0.2
     assert answer["gain_low"] > 0
 
 
@@ -122,7 +123,7 @@ def test_a_cell_never_searched_is_predicted_without_a_new_analysis(
     storage, no_analysis, model, task
 ):
     """Both known but not together, only the architecture known, only the task known."""
-    expected = TransferReport.load(storage).best_gamma(model, task).to_dict()
+    expected = answer_record(TransferReport.load(storage).best_gamma(model, task))
     answers(storage)
     no_analysis()
     (answer,) = answers(storage, "--model", model, "--task", task)

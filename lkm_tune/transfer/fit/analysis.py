@@ -7,47 +7,62 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student_t
 
 from lkm_tune.transfer.fit.cells import FEWEST_GAMMAS, CellKey, split_cells
 from lkm_tune.transfer.fit.curve import CurveModel, shared_prior
+from lkm_tune.transfer.fit.gain import gain_at_recommended
+from lkm_tune.transfer.fit.limits import what_is_missing
 from lkm_tune.transfer.fit.noise import pure_error, shared_noise, total
-from lkm_tune.transfer.fit.optimum import LEVEL, CellCurve, fit_cell, prepare
-from lkm_tune.transfer.fit.regret import Regret, transfer_regrets
-from lkm_tune.transfer.fit.small_p import upper_tail
-from lkm_tune.transfer.fit.verdict import UNDECIDED, Estimate, Verdict, decide, seeds_needed
+from lkm_tune.transfer.fit.optimum import CellCurve, fit_cell, prepare
+from lkm_tune.transfer.fit.regret import Regret, Rivals, largest_p, regrets, says_enough
+from lkm_tune.transfer.fit.verdict import (
+    FEWEST_SEEDS,
+    UNDECIDED,
+    PairTests,
+    Verdict,
+    decide,
+    q_values,
+)
 
-_TAIL = (1 - LEVEL) / 2
+MARGIN = 0.02
+"""Difference of the error, as a fraction, that does not matter unless another is asked for."""
 
+MARGINS = (0.01, 0.02, 0.05)
+"""Verdicts are known at these margins from one analysis, beside the margin that is asked for."""
 
-@dataclass(frozen=True)
-class Gain:
-    """Gain of the best γ as a fraction of the error, with its 95 % interval; NaN where unknown.
-
-    Gain = 1 − exp(f(γ*) − f(0)). The value and the lower end are cross-fitted; the upper end is
-    that of the lowest point of the curve.
-    """
-
-    value: float
-    low: float
-    high: float
-    p_within: float
-    """One-sided p-value of "the gain is above the margin" (small: nothing to transfer)."""
-
-
-NO_GAIN = Gain(np.nan, np.nan, np.nan, np.nan)
+_MANY_DRAWS = 10_000
+_CLOSE = (0.03, 0.08)
+"""q-values in this range are computed again from many draws: the draws must not decide."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """What is known on using the source's γ in the target."""
+    """What is known on using the γ that the source's report recommends in the target.
+
+    Attributes:
+        source: the cell that the γ is from.
+        target: the cell that it is used in.
+        gamma: the γ that the source's report recommends (0 allowed).
+        regret: what it costs in the target.
+        gain_kept: share of the target's gain that it brings; NaN unless a gain is shown.
+        verdicts: by margin, the margin of the report first.
+        missing: what keeps an undecided pair open: "seeds", "gammas" (more γ in the target) or "".
+        seeds_needed: further seeds a cell that would probably decide it; NaN where not known.
+    """
 
     source: CellKey
     target: CellKey
+    gamma: float
     regret: Regret
     gain_kept: float
-    verdict: Verdict
+    verdicts: dict[float, Verdict]
+    missing: str
     seeds_needed: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict at the margin of the report."""
+        return next(iter(self.verdicts.values()))
 
 
 def fit_cells(runs: pd.DataFrame, seed: int) -> tuple[CellCurve, ...]:
@@ -66,91 +81,116 @@ def fit_cells(runs: pd.DataFrame, seed: int) -> tuple[CellCurve, ...]:
     return tuple(fit_cell(cell, prior, lengths, seed) for cell in prepared)
 
 
-def gain(cell: CellCurve, margin: float) -> Gain:
-    """Gain of the cell's best γ against γ = 0 at the same settings."""
-    if cell.draws is None or not cell.fit.sees_control:
-        return NO_GAIN
-    p_within = upper_tail(-cell.lowest_draws, -float(np.log1p(-margin)), cell.fit.dof)
-    return Gain(
-        value=-float(np.expm1(cell.honest_level)),
-        low=-float(np.expm1(np.quantile(cell.honest_draws, 1 - _TAIL))),
-        high=-float(np.expm1(min(np.quantile(cell.lowest_draws, _TAIL), cell.honest_level))),
-        p_within=p_within if len(cell.runs.gammas) >= FEWEST_GAMMAS else np.nan,
-    )
+def all_margins(margin: float) -> tuple[float, ...]:
+    """The margin of a report first, then those that verdicts are always known at."""
+    return tuple(dict.fromkeys((margin, *MARGINS)))
 
 
-def gain_on_own_control(cell: CellCurve) -> tuple[float, float, float]:
-    """Gain against γ = 0 at the control's own best settings: (value, low, high).
+def compare(cells: Sequence[CellCurve], margin: float = MARGIN, seed: int = 0) -> tuple[Pair, ...]:
+    """Every ordered pair of different cells with regret and verdicts.
 
-    Other settings mean other weights, so the noise of the curve does not apply: the interval is
-    Student's t over the seeds that both have.
+    Args:
+        cells: the fitted cells.
+        margin: difference of the error, as a fraction, that does not matter.
+        seed: of the posterior draws.
     """
-    own = cell.runs.own_control
-    shared = [k for k in cell.choices if k in own and cell.fit.sees_control]
-    if not shared:
-        return np.nan, np.nan, np.nan
-    row = {seed: i for i, seed in enumerate(cell.runs.seeds)}
-    control = cell.runs.log_error[[row[k] for k in shared], 0]
-    at_best = control + [cell.held_out[k][cell.choices[k]] for k in shared]
-    difference = at_best - np.array([own[k] for k in shared])
-    difference = difference[~np.isnan(difference)]
-    if len(difference) < 2:
-        return (-float(np.expm1(difference.mean())) if len(difference) else np.nan), np.nan, np.nan
-    mean, error = difference.mean(), difference.std(ddof=1) / np.sqrt(len(difference))
-    reach = student_t.isf(_TAIL, len(difference) - 1) * error
-    low, high = -np.expm1(mean + reach), -np.expm1(mean - reach)
-    return -float(np.expm1(mean)), float(low), float(high)
-
-
-def compare(cells: Sequence[CellCurve], gains: Sequence[Gain], margin: float) -> tuple[Pair, ...]:
-    """Every ordered pair of different cells with regret and verdict."""
-    order = [(s, t) for s in range(len(cells)) for t in range(len(cells)) if s != t]
-    into = [transfer_regrets(cells, target, margin) for target in cells]
-    regrets = [into[t][s] for s, t in order]
-    p_values = [
-        (gains[t].p_within, regret.p_within, regret.p_beyond)
-        for (_, t), regret in zip(order, regrets, strict=True)
-    ]
-    decisions = decide(p_values)
+    margins = all_margins(margin)
+    tests = [_Target(cell, cells, margins) for cell in cells]
+    verdicts = _verdicts(tests, margins)
+    for index in _close_calls(tests, margins):
+        tests[index] = _Target(cells[index].with_draws(_MANY_DRAWS, seed), cells, margins)
+        verdicts = {}
+    verdicts = verdicts or _verdicts(tests, margins)
     return tuple(
         Pair(
             source=cells[s].runs.key,
             target=cells[t].runs.key,
-            regret=regret,
-            gain_kept=_gain_kept(regret, gains[t]),
-            verdict=verdict,
-            seeds_needed=_seeds_needed(
-                regret, gains[t], min(cells[s].seeds, cells[t].seeds), margin, decisions.p_needed
-            )
-            if verdict.verdict == UNDECIDED
-            else np.nan,
+            gamma=tests[t].gammas[s],
+            regret=tests[t].regret(s),
+            gain_kept=_gain_kept(tests[t].regret(s), cells[t]),
+            verdicts=found,
+            missing=what_is_missing(cells[t], tests[t].gammas[s], margin)
+            if found[margin].verdict == UNDECIDED
+            else "",
+            seeds_needed=np.nan,
         )
-        for (s, t), regret, verdict in zip(order, regrets, decisions.verdicts, strict=True)
+        for (s, t), found in verdicts.items()
     )
 
 
-def _gain_kept(regret: Regret, target: Gain) -> float:
-    """Share of the target's gain that the source's γ brings, where there is a gain for sure."""
-    if not target.low > 0 or not target.value > 0:
+class _Target:
+    """The tests of one target cell with every source."""
+
+    def __init__(
+        self, cell: CellCurve, sources: Sequence[CellCurve], margins: Sequence[float]
+    ) -> None:
+        self.gammas = [float(source.places[source.recommended]) for source in sources]
+        self.enough = [_decides(source) and _decides(cell) for source in sources]
+        self._regrets = regrets(cell, self.gammas, margins)
+        self.p_nothing = p_nothing(cell, margins)
+
+    def regret(self, source: int) -> Regret:
+        return self._regrets[self.gammas[source]]
+
+    def tests(self, target: int, source: int, margin: int) -> PairTests:
+        found = self.regret(source)
+        if not self.enough[source]:
+            return PairTests(target, np.nan, np.nan)
+        return PairTests(target, found.p_within[margin], found.p_beyond[margin])
+
+
+def p_nothing(cell: CellCurve, margins: Sequence[float]) -> tuple[float, ...]:
+    """p-values of "some γ gains more than the margin" (small: nothing to transfer)."""
+    if not _decides(cell) or not cell.fit.sees_control:
+        return (np.nan,) * len(margins)
+    bounds = [-float(np.log1p(-margin)) for margin in margins]
+    differences = Rivals(cell).differences(len(cell.grid), bounds)
+    return tuple(largest_p(differences, bound, cell.fit.dof) for bound in bounds)
+
+
+def _decides(cell: CellCurve) -> bool:
+    return says_enough(cell) and cell.seeds >= FEWEST_SEEDS
+
+
+def _pair_tests(
+    tests: Sequence[_Target], margin: int
+) -> tuple[list[float], dict[tuple[int, int], PairTests]]:
+    cells = range(len(tests))
+    pairs = {(s, t): tests[t].tests(t, s, margin) for s in cells for t in cells if s != t}
+    return [test.p_nothing[margin] for test in tests], pairs
+
+
+def _verdicts(
+    tests: Sequence[_Target], margins: Sequence[float]
+) -> dict[tuple[int, int], dict[float, Verdict]]:
+    """By (source, target), then by margin."""
+    found: dict[tuple[int, int], dict[float, Verdict]] = {}
+    for index, margin in enumerate(margins):
+        nothing, pairs = _pair_tests(tests, index)
+        for pair, verdict in zip(pairs, decide(nothing, list(pairs.values())), strict=True):
+            found.setdefault(pair, {})[margin] = verdict
+    return found
+
+
+def _close_calls(tests: Sequence[_Target], margins: Sequence[float]) -> list[int]:
+    """The targets that have a q-value so near to 5 % that few draws would decide."""
+    close: set[int] = set()
+    for index in range(len(margins)):
+        nothing, pairs = _pair_tests(tests, index)
+        families = (
+            (range(len(tests)), nothing),
+            ([t for _, t in pairs], [test.p_within for test in pairs.values()]),
+            ([t for _, t in pairs], [test.p_beyond for test in pairs.values()]),
+        )
+        for targets, p in families:
+            q = q_values(np.array(p, dtype=float))
+            near = (q >= _CLOSE[0]) & (q <= _CLOSE[1])
+            close |= {int(target) for target in np.array(targets, dtype=int)[near]}
+    return sorted(close)
+
+
+def _gain_kept(regret: Regret, target: CellCurve) -> float:
+    gain = gain_at_recommended(target)
+    if not gain.low > 0:
         return np.nan
-    return -float(np.expm1(regret.at_source)) / target.value
-
-
-def _seeds_needed(
-    regret: Regret,
-    target: Gain,
-    seeds: int,
-    margin: float,
-    p_needed: tuple[float, float, float],
-) -> float:
-    nothing, within, beyond = p_needed
-    inside = regret.value < margin
-    p_value, needed = (regret.p_within, within) if inside else (regret.p_beyond, beyond)
-    value, low, high, bound = np.log1p([regret.value, regret.low, regret.high, margin]).tolist()
-    estimates = [Estimate(value, low, high, bound, p_value, needed)]
-    if target.value < margin:
-        # In log error relative to the control, where a gain is negative.
-        levels = np.log1p([-target.value, -target.high, -target.low, -margin]).tolist()
-        value, low, high, bound = levels
-        estimates.append(Estimate(value, low, high, bound, target.p_within, nothing))
-    return seeds_needed(estimates, seeds)
+    return -float(np.expm1(regret.at_gamma)) / gain.value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,12 +22,17 @@ LEARNT = 0.3
 
 
 class CellKey(NamedTuple):
-    """A cell of the analysis: one architecture of one depth on one task with n_train samples."""
+    """A cell of the analysis: one architecture of one depth on one task with n_train samples.
+
+    `protocol` is a digest of everything else that must be equal for runs to be comparable, "" where
+    it is not known. Cells of different protocol are compared, but their runs are never pooled.
+    """
 
     model: str
     task: str
     depth: int
     n_train: int
+    protocol: str = ""
 
     def __str__(self) -> str:
         """The name for people: `pamnet on qm9/homo (depth 4, 300 samples)`."""
@@ -41,8 +46,10 @@ class CurveRuns:
 
     Attributes:
         key: the cell.
+        name: for people, different from that of every other cell of the table.
         gammas: usable γ > 0, increasing, shape [J].
-        seeds: S labels (study, seed).
+        seeds: S labels (study, seed): the first study that ran the seed.
+        studies: every study that has runs of the cell.
         log_error: shape [S, 1 + J], the control first, NaN where no run is.
         outcome: the column the errors are from: `test_error`, or where there is none `val_error`.
         diverged: γ at which at least half of the runs diverged.
@@ -56,8 +63,10 @@ class CurveRuns:
     """
 
     key: CellKey
+    name: str
     gammas: Array
     seeds: tuple[tuple[str, int], ...]
+    studies: tuple[str, ...]
     log_error: Array
     outcome: str
     diverged: tuple[float, ...]
@@ -68,11 +77,6 @@ class CurveRuns:
     unit: str
     scale: str
     notes: tuple[str, ...]
-
-    @property
-    def has_control(self) -> bool:
-        """Whether any seed has a γ = 0 run."""
-        return bool(np.any(~np.isnan(self.log_error[:, 0])))
 
     def information(self) -> dict[tuple[str, int], Information]:
         """Information on the curve by seed, of the seeds that have at least two runs."""
@@ -91,18 +95,44 @@ def split_cells(runs: pd.DataFrame) -> Iterator[CurveRuns]:
     curve = runs[runs["phase"] == "curve"]
     controls = runs[(runs["phase"] == "control_curve") & (runs["status"] == "complete")]
     depths = curve.groupby(["model", "task", "n_train"])["depth"].nunique()
-    for _, rows in curve.groupby(list(CellKey._fields), sort=True):
-        first = rows.iloc[0]
-        key = CellKey(
-            str(first["model"]), str(first["task"]), int(first["depth"]), int(first["n_train"])
-        )
+    names = cell_names(runs)
+    for found, rows in curve.groupby(list(CellKey._fields), sort=True):
+        key = _key(found)
         if measured(rows).any():
-            alone = depths[first["model"], first["task"], first["n_train"]] == 1
-            yield _cell(key, rows, _own_control(key, controls, alone))
+            alone = depths[key.model, key.task, key.n_train] == 1
+            yield _cell(key, names[key], rows, _own_control(key, controls, rows, alone))
 
 
-def _cell(key: CellKey, rows: pd.DataFrame, own_control: pd.DataFrame) -> CurveRuns:
+def cell_names(runs: pd.DataFrame) -> dict[CellKey, str]:
+    """A name for people for every cell of a checked table.
+
+    Cells that differ in their protocol alone are told apart by the parts of `protocol_text` (parts
+    end with a semicolon) that they do not share, or by the protocol itself where there is no text.
+    """
+    fields = list(CellKey._fields)
+    first = runs[runs["phase"] == "curve"].drop_duplicates(fields)
+    texts = {
+        _key(row): [part.strip() for part in str(text or "").split(";") if part.strip()]
+        for *row, text in first[[*fields, "protocol_text"]].itertuples(index=False, name=None)
+    }
+    names = {}
+    for key, parts in texts.items():
+        alike = [texts[other] for other in texts if str(other) == str(key)]
+        shared = set.intersection(*(set(other) for other in alike))
+        differs = ", ".join(part for part in parts if part not in shared)
+        names[key] = f"{key} [{differs or key.protocol}]" if len(alike) > 1 else str(key)
+    return names
+
+
+def _key(values: Iterable[object]) -> CellKey:
+    model, task, depth, n_train, protocol = values
+    return CellKey(str(model), str(task), int(depth), int(n_train), str(protocol))  # type: ignore[call-overload]
+
+
+def _cell(key: CellKey, name: str, rows: pd.DataFrame, own_control: pd.DataFrame) -> CurveRuns:
     notes: list[str] = []
+    studies = tuple(sorted(set(rows["study"].astype(str))))
+    rows, own_control = _with_one_label_a_seed(key, rows, own_control)
     rows = _on_one_scale(_without_repeats(rows, notes), notes)
     outcome = _outcome(rows, notes)
     done = rows[(rows["status"] == "complete") & (rows[outcome] > 0)]
@@ -123,20 +153,44 @@ def _cell(key: CellKey, rows: pd.DataFrame, own_control: pd.DataFrame) -> CurveR
     if not (kept["gamma"] == 0).any():
         notes.append("there is no γ = 0 run, so no gain can be given")
     gammas = measured[1:]
-    _note_design(seeds, gammas, log_error, notes)
+    _note_design(seeds, studies, gammas, log_error, notes)
     _note_learning(done, outcome, notes)
     return CurveRuns(
-        key, gammas, seeds, log_error, outcome, diverged, below, above,
+        key, name, gammas, seeds, studies, log_error, outcome, diverged, below, above,
         _own_levels(own_control, outcome), _kd_ratio(kept, gammas),
         _common(rows, "unit", notes), _common(rows, "scale", notes),
-        tuple(f"{key}: {note}." for note in notes),
+        tuple(f"{name}: {note}." for note in notes),
     )  # fmt: skip
 
 
+def _with_one_label_a_seed(
+    key: CellKey, rows: pd.DataFrame, own_control: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Runs of one seed under one study where the protocol is known, whichever study ran them."""
+    if not key.protocol:
+        return rows, own_control
+    first = rows.groupby("seed")["study"].min()
+    one, other = (
+        part.assign(study=part["seed"].map(first).fillna(part["study"]))
+        for part in (rows, own_control)
+    )
+    return one, other
+
+
 def _without_repeats(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Every run once.
+
+    A run is determined by its study, γ and seed (by its protocol instead of the study where that is
+    known). Under another study it is the same run if it has the same errors.
+    """
     repeated = rows.duplicated(["study", "gamma", "seed"], keep="last")
+    errors = ["gamma", "seed", "val_error", "test_error"]
+    complete = rows["status"] == "complete"
+    repeated |= complete & (rows[complete & ~repeated].duplicated(errors)).reindex(
+        rows.index, fill_value=False
+    )
     if repeated.any():
-        notes.append(f"{repeated.sum()} runs are recorded more than once; the last record counts")
+        notes.append(f"{repeated.sum()} runs are recorded more than once and count once")
     return rows[~repeated]
 
 
@@ -205,7 +259,11 @@ def _divergence(
 
 
 def _note_design(
-    seeds: tuple[tuple[str, int], ...], gammas: Array, log_error: Array, notes: list[str]
+    seeds: tuple[tuple[str, int], ...],
+    studies: tuple[str, ...],
+    gammas: Array,
+    log_error: Array,
+    notes: list[str],
 ) -> None:
     if np.all((~np.isnan(log_error)).sum(axis=1) < 2):
         notes.append(
@@ -224,12 +282,8 @@ def _note_design(
     missing += int(np.isnan(log_error[:, 0]).sum()) if np.any(~np.isnan(log_error[:, 0])) else 0
     if missing:
         notes.append(f"{missing} of {log_error.size} runs (γ × seed) are missing")
-    studies = sorted({study for study, _ in seeds})
     if len(studies) > 1:
-        notes.append(
-            f"runs of the studies {', '.join(studies)} are pooled, each seed of each study with a"
-            " level of its own"
-        )
+        notes.append(f"runs of the studies {', '.join(studies)} are taken together")
 
 
 def _note_learning(done: pd.DataFrame, outcome: str, notes: list[str]) -> None:
@@ -260,15 +314,18 @@ def _kd_ratio(kept: pd.DataFrame, gammas: Array) -> Array:
     return kept.groupby("gamma")["kd_ratio"].median().reindex(gammas).to_numpy(dtype=float)
 
 
-def _own_control(key: CellKey, controls: pd.DataFrame, alone: bool) -> pd.DataFrame:
-    """Rows of the control at its own best settings.
+def _own_control(
+    key: CellKey, controls: pd.DataFrame, rows: pd.DataFrame, alone: bool
+) -> pd.DataFrame:
+    """Rows of the control at its own best settings, of the studies that measured the curve.
 
-    Its depth may differ from the curve's, unless curves of several depths are there.
+    Its depth may differ from the curve's, unless curves of several depths are there. Its protocol
+    always may, since it has other settings.
     """
     if controls.empty:
         return controls
     same = (controls["model"] == key.model) & (controls["task"] == key.task)
-    same &= controls["n_train"] == key.n_train
+    same &= (controls["n_train"] == key.n_train) & controls["study"].isin(set(rows["study"]))
     return controls[same if alone else same & (controls["depth"] == key.depth)]
 
 

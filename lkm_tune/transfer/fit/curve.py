@@ -37,6 +37,9 @@ _SHARING_STEPS = 30
 
 _JITTER = 1e-7
 
+_LEAST_WEIGHT = 1e-4
+"""Pairs of less posterior probability do not matter to a mean over the pairs."""
+
 
 def matern52(first: Array, second: Array, length: float) -> Array:
     """Matérn 5/2 kernel matrix, shape [len(first), len(second)]."""
@@ -173,21 +176,34 @@ class CurveFit:
         """Posterior standard deviation of one run's log error."""
         return float(np.sqrt(self.weight @ self.scale / max(self.dof - 2, 1.0)))
 
-    def smooth(self, seed: Information, seeds: int) -> Array:
+    def alone(self, seed: Information, everything: Information, share: float) -> Array:
         """One seed's own curve, smoothed as strongly as all seeds together are, shape [G].
 
-        In a balanced study the mean of this over the seeds is the posterior mean.
+        The seed is scaled up to the information of all seeds. What the seed did not run is filled
+        in by the fit: C (b_s / w_s + (Λ − Λ_s / w_s) θ), with C the posterior covariance and w_s
+        the share. So the mean over the seeds, weighted by their shares, is the posterior mean,
+        whichever runs are missing.
 
         Args:
             seed: the information of that seed alone.
-            seeds: how many seeds the whole fit has.
+            everything: the information of all seeds, which this is the fit to.
+            share: the seed's share of that information, above 0; shares sum to 1.
         """
-        matrix = seeds * seed.matrix
-        if not seed.sees_control:
-            matrix = matrix + np.ones_like(matrix) / len(self.model.x)
-        theta = np.linalg.solve(matrix + self.model.precision, seeds * seed.vector[:, None])
+        vector = seed.vector / share + self.theta @ (everything.matrix - seed.matrix / share)
+        theta = self.covariance @ vector[..., None]
         means = (self.model.to_grid @ theta)[..., 0]
         return np.asarray(np.tensordot(self.weight, means, axes=1))
+
+    def interpolation_covariance(self) -> Array:
+        """Covariance of the grid that seeds at the measured γ cannot remove, shape [G, G].
+
+        It is that of the curve given its values at the measured points, averaged over the pairs.
+        """
+        sigma2 = self.scale / max(self.dof - 2, 1.0)
+        out = np.zeros((len(self.model.grid), len(self.model.grid)))
+        for pair in np.flatnonzero(self.weight > _LEAST_WEIGHT):
+            out += self.weight[pair] * sigma2[pair] * self.model.left_over(int(pair))
+        return out
 
     def draw(self, rng: np.random.Generator, draws: int = DRAWS) -> Array:
         """Draws of the curve on the grid, shape [draws, G], in exchangeable order."""

@@ -9,8 +9,7 @@ seed k knows nothing of the choice.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from lkm_tune.transfer.fit.cells import CurveRuns
 from lkm_tune.transfer.fit.curve import CurveFit, CurveModel
 from lkm_tune.transfer.fit.noise import Array, Information, NoisePrior, pure_error, total
-from lkm_tune.transfer.fit.response_scale import Bend, bend_for
+from lkm_tune.transfer.fit.response_scale import ResponseScale, scale_for
 
 LEVEL = 0.95
 """Level of every interval."""
@@ -40,25 +39,27 @@ class CellCurve:
     """A cell's runs with the fitted curve and what cross-fitting says of its best γ.
 
     The fit lives on the scale of `fit.response_scale`, which keeps the order of all γ;
-    what is read from a cell is log error relative to the control.
+    what is read from a cell is log error relative to the control. The P places are the G points of
+    the fine grid and, where the control was measured, γ = 0, which comes last.
 
     Attributes:
         runs: the measured runs.
-        bend: the scale of the fit.
-        fit: posterior of the bent curve given all seeds.
-        bent_draws: of the bent curve on the grid, shape [D, G]; None with one seed, where the noise
-            between seeds cannot be known.
-        choices: grid index of γ̂_{−k} by seed k.
-        held_out: the smoothed bent curve of seed k alone by seed k, each of shape [G], on the level
-            of the whole fit.
+        response_scale: the scale of the fit.
+        fit: posterior of the curve on that scale given all seeds.
+        compressed_draws: of the curve on that scale and the grid, shape [D, G]; None with one seed,
+            where the noise between seeds cannot be known.
+        choices: place that the other seeds choose, by seed.
+        held_out: the curve of a seed alone on that scale by seed, each of shape [P].
+        shares: share of the information on the curve by seed; they sum to 1.
     """
 
     runs: CurveRuns
-    bend: Bend
+    response_scale: ResponseScale
     fit: CurveFit
-    bent_draws: Array | None
+    compressed_draws: Array | None
     choices: dict[tuple[str, int], int]
     held_out: dict[tuple[str, int], Array]
+    shares: dict[tuple[str, int], float]
 
     @property
     def grid(self) -> Array:
@@ -71,66 +72,118 @@ class CellCurve:
         return len(self.held_out)
 
     @cached_property
-    def mean(self) -> Array:
-        """The fitted curve: log error relative to the control, shape [G]."""
-        return self.bend.unbend(self.fit.mean)
+    def places(self) -> Array:
+        """γ of every place, shape [P]."""
+        gammas = 10**self.grid
+        return np.append(gammas, 0.0) if self.fit.sees_control else gammas
 
     @cached_property
+    def levels(self) -> Array:
+        """The fitted curve at every place: log error relative to the control, shape [P]."""
+        return self._with_control(self.response_scale.expand(self.fit.mean))
+
+    @property
+    def mean(self) -> Array:
+        """The fitted curve on the grid: log error relative to the control, shape [G]."""
+        return self.levels[: len(self.grid)]
+
+    @cached_property
+    def level_draws(self) -> Array | None:
+        """Draws of the curve at every place, shape [D, P], None with one seed."""
+        if self.compressed_draws is None:
+            return None
+        return self._with_control(self.response_scale.expand(self.compressed_draws))
+
+    @property
     def draws(self) -> Array | None:
-        """Draws of the curve, shape [D, G], None with one seed."""
-        return None if self.bent_draws is None else self.bend.unbend(self.bent_draws)
+        """Draws of the curve on the grid, shape [D, G], None with one seed."""
+        return None if self.level_draws is None else self.level_draws[:, : len(self.grid)]
+
+    def _with_control(self, values: Array) -> Array:
+        if not self.fit.sees_control:
+            return values
+        return np.concatenate([values, np.zeros((*values.shape[:-1], 1))], axis=-1)
 
     @cached_property
     def best(self) -> int:
-        """Grid index of the best γ."""
+        """Grid index of the γ > 0 with the lowest fitted error."""
         return int(np.argmin(self.mean))
 
-    def cross_fitted(self, places: Mapping[tuple[str, int], int]) -> float:
-        """Mean over seeds k of seed k's own curve at a grid index that other runs chose."""
-        levels = [self.held_out[k][i] for k, i in places.items()]
-        return float(self.bend.unbend(np.mean(levels)))
+    @cached_property
+    def recommended(self) -> int:
+        """Place with the lowest posterior mean of the error; γ = 0 is a candidate.
+
+        No draw counts for more than twice the error of the control, so that a small probability of
+        a divergence does not hide all other differences.
+        """
+        if self.level_draws is None:
+            return int(np.argmin(self.levels))
+        return int(np.argmin(_mean_error(self.level_draws)))
 
     @cached_property
     def honest_level(self) -> float:
-        """Cross-fitted log error relative to the control at the γ chosen on the other seeds."""
-        return self.cross_fitted(self.choices)
+        """Cross-fitted log error relative to the control at the place the other seeds chose."""
+        at = sum(self.shares[k] * self.held_out[k][i] for k, i in self.choices.items())
+        return float(self.response_scale.expand(np.asarray(at)))
 
     @cached_property
     def honest_draws(self) -> Array:
-        """Draws around `honest_level`, shape [D]: how sure the level at the chosen γ is."""
-        if self.bent_draws is None:
+        """Draws around `honest_level`, shape [D]: how sure the level at the chosen place is."""
+        if self.compressed_draws is None:
             raise ValueError(f"{self.runs.key}: one seed has no held-out seed to be judged on")
-        chosen = list(self.choices.values())
-        draws = self.bent_draws[:, chosen].mean(axis=1)
-        luck = np.array([self.held_out[k][i] - self.fit.mean[i] for k, i in self.choices.items()])
-        # What the seeds make of each other's choices varies beside the curve itself.
-        wider = np.sqrt(1 + luck.var(ddof=1) / len(luck) / max(draws.var(), 1e-24))
-        return self.bend.unbend(draws.mean() + wider * (draws - draws.mean()) + luck.mean())
+        share = np.array([self.shares[k] for k in self.choices])
+        control = float(self.response_scale.compress(np.zeros(1))[0])
+        chosen = np.array(list(self.choices.values()))
+        on_grid = chosen < len(self.grid)
+        columns = np.full((len(self.compressed_draws), len(chosen)), control)
+        columns[:, on_grid] = self.compressed_draws[:, chosen[on_grid]]
+        draws = columns @ share
+        # Seeds that chose different places do not share the noise there, so that their mean varies
+        # as a mean of independent levels. Each seed's own noise is in the draws already.
+        wanted, found = share @ columns.var(axis=0), draws.var()
+        wider = np.sqrt(wanted / found) if found > 0 else 1.0
+        level = float(self.response_scale.compress(np.array([self.honest_level]))[0])
+        return self.response_scale.expand(level + wider * (draws - draws.mean()))
 
     @cached_property
     def lowest_draws(self) -> Array:
-        """Draws of the lowest point of the curve, shape [D]."""
-        if self.draws is None:
+        """Draws of the lowest error at any place, γ = 0 among them, shape [D]."""
+        if self.level_draws is None:
             raise ValueError(f"{self.runs.key}: one seed gives no draws")
-        return np.asarray(self.draws.min(axis=1))
+        return np.asarray(self.level_draws.min(axis=1))
 
     @cached_property
     def expected_regret(self) -> Array:
-        """Posterior mean regret of every γ of the grid as a fraction, shape [G]; NaN with one seed.
+        """Posterior mean regret of every place as a fraction, shape [P]; NaN with one seed.
 
         A γ that doubles the error counts as one at which training diverges.
         """
-        if self.draws is None:
-            return np.full(len(self.grid), np.nan)
-        above = np.minimum(self.draws - self.lowest_draws[:, None], np.log1p(LARGEST_REGRET))
-        return np.asarray(np.expm1(above).mean(axis=0))
+        if self.level_draws is None:
+            return np.full(len(self.places), np.nan)
+        return _mean_error(self.level_draws - self.lowest_draws[:, None])
+
+    @cached_property
+    def interpolation_covariance(self) -> Array:
+        """Covariance of the grid that more seeds at the same γ cannot remove, shape [G, G]."""
+        return self.fit.interpolation_covariance()
+
+    def probability_worse(self, margin: float) -> Array:
+        """Probability of each place to be worse than the best by more than a margin, shape [P]."""
+        if self.level_draws is None:
+            return np.full(len(self.places), np.nan)
+        above = self.level_draws > self.lowest_draws[:, None] + np.log1p(margin)
+        return np.asarray(above.mean(axis=0))
 
     @cached_property
     def best_draws(self) -> Array:
-        """Draws of log10 of the best γ, shape [D]."""
-        if self.bent_draws is None:
+        """Draws of log10 of the best γ > 0, shape [D]."""
+        if self.compressed_draws is None:
             raise ValueError(f"{self.runs.key}: one seed gives no draws")
-        return np.asarray(self.grid[self.bent_draws.argmin(axis=1)])
+        return np.asarray(self.grid[self.compressed_draws.argmin(axis=1)])
+
+    def with_draws(self, count: int, seed: int) -> CellCurve:
+        """The same cell with so many posterior draws."""
+        return replace(self, compressed_draws=self.fit.draw(_generator(self.runs, seed), count))
 
     @cached_property
     def as_good(self) -> NDArray[np.bool_]:
@@ -142,9 +195,11 @@ class CellCurve:
         looks worse than γ cannot contradict it and counts by as much less as it looks worse (moment
         selection: D. W. K. Andrews & G. Soares, Econometrica 78, 2010, section 4.2).
         """
-        if self.bent_draws is None:
+        if self.compressed_draws is None:
             return np.ones(len(self.grid), dtype=bool)
-        centred = self.bent_draws[:_SET_DRAWS] - self.bent_draws[:_SET_DRAWS].mean(axis=0)
+        centred = self.compressed_draws[:_SET_DRAWS] - self.compressed_draws[:_SET_DRAWS].mean(
+            axis=0
+        )
         covariance = centred.T @ centred / len(centred)
         variance = covariance.diagonal()
         spread = np.sqrt(np.maximum(variance[:, None] + variance - 2 * covariance, 1e-24))
@@ -174,11 +229,11 @@ class CellCurve:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A cell's information on its bent scale, with all that does not depend on other cells."""
+    """A cell's information on its response scale, with all that does not depend on other cells."""
 
     runs: CurveRuns
     model: CurveModel
-    bend: Bend
+    response_scale: ResponseScale
     parts: dict[tuple[str, int], Information]
     everything: Information
 
@@ -196,9 +251,9 @@ def prepare(runs: CurveRuns, models: dict[bytes, CurveModel]) -> Prepared:
         models[grid] = CurveModel(np.log10(runs.gammas))
     model = models[grid]
     everything = total(raw.values()) if raw else _nothing(len(model.x))
-    bend, at = bend_for(everything, np.sqrt(pure_error(everything).variance))
-    parts = {seed: bend.information(part, at) for seed, part in raw.items()}
-    return Prepared(runs, model, bend, parts, bend.information(everything, at))
+    scale, at = scale_for(everything, np.sqrt(pure_error(everything).variance))
+    parts = {seed: scale.information(part, at) for seed, part in raw.items()}
+    return Prepared(runs, model, scale, parts, scale.information(everything, at))
 
 
 def fit_cell(cell: Prepared, prior: NoisePrior, lengths: Array, seed: int) -> CellCurve:
@@ -208,16 +263,30 @@ def fit_cell(cell: Prepared, prior: NoisePrior, lengths: Array, seed: int) -> Ce
         cell: the cell.
         prior: what the cells together say on the noise.
         lengths: what they say on the lengths of curves (`curve.shared_prior`).
-        seed: of the draws. They depend on it and the cell only, not on which cells are beside it.
+        seed: of the draws. They depend on it and the cell only, not on the other cells.
     """
-    runs, model, bend, parts = cell.runs, cell.model, cell.bend, cell.parts
-    fit = model.fit(cell.everything, prior, lengths)
-    rng = np.random.default_rng([seed, zlib.crc32(repr(tuple(runs.key)).encode())])
+    runs, scale, parts = cell.runs, cell.response_scale, cell.parts
+    fit = cell.model.fit(cell.everything, prior, lengths)
+    shares = {k: part.dof / cell.everything.dof for k, part in parts.items()}
     if len(parts) < 2:
-        return CellCurve(runs, bend, fit, None, {}, dict.fromkeys(parts, fit.mean))
+        return CellCurve(runs, scale, fit, None, {}, dict.fromkeys(parts, fit.mean), shares)
     choices = {k: _choice(cell, k, prior, lengths) for k in parts}
-    held_out = {k: _on_level(fit, parts[k], len(parts)) for k in parts}
-    return CellCurve(runs, bend, fit, fit.draw(rng), choices, held_out)
+    control = scale.compress(np.zeros(int(fit.sees_control)))
+    held_out = {
+        k: np.append(fit.alone(part, cell.everything, shares[k]), control)
+        for k, part in parts.items()
+    }
+    draws = fit.draw(_generator(runs, seed))
+    return CellCurve(runs, scale, fit, draws, choices, held_out, shares)
+
+
+def _mean_error(levels: Array) -> Array:
+    """Mean over the draws of exp(level) − 1, which counts for `LARGEST_REGRET` at most."""
+    return np.asarray(np.expm1(np.minimum(levels, np.log1p(LARGEST_REGRET))).mean(axis=0))
+
+
+def _generator(runs: CurveRuns, seed: int) -> np.random.Generator:
+    return np.random.default_rng([seed, zlib.crc32(repr(tuple(runs.key)).encode())])
 
 
 def _nothing(size: int) -> Information:
@@ -226,13 +295,8 @@ def _nothing(size: int) -> Information:
 
 def _choice(cell: Prepared, left_out: tuple[str, int], prior: NoisePrior, lengths: Array) -> int:
     others = total(part for seed, part in cell.parts.items() if seed != left_out)
-    return int(np.argmin(cell.model.fit(others, prior, lengths).mean))
-
-
-def _on_level(fit: CurveFit, seed: Information, seeds: int) -> Array:
-    """A seed's smoothed curve; one without a control is set level with the fit where it ran."""
-    curve = fit.smooth(seed, seeds)
-    if seed.sees_control or not fit.sees_control:
-        return curve
-    ran = np.abs(fit.model.grid[:, None] - fit.model.x[seed.matrix.diagonal() > 0]).argmin(axis=0)
-    return np.asarray(curve - (curve - fit.mean)[ran].mean())
+    mean = cell.model.fit(others, prior, lengths).mean
+    best = int(np.argmin(mean))
+    if others.sees_control and mean[best] >= cell.response_scale.compress(np.zeros(1))[0]:
+        return len(mean)
+    return best

@@ -4,8 +4,9 @@ Recommended is the γ with the lowest mean expected regret over the finished cel
 
     γ̂ = argmin_x  Σ_c w_c R_c(x) / Σ_c w_c,     R_c(x) = E[exp(f_c(x) − min f_c) − 1 | runs],
 
-with weights w_c = (1 + a·[same architecture]) (1 + b·[same task]). How much kinship says, a and b,
-is chosen by leaving out each of the finished cells in turn. The 95 % interval is Student's t
+with weights w_c = (1 + a·[same architecture]) (1 + b·[same task]); γ = 0 is a candidate. How much
+kinship says, a and b, is chosen by leaving out each of the finished cells in turn. A cell that
+shares neither with any other is predicted from all alike. The 95 % interval is Student's t
 prediction of one more cell's best log γ from the best of the others, so that it widens with their
 disagreement, with the doubt on each, and when they are few.
 """
@@ -35,17 +36,28 @@ _COVERED = 0.5
 
 @dataclass(frozen=True)
 class Prediction:
-    """A recommended γ with its 95 % interval, its expected regret and the cells it is from."""
+    """The γ recommended for a cell that was never searched.
+
+    Attributes:
+        gamma: recommended γ (0 allowed).
+        low: lower end of the 95 % interval of the cell's own best γ > 0.
+        high: upper end.
+        expected_regret: mean regret, as a fraction, of such predictions for the cells that are
+            known, NaN with one cell.
+        based_on: names of the cells that it is predicted from.
+        kin: how many of these share the architecture or the task.
+    """
 
     gamma: float
     low: float
     high: float
     expected_regret: float
-    based_on: tuple[CellKey, ...]
+    based_on: tuple[str, ...]
+    kin: int
 
 
 class Pool:
-    """The finished cells as what they say on a cell that is not among them (N cells, G places)."""
+    """The finished cells as what they say on a cell that is not among them (N cells, G γ > 0)."""
 
     def __init__(self, cells: Sequence[CellCurve]) -> None:
         """Evaluate the expected regret of every cell on one grid.
@@ -59,10 +71,11 @@ class Pool:
             if cell.draws is not None and len(cell.runs.gammas) >= FEWEST_GAMMAS
         ]
         self.keys = tuple(cell.runs.key for cell in usable)
+        self.names = tuple(cell.runs.name for cell in usable)
         ends = [end for cell in usable for end in (cell.grid[0], cell.grid[-1])] or [0.0]
         self.grid: Array = np.arange(min(ends), max(ends) + _STEP / 2, _STEP)
         self.regret = np.array([_on_grid(cell, self.grid) for cell in usable])
-        self.regret = self.regret.reshape(len(usable), len(self.grid))
+        self.regret = self.regret.reshape(len(usable), len(self.grid) + 1)
         self._known = (~np.isnan(self.regret)).astype(float)
         self._or_zero = np.nan_to_num(self.regret)
         places = [cell.best_draws for cell in usable]
@@ -101,11 +114,12 @@ class Pool:
         place = int(self._best(weights[None], used)[0])
         low, high = self._interval(weights, used, place)
         return Prediction(
-            gamma=float(10 ** self.grid[place]),
+            gamma=float(10 ** self.grid[place]) if place < len(self.grid) else 0.0,
             low=float(10**low),
             high=float(10**high),
             expected_regret=expected,
-            based_on=tuple(self.keys[i] for i in used),
+            based_on=tuple(self.names[i] for i in used),
+            kin=int(same.any(axis=0).sum()),
         )
 
     def _kin(self, keys: Sequence[CellKey]) -> NDArray[np.bool_]:
@@ -149,7 +163,7 @@ class Pool:
         if len(used) == 1:
             # How cells differ from each other cannot be seen in one.
             reach = np.inf
-        best = self.grid[place]
+        best = self.grid[place] if place < len(self.grid) else centre
         return max(best - reach, self.grid[0]), min(best + reach, self.grid[-1])
 
 
@@ -159,16 +173,22 @@ def _weights(same: NDArray[np.bool_], kinship: tuple[float, float]) -> Array:
 
 
 def regret_at(cell: CellCurve, gamma: float) -> float:
-    """Expected regret of a given γ > 0, NaN outside what was measured."""
+    """Expected regret of a given γ, NaN outside the measured range."""
+    if gamma == 0:
+        return float(_with_zero(cell, np.zeros(0))[-1])
     return float(_on_grid(cell, np.array([np.log10(gamma)]))[0])
 
 
 def _on_grid(cell: CellCurve, x: Array) -> Array:
-    """Expected regret at other places: NaN outside the measured range, 1 where it diverges."""
-    values = np.interp(x, cell.grid, cell.expected_regret)
+    """Expected regret at each log10 γ, then at γ = 0, shape [len(x) + 1]."""
+    values = np.interp(x, cell.grid, cell.expected_regret[: len(cell.grid)])
     values[(x < cell.grid[0] - 1e-9) | (x > cell.grid[-1] + 1e-9)] = np.nan
     if cell.runs.above is not None:
         values[x >= np.log10(cell.runs.above) - 1e-9] = LARGEST_REGRET
     if cell.runs.below is not None:
         values[x <= np.log10(cell.runs.below) + 1e-9] = LARGEST_REGRET
-    return values
+    return _with_zero(cell, values)
+
+
+def _with_zero(cell: CellCurve, values: Array) -> Array:
+    return np.append(values, cell.expected_regret[-1] if cell.fit.sees_control else np.nan)

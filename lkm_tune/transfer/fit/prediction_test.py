@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lkm_tune.transfer.fit.answer import PAPER_GAMMA
 from lkm_tune.transfer.fit.cells import CellKey
-from lkm_tune.transfer.fit.optimum import CellCurve
+from lkm_tune.transfer.fit.optimum import LARGEST_REGRET, CellCurve
 from lkm_tune.transfer.fit.prediction import Pool, Prediction, regret_at
-from lkm_tune.transfer.fit.regret import fixed_regret
-from lkm_tune.transfer.report.answer import PAPER_GAMMA
+from lkm_tune.transfer.fit.regret import regrets
 from lkm_tune.transfer.wording import percent
 
 NEVER = "never searched"
@@ -49,7 +49,7 @@ def predictions_table(cells: Sequence[CellCurve], pool: Pool, margin: float) -> 
     `regret_expected`: what such a prediction costs on average where that can be tested. The other
     columns are judged on the cell's own runs, as posterior means: `regret` (with its 95 % interval)
     of the predicted γ, `regret_paper` of γ = 0.02, `regret_zero` of γ = 0, and `regret_own` of the
-    γ that the cell's other seeds chose.
+    γ that the cell's other seeds chose, each judged on the seed held out.
     """
     rows = []
     by_key = {cell.runs.key: cell for cell in cells}
@@ -153,13 +153,21 @@ def _row(key: CellKey, left_out: str, found: Prediction) -> dict[str, Any]:
 
 def _tested(cell: CellCurve, found: Prediction, margin: float) -> dict[str, float]:
     """What ways to choose γ cost in a cell, by its own runs."""
-    judged = fixed_regret(found.gamma, cell, margin)
-    zero = float(np.expm1(-cell.lowest_draws).mean()) if cell.fit.sees_control else np.nan
+    judged = regrets(cell, [found.gamma], [margin])[found.gamma]
     return {
         "regret": regret_at(cell, found.gamma),
         "regret_low": judged.low,
         "regret_high": judged.high,
         "regret_paper": regret_at(cell, PAPER_GAMMA),
-        "regret_zero": zero,
-        "regret_own": float(np.mean(cell.expected_regret[list(cell.choices.values())])),
+        "regret_zero": regret_at(cell, 0.0),
+        "regret_own": own_regret(cell),
     }
+
+
+def own_regret(cell: CellCurve) -> float:
+    """Expected regret of the γ that the other seeds choose, judged on the seed held out.
+
+    As a fraction, at least 0; no draw counts for more than `LARGEST_REGRET`.
+    """
+    above = np.minimum(cell.honest_draws - cell.lowest_draws, np.log1p(LARGEST_REGRET))
+    return max(float(np.expm1(above).mean()), 0.0)

@@ -1,13 +1,18 @@
-"""What it costs to use the γ of one cell in another.
+"""What it costs to use a given γ in a cell, and the tests that verdicts rest on.
 
-Regret of using s's γ in t = exp(f_t(γ*_s) − f_t(γ*_t)) − 1, f = expected log test error.
+Regret of γ in t = exp(f_t(γ) − min f_t) − 1, f = expected log test error, the minimum over all γ
+and γ = 0. The γ is a number that was printed (the one that the report of a source cell recommends),
+so only f_t is uncertain and is drawn from its posterior.
 
-γ*_s is uncertain, so it is drawn from the posterior of s; f_t is drawn from the posterior of t, and
-so is the regret: the draw of f_t at that γ*_s above its lowest point. Such draws are never below 0,
-also where there is no regret at all. So the lower side has a second condition, which luck in t's
-own choice cannot meet: that γ*_s is shown to be worse than the γ that t chose, at the honest
-(cross-fitted) level of that choice. Where it is not, the interval begins at 0; the p-value of
-"it does not transfer" is the larger of both.
+- *Within the margin m.* The null hypothesis, regret above m, is the union over all rivals γ′ of
+  f_t(γ) − f_t(γ′) > ln(1 + m). So its p-value is the largest of P(f_t(γ) − f_t(γ′) > ln(1 + m))
+  over the rivals, and needs no correction for their number (intersection–union test: R. L. Berger,
+  Technometrics 24, 1982, theorem 1).
+- *Gain within the margin.* The same for γ = 0: the largest of P(f_t(0) − f_t(γ′) > −ln(1 − m)).
+- *Beyond the margin.* Draws of the regret are never below 0, also where there is no regret at all.
+  So P(regret ≤ m) has a second condition, which luck in t's own choice cannot meet: that γ is shown
+  to be worse than the place that t chose, at the honest (cross-fitted) level of that choice. The
+  p-value is the larger of both.
 """
 
 from __future__ import annotations
@@ -16,147 +21,169 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lkm_tune.transfer.fit.cells import FEWEST_GAMMAS
 from lkm_tune.transfer.fit.noise import Array
 from lkm_tune.transfer.fit.optimum import LEVEL, CellCurve
-from lkm_tune.transfer.fit.small_p import upper_tails
+from lkm_tune.transfer.fit.small_p import p_above, p_above_rows
 
-_TAIL = (1 - LEVEL) / 2
+_OUTSIDE = (1 - LEVEL) / 2
+_RIVAL_STEP = 2
+"""Neighbours on the fine grid are so alike that every other one is enough."""
+
+_RIVALS = 6
+"""So many rivals, those with the largest standardised difference, can have the largest p-value."""
+
+_TALLEST = 1.0
+"""Draws further above the lowest point in log error than this are alike to the choice of rivals."""
 
 
 @dataclass(frozen=True)
 class Regret:
-    """Regret of one γ (of a source cell or given) in a target cell, as fractions of the error.
+    """Regret of one γ in a target cell, as fractions of the error; NaN where nothing is known.
 
     Attributes:
-        value: cross-fitted estimate, at least 0; inf where the target diverges.
+        value: estimate, at least 0; inf where the target diverges.
         low: lower end of the 95 % interval.
         high: upper end; inf where the target never measured such a γ.
-        at_source: log error in the target relative to its control, cross-fitted.
-        p_within: one-sided p-value of "regret is above the margin" (small: it transfers).
-        p_beyond: one-sided p-value of "regret is within the margin" (small: it does not).
+        bound: the smallest margin that the regret is shown to be within, by one test at 5 %.
+        at_gamma: log error in the target at the γ, relative to its control.
+        p_within: p-value of "the regret is above the margin", one for each margin (small: the γ
+            works).
+        p_beyond: p-value of "the regret is within the margin", one for each margin (small: it does
+            not).
     """
 
     value: float
     low: float
     high: float
-    at_source: float
-    p_within: float
-    p_beyond: float
+    bound: float
+    at_gamma: float
+    p_within: tuple[float, ...]
+    p_beyond: tuple[float, ...]
 
 
-UNKNOWN = Regret(np.nan, np.nan, np.nan, np.nan, np.nan, np.nan)
-"""With one seed or hardly any γ in either cell nothing can be said."""
+def unknown(margins: Sequence[float]) -> Regret:
+    """With one seed or hardly any γ nothing can be said."""
+    nothing = (np.nan,) * len(margins)
+    return Regret(np.nan, np.nan, np.nan, np.nan, np.nan, nothing, nothing)
 
 
-def transfer_regrets(
-    sources: Sequence[CellCurve], target: CellCurve, margin: float
-) -> list[Regret]:
-    """Regret of each source's best γ in the target.
-
-    A seed that both cells share is held out of both choices at once.
-    """
-    known = [source for source in sources if _says_enough(source) and _says_enough(target)]
-    if not known:
-        return [UNKNOWN] * len(sources)
-    choices = np.array([[s.grid[s.choices.get(k, s.best)] for k in target.choices] for s in known])
-    drawn = np.array([source.best_draws for source in known])
-    found = iter(_regrets(target, choices, drawn, margin))
-    return [next(found) if _says_enough(source) else UNKNOWN for source in sources]
+def says_enough(cell: CellCurve) -> bool:
+    """Whether a cell has the seeds and γ that a curve takes."""
+    return cell.compressed_draws is not None and len(cell.runs.gammas) >= FEWEST_GAMMAS
 
 
-def fixed_regret(gamma: float, target: CellCurve, margin: float) -> Regret:
-    """Regret of a given γ > 0 in the target."""
-    if target.bent_draws is None or not _says_enough(target):
-        return UNKNOWN
-    x = float(np.log10(gamma))
-    choices = np.full((1, len(target.choices)), x)
-    (found,) = _regrets(target, choices, np.full((1, len(target.bent_draws)), x), margin)
-    return found
+def regrets(
+    target: CellCurve, gammas: Sequence[float], margins: Sequence[float]
+) -> dict[float, Regret]:
+    """Regret of each γ (0 allowed) in the target."""
+    if not says_enough(target):
+        return {gamma: unknown(margins) for gamma in gammas}
+    rivals = Rivals(target)
+    return {gamma: _regret(rivals, gamma, margins) for gamma in dict.fromkeys(gammas)}
 
 
-def _says_enough(cell: CellCurve) -> bool:
-    return cell.bent_draws is not None and len(cell.runs.gammas) >= FEWEST_GAMMAS
+class Rivals:
+    """The differences between places of one cell, drawn from its posterior."""
+
+    def __init__(self, cell: CellCurve) -> None:
+        """Prepare the choice of rivals.
+
+        Args:
+            cell: with draws.
+        """
+        if cell.level_draws is None:
+            raise ValueError(f"{cell.runs.key}: one seed gives no draws")
+        self.cell = cell
+        self.draws: Array = cell.level_draws
+        low = np.minimum(self.draws, cell.lowest_draws[:, None] + _TALLEST)
+        self._mean = low.mean(axis=0)
+        centred = low - self._mean
+        self._covariance = centred.T @ centred / len(centred)
+        grid, places = len(cell.grid), len(cell.places)
+        # γ = 0, the last place, is always a rival.
+        self._others = np.union1d(np.arange(0, grid, _RIVAL_STEP), np.arange(grid, places))
+
+    def differences(self, place: int, thresholds: Sequence[float]) -> Array:
+        """Draws of f(place) − f(γ′) for the γ′ that matter, increasing in each row.
+
+        Args:
+            place: of the γ that is judged.
+            thresholds: in log error; for each the rivals with the largest p-value are chosen.
+
+        Returns:
+            Shape [rivals, D]; no rows where there is no other place.
+        """
+        others = self._others[self._others != place]
+        variance = self._covariance.diagonal()
+        spread = variance[place] + variance[others] - 2 * self._covariance[place, others]
+        excess = self._mean[place] - self._mean[others]
+        spread = np.sqrt(np.maximum(spread, 1e-24))
+        chosen = {
+            int(other)
+            for threshold in thresholds
+            for other in others[np.argsort((threshold - excess) / spread, kind="stable")[:_RIVALS]]
+        }
+        rows = self.draws[:, [place]].T - self.draws[:, sorted(chosen)].T
+        return np.sort(rows, axis=1)
 
 
-def _regrets(target: CellCurve, choices: Array, drawn: Array, margin: float) -> list[Regret]:
-    """Regrets in the target of N sources with K choices and D draws of log10 γ each.
+def largest_p(differences: Array, threshold: float, dof: float) -> float:
+    """The largest over the rivals of P(f(place) − f(γ′) > threshold); 0 without a rival."""
+    return float(p_above_rows(differences, threshold, dof).max(initial=0.0))
+
+
+def largest_difference(differences: Array) -> float:
+    """The smallest threshold in log error whose `largest_p` is at most 5 %, at least 0."""
+    return float(np.quantile(differences, LEVEL, axis=1).max(initial=0.0))
+
+
+def _regret(rivals: Rivals, gamma: float, margins: Sequence[float]) -> Regret:
+    target = rivals.cell
+    place, diverges = find_place(target, gamma)
+    one, zero = (1.0,) * len(margins), (0.0,) * len(margins)
+    if diverges:
+        return Regret(np.inf, np.inf, np.inf, np.inf, np.inf, one, zero)
+    if place is None:
+        return Regret(np.nan, 0.0, np.inf, np.inf, np.nan, one, one)
+    bounds = [float(np.log1p(margin)) for margin in margins]
+    differences = rivals.differences(place, bounds)
+    at, dof = rivals.draws[:, place], target.fit.dof
+    draws, worse = at - target.lowest_draws, at - target.honest_draws
+    not_worse = p_above(-worse, 0.0, dof)
+    low, high = np.quantile(draws, [_OUTSIDE, 1 - _OUTSIDE])
+    shown = np.quantile(worse, _OUTSIDE) > 0
+    below = np.sort(-draws)[None]
+    level = float(target.levels[place])
+    return Regret(
+        value=max(float(np.expm1(level - target.honest_level)), 0.0),
+        low=float(np.expm1(low)) if shown else 0.0,
+        high=float(np.expm1(high)),
+        bound=float(np.expm1(largest_difference(differences))),
+        at_gamma=level,
+        p_within=tuple(largest_p(differences, bound, dof) for bound in bounds),
+        p_beyond=tuple(
+            max(float(p_above_rows(below, -bound, dof)[0]), not_worse) for bound in bounds
+        ),
+    )
+
+
+def find_place(target: CellCurve, gamma: float) -> tuple[int | None, bool]:
+    """The place of a γ in a cell, None outside the measured range, and whether training diverges.
 
     Args:
-        target: a cell with draws.
-        choices: what each source chose without each seed of the target, shape [N, K].
-        drawn: draws of the best of each source, shape [N, D].
-        margin: difference of the error, as a fraction, that does not matter.
+        target: the cell.
+        gamma: γ ≥ 0.
     """
-    if target.draws is None:
-        return [UNKNOWN] * len(drawn)
-    at_source = target.draws[np.arange(drawn.shape[1]), _nearest(target.grid, drawn)]
-    draws = low = at_source - target.lowest_draws
-    worse = at_source - target.honest_draws
-    above, outside = _outside(target, drawn)
-    if outside.any() or above.any():
-        draws = np.where(above | outside, np.inf, draws)
-        low, worse = (
-            np.where(above, np.inf, np.where(outside, 0.0, values)) for values in (low, worse)
-        )
-    same = draws is low
-    draws = np.sort(draws, axis=1)
-    low, worse = draws if same else np.sort(low, axis=1), np.sort(worse, axis=1)
-    bound, dof = float(np.log1p(margin)), target.fit.dof
-    shown = _quantiles(worse, _TAIL) > 0
-    level = _cross_fitted(target, choices)
-    # Sorted the other way round and negated, the lower tail is the upper one.
-    beyond = upper_tails(-low[:, ::-1], -bound, dof)
-    columns = (
-        np.maximum(np.expm1(level - target.honest_level), 0.0),
-        np.where(shown, np.expm1(_quantiles(low, _TAIL)), 0.0),
-        np.expm1(_quantiles(draws, 1 - _TAIL)),
-        level,
-        upper_tails(draws, bound, dof),
-        np.maximum(beyond, upper_tails(-worse[:, ::-1], 0.0, dof)),
-    )
-    return [Regret(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]
-
-
-def _cross_fitted(target: CellCurve, choices: Array) -> Array:
-    """Mean over seeds k of seed k's curve at the γ that other runs chose, shape [N]."""
-    above, outside = _outside(target, choices)
-    held_out = np.array([target.held_out[k] for k in target.choices])
-    levels = held_out[np.arange(choices.shape[1]), _nearest(target.grid, choices)]
-    level = target.bend.unbend(levels.mean(axis=1))
-    level = np.where(outside.mean(axis=1) >= 0.5, np.nan, level)
-    return np.where(above.mean(axis=1) >= 0.5, np.inf, level)
-
-
-def _outside(target: CellCurve, x: Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which log10 γ lie where the target diverges, and which lie outside its measured range."""
     grid, runs = target.grid, target.runs
+    if gamma == 0:
+        return (len(grid), False) if target.fit.sees_control else (None, False)
+    above, below = runs.above or np.inf, runs.below or 0.0
+    if gamma >= above * (1 - 1e-9) or gamma <= below * (1 + 1e-9):
+        return None, True
+    x = float(np.log10(gamma))
     half_step = (grid[-1] - grid[0]) / max(len(grid) - 1, 1) / 2 + 1e-9
-    diverges = np.zeros(x.shape, dtype=bool)
-    if grid[0] <= x.min() and x.max() <= grid[-1]:
-        # Diverging γ lie beyond the grid. With equal grids, so with most pairs, that is all.
-        return diverges, diverges
-    outside = (x < grid[0] - half_step) | (x > grid[-1] + half_step)
-    if runs.above is not None:
-        diverges |= x >= np.log10(runs.above) - 1e-9
-    if runs.below is not None:
-        diverges |= x <= np.log10(runs.below) + 1e-9
-    return diverges, outside
-
-
-def _nearest(grid: Array, x: Array) -> NDArray[np.int64]:
-    if len(grid) == 1:
-        return np.zeros(x.shape, dtype=np.int64)
-    step = (grid[-1] - grid[0]) / (len(grid) - 1)
-    place = np.subtract(x, grid[0])
-    place /= step
-    np.rint(place, out=place)
-    return np.asarray(np.clip(place, 0, len(grid) - 1), dtype=np.int64)
-
-
-def _quantiles(draws: Array, level: float) -> Array:
-    """A quantile of each increasing row that is one of its draws, so that inf stays inf."""
-    place = level * (draws.shape[1] - 1)
-    return np.asarray(draws[:, int(np.ceil(place) if level > 0.5 else np.floor(place))])
+    if not grid[0] - half_step <= x <= grid[-1] + half_step:
+        return None, False
+    return int(np.abs(grid - x).argmin()), False

@@ -27,32 +27,32 @@ _FURTHEST = 20.0
 
 
 @dataclass(frozen=True)
-class Bend:
+class ResponseScale:
     """The scale g with θ_ref = `reference` and κ = `width` (inf: the identity)."""
 
     reference: float
     width: float
 
-    def bend(self, theta: Array) -> Array:
+    def compress(self, theta: Array) -> Array:
         """g(θ)."""
         if np.isinf(self.width):
             return theta
         above = np.maximum(theta - self.reference, 0.0)
         return np.asarray(theta - above + self.width * np.arcsinh(above / self.width))
 
-    def unbend(self, bent: Array) -> Array:
-        """The inverse of `bend`."""
+    def expand(self, compressed: Array) -> Array:
+        """The inverse of `compress`."""
         if np.isinf(self.width):
-            return bent
-        above = np.maximum(bent - self.reference, 0.0)
+            return compressed
+        above = np.maximum(compressed - self.reference, 0.0)
         reach = np.minimum(above / self.width, np.arcsinh(_FURTHEST / self.width))
         # sinh by way of expm1, which is vectorised, and in place: the draws of a hundred cells are
         # 16 million.
         grown = np.expm1(reach, out=np.atleast_1d(reach))
         grown += grown / (1 + grown)
         grown *= self.width / 2
-        grown += bent - above
-        return grown.reshape(np.shape(bent))
+        grown += compressed - above
+        return grown.reshape(np.shape(compressed))
 
     def slope(self, theta: Array) -> Array:
         """g'(θ)."""
@@ -62,7 +62,7 @@ class Bend:
     def information(self, information: Information, at: Array) -> Information:
         """Information on g(θ) instead of θ, linearised at `at`, shape [J]."""
         stretch = 1 / self.slope(at)
-        offset = at - self.bend(at) * stretch
+        offset = at - self.compress(at) * stretch
         matrix, vector = information.matrix, information.vector
         pushed = matrix @ offset
         return Information(
@@ -74,7 +74,7 @@ class Bend:
         )
 
 
-def bend_for(information: Information, noise: float) -> tuple[Bend, Array]:
+def scale_for(information: Information, noise: float) -> tuple[ResponseScale, Array]:
     """The scale of one cell, and the measured means that it is linearised at, shape [J].
 
     Args:
@@ -83,6 +83,6 @@ def bend_for(information: Information, noise: float) -> tuple[Bend, Array]:
     """
     at = np.asarray(np.linalg.pinv(information.matrix, hermitian=True) @ information.vector)
     if not information.sees_control:
-        # The level of the curve is free then, and a bent scale would pretend to know it.
-        return Bend(0.0, np.inf), at
-    return Bend(float(at.min()), float(np.nanmax([_WIDTH, _WIDTH_IN_NOISE * noise]))), at
+        # The level of the curve is free then, and another scale would pretend to know it.
+        return ResponseScale(0.0, np.inf), at
+    return ResponseScale(float(at.min()), float(np.nanmax([_WIDTH, _WIDTH_IN_NOISE * noise]))), at

@@ -20,6 +20,9 @@ COLUMNS = {
 """The columns that every table has, with what they hold."""
 
 OPTIONAL_NUMBERS = ("val_mean_error", "test_mean_error", "kd_ratio")
+OPTIONAL_TEXTS = ("protocol", "protocol_text")
+"""What must be equal for runs to be comparable, as a digest and in words; "" where not known."""
+
 STATUSES = ("complete", "stopped", "diverged", "infeasible", "failed")
 PHASES = ("curve", "control_curve")
 """The phases that enter the analysis."""
@@ -38,7 +41,8 @@ def check_runs(runs: pd.DataFrame) -> pd.DataFrame:
     """A clean copy of a tidy table of runs.
 
     Numbers become numbers, γ is rounded to 10 significant digits (so that one γ written in two ways
-    is one γ) and a missing `phase` column is filled with "curve".
+    is one γ), a missing `phase` column is filled with "curve", and missing columns of
+    `OPTIONAL_TEXTS` with "".
 
     Raises:
         RunTableError: naming all missing columns and all wrong values.
@@ -52,6 +56,8 @@ def check_runs(runs: pd.DataFrame) -> pd.DataFrame:
     clean = runs.reset_index(drop=True).copy()
     if "phase" not in clean:
         clean["phase"] = "curve"
+    for name in OPTIONAL_TEXTS:
+        clean[name] = clean[name].fillna("").astype(str) if name in clean else ""
     faults = _statuses(clean)
     used = clean["phase"].isin(PHASES)
     clean["depth"] = _depths(clean)
@@ -69,7 +75,7 @@ def check_runs(runs: pd.DataFrame) -> pd.DataFrame:
         faults.append('no row has the phase "curve": no response curve was measured yet')
     if faults:
         raise RunTableError(faults)
-    for name in ("study", "model", "task", "status", "phase"):
+    for name in ("study", "model", "task", "status", "phase", *OPTIONAL_TEXTS):
         # Plain Python strings compare many times faster than pandas' own.
         clean[name] = clean[name].astype(object)
     clean["gamma"] = [float(f"{g:.10g}") for g in clean["gamma"]]

@@ -6,35 +6,54 @@ import numpy as np
 
 from lkm_tune.transfer.fit.noise import Array
 
-_IN_TAIL = 0.1
-"""The share of the draws that the tail is fitted to."""
+_UPPER_SHARE = 0.1
+"""The share of the draws that the Pareto distribution is fitted to."""
 
 _ENOUGH = 100
 """With so many draws beyond the bound they are simply counted."""
 
 
-def upper_tail(draws: Array, bound: float, dof: float) -> float:
+def p_above(draws: Array, bound: float, dof: float) -> float:
     """One-sided p-value of "the quantity is above `bound`" from its draws, shape [D]."""
-    return float(upper_tails(np.sort(draws)[None], bound, dof)[0])
+    return float(p_above_rows(np.sort(draws)[None], bound, dof)[0])
 
 
-def upper_tails(draws: Array, bound: float, dof: float) -> Array:
+def p_above_rows(draws: Array, bound: float, dof: float) -> Array:
     """One-sided p-values of "the quantity is above `bound`", shape [N].
 
-    Hundreds of pairs ask for p-values far below one over the number of draws, so the tail is
-    extrapolated by a generalised Pareto distribution (T. A. Knijnenburg et al., Bioinformatics 25,
-    2009, i161, eq. 1). Its shape is not fitted but that of the Student t of which the draws are,
-    1 / dof, so that only the scale is left to estimate; short tails are taken to be longer than
-    they are.
+    Hundreds of pairs ask for p-values far below one over the number of draws, so what lies beyond
+    the draws is extrapolated by a generalised Pareto distribution (T. A. Knijnenburg et al.,
+    Bioinformatics 25, 2009, i161, eq. 1). Its shape is not fitted but that of the Student t of
+    which the draws are, 1 / dof, so that only the scale is left to estimate; short tails are taken
+    to be longer than they are.
+
+    An infinite draw is no estimate but known for sure (a γ at which training diverges): the p-value
+    is the share of the draws at +inf, plus the share of finite draws times their p-value. So it is
+    0 where all draws are −inf.
 
     Args:
-        draws: of N quantities, increasing in each row, shape [N, D]; inf is above every bound.
+        draws: of N quantities, increasing in each row, shape [N, D].
         bound: what they are held against.
         dof: degrees of freedom of the draws.
     """
+    if np.isfinite(draws[:, 0]).all() and np.isfinite(draws[:, -1]).all():
+        return _finite_rows(draws, bound, dof)
+    return np.array([_with_infinite(row, bound, dof) for row in draws])
+
+
+def _with_infinite(row: Array, bound: float, dof: float) -> float:
+    finite = row[np.isfinite(row)]
+    surely = np.count_nonzero(row == np.inf) / len(row)
+    if not len(finite):
+        return float(surely)
+    estimated = float(_finite_rows(finite[None], bound, dof)[0])
+    return float(surely + len(finite) / len(row) * estimated)
+
+
+def _finite_rows(draws: Array, bound: float, dof: float) -> Array:
     beyond, count = np.count_nonzero(draws > bound, axis=1), draws.shape[1]
     counted = (1 + beyond) / (1 + count)
-    size = int(_IN_TAIL * count)
+    size = int(_UPPER_SHARE * count)
     if size < 1:
         return np.asarray(counted)
     threshold = draws[:, -size - 1]
@@ -43,5 +62,5 @@ def upper_tails(draws: Array, bound: float, dof: float) -> Array:
         mean = draws[:, -size:].mean(axis=1) - threshold
         scale = mean * (1 - shape)
         fitted = size / count * (1 + shape * (bound - threshold) / scale) ** (-1 / shape)
-    known = (beyond < _ENOUGH) & (mean > 0) & np.isfinite(mean)
+    known = (beyond < _ENOUGH) & (bound >= threshold) & (mean > 0) & np.isfinite(mean)
     return np.asarray(np.where(known, fitted, counted))

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from scipy.stats import t as student_t
 
-from lkm_tune.transfer.fit.cells import CellKey
+from lkm_tune.transfer.fit.analysis import MARGIN
+from lkm_tune.transfer.fit.cells import CellKey, cell_names
 from lkm_tune.transfer.wording import percent
 
 WEAK = 0.01
@@ -56,7 +58,7 @@ class Strength:
 
 
 def signs_of_trouble(
-    control: Strength, strengths: Sequence[Strength], margin: float = 0.01
+    control: Strength, strengths: Sequence[Strength], margin: float = MARGIN
 ) -> tuple[str, ...]:
     """What is wrong with the γ of one cell, a sentence each.
 
@@ -131,13 +133,13 @@ def _outweighs(mixed: Sequence[Strength]) -> str:
     )
 
 
-def study_signs(runs: pd.DataFrame, margin: float = 0.01) -> tuple[str, ...]:
+def study_signs(runs: pd.DataFrame, margin: float = MARGIN) -> tuple[str, ...]:
     """The signs of trouble of every cell of a checked table, each with the cell's name."""
     curve = runs[(runs["phase"] == "curve") & runs["status"].isin(["complete", "diverged"])]
-    found = []
+    found, names = [], cell_names(runs)
     for key, (first, *mixed) in _strengths(curve).items():
         if first.gamma == 0:
-            found += [f"{key}: {said}" for said in signs_of_trouble(first, mixed, margin)]
+            found += [f"{names[key]}: {said}" for said in signs_of_trouble(first, mixed, margin)]
     return tuple(found)
 
 
@@ -163,21 +165,28 @@ def _strengths(curve: pd.DataFrame) -> dict[CellKey, list[Strength]]:
     ).sort_index()
     found: dict[CellKey, list[Strength]] = {}
     for row in table.reset_index().to_dict("records"):
-        key = CellKey(row["model"], row["task"], int(row["depth"]), int(row["n_train"]))
+        key = CellKey(
+            row["model"], row["task"], int(row["depth"]), int(row["n_train"]), row["protocol"]
+        )
         found.setdefault(key, []).append(_strength(row))
     return found
 
 
 def _strength(row: dict[Any, Any]) -> Strength:
-    several = row["count"] > 1
+    count = int(row["count"]) if row["count"] > 0 else 0
     return Strength(
         gamma=row["gamma"],
         change=row["mean"],
-        doubt=2 * row["std"] / math.sqrt(row["count"]) if several else ONE_SEED,
+        doubt=_half_width(row["std"], count) if count > 1 else ONE_SEED,
         # Not complete at all is counted as nothing known.
         diverged=not row["done"] * 2 > row["runs"],
         **{field: row.get(name, math.nan) for name, field in _MEDIANS.items()},
     )
+
+
+def _half_width(spread: float, count: int) -> float:
+    """Half the 95 % interval of a mean, Student's t: two seeds hardly know their own spread."""
+    return float(student_t.isf(0.025, count - 1)) * spread / math.sqrt(count)
 
 
 def _round(gamma: float) -> str:

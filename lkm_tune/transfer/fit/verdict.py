@@ -1,15 +1,16 @@
-"""Does γ transfer from one cell to another? Decided by equivalence, at a false discovery rate.
+"""Does γ transfer from one cell to another? Decided by tests, at a false discovery rate.
 
-Verdicts in this order, each on its own one-sided test:
+The question is whether the γ that the source's report recommends works in the target. Verdicts in
+this order, each on its own one-sided test (`fit.regret`):
 
-1. *nothing to transfer*: the target's gain is shown to be within the margin;
-2. *transfers*: the regret is shown to be within the margin;
-3. *does not transfer*: the regret is shown to be beyond the margin;
+1. *does not transfer*: the regret is shown to be beyond the margin;
+2. *nothing to transfer*: the target's gain is shown to be within the margin, whichever γ is used;
+3. *transfers*: the regret is shown to be within the margin;
 4. *not enough evidence* otherwise.
 
-"Shown" means a q-value of at most 5 % after Benjamini & Yekutieli (Ann. Stat. 29, 2001, theorem
-1.3) over all pairs, which holds however the pairs depend on each other. Each side is a family of
-its own: of the pairs called the same, at most 5 % are expected to be called so wrongly.
+"Shown" means a q-value of at most 5 % after Y. Benjamini & Y. Hochberg (J. R. Stat. Soc. B 57,
+1995, eq. 1). Each side is a family: of the verdicts of one kind, at most 5 % are expected to be
+wrong. "Nothing to transfer" is one test a target, the other two are one test a pair.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
 from scipy.stats import false_discovery_control
 
 from lkm_tune.transfer.fit.noise import Array
@@ -28,15 +28,10 @@ NOTHING = "nothing to transfer"
 TRANSFERS = "transfers"
 DOES_NOT = "does not transfer"
 UNDECIDED = "not enough evidence"
-VERDICTS = (NOTHING, TRANSFERS, DOES_NOT, UNDECIDED)
 
 FALSE_DISCOVERY_RATE = 0.05
-MOST_SEEDS = 1000
-"""More further seeds than this is no plan; it is given as infinite."""
-
-
-_HALF_WIDTH = 1.959964
-"""Half a 95 % interval in standard errors."""
+FEWEST_SEEDS = 3
+"""From fewer seeds than this nothing is decided."""
 
 
 @dataclass(frozen=True)
@@ -48,98 +43,50 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Decisions:
-    """Verdicts of all pairs, in the order they were given in.
+class PairTests:
+    """The p-values of one ordered pair, NaN where there is nothing to test.
 
     Attributes:
-        verdicts: one a pair.
-        p_needed: for each of the three tests, the p-value at which one more pair would have been
-            decided; NaN where nothing was tested.
+        target: index of the target cell.
+        p_within: of "the regret is above the margin".
+        p_beyond: of "the regret is within the margin".
     """
 
-    verdicts: tuple[Verdict, ...]
-    p_needed: tuple[float, float, float]
+    target: int
+    p_within: float
+    p_beyond: float
 
 
-def decide(p_values: Sequence[tuple[float, float, float]]) -> Decisions:
-    """Verdicts from one-sided p-values.
+def decide(p_nothing: Sequence[float], pairs: Sequence[PairTests]) -> list[Verdict]:
+    """Verdicts of all pairs, in the order they were given in.
 
     Args:
-        p_values: for each pair (gain above the margin, regret above the margin, regret within the
-            margin) as null hypotheses; NaN where there is nothing to test.
+        p_nothing: of "the gain is above the margin" for each cell, NaN where there is nothing to
+            test.
+        pairs: the tests of each pair.
     """
-    p = np.array(p_values, dtype=float).reshape(-1, 3)
-    sides = [_family(side) for side in p.T]
-    q = np.column_stack([side for side, _ in sides])
-    nothing, within, beyond = (needed for _, needed in sides)
-    return Decisions(tuple(_verdict(row) for row in q), (nothing, within, beyond))
+    q_nothing = q_values(np.array(p_nothing, dtype=float))
+    q_within = q_values(np.array([pair.p_within for pair in pairs], dtype=float))
+    q_beyond = q_values(np.array([pair.p_beyond for pair in pairs], dtype=float))
+    return [
+        _verdict({DOES_NOT: beyond, NOTHING: float(q_nothing[pair.target]), TRANSFERS: within})
+        for pair, within, beyond in zip(pairs, q_within.tolist(), q_beyond.tolist(), strict=True)
+    ]
 
 
-def _family(p: Array) -> tuple[Array, float]:
-    """q-values of one test over all pairs, and the p-value that one more decision would take."""
+def q_values(p: Array) -> Array:
+    """q-values of one family of tests, NaN where there is no test."""
     q = np.full(len(p), np.nan)
     tested = ~np.isnan(p)
-    count = int(tested.sum())
-    if count == 0:
-        return q, math.nan
-    q[tested] = false_discovery_control(p[tested], method="by")
-    decided = int((q[tested] <= FALSE_DISCOVERY_RATE).sum())
-    harmonic = float(np.sum(1 / np.arange(1, count + 1)))
-    return q, FALSE_DISCOVERY_RATE * min(decided + 1, count) / (count * harmonic)
+    if tested.any():
+        # Rounding takes a sum of p-values of rivals a hair above 1.
+        q[tested] = false_discovery_control(np.clip(p[tested], 0.0, 1.0), method="bh")
+    return q
 
 
-def _verdict(q: Array) -> Verdict:
-    for name, value in zip((NOTHING, TRANSFERS, DOES_NOT), q, strict=True):
+def _verdict(q: dict[str, float]) -> Verdict:
+    for name, value in q.items():
         if value <= FALSE_DISCOVERY_RATE:
-            return Verdict(name, float(value))
-    return Verdict(UNDECIDED, float(np.nanmin(q)) if not np.isnan(q).all() else np.nan)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """An estimate beside the margin that it is held against, in log error.
-
-    `p_value` is that of the test on the side of the margin where the estimate lies, `p_needed` the
-    one that would decide it.
-    """
-
-    value: float
-    low: float
-    high: float
-    margin: float
-    p_value: float
-    p_needed: float
-
-
-def seeds_needed(estimates: Sequence[Estimate], seeds: int) -> float:
-    """Further seeds a cell after which a pair would be settled, were its estimates the truth.
-
-    The standard error shrinks as 1 / √seeds; the distance of the estimate from the margin stays.
-    A plan, not a promise: the estimates move, too.
-
-    Args:
-        estimates: one for each question that would settle the pair.
-        seeds: seeds the cells have now.
-
-    Returns:
-        The number of further seeds, at least 1; inf above `MOST_SEEDS`; NaN when nothing is known.
-    """
-    known = [e for e in estimates if all(map(math.isfinite, (e.value, e.low, e.high, e.p_value)))]
-    if not known:
-        return math.nan
-    reached = max(_reached(estimate) for estimate in known)
-    if reached <= 0:
-        return math.inf
-    further = max(math.ceil(seeds / reached**2 - seeds), 1)
-    return float(further) if further <= MOST_SEEDS else math.inf
-
-
-def _reached(estimate: Estimate) -> float:
-    """How far the estimate is from the margin, as a fraction of how far it must be.
-
-    In standard errors: by the interval, or by the test where that says less.
-    """
-    reach = max(estimate.high - estimate.value, estimate.value - estimate.low)
-    distance = abs(estimate.value - estimate.margin) * _HALF_WIDTH / max(reach, 1e-12)
-    by_test = -ndtri(estimate.p_value) if estimate.p_value < 0.5 else math.inf
-    return float(min(distance, by_test) / -ndtri(estimate.p_needed))
+            return Verdict(name, value)
+    known = [value for value in q.values() if not math.isnan(value)]
+    return Verdict(UNDECIDED, min(known, default=math.nan))

@@ -1,210 +1,135 @@
-"""Answers in words: the best γ of one cell, and what the pairs together say."""
+"""Answers in words: the decision for one cell, and what the pairs together say."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from operator import attrgetter
 from typing import Any
 
 from lkm_tune.transfer.fit.analysis import Pair
+from lkm_tune.transfer.fit.answer import (
+    LEAVE_OFF,
+    PAPER_GAMMA,
+    USE,
+    CellAnswer,
+)
 from lkm_tune.transfer.fit.cells import CellKey
-from lkm_tune.transfer.fit.prediction import Prediction
 from lkm_tune.transfer.fit.verdict import DOES_NOT, NOTHING, TRANSFERS, UNDECIDED
 from lkm_tune.transfer.wording import gamma_text, percent, plain, span
-
-PAPER_GAMMA = 0.02
-"""The γ that the method's paper found best on QM9, on its own scale of γ (arXiv:2510.20236)."""
 
 COARSE = 4.0
 """With larger factors between neighbouring γ than this (half a decade and what rounding adds)
 intervals were seen to miss narrow dips; docs/transfer.md has the figures."""
 
 
-@dataclass(frozen=True)
-class BestGamma:
-    """The best γ of one cell. Gains and regrets are fractions of the error, NaN where unknown.
-
-    Attributes:
-        model: architecture.
-        task: task.
-        depth: number of interaction blocks.
-        n_train: training samples.
-        gamma: γ with the lowest expected test error.
-        low: lower end of the 95 % interval of γ.
-        high: upper end of the 95 % interval of γ.
-        gain: fraction by which the best γ lowers the error of γ = 0.
-        gain_low: lower end of its 95 % interval.
-        gain_high: upper end of its 95 % interval.
-        gain_own_control: the gain over γ = 0 at the control's own best settings, NaN where the
-            control had no search of its own.
-        gain_own_control_low: lower end of its 95 % interval.
-        gain_own_control_high: upper end of its 95 % interval.
-        flat: whether no γ of the measured range is told from another.
-        at_edge: whether the lowest error is at an end of the measured range.
-        n_seeds: seeds that speak on it.
-        unit: unit of the errors.
-        control_error: error at γ = 0 (geometric mean over seeds).
-        best_error: error to expect at the best γ.
-        paper_regret: what `PAPER_GAMMA` costs here instead.
-        paper_regret_low: lower end of its 95 % interval.
-        paper_regret_high: upper end of its 95 % interval.
-        sentence: all of this in plain words.
-        predicted: whether the cell was never searched: γ, its interval and the expected regret are
-            then predicted from other cells and all that only runs can tell is unknown.
-        expected_regret: what such a prediction costs on average, where that can be tested.
-        based_on: the cells that it is predicted from.
-        studies: the studies whose runs it rests on; none where it is predicted.
-    """
-
-    model: str
-    task: str
-    depth: int
-    n_train: int
-    gamma: float
-    low: float
-    high: float
-    gain: float
-    gain_low: float
-    gain_high: float
-    gain_own_control: float
-    gain_own_control_low: float
-    gain_own_control_high: float
-    flat: bool
-    at_edge: bool
-    n_seeds: int
-    unit: str
-    control_error: float
-    best_error: float
-    paper_regret: float
-    paper_regret_low: float
-    paper_regret_high: float
-    sentence: str
-    predicted: bool = False
-    expected_regret: float = math.nan
-    based_on: tuple[str, ...] = ()
-    studies: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data that is valid JSON: unknown numbers are None."""
-        return {name: plain(value) for name, value in asdict(self).items()}
+def answer_record(answer: CellAnswer) -> dict[str, Any]:
+    """An answer as data that is valid JSON (unknown numbers are None), with its sentence."""
+    record = {name: plain(value) for name, value in asdict(answer).items()}
+    return {**record, "predicted": answer.predicted, "sentence": cell_sentence(answer)}
 
 
-def predicted_answer(key: CellKey, found: Prediction) -> BestGamma:
-    """The answer for a cell that was never searched."""
-    cells = len(found.based_on)
-    models = ", ".join(dict.fromkeys(other.model for other in found.based_on))
-    tasks = ", ".join(dict.fromkeys(other.task for other in found.based_on))
-    among = "one finished cell" if cells == 1 else f"{cells} finished cells"
-    sentence = (
-        f"{key}: never searched. From {among} ({models} on {tasks}) the γ to begin with is"
-        f" {gamma_text(found.gamma)}; with 95 % probability its own best lies between"
-        f" {gamma_text(found.low)} and {gamma_text(found.high)}."
-    )
-    if math.isfinite(found.expected_regret):
-        sentence += (
-            " Predicted in this way for each of those cells, γ cost"
-            f" {percent(found.expected_regret)} more error than the best on average."
-        )
-    else:
-        sentence += " What that costs cannot be tested with fewer cells."
-    numbers = {
-        field.name: math.nan for field in fields(BestGamma) if field.type in ("float", float)
-    }
-    return BestGamma(
-        **{
-            **numbers, **key._asdict(), "gamma": found.gamma, "low": found.low, "high": found.high,
-            "flat": False, "at_edge": False, "n_seeds": 0, "unit": "", "sentence": sentence,
-            "predicted": True, "expected_regret": found.expected_regret,
-            "based_on": tuple(map(str, found.based_on)),
-        }
-    )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What the sentence of a cell depends on beside its numbers."""
-
-    margin: float
-    flat_within: bool
-    range_low: float
-    range_high: float
-    step: float
-    diverges_below: float | None
-    diverges_above: float | None
-
-
-def cell_sentence(best: BestGamma, shape: Shape) -> str:
-    """One plain paragraph on the best γ of a cell."""
-    name = CellKey(best.model, best.task, best.depth, best.n_train)
-    if best.n_seeds == 0:
+def cell_sentence(answer: CellAnswer) -> str:
+    """One plain paragraph on γ in a cell."""
+    if answer.predicted:
+        return _prediction(answer)
+    if answer.seeds == 0:
         return (
-            f"{name}: nothing can be said, because no seed ran at more than one γ. Repeat the same"
-            " seeds at every γ."
+            f"{answer.name}: nothing can be said, because no seed ran at more than one γ. Repeat"
+            " the same seeds at every γ."
         )
-    if best.n_seeds == 1:
+    if answer.seeds == 1:
         return (
-            f"{name}: of the γ measured with one seed, {gamma_text(best.gamma)} looks best, but"
-            " whether it beats γ = 0 cannot be told from a single seed. Add seeds."
+            f"{answer.name}: of the γ measured with one seed, {gamma_text(answer.recommended)}"
+            " looks best, but whether it beats γ = 0 cannot be told from a single seed. Add seeds."
         )
-    parts = [f"{name}: {_where(best, shape)}; {_gain(best, shape)}."]
-    if math.isfinite(best.gain_own_control):
-        low, high = best.gain_own_control_low, best.gain_own_control_high
+    parts = [f"{answer.name}: {decision_sentence(answer)}", *_own_control(answer), *_edge(answer)]
+    if math.isfinite(answer.paper_regret_high) and not answer.flat:
         parts.append(
-            f"Against γ = 0 at the control's own best settings the gain is"
-            f" {percent(best.gain_own_control)} ({span(low, high)})."
+            f"Using the published {PAPER_GAMMA:g} instead costs {percent(answer.paper_regret)}"
+            f" ({span(answer.paper_regret_low, answer.paper_regret_high)})."
         )
-    parts += _edge(best, shape)
-    if math.isfinite(best.paper_regret_high) and not best.flat:
+    if answer.step > COARSE:
         parts.append(
-            f"Using the published {PAPER_GAMMA:g} instead costs {percent(best.paper_regret)}"
-            f" ({span(best.paper_regret_low, best.paper_regret_high)})."
-        )
-    if shape.step > COARSE:
-        parts.append(
-            f"γ was measured in steps of a factor of {gamma_text(shape.step)} there: a dip"
+            f"γ was measured in steps of a factor of {gamma_text(answer.step)} there: a dip"
             " narrower than that, and what it gains, is not seen."
         )
     return " ".join(parts)
 
 
-def _where(best: BestGamma, shape: Shape) -> str:
-    whole = f"{gamma_text(shape.range_low)} to {gamma_text(shape.range_high)}"
-    if best.flat and shape.flat_within:
-        return f"any γ from {whole} is as good, to within {percent(shape.margin)}"
-    if best.flat:
-        return f"these runs cannot tell any γ from {whole} from another"
-    interval = f"{gamma_text(best.low)} to {gamma_text(best.high)}"
-    return f"the best γ is {gamma_text(best.gamma)} (95 % interval {interval})"
+def decision_sentence(answer: CellAnswer) -> str:
+    """What to do in a cell that was searched with at least two seeds."""
+    best, seeds = gamma_text(answer.recommended), f"{answer.seeds} seeds"
+    at_most = f"at most {percent(answer.bound)} above the best"
+    if not math.isfinite(answer.bound):
+        at_most = "how far above the best is not known"
+    if answer.decision == USE:
+        return (
+            f"use γ = {best}: {percent(answer.gain)} lower error than without mixing"
+            f" ({span(answer.gain_low, answer.gain_high)}, {seeds}); {at_most}."
+        )
+    if answer.decision == LEAVE_OFF:
+        return (
+            "leave mixing off: no γ was shown to help; a gain above"
+            f" {percent(answer.largest_gain)} is excluded ({seeds})."
+        )
+    return (
+        f"undecided between {gamma_text(answer.open_low)} and {gamma_text(answer.open_high)};"
+        f" lowest expected error at {best}, {at_most} ({seeds})."
+    )
 
 
-def _gain(best: BestGamma, shape: Shape) -> str:
-    if not math.isfinite(best.gain_high):
-        return "without a γ = 0 run no gain can be given"
-    interval = f"95 % interval {span(best.gain_low, best.gain_high)}, {best.n_seeds} seeds"
-    which = "they lower" if best.flat else "it lowers"
-    if best.gain_high <= 0:
-        return f"but γ = 0 is better than every γ measured, by {percent(-best.gain)} ({interval})"
-    if best.gain_high <= shape.margin:
-        return f"but mixing gains at most {percent(best.gain_high)} here, so γ can stay 0"
-    if best.gain_low > 0:
-        return f"{which} the test error of γ = 0 by {percent(best.gain)} ({interval})"
-    return f"a gain over γ = 0 is not shown: {percent(best.gain)} ({interval})"
-
-
-def _edge(best: BestGamma, shape: Shape) -> list[str]:
-    if not best.at_edge:
+def _own_control(answer: CellAnswer) -> list[str]:
+    if not math.isfinite(answer.gain_own_control):
         return []
-    upper = best.gamma >= shape.range_high * (1 - 1e-6)
-    beyond = shape.diverges_above if upper else shape.diverges_below
+    interval = span(answer.gain_own_control_low, answer.gain_own_control_high)
+    return [
+        "Against γ = 0 at the control's own best settings the gain is"
+        f" {percent(answer.gain_own_control)} ({interval})."
+    ]
+
+
+def _edge(answer: CellAnswer) -> list[str]:
+    if not answer.at_edge or answer.decision == LEAVE_OFF:
+        return []
+    upper = answer.gamma_best >= answer.range_high * (1 - 1e-6)
+    beyond = answer.diverges_above if upper else answer.diverges_below
     side = "upper" if upper else "lower"
     if beyond is not None:
         return [
-            f"That is the {side} end of the usable range: training diverges at"
-            f" γ = {gamma_text(beyond)}."
+            f"The lowest error at γ > 0 is at the {side} end of the usable range: training diverges"
+            f" at γ = {gamma_text(beyond)}."
         ]
-    return [f"That is the {side} end of the measured range, so a better γ may lie beyond it."]
+    return [
+        f"The lowest error at γ > 0 is at the {side} end of the measured range, so a better γ may"
+        " lie beyond it."
+    ]
+
+
+def _prediction(answer: CellAnswer) -> str:
+    cells = len(answer.based_on)
+    among = "one finished cell" if cells == 1 else f"{cells} finished cells"
+    listed = ", ".join(answer.based_on[:_NAMED]) + (" and others" if cells > _NAMED else "")
+    sentence = (
+        f"{answer.name}: never searched. From {among} ({listed}) the γ to begin with is"
+        f" {gamma_text(answer.recommended)}; with 95 % probability its own best γ > 0 lies between"
+        f" {gamma_text(answer.gamma_low)} and {gamma_text(answer.gamma_high)}."
+    )
+    if not answer.kin:
+        sentence += (
+            f" Neither {answer.model} nor {answer.task} was searched, so all cells count alike."
+        )
+    if math.isfinite(answer.expected_regret):
+        return sentence + (
+            " Predicted in this way for each of those cells, γ cost"
+            f" {percent(answer.expected_regret)} more error than the best on average."
+        )
+    return sentence + " What that costs cannot be tested with fewer cells."
+
+
+_NAMED = 4
+"""So many cells are named in a sentence."""
 
 
 @dataclass(frozen=True)

@@ -1,55 +1,23 @@
-"""The answer for each cell of a report, and what to be wary of."""
+"""The answers for cells never searched, and the warnings of a report."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 
+from lkm_tune.transfer.fit.answer import CellAnswer, predicted_answer
 from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.prediction import Pool
 from lkm_tune.transfer.fit.prediction_test import never_searched
-from lkm_tune.transfer.fit.regret import fixed_regret
 from lkm_tune.transfer.fit.run_table import unfinished_cells
-from lkm_tune.transfer.report.answer import (
-    PAPER_GAMMA,
-    BestGamma,
-    Shape,
-    cell_sentence,
-    predicted_answer,
-)
 
 
-def unsearched_answers(cells: Sequence[CellCurve], pool: Pool) -> tuple[BestGamma, ...]:
+def unsearched_answers(cells: Sequence[CellCurve], pool: Pool) -> tuple[CellAnswer, ...]:
     """The predicted γ of each architecture with each task never searched together."""
     keys = never_searched([cell.runs.key for cell in cells])
     found = [(key, pool.predict(key)) for key in keys]
-    return tuple(predicted_answer(key, p) for key, p in found if p is not None)
-
-
-def finished_answer(cell: CellCurve, row: Mapping[Any, Any], margin: float) -> BestGamma:
-    """The answer for a finished cell; `row` is that of its optimum with its details."""
-    key, runs = cell.runs.key, cell.runs
-    paper = fixed_regret(PAPER_GAMMA, cell, margin)
-    best = BestGamma(
-        model=key.model, task=key.task, depth=key.depth, n_train=key.n_train,
-        gamma=row["gamma_best"], low=row["gamma_low"], high=row["gamma_high"],
-        gain=row["gain"], gain_low=row["gain_low"], gain_high=row["gain_high"],
-        gain_own_control=row["gain_own_control"],
-        gain_own_control_low=row["gain_own_control_low"],
-        gain_own_control_high=row["gain_own_control_high"],
-        flat=row["flat"], at_edge=row["at_edge"], n_seeds=cell.seeds, unit=runs.unit,
-        control_error=row["control_error"], best_error=row["best_error"],
-        paper_regret=paper.value, paper_regret_low=paper.low, paper_regret_high=paper.high,
-        sentence="", studies=tuple(sorted({study for study, _ in runs.seeds})),
-    )  # fmt: skip
-    shape = Shape(
-        margin, row["flat_within_margin"], row["range_low"], row["range_high"],
-        row["step"], runs.below, runs.above,
-    )  # fmt: skip
-    return replace(best, sentence=cell_sentence(best, shape))
+    return tuple(predicted_answer(key, str(key), p) for key, p in found if p is not None)
 
 
 def table_warnings(checked: pd.DataFrame, cells: Sequence[CellCurve]) -> tuple[str, ...]:

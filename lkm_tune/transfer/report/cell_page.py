@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from markupsafe import escape
 
 from lkm_tune.transfer.fit.cells import CellKey
+from lkm_tune.transfer.report.answer import cell_sentence
 from lkm_tune.transfer.report.curve_svg import curve_svg
 
 if TYPE_CHECKING:
@@ -38,11 +39,8 @@ class CellPage:
 
 def cell_pages(report: TransferReport) -> Iterator[CellPage]:
     """The page of every cell: its answer in words, and its error by γ."""
-    names = list(CellKey._fields)
-    curves = dict(list(report.curves.groupby(names)))
-    rows = report.optima.merge(report.details, on=names).to_dict("records")
-    for answer, row in zip(report.answers, rows, strict=True):
-        key = CellKey(*(row[name] for name in names))
-        figure = curve_svg(curves[tuple(key)], row)
-        html = _PAGE.format(name=escape(str(key)), sentence=escape(answer.sentence), figure=figure)
-        yield CellPage(key, answer.sentence, html)
+    curves = dict(list(report.curves.groupby(list(CellKey._fields))))
+    for answer in report.answers:
+        figure, sentence = curve_svg(curves[tuple(answer.key)], answer), cell_sentence(answer)
+        html = _PAGE.format(name=escape(answer.name), sentence=escape(sentence), figure=figure)
+        yield CellPage(answer.key, sentence, html)

@@ -5,13 +5,13 @@ Drawn directly: matplotlib takes a tenth of a second for each, and a report may 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from markupsafe import escape
 
+from lkm_tune.transfer.fit.answer import CellAnswer
 from lkm_tune.transfer.fit.noise import Array
 from lkm_tune.transfer.report.palette import BLUE, GREY, INK, ORANGE, VERMILLION
 
@@ -22,14 +22,14 @@ _TICKS = 5
 _MOST_TEXTS = 7
 
 
-def curve_svg(curve: pd.DataFrame, row: Mapping[Any, Any]) -> str:
+def curve_svg(curve: pd.DataFrame, answer: CellAnswer) -> str:
     """SVG of one cell.
 
     Args:
         curve: the cell's rows of the curves table.
-        row: the cell's row of the optima with its details.
+        answer: the cell's answer.
     """
-    return _Drawing(curve, row).svg()
+    return _Drawing(curve, answer).svg()
 
 
 def _arrays(curve: pd.DataFrame, kind: str, *names: str) -> dict[str, Array]:
@@ -41,8 +41,8 @@ def _arrays(curve: pd.DataFrame, kind: str, *names: str) -> dict[str, Array]:
 class _Drawing:
     """Scales of the axes and the parts drawn on them."""
 
-    def __init__(self, curve: pd.DataFrame, row: Mapping[Any, Any]) -> None:
-        self.row = row
+    def __init__(self, curve: pd.DataFrame, answer: CellAnswer) -> None:
+        self.answer = answer
         self.fitted = _arrays(curve, "fitted", "gamma", "error", "low", "high")
         self.measured = _arrays(curve, "measured", "gamma", "error", "aligned", "seed")
         self.diverged = _arrays(curve, "diverged", "gamma")["gamma"]
@@ -61,7 +61,7 @@ class _Drawing:
             errors = self.measured["error"]
         values = np.concatenate([errors, self.fitted["low"], self.fitted["high"]])
         values = values[~np.isnan(values)]
-        levels = [self.row["best_error"], self.row["control_error"]]
+        levels = [self.answer.error, self.answer.control_error]
         ceiling = _TALLEST * max((level for level in levels if np.isfinite(level)), default=np.inf)
         bottom = max(float(values.min()), 0.9 * float(errors.min()))
         top = min(float(values.max()), float(ceiling))
@@ -86,23 +86,23 @@ class _Drawing:
         )
 
     def _interval(self) -> list[str]:
-        row, out = self.row, []
+        answer, out = self.answer, []
         floor = _HEIGHT - _BOTTOM
-        if np.isfinite(row["gamma_low"]):
-            left, right = self.x(np.log10([row["gamma_low"], row["gamma_high"]])).tolist()
+        if np.isfinite(answer.gamma_low):
+            left, right = self.x(np.log10([answer.gamma_low, answer.gamma_high])).tolist()
             # A single best point still deserves a visible strip.
             left, right = min(left, (left + right) / 2 - 1.5), max(right, (left + right) / 2 + 1.5)
             out.append(
                 f'<rect x="{left:.1f}" y="{_TOP:g}" width="{right - left:.1f}"'
                 f' height="{floor - _TOP:g}" fill="{ORANGE}" fill-opacity="0.22"/>'
             )
-        if not row["flat"]:
-            best = float(self.x(np.log10(row["gamma_best"])))
+        if not answer.flat:
+            best = float(self.x(np.log10(answer.gamma_best)))
             out.append(_line(best, _TOP, best, floor, ORANGE, 1.4))
         return out
 
     def _control(self) -> list[str]:
-        level = self.row["control_error"]
+        level = self.answer.control_error
         if not np.isfinite(level):
             return []
         y = float(self.y(level))
@@ -110,7 +110,7 @@ class _Drawing:
 
     def _control_name(self) -> list[str]:
         """Drawn last: points may lie where it stands."""
-        level = self.row["control_error"]
+        level = self.answer.control_error
         if not np.isfinite(level):
             return []
         return [_inside(_WIDTH - _RIGHT, float(self.y(level)) - 3, "γ = 0", INK)]
@@ -164,7 +164,7 @@ class _Drawing:
         return [*marks, _inside(min(x) - 6, _TOP + 18, "diverges", VERMILLION)]
 
     def _axes(self) -> list[str]:
-        floor, row = _HEIGHT - _BOTTOM, self.row
+        floor, answer = _HEIGHT - _BOTTOM, self.answer
         out = [
             _line(_LEFT, _TOP, _LEFT, floor, INK, 0.8),
             _line(_LEFT, floor, _WIDTH - _RIGHT, floor, INK, 0.8),
@@ -182,8 +182,8 @@ class _Drawing:
                 _line(_LEFT - 3, y, _LEFT, y, INK, 0.8),
                 _text(_LEFT - 5, y + 3.5, f"{value:g}", "end", INK),
             ]
-        kind = "test error" if row["error"] == "test_error" else "validation error"
-        label = f"{kind} / {row['unit']}" if row["unit"] else kind
+        kind = "test error" if answer.outcome == "test_error" else "validation error"
+        label = f"{kind} / {answer.unit}" if answer.unit else kind
         middle = (_TOP + floor) / 2
         out.append(
             f'<text transform="translate(10 {middle:g}) rotate(-90)" text-anchor="middle"'

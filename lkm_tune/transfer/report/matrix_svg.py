@@ -5,14 +5,15 @@ Drawn directly, one path a colour: a hundred cells make ten thousand pairs.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from markupsafe import escape
 
+from lkm_tune.transfer.fit.cells import CellKey
 from lkm_tune.transfer.fit.verdict import DOES_NOT, NOTHING, TRANSFERS, UNDECIDED
 from lkm_tune.transfer.report.palette import INK, VERMILLION, ramp
 
@@ -150,10 +151,15 @@ def _scale(x: float, extent: float) -> list[str]:
     return out
 
 
-def short_names(keys: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], str]:
-    """Labels of cells that leave out what all cells share (at least the model stays)."""
-    units = ("", "", "depth {}", "n {}")
-    differ = [i for i in range(4) if len({key[i] for key in keys}) > 1] or [0]
-    return {
-        tuple(key): ", ".join((units[i] or "{}").format(key[i]) for i in differ) for key in keys
-    }
+def short_names(names: Mapping[CellKey, str]) -> dict[tuple[Any, ...], str]:
+    """Labels of cells that leave out what all cells share (at least the model stays).
+
+    Args:
+        names: the name of each cell for people, which stands where cells differ in their protocol
+            alone.
+    """
+    units = ("{}", "{}", "depth {}", "n {}")
+    differ = [i for i in range(4) if len({key[i] for key in names}) > 1] or [0]
+    short = {key: ", ".join(units[i].format(key[i]) for i in differ) for key in names}
+    count = Counter(short.values())
+    return {tuple(key): text if count[text] == 1 else names[key] for key, text in short.items()}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lkm_tune.transfer.report.answer import BestGamma
+from lkm_tune.transfer.fit.answer import CellAnswer
 from lkm_tune.transfer.wording import gamma_text, percent
 
 MOST_TOLD = 8
@@ -16,11 +16,11 @@ MOST_TOLD = 8
 _QUARTILES = (0.25, 0.5, 0.75)
 
 
-def overview(answers: Sequence[BestGamma]) -> str:
+def overview(answers: Sequence[CellAnswer]) -> str:
     """Where the best γ of the cells lie and how many gain by them; "" where they are few."""
     if len(answers) <= MOST_TOLD:
         return ""
-    known = [a.gamma for a in answers if not a.flat and math.isfinite(a.low)]
+    known = [a.gamma_best for a in answers if not a.flat and math.isfinite(a.gamma_low)]
     gains = [a.gain for a in answers if a.gain_low > 0]
     told = f"Of {len(answers)} cells, {len(known)} have a best γ that is told from other γ"
     if known:

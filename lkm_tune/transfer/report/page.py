@@ -11,11 +11,11 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from lkm_tune.transfer.fit.answer import PAPER_GAMMA
 from lkm_tune.transfer.fit.cells import CellKey
 from lkm_tune.transfer.fit.drivers import drivers_sentence
 from lkm_tune.transfer.fit.prediction_test import RULES, prediction_sentence, prediction_summary
-from lkm_tune.transfer.fit.verdict import MOST_SEEDS
-from lkm_tune.transfer.report.answer import PAPER_GAMMA
+from lkm_tune.transfer.report.answer import cell_sentence
 from lkm_tune.transfer.report.curve_svg import curve_svg
 from lkm_tune.transfer.report.matrix_svg import MARKS, key, matrix_svg, short_names
 from lkm_tune.transfer.report.next_runs import what_would_change
@@ -39,7 +39,7 @@ def render(report: TransferReport) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {
         "percent": percent, "gamma": gamma_text, "number": number_text, "seeds": _seeds_text,
-        "short": short_text,
+        "short": short_text, "sentence": cell_sentence,
     }  # fmt: skip
     environment.globals |= {"span": span, "most_rows": MOST_ROWS, "most_lines": MOST_LINES}
     source = files("lkm_tune.transfer.report").joinpath("templates/report.html.j2")
@@ -49,7 +49,7 @@ def render(report: TransferReport) -> str:
         report=report,
         cells=_cells(report),
         overview=overview(report.answers),
-        optima=_rows(report),
+        optima=report.answers,
         names=_names(report),
         regret=_longest(report.regret.sort_values("regret", ascending=False, kind="stable")),
         agreement=_longest(report.agreement),
@@ -74,16 +74,12 @@ def _cells(report: TransferReport) -> list[dict[str, Any]]:
     curves, names = dict(list(report.curves.groupby(_KEY))), _names(report)
     return [
         {
-            "short": names[_key(row)],
-            "sentence": answer.sentence,
-            "figure": Markup(curve_svg(curves[tuple(_key(row))], row)),
+            "short": names[answer.key],
+            "sentence": cell_sentence(answer),
+            "figure": Markup(curve_svg(curves[tuple(answer.key)], answer)),
         }
-        for answer, row in zip(report.answers, _rows(report), strict=True)
+        for answer in report.answers
     ]
-
-
-def _rows(report: TransferReport) -> list[dict[Any, Any]]:
-    return report.optima.merge(report.details, on=_KEY).to_dict("records")
 
 
 def _longest(table: pd.DataFrame) -> list[dict[Any, Any]]:
@@ -91,12 +87,8 @@ def _longest(table: pd.DataFrame) -> list[dict[Any, Any]]:
     return table.head(MOST_ROWS).to_dict("records")
 
 
-def _key(row: dict[Any, Any]) -> CellKey:
-    return CellKey(*(row[name] for name in _KEY))
-
-
 def _names(report: TransferReport) -> dict[tuple[Any, ...], str]:
-    return short_names([_key(row) for row in report.optima.to_dict("records")])
+    return short_names({answer.key: answer.name for answer in report.answers})
 
 
 def _matrix(report: TransferReport) -> Markup:
@@ -108,7 +100,7 @@ def _matrix(report: TransferReport) -> Markup:
 def _seeds_text(value: float) -> str:
     if value != value:
         return "–"
-    return f"{value:.0f}" if value <= MOST_SEEDS else f"> {MOST_SEEDS:,}"
+    return f"{value:.0f}"
 
 
 def _provenance(report: TransferReport) -> list[tuple[str, str]]:
@@ -125,11 +117,7 @@ def _provenance(report: TransferReport) -> list[tuple[str, str]]:
 
 def _scales(report: TransferReport) -> list[tuple[str, str]]:
     """What fixes the scale of γ: once when it is the same everywhere."""
-    scales = [
-        (name, row["scale"])
-        for name, row in zip(_names(report).values(), _rows(report), strict=True)
-        if row["scale"]
-    ]
+    scales = [(answer.name, answer.scale) for answer in report.answers if answer.scale]
     if len({scale for _, scale in scales}) == 1:
         return [("scale of γ", scales[0][1])]
     return [(f"scale of γ, {name}", scale) for name, scale in scales]

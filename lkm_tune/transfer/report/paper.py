@@ -16,7 +16,7 @@ import pandas as pd
 from lkm_tune.transfer.fit.cells import CellKey
 
 if TYPE_CHECKING:
-    from lkm_tune.transfer.report.answer import BestGamma
+    from lkm_tune.transfer.fit.answer import CellAnswer
     from lkm_tune.transfer.report.report import TransferReport
 
 COLUMNS = (
@@ -57,17 +57,16 @@ class Claim:
     published: float
     at_most: bool
     of: Callable[[CellKey], bool]
-    ours: Callable[[TransferReport, BestGamma], tuple[float, float, float]]
+    ours: Callable[[TransferReport, CellAnswer], tuple[float, float, float]]
 
 
-def _gain(report: TransferReport, answer: BestGamma) -> tuple[float, float, float]:
+def _gain(report: TransferReport, answer: CellAnswer) -> tuple[float, float, float]:
     return answer.gain, answer.gain_low, answer.gain_high
 
 
-def _change_at_highest(report: TransferReport, answer: BestGamma) -> tuple[float, float, float]:
+def _change_at_highest(report: TransferReport, answer: CellAnswer) -> tuple[float, float, float]:
     """How much the error rises from γ = 0 to γ = 100; NaN where that was not measured."""
-    key = (answer.model, answer.task, answer.depth, answer.n_train)
-    mine = report.curves.groupby(list(CellKey._fields)).get_group(key)
+    mine = report.curves.groupby(list(CellKey._fields)).get_group(tuple(answer.key))
     if not (mine.loc[mine["kind"] == "measured", "gamma"] == HIGHEST).any():
         return math.nan, math.nan, math.nan
     fitted = mine[mine["kind"] == "fitted"]
@@ -112,7 +111,7 @@ def against_paper(report: TransferReport) -> pd.DataFrame:
     rows = []
     for claim in CLAIMS:
         for answer in report.answers:
-            key = CellKey(answer.model, answer.task, answer.depth, answer.n_train)
+            key = answer.key
             if not claim.of(key):
                 continue
             value, low, high = claim.ours(report, answer)
@@ -120,7 +119,8 @@ def against_paper(report: TransferReport) -> pd.DataFrame:
                 continue
             rows.append(
                 {
-                    "claim": claim.text, "published": claim.published, **key._asdict(),
+                    "claim": claim.text, "published": claim.published, "model": key.model,
+                    "task": key.task, "depth": key.depth, "n_train": key.n_train,
                     "ours": value, "low": low, "high": high,
                     "agreement": _agreement(claim, low, high),
                 }

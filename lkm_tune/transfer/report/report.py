@@ -11,32 +11,27 @@ from typing import Any
 import pandas as pd
 
 from lkm_tune.files import write_text
-from lkm_tune.transfer.fit.analysis import compare, fit_cells, gain
+from lkm_tune.transfer.fit.analysis import MARGIN, compare, fit_cells
+from lkm_tune.transfer.fit.answer import CellAnswer, cell_answers, predicted_answer
 from lkm_tune.transfer.fit.drivers import drivers_table
 from lkm_tune.transfer.fit.prediction import Pool
 from lkm_tune.transfer.fit.prediction_test import like, predictions_table
 from lkm_tune.transfer.fit.run_table import check_runs
 from lkm_tune.transfer.fit.trouble import study_signs
-from lkm_tune.transfer.report.answer import (
-    BestGamma,
-    Question,
-    predicted_answer,
-    transfer_questions,
-)
-from lkm_tune.transfer.report.answers import finished_answer, table_warnings, unsearched_answers
+from lkm_tune.transfer.report.answer import Question, answer_record, transfer_questions
+from lkm_tune.transfer.report.answers import table_warnings, unsearched_answers
 from lkm_tune.transfer.report.page import render
 from lkm_tune.transfer.report.stored_runs import finished_runs
 from lkm_tune.transfer.report.tables import (
     agreement_table,
+    answer_tables,
     curves_table,
-    details_table,
-    optima_table,
     regret_table,
 )
 from lkm_tune.transfer.wording import plain, records
 
 SCHEMA = "lkm-tune/transfer"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 IMPORTANCE = ("study", "cell", "setting", "importance", "trials")
 
 
@@ -48,8 +43,8 @@ class TransferReport:
         margin: difference of the error, as a fraction, that does not matter.
         seed: of the posterior draws.
         curves: measured points and fitted curves (`tables.curves_table`).
-        optima: the best γ of each cell (`tables.optima_table`).
-        details: what else is known of each cell (`tables.details_table`).
+        optima: the decision and the best γ of each cell (`tables.answer_tables`).
+        details: what else is known of each cell (`tables.answer_tables`).
         regret: every ordered pair of cells with its verdict (`tables.regret_table`).
         agreement: Kendall's τ of whole curves (`tables.agreement_table`).
         predictions: the γ that other cells recommend, and what it costs
@@ -57,7 +52,7 @@ class TransferReport:
         drivers: what moves the best γ (`drivers.drivers_table`).
         importance: what the search trials say on each setting, as the caller gave it.
         trials: every row that came in, search trials included.
-        answers: the best γ of each cell with its sentence, in the order of `optima`.
+        answers: all that is known of each cell, in the order of `optima`.
         unsearched: the predicted γ of each architecture with each task never searched together.
         pool: what the cells say on one that is not among them.
         questions: what the pairs say along each axis.
@@ -78,8 +73,8 @@ class TransferReport:
     drivers: pd.DataFrame
     importance: pd.DataFrame
     trials: pd.DataFrame
-    answers: tuple[BestGamma, ...]
-    unsearched: tuple[BestGamma, ...]
+    answers: tuple[CellAnswer, ...]
+    unsearched: tuple[CellAnswer, ...]
     pool: Pool
     questions: tuple[Question, ...]
     warnings: tuple[str, ...]
@@ -91,7 +86,7 @@ class TransferReport:
     def from_runs(
         cls,
         runs: pd.DataFrame,
-        margin: float = 0.01,
+        margin: float = MARGIN,
         seed: int = 0,
         provenance: Mapping[str, Any] | None = None,
         importance: pd.DataFrame | None = None,
@@ -103,7 +98,9 @@ class TransferReport:
             runs: one row a run with the columns of `check.COLUMNS`. Optional: `phase` ("curve"
                 rows enter, "control_curve" rows are γ = 0 at the control's own best settings,
                 others are kept for the table of trials only), `unit`, `scale` (what fixes the
-                scale of γ), `kd_ratio`, `val_mean_error` and `test_mean_error`.
+                scale of γ), `kd_ratio`, `val_mean_error` and `test_mean_error`, `protocol` and
+                `protocol_text` (what makes runs comparable: only runs of equal protocol share a
+                cell).
             margin: difference of the error, as a fraction, that does not matter.
             seed: of the posterior draws; the same runs and seed give the same report.
             provenance: shown with the report (study digests, versions, devices, hours).
@@ -118,13 +115,9 @@ class TransferReport:
             raise ValueError(f"`0 < margin < 1` must hold (a fraction of the error), got {margin}")
         checked = check_runs(runs)
         cells = fit_cells(checked, seed)
-        gains = [gain(cell, margin) for cell in cells]
-        pairs = compare(cells, gains, margin)
-        optima, details = optima_table(cells, gains, margin), details_table(cells, margin)
-        answers = [
-            finished_answer(cell, row, margin)
-            for cell, row in zip(cells, optima.merge(details).to_dict("records"), strict=True)
-        ]
+        pairs = compare(cells, margin, seed)
+        answers = cell_answers(cells, margin)
+        optima, details = answer_tables(answers)
         pool = Pool(cells)
         return cls(
             margin=margin,
@@ -138,7 +131,7 @@ class TransferReport:
             drivers=drivers_table(optima),
             importance=pd.DataFrame(columns=IMPORTANCE) if importance is None else importance,
             trials=runs.reset_index(drop=True),
-            answers=tuple(answers),
+            answers=answers,
             unsearched=unsearched_answers(cells, pool),
             pool=pool,
             questions=tuple(transfer_questions(pairs, margin)),
@@ -149,7 +142,7 @@ class TransferReport:
         )
 
     @classmethod
-    def load(cls, storage: Path | str, margin: float = 0.01, seed: int = 0) -> TransferReport:
+    def load(cls, storage: Path | str, margin: float = MARGIN, seed: int = 0) -> TransferReport:
         """Analyse the finished runs of all studies of a storage folder together.
 
         The table of runs is made from the ledgers of the studies.
@@ -168,8 +161,11 @@ class TransferReport:
 
     def best_gamma(
         self, model: str, task: str, depth: int | None = None, n_train: int | None = None
-    ) -> BestGamma:
-        """The best γ of a finished cell, or of one never searched the γ to begin with.
+    ) -> CellAnswer:
+        """The answer of a finished cell, or of one never searched the γ to begin with.
+
+        A cell of which neither the architecture nor the task was searched is predicted from all
+        cells alike.
 
         Args:
             model: architecture, matched without regard to case.
@@ -178,8 +174,7 @@ class TransferReport:
             n_train: only cells of this sample size; by default the largest.
 
         Raises:
-            LookupError: when no such cell is finished and neither the architecture nor the task
-                is known from others, naming those that are.
+            LookupError: when no cell is finished.
         """
         fits = [
             answer
@@ -189,36 +184,31 @@ class TransferReport:
             and depth in (None, answer.depth)
             and n_train in (None, answer.n_train)
         ]
-        if not fits:
-            if found := self._predicted(model, task, depth, n_train):
-                return found
-            wanted = f"{model} on {task}"
-            wanted += "" if depth is None else f" with depth {depth}"
-            wanted += "" if n_train is None else f" with {n_train} samples"
-            finished = "; ".join(
-                f"{a.model} on {a.task} (depth {a.depth}, {a.n_train} samples)"
-                for a in self.answers
-            )
-            raise LookupError(
-                f"No finished response curve of {wanted}. Finished: {finished or 'none'}."
-            )
-        return min(fits, key=lambda answer: (-answer.n_train, answer.best_error))
+        if fits:
+            return min(fits, key=lambda answer: (-answer.n_train, answer.error))
+        return self._predicted(model, task, depth, n_train)
 
     def _predicted(
         self, model: str, task: str, depth: int | None, n_train: int | None
-    ) -> BestGamma | None:
+    ) -> CellAnswer:
         keys = self.pool.keys
+        if not keys:
+            finished = "; ".join(answer.name for answer in self.answers)
+            raise LookupError(
+                f"No finished response curve of {model} on {task}, and none with two seeds and"
+                f" enough γ to predict one from. Finished: {finished or 'none'}."
+            )
         models = {key.model.lower(): key.model for key in keys}
         tasks = {key.task.lower(): key.task for key in keys}
-        if model.lower() not in models and task.lower() not in tasks:
-            return None
         key = like(keys, models.get(model.lower(), model), tasks.get(task.lower(), task))
         if depth is not None:
             key = key._replace(depth=depth)
         if n_train is not None:
             key = key._replace(n_train=n_train)
         found = self.pool.predict(key)
-        return None if found is None else predicted_answer(key, found)
+        if found is None:
+            raise LookupError(f"No other cell to predict {key} from.")
+        return predicted_answer(key, str(key), found)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data that is valid JSON (unknown numbers are None)."""
@@ -227,8 +217,8 @@ class TransferReport:
             "schema_version": SCHEMA_VERSION,
             "margin": self.margin,
             "seed": self.seed,
-            "answers": [answer.to_dict() for answer in self.answers],
-            "unsearched": [answer.to_dict() for answer in self.unsearched],
+            "answers": [answer_record(answer) for answer in self.answers],
+            "unsearched": [answer_record(answer) for answer in self.unsearched],
             "questions": [
                 {"question": q.title, "answer": q.answer, "counts": q.counts}
                 for q in self.questions

@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 
 from lkm_tune.transfer.fit.curve import CurveModel, matern52
 from lkm_tune.transfer.fit.noise import NoisePrior, seed_information, total
-from lkm_tune.transfer.fit.response_scale import Bend
+from lkm_tune.transfer.fit.response_scale import ResponseScale
 
 X = np.linspace(-3.0, 0.0, 7)
 
@@ -39,34 +40,59 @@ def test_draws_have_the_posterior_mean_and_the_spread_of_the_data() -> None:
     assert 0.8 < draws[:, 40].std() / (0.1 * np.sqrt(1 / 4 + 1 / 28)) < 1.6
 
 
-def test_seeds_smoothed_alone_average_to_the_whole_fit() -> None:
+@pytest.mark.parametrize("missing", [[], [(2, slice(2, None))], [(0, 0), (1, 3), (2, slice(4, 8))]])
+def test_seeds_alone_average_to_the_whole_fit_by_their_shares(missing) -> None:
+    """Whichever runs are missing: a seed with two runs counts for one degree of freedom of 15."""
     y = np.random.default_rng(3).normal(size=(3, 8))
+    for seed, runs in missing:
+        y[seed, runs] = np.nan
     parts = [seed_information(row) for row in y]
-    found = CurveModel(X).fit(total(parts), NoisePrior())
-    alone = [found.smooth(part, 3) for part in parts]
-    np.testing.assert_allclose(np.mean(alone, axis=0), found.mean, atol=1e-9)
+    everything = total(parts)
+    found = CurveModel(X).fit(everything, NoisePrior())
+    shares = [part.dof / everything.dof for part in parts]
+    alone = [found.alone(*two) for two in zip(parts, [everything] * 3, shares, strict=True)]
+    np.testing.assert_allclose(np.average(alone, axis=0, weights=shares), found.mean, atol=1e-9)
 
 
-def test_bend_keeps_the_bottom_tames_the_top_and_comes_back() -> None:
-    bend = Bend(reference=-0.1, width=0.1)
+def test_a_seed_with_two_runs_says_little_where_it_did_not_run() -> None:
+    y = np.random.default_rng(3).normal(0, 0.1, size=(3, 8))
+    y[2, 2:] = np.nan
+    moved = y.copy()
+    moved[2, 1] += 1.0
+    spread = []
+    for runs in (y, moved):
+        parts = [seed_information(row) for row in runs]
+        everything = total(parts)
+        found = CurveModel(X).fit(everything, NoisePrior(0.01, 30.0))
+        spread.append(found.alone(parts[2], everything, parts[2].dof / everything.dof) - found.mean)
+    change = np.abs(spread[1] - spread[0])
+    assert change[-1] < change[0] / 3
+
+
+def test_the_response_scale_keeps_the_bottom_compresses_the_top_and_comes_back() -> None:
+    scale = ResponseScale(reference=-0.1, width=0.1)
     theta = np.array([-0.3, -0.1, -0.095, 0.0, 0.5, 3.0])
-    bent = bend.bend(theta)
-    np.testing.assert_allclose(bent[:3], theta[:3], atol=1e-5)
-    assert np.all(np.diff(bent) > 0)
-    assert bent[-1] < 0.4
-    np.testing.assert_allclose(bend.unbend(bent), theta)
+    compressed = scale.compress(theta)
+    np.testing.assert_allclose(compressed[:3], theta[:3], atol=1e-5)
+    assert np.all(np.diff(compressed) > 0)
+    assert compressed[-1] < 0.4
+    np.testing.assert_allclose(scale.expand(compressed), theta)
     step = 1e-6
-    numerical = (bend.bend(theta + step) - bend.bend(theta - step)) / (2 * step)
-    np.testing.assert_allclose(bend.slope(theta), numerical, atol=1e-5)
+    numerical = (scale.compress(theta + step) - scale.compress(theta - step)) / (2 * step)
+    np.testing.assert_allclose(scale.slope(theta), numerical, atol=1e-5)
 
 
-def test_bent_information_has_the_bent_means() -> None:
+def test_information_on_the_response_scale_has_the_compressed_means() -> None:
     rng = np.random.default_rng(4)
     y = rng.normal(0, 0.05, (3, 8)) + np.r_[0, 0.5 * np.exp(X)]
     information = total(seed_information(row) for row in y)
     at = np.linalg.solve(information.matrix, information.vector)
-    bend = Bend(float(at.min()), 0.1)
-    bent = bend.information(information, at)
-    np.testing.assert_allclose(np.linalg.solve(bent.matrix, bent.vector), bend.bend(at))
-    left = bent.rss - bent.vector @ np.linalg.solve(bent.matrix, bent.vector)
+    scale = ResponseScale(float(at.min()), 0.1)
+    compressed = scale.information(information, at)
+    np.testing.assert_allclose(
+        np.linalg.solve(compressed.matrix, compressed.vector), scale.compress(at)
+    )
+    left = compressed.rss - compressed.vector @ np.linalg.solve(
+        compressed.matrix, compressed.vector
+    )
     assert np.isclose(left, information.rss - information.vector @ at)

@@ -1,10 +1,13 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from lkm_tune.transfer.fit.analysis import fit_cells, gain
+from lkm_tune.transfer.fit.analysis import compare, fit_cells
+from lkm_tune.transfer.fit.gain import gain_at_recommended, gain_on_own_control
 from lkm_tune.transfer.fit.optimum import CellCurve
-from lkm_tune.transfer.fit.regret import fixed_regret
+from lkm_tune.transfer.fit.regret import regrets
 from lkm_tune.transfer.fit.run_table import check_runs
+from lkm_tune.transfer.fit.verdict import DOES_NOT
 
 
 def cell(runs) -> CellCurve:
@@ -22,16 +25,48 @@ def test_the_choice_for_a_seed_does_not_look_at_that_seed(simulate, shapes) -> N
     assert after.grid[after.choices["study", 1]] == pytest.approx(-3)
 
 
-def test_one_lucky_run_flatters_the_curve_but_not_the_gain(simulate, shapes) -> None:
+def test_one_lucky_run_flatters_the_curve_but_gives_no_gain_that_is_shown(simulate, shapes) -> None:
     runs = simulate({"a": shapes["flat"]()}, seeds=3, noise=0.01)
     lucky = (runs["seed"] == 0) & (runs["gamma"] == 0.03)
     runs.loc[lucky, "test_error"] *= 0.8
     found = cell(runs)
-    flattered, honest = -np.expm1(found.mean.min()), gain(found, 0.01)
-    assert flattered > 0.01
-    assert honest.value < flattered / 2
-    assert honest.low < 0 < honest.high
+    assert -np.expm1(found.mean.min()) > 0.01
+    assert gain_at_recommended(found).low < 0
     assert np.median(found.honest_draws) == pytest.approx(found.honest_level, abs=1e-3)
+
+
+def test_the_honest_level_is_as_unsure_as_it_says(simulate, shapes) -> None:
+    """Standardised deviations from the truth have a standard deviation of 1, not of 0.66."""
+    deviations = []
+    for study in range(60):
+        found = cell(simulate({"a": shapes["flat"]()}, seeds=4, noise=0.02, random=study))
+        deviations.append(found.honest_level / found.honest_draws.std())
+    assert 0.8 < np.sqrt(np.mean(np.square(deviations))) < 1.2
+
+
+def test_zero_is_recommended_where_every_gamma_harms(simulate, shapes) -> None:
+    runs = simulate({"a": shapes["flat"](0.05)}, seeds=4, noise=0.01)
+    found = cell(runs)
+    assert found.places[found.recommended] == 0
+    assert gain_at_recommended(found) == (0, 0, 0)
+    assert set(found.choices.values()) == {len(found.grid)}
+    assert found.honest_level == 0
+    assert found.probability_worse(0.01)[-1] < 0.05 < 0.95 < found.probability_worse(0.01)[40]
+    without = cell(runs[runs["gamma"] > 0])
+    assert without.places[without.recommended] > 0
+
+
+def test_the_gain_over_another_control_is_in_log_error(simulate, shapes) -> None:
+    """Where γ = 0 is far above the best, the response scale is not that of the errors."""
+    runs = simulate({"a": shapes["flat"](-1.0)}, seeds=4, noise=0.004).assign(phase="curve")
+    own = runs[runs["gamma"] == 0].assign(phase="control_curve")
+    found = cell(pd.concat([runs, own], ignore_index=True))
+    assert gain_on_own_control(found).value == pytest.approx(1 - np.exp(-1.0), abs=0.005)
+    # Where the others choose γ = 0 there is no gain, whatever the scale does to a level.
+    harmed = simulate({"a": shapes["flat"](1.0)}, seeds=4, noise=0.004).assign(phase="curve")
+    own = harmed[harmed["gamma"] == 0].assign(phase="control_curve")
+    found = cell(pd.concat([harmed, own], ignore_index=True))
+    assert gain_on_own_control(found).value == pytest.approx(0.0, abs=1e-9)
 
 
 def test_interval_of_gamma_narrows_with_seeds_and_holds_the_truth(simulate, shapes) -> None:
@@ -46,13 +81,35 @@ def test_interval_of_gamma_narrows_with_seeds_and_holds_the_truth(simulate, shap
 
 def test_regret_of_a_given_gamma(simulate, shapes) -> None:
     found = cell(simulate({"a": shapes["peak"](0.03, 0.1)}, seeds=6, noise=0.004))
-    far = fixed_regret(1.0, found, margin=0.01)
+    known = regrets(found, [1.0, 0.03, 30.0, 0.0], [0.01, 0.2])
+    far, near, outside, zero = known.values()
     true = np.expm1(0.1 * (1 - np.exp(-0.5 * (np.log10(1 / 0.03) / 0.7) ** 2)))
     assert far.low < true < far.high
-    assert far.p_beyond < 0.001
-    near = fixed_regret(0.03, found, margin=0.01)
+    assert far.p_beyond[0] < 0.001 < 0.9 < far.p_beyond[1]
+    assert far.p_within[0] > 0.9 > 0.001 > far.p_within[1]
     assert near.low == 0
-    assert near.p_within < 0.05
-    outside = fixed_regret(30.0, found, margin=0.01)
-    assert (outside.low, outside.high) == (0, np.inf)
-    assert outside.p_within == outside.p_beyond == 1
+    assert near.p_within[0] < 0.05
+    assert near.bound <= near.high < 0.01
+    assert (outside.low, outside.high, outside.bound) == (0, np.inf, np.inf)
+    assert set(outside.p_within) == set(outside.p_beyond) == {1}
+    assert zero.low < np.expm1(0.1) < zero.high
+
+
+def test_the_bound_is_the_smallest_margin_that_is_shown(simulate, shapes) -> None:
+    found = cell(simulate({"a": shapes["peak"](0.03, 0.1)}, seeds=4, noise=0.02))
+    bound = regrets(found, [0.1], [0.01])[0.1].bound
+    above, below = (regrets(found, [0.1], [bound * f])[0.1].p_within[0] for f in (1.001, 0.999))
+    assert above <= 0.05 < below + 5e-4
+
+
+def test_a_gamma_at_which_training_diverges_does_not_transfer_among_many_cells(
+    simulate, shapes
+) -> None:
+    """A lone sure divergence is decided, however many pairs share the rate of false discoveries."""
+    runs = simulate({name: shapes["peak"](1.0, 0.1) for name in "abcdef"}, seeds=3, noise=0.03)
+    diverging = (runs["model"] == "f") & (runs["gamma"] >= 0.3)
+    runs.loc[diverging, "status"] = "diverged"
+    pairs = compare(fit_cells(check_runs(runs), seed=0), margin=0.02)
+    into = [pair for pair in pairs if pair.target.model == "f"]
+    assert {pair.verdict.verdict for pair in into} == {DOES_NOT}
+    assert {pair.verdict.q_value for pair in into} == {0}

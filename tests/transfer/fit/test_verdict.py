@@ -1,5 +1,3 @@
-import math
-
 import numpy as np
 import pytest
 
@@ -8,9 +6,9 @@ from lkm_tune.transfer.fit.verdict import (
     NOTHING,
     TRANSFERS,
     UNDECIDED,
-    Estimate,
+    PairTests,
     decide,
-    seeds_needed,
+    q_values,
 )
 
 SURE, UNSURE, UNKNOWN = 1e-6, 0.5, float("nan")
@@ -22,9 +20,9 @@ SURE, UNSURE, UNKNOWN = 1e-6, 0.5, float("nan")
     [
         (SURE, UNSURE, UNSURE, NOTHING),
         (SURE, SURE, UNSURE, NOTHING),
-        (SURE, UNSURE, SURE, NOTHING),
+        # A γ that harms where there is nothing to gain must not be called harmless.
+        (SURE, UNSURE, SURE, DOES_NOT),
         (UNSURE, SURE, UNSURE, TRANSFERS),
-        (UNSURE, SURE, SURE, TRANSFERS),
         (UNSURE, UNSURE, SURE, DOES_NOT),
         (UNSURE, UNSURE, UNSURE, UNDECIDED),
         (UNKNOWN, SURE, UNSURE, TRANSFERS),
@@ -32,44 +30,40 @@ SURE, UNSURE, UNKNOWN = 1e-6, 0.5, float("nan")
         (SURE, UNKNOWN, UNKNOWN, NOTHING),
         (UNKNOWN, UNKNOWN, UNKNOWN, UNDECIDED),
         (UNSURE, 0.06, UNSURE, UNDECIDED),
+        (UNSURE, 0.05, UNSURE, TRANSFERS),
     ],
 )
 def test_order_of_verdicts(
     gain_within: float, regret_within: float, regret_beyond: float, verdict: str
 ) -> None:
-    found = decide([(gain_within, regret_within, regret_beyond)]).verdicts[0]
+    (found,) = decide([gain_within], [PairTests(0, regret_within, regret_beyond)])
     assert found.verdict == verdict
     assert found.q_value <= 0.05 or verdict == UNDECIDED
 
 
+def test_q_values_are_those_of_benjamini_and_hochberg() -> None:
+    p = np.array([0.01, np.nan, 0.04, 0.03, 0.5])
+    np.testing.assert_allclose(q_values(p), [0.04, np.nan, 4 * 0.04 / 3, 4 * 0.04 / 3, 0.5])
+
+
 def test_more_pairs_ask_for_more_evidence() -> None:
-    pair, noise = (UNSURE, 0.02, UNSURE), (UNSURE, UNSURE, UNSURE)
-    assert decide([pair]).verdicts[0].verdict == TRANSFERS
-    assert decide([pair] + [noise] * 20).verdicts[0].verdict == UNDECIDED
+    pair, noise = PairTests(0, 0.02, UNSURE), PairTests(0, UNSURE, UNSURE)
+    assert decide([UNSURE], [pair])[0].verdict == TRANSFERS
+    assert decide([UNSURE], [pair] + [noise] * 20)[0].verdict == UNDECIDED
+
+
+def test_nothing_to_transfer_is_one_test_a_target() -> None:
+    """Nine sources of each of two targets do not make eighteen tests: 0.04 of two is enough."""
+    pairs = [PairTests(target, UNSURE, UNSURE) for target in (0, 1) for _ in range(9)]
+    verdicts = [found.verdict for found in decide([0.024, 0.5], pairs)]
+    assert verdicts == [NOTHING] * 9 + [UNDECIDED] * 9
 
 
 def test_chance_alone_is_rarely_called_a_finding() -> None:
     rng = np.random.default_rng(0)
-    found = [
-        {v.verdict for v in decide(rng.uniform(size=(12, 3)).tolist()).verdicts} for _ in range(400)
-    ]
+    found = []
+    for _ in range(400):
+        pairs = [PairTests(t, *rng.uniform(size=2)) for t in range(4) for _ in range(3)]
+        found.append({v.verdict for v in decide(rng.uniform(size=4).tolist(), pairs)})
     for verdict in (NOTHING, TRANSFERS, DOES_NOT):
-        assert np.mean([verdict in verdicts for verdicts in found]) <= 0.05
-
-
-def test_seeds_needed_follow_the_square_of_what_is_missing() -> None:
-    # Standard error 1, and 2 standard errors would decide.
-    width, p_needed = 1.959964, 0.022751
-
-    def needed(value: float, p_value: float = 0.5, high: float | None = None) -> float:
-        high = value + width if high is None else high
-        estimate = Estimate(value, value - width, high, 0.0, p_value, p_needed)
-        return seeds_needed([estimate], 4)
-
-    assert needed(1.0) == 12
-    assert needed(4.0) == 1
-    assert needed(4.0, p_value=0.158655) == 12
-    assert needed(0.01) == math.inf
-    assert math.isnan(needed(1.0, high=math.inf))
-    # Too few γ for a test: the estimates are finite, but nothing is known of them.
-    assert math.isnan(needed(1.0, p_value=math.nan))
+        assert np.mean([verdict in verdicts for verdicts in found]) <= 0.07

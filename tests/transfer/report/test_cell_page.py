@@ -1,6 +1,6 @@
 """The page of one cell alone."""
 
-from lkm_tune.transfer import TransferReport
+from lkm_tune.transfer import TransferReport, cell_sentence
 from lkm_tune.transfer.report.cell_page import cell_pages
 
 
@@ -11,7 +11,7 @@ def test_every_cell_has_its_own_answer_and_figure(simulate, shapes) -> None:
     assert pages.keys() == {"<b>evil</b>", "flat"}
     for answer in report.answers:
         page = pages[answer.model]
-        assert page.sentence == answer.sentence
+        assert page.sentence == cell_sentence(answer)
         assert page.html.count("<svg") == page.html.count("</svg>") == 1
         assert "<b>" not in page.html
     assert "&lt;b&gt;evil&lt;/b&gt; on qm9/homo" in pages["<b>evil</b>"].html

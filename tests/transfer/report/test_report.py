@@ -4,8 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lkm_tune.transfer import CellKey, TransferReport
+from lkm_tune.transfer import CellKey, TransferReport, cell_sentence
+from lkm_tune.transfer.fit.answer import LEAVE_OFF, USE
+from lkm_tune.transfer.fit.answer import UNDECIDED as UNDECIDED_CELL
 from lkm_tune.transfer.fit.verdict import DOES_NOT, NOTHING, TRANSFERS, UNDECIDED
+from lkm_tune.transfer.report.answer import answer_record
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +48,15 @@ def test_optima_find_the_truth(report) -> None:
 
 
 def test_tables_have_the_promised_columns(report) -> None:
-    optima = "gamma_best gamma_low gamma_high gain gain_low gain_high flat at_edge"
+    optima = (
+        "recommended decision gain gain_low gain_high largest_gain bound gamma_best gamma_low"
+        " gamma_high flat at_edge"
+    )
     assert list(report.optima) == [*CellKey._fields, *optima.split()]
-    regret = "source target regret regret_low regret_high gain_kept verdict q_value seeds_needed"
+    regret = (
+        "source target gamma regret regret_low regret_high bound gain_kept verdict q_value missing"
+        " seeds_needed verdict_1 verdict_2 verdict_5"
+    )
     assert list(report.regret) == regret.split()
 
 
@@ -57,7 +66,7 @@ def test_flat_and_edge_are_called_so(report) -> None:
     assert optima["at_edge"].to_dict() == {m: m == "edge" for m in optima.index}
     row = optima.loc["flat"]
     assert (row["gamma_low"], row["gamma_high"]) == pytest.approx((1e-3, 1.0))
-    assert "may lie beyond it" in report.best_gamma("edge", "qm9/homo").sentence
+    assert "may lie beyond it" in cell_sentence(report.best_gamma("edge", "qm9/homo"))
 
 
 def test_a_flat_curve_has_no_edge(simulate, shapes) -> None:
@@ -72,14 +81,15 @@ def test_verdicts_of_clear_pairs(report) -> None:
     assert verdict(report, "early", "late") == DOES_NOT
     assert verdict(report, "late", "cliff") == DOES_NOT
     assert verdict(report, "early", "flat") == NOTHING
-    assert verdict(report, "flat", "late") == UNDECIDED
+    # A flat cell recommends some γ, too, and whether that works elsewhere can be told.
+    assert verdict(report, "flat", "late") in (TRANSFERS, DOES_NOT)
 
 
 def test_regret_and_what_is_kept_of_the_gain(report) -> None:
     table = report.regret
     row = table[
-        (table["source"] == ("early", "qm9/homo", 4, 300))
-        & (table["target"] == ("late", "qm9/homo", 4, 300))
+        (table["source"] == CellKey("early", "qm9/homo", 4, 300))
+        & (table["target"] == CellKey("late", "qm9/homo", 4, 300))
     ].iloc[0]
     # By the truth, γ = 0.006 in "late": the gain 0.0945 shrinks to 1 − exp(−0.1·e^{−2.37}).
     kept = 0.1 * np.exp(-0.5 * (np.log10(0.2 / 0.006) / 0.7) ** 2)
@@ -116,13 +126,44 @@ def test_other_cells_do_not_move_a_cells_draws(runs, report) -> None:
 def test_best_gamma_by_name(report) -> None:
     found = report.best_gamma("Early", "QM9/HOMO")
     assert found.model == "early"
-    assert found.low < found.gamma < found.high
-    assert found.sentence.startswith("early on qm9/homo (depth 4, 300 samples): the best γ is 0.00")
-    assert "6 seeds" in found.sentence
-    with pytest.raises(
-        LookupError, match="No finished response curve of pamnet on qm9/mu.*edge on"
-    ):
-        report.best_gamma("pamnet", "qm9/mu")
+    assert found.gamma_low < found.recommended < found.gamma_high
+    assert found.decision == USE
+    said = cell_sentence(found)
+    assert said.startswith("early on qm9/homo (depth 4, 300 samples): use γ = 0.00")
+    assert "6 seeds" in said
+    stranger = report.best_gamma("pamnet", "qm9/mu")
+    assert stranger.predicted
+    assert stranger.kin == 0
+    assert "Neither pamnet nor qm9/mu was searched, so all cells count" in cell_sentence(stranger)
+
+
+def test_the_decision_for_each_cell(report) -> None:
+    decisions = {answer.model: answer.decision for answer in report.answers}
+    flat = decisions.pop("flat")
+    assert set(decisions.values()) == {USE}
+    assert flat in (LEAVE_OFF, UNDECIDED_CELL)
+    for answer in report.answers:
+        assert answer.gain >= 0
+        assert answer.gain_low <= answer.gain <= answer.gain_high
+        assert answer.largest_gain >= answer.gain_low
+        assert 0 <= answer.bound < 0.02
+        assert answer.missing == ""
+
+
+def test_verdicts_at_three_margins_come_from_one_analysis(runs, report) -> None:
+    for margin in (0.01, 0.05):
+        other = TransferReport.from_runs(runs, margin=margin)
+        name = f"verdict_{100 * margin:.0f}"
+        assert other.regret["verdict"].tolist() == report.regret[name].tolist()
+    assert report.regret["verdict"].tolist() == report.regret["verdict_2"].tolist()
+
+
+def test_two_seeds_decide_nothing(simulate, shapes) -> None:
+    curves = {"a": shapes["peak"](0.03, 0.3), "b": shapes["slope"](0.2)}
+    report = TransferReport.from_runs(simulate(curves, seeds=2, noise=0.001))
+    assert set(report.regret["verdict"]) == {UNDECIDED}
+    assert report.regret["bound"].notna().all()
+    assert {answer.decision for answer in report.answers} == {UNDECIDED_CELL}
 
 
 def test_json_is_valid_and_whole(report) -> None:
@@ -130,10 +171,10 @@ def test_json_is_valid_and_whole(report) -> None:
         raise AssertionError(f"{name} is not JSON")
 
     data = json.loads(json.dumps(report.to_dict(), allow_nan=False), parse_constant=refuse)
-    assert (data["schema"], data["schema_version"]) == ("lkm-tune/transfer", 2)
+    assert (data["schema"], data["schema_version"]) == ("lkm-tune/transfer", 3)
     assert len(data["regret"]) == 30
     assert data["regret"][0]["source"] == list(report.regret["source"][0])
-    assert report.best_gamma("flat", "qm9/homo").to_dict() == data["answers"][4]
+    assert answer_record(report.best_gamma("flat", "qm9/homo")) == data["answers"][4]
     assert data["answers"][4]["studies"] == ["study"]
 
 
@@ -154,7 +195,7 @@ def test_one_seed_gives_no_verdict_and_says_so(simulate, shapes) -> None:
     assert set(report.regret["verdict"]) == {UNDECIDED}
     assert not report.optima["flat"].any()
     assert "only one seed" in report.warnings[0]
-    assert "cannot be told from a single seed" in report.answers[0].sentence
+    assert "cannot be told from a single seed" in cell_sentence(report.answers[0])
 
 
 def test_diverged_runs_bound_the_range(simulate, shapes) -> None:
@@ -165,7 +206,7 @@ def test_diverged_runs_bound_the_range(simulate, shapes) -> None:
     details = report.details.set_index("model").loc["b"]
     assert (details["range_high"], details["diverged"]) == (0.1, "0.3, 1")
     assert report.optima.set_index("model").loc["b", "at_edge"]
-    assert "training diverges at γ = 0.3" in report.best_gamma("b", "qm9/homo").sentence
+    assert "training diverges at γ = 0.3" in cell_sentence(report.best_gamma("b", "qm9/homo"))
     assert verdict(report, "a", "b") == DOES_NOT
     assert any("diverges at γ = 0.3, 1" in w for w in report.warnings)
 
@@ -247,7 +288,7 @@ def test_runs_of_one_cell_on_another_scale_are_left_out(simulate, shapes) -> Non
 def test_a_model_without_a_depth_is_a_cell_like_any_other(simulate, shapes) -> None:
     runs = simulate({"own": shapes["peak"](0.03, 0.1)}).assign(depth=np.nan)
     report = TransferReport.from_runs(runs)
-    assert report.answers[0].sentence.startswith("own on qm9/homo (300 samples): the best γ")
+    assert cell_sentence(report.answers[0]).startswith("own on qm9/homo (300 samples): use γ = ")
 
 
 def test_gain_against_the_controls_own_best_settings(simulate, shapes) -> None:

@@ -1,0 +1,84 @@
+"""What mixing gains in one cell against γ = 0, as fractions of the error."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import t as student_t
+
+from lkm_tune.transfer.fit.optimum import LEVEL, CellCurve
+from lkm_tune.transfer.fit.regret import Rivals, largest_difference, says_enough
+
+_OUTSIDE = (1 - LEVEL) / 2
+
+
+class Interval(NamedTuple):
+    """A figure with its 95 % interval, as fractions of the error; NaN where unknown."""
+
+    value: float
+    low: float
+    high: float
+
+
+UNKNOWN = Interval(np.nan, np.nan, np.nan)
+
+
+def gain_at_recommended(cell: CellCurve) -> Interval:
+    """Gain = 1 − exp(f(γ) − f(0)) of the recommended γ, at the same settings.
+
+    The lower end is cross-fitted, since the recommended γ flatters itself on the runs that chose
+    it. The gain of γ = 0 is 0.
+    """
+    if cell.level_draws is None or not cell.fit.sees_control:
+        return UNKNOWN
+    if cell.recommended == len(cell.grid):
+        return Interval(0.0, 0.0, 0.0)
+    draws = cell.level_draws[:, cell.recommended]
+    low, high = np.quantile(draws, [_OUTSIDE, 1 - _OUTSIDE])
+    honest = np.quantile(cell.honest_draws, 1 - _OUTSIDE)
+    return Interval(
+        value=-float(np.expm1(cell.levels[cell.recommended])),
+        low=-float(np.expm1(max(high, honest))),
+        high=-float(np.expm1(low)),
+    )
+
+
+def largest_gain(cell: CellCurve) -> float:
+    """The largest gain of any γ that is not excluded, by one test at 5 %; at least 0."""
+    if not says_enough(cell) or not cell.fit.sees_control:
+        return np.nan
+    return -float(np.expm1(-largest_difference(Rivals(cell).differences(len(cell.grid), [0.0]))))
+
+
+def bound_of(cell: CellCurve, place: int) -> float:
+    """The γ of a place is at most so much above the best, by one test at 5 %."""
+    if not says_enough(cell):
+        return np.nan
+    return float(np.expm1(largest_difference(Rivals(cell).differences(place, [0.0]))))
+
+
+def gain_on_own_control(cell: CellCurve) -> Interval:
+    """Gain of the best γ against γ = 0 at the control's own best settings.
+
+    Other settings mean other weights, so the noise of the curve does not apply: the interval is
+    Student's t over the seeds that both have.
+    """
+    own = cell.runs.own_control
+    shared = [k for k in cell.choices if k in own and cell.fit.sees_control]
+    if not shared:
+        return UNKNOWN
+    row = {seed: i for i, seed in enumerate(cell.runs.seeds)}
+    control = cell.runs.log_error[[row[k] for k in shared], 0]
+    chosen = np.array([cell.held_out[k][cell.choices[k]] for k in shared])
+    at_best = control + cell.response_scale.expand(chosen)
+    difference = at_best - np.array([own[k] for k in shared])
+    difference = difference[~np.isnan(difference)]
+    if not len(difference):
+        return UNKNOWN
+    if len(difference) == 1:
+        return Interval(-float(np.expm1(difference[0])), np.nan, np.nan)
+    mean, error = difference.mean(), difference.std(ddof=1) / np.sqrt(len(difference))
+    reach = student_t.isf(_OUTSIDE, len(difference) - 1) * error
+    low, value, high = (-np.expm1([mean + reach, mean, mean - reach])).tolist()
+    return Interval(value, low, high)

@@ -1,0 +1,43 @@
+"""What keeps a question open: too much noise, or γ that were not measured."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtri
+
+from lkm_tune.transfer.fit.optimum import LEVEL, CellCurve
+from lkm_tune.transfer.fit.regret import find_place, says_enough
+
+SEEDS, GAMMAS = "seeds", "gammas"
+
+
+def what_is_missing(cell: CellCurve, gamma: float, margin: float) -> str:
+    """What would show whether a γ is within the margin of the best of a cell.
+
+    Were there infinitely many seeds at the measured γ, and were the fitted curve the truth there,
+    only the doubt on the curve between them would be left. Where that doubt alone keeps the
+    question open, more γ are missing; else more seeds.
+
+    Args:
+        cell: the fitted cell.
+        gamma: γ ≥ 0.
+        margin: difference of the error, as a fraction, that does not matter.
+
+    Returns:
+        `SEEDS` or `GAMMAS`.
+    """
+    if not says_enough(cell):
+        return SEEDS
+    place, diverges = find_place(cell, gamma)
+    if place is None:
+        return SEEDS if diverges else GAMMAS
+    count = len(cell.grid)
+    covariance = np.zeros((len(cell.places), len(cell.places)))
+    covariance[:count, :count] = cell.interpolation_covariance
+    variance = covariance.diagonal()
+    spread = np.sqrt(np.maximum(variance[place] + variance - 2 * covariance[place], 0.0))
+    excess, bound = cell.levels[place] - cell.levels, float(np.log1p(margin))
+    reach = ndtri(LEVEL) * spread
+    within = (excess + reach <= bound).all()
+    beyond = (excess - reach > bound).any()
+    return SEEDS if within or beyond else GAMMAS
