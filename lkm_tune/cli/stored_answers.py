@@ -73,8 +73,8 @@ def predicted(kept: dict[str, Any], model: str, task: str) -> list[dict[str, Any
         ]
         if [name.lower() for name in names] == [model.lower(), task.lower()]:
             asked = model if answer["model"] == _OTHER else task
-            told = answer["sentence"].replace(_OTHER, asked)
-            return [{**answer, "model": names[0], "task": names[1], "sentence": told}]
+            texts = {name: answer[name].replace(_OTHER, asked) for name in ("name", "sentence")}
+            return [{**answer, "model": names[0], "task": names[1], **texts}]
     return []
 
 

@@ -54,21 +54,6 @@ def test_seeds_alone_average_to_the_whole_fit_by_their_shares(missing) -> None:
     np.testing.assert_allclose(np.average(alone, axis=0, weights=shares), found.mean, atol=1e-9)
 
 
-def test_a_seed_with_two_runs_says_little_where_it_did_not_run() -> None:
-    y = np.random.default_rng(3).normal(0, 0.1, size=(3, 8))
-    y[2, 2:] = np.nan
-    moved = y.copy()
-    moved[2, 1] += 1.0
-    spread = []
-    for runs in (y, moved):
-        parts = [seed_information(row) for row in runs]
-        everything = total(parts)
-        found = CurveModel(X).fit(everything, NoisePrior(0.01, 30.0))
-        spread.append(found.alone(parts[2], everything, parts[2].dof / everything.dof) - found.mean)
-    change = np.abs(spread[1] - spread[0])
-    assert change[-1] < change[0] / 3
-
-
 def test_the_response_scale_keeps_the_bottom_compresses_the_top_and_comes_back() -> None:
     scale = ResponseScale(reference=-0.1, width=0.1)
     theta = np.array([-0.3, -0.1, -0.095, 0.0, 0.5, 3.0])

@@ -73,7 +73,7 @@ def test_a_cell_never_searched_is_predicted_with_what_from(report) -> None:
     assert report.best_gamma("early", "md17/new").predicted
     assert report.best_gamma("early", "qm9/mu", n_train=9000).predicted
     assert report.best_gamma("other", "md17/new").kin == 0
-    assert answer.kin == 6
+    assert answer.kin == 4
 
 
 def test_ways_to_choose_are_judged_alike(simulate, shapes) -> None:
@@ -85,7 +85,7 @@ def test_ways_to_choose_are_judged_alike(simulate, shapes) -> None:
     lucky.loc[(lucky["seed"] == 0) & (lucky["gamma"] == 0.03), "test_error"] *= 0.8
     (found,) = fit_cells(check_runs(lucky), seed=0)
     judged_on_itself = np.mean(found.expected_regret[list(found.choices.values())])
-    assert own_regret(found) > judged_on_itself + 0.005
+    assert own_regret(found) > 1.2 * judged_on_itself
 
 
 def test_zero_is_predicted_where_mixing_harms_everywhere(simulate, shapes) -> None:
