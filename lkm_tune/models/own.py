@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, TypeGuard, cast
 
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
 from lkm_tune.models.output import ModelOutput, MoleculeModel
 
@@ -95,12 +94,6 @@ def build_own(name: str, settings: Mapping[str, Any]) -> MoleculeModel:
     if not isinstance(module, nn.Module):
         raise ValueError(
             f"{name} must return a torch.nn.Module, but returned {type(module).__name__}"
-        )
-    lazy = [key for key, parameter in module.named_parameters() if is_lazy(parameter)]
-    if lazy:
-        raise ValueError(
-            f"every parameter of {name} must have its size from the start, but these get theirs "
-            f"from the first batch: {', '.join(lazy)}"
         )
     model = cast(MoleculeModel, module)
     if not hasattr(module, "cutoff"):

@@ -19,6 +19,8 @@ from lkm_tune.models import (
     model_settings,
 )
 from lkm_tune.study import RunConfig
+from lkm_tune.training.own_network import begin_own, check_batches
+from lkm_tune.training.seeds import seeded
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +61,15 @@ def open_run(config: RunConfig, cache: Path | None = None, origin: Origin = HERE
         settings = asked | _decided(config.model, asked, data)
         return OpenedRun(_seeded(config.seed, config.model, settings), data, settings)
     network = _seeded(config.seed, config.model, asked)
+    plan = config.training
+    check_batches(network, plan, min(plan.batch_size, plan.micro_batch_size or plan.batch_size))
     _check_fits(network, config.model, task, config.training.force_weight)
     cutoff = cast(MoleculeModel, network).cutoff
     data = load_task(config.task, config.data, config.seed, cutoff, cache, origin)
     settings = asked | _decided(config.model, asked, data)
-    if settings != asked:
+    if is_own(config.model):
+        network = begin_own(config.seed, config.model, settings, data.elements)
+    elif settings != asked:
         network = _seeded(config.seed, config.model, settings)
     return OpenedRun(network, data, settings)
 
@@ -145,6 +151,5 @@ def _decided(model: str, asked: Mapping[str, Any], data: TaskData) -> dict[str, 
 
 
 def _seeded(seed: int, model: str, settings: Mapping[str, Any]) -> nn.Module:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeded(seed):
         return build_network(model, settings)

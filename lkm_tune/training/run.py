@@ -18,8 +18,10 @@ from lkm_tune.study import LkmOptions, RunConfig
 from lkm_tune.training.device import device_name
 from lkm_tune.training.network import open_run
 from lkm_tune.training.objective import Loss, make_objective
+from lkm_tune.training.own_network import check_batches, has_batch_norm
 from lkm_tune.training.result import EpochResult, RunResult
 from lkm_tune.training.schedule import WeightAverage, make_schedule
+from lkm_tune.training.seeds import seeded
 
 # How often the loss is looked at within an epoch: each look waits for the GPU.
 STEPS_BETWEEN_CHECKS = 50
@@ -80,7 +82,9 @@ class TrainingRun:
             [*self.parameters, *self.mixing.parameters()],
             lr=plan.lr, weight_decay=plan.weight_decay, fused=True,
         )  # fmt: skip
-        steps = math.ceil(len(self.data.split.train) / self.objective.batch_size)
+        check_batches(self.model, plan, self.objective.micro_batch_size)
+        self._whole = has_batch_norm(self.model)
+        steps = len(self._begins())
         self.schedule = make_schedule(
             self.optimizer, round(plan.warmup_epochs * steps), plan.epochs * steps
         )
@@ -105,9 +109,9 @@ class TrainingRun:
     def _epoch(self) -> EpochResult:
         start = time.perf_counter()
         epoch = len(self.history) + 1
-        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
-            # Of the epoch's own, so that a continued run draws what the whole one would.
-            torch.manual_seed(_epoch_seed(self.config.seed, epoch))
+        # Of the epoch's own, so that a continued run draws what the whole one would.
+        seed = _epoch_seed(self.config.seed, epoch)
+        with seeded(seed, [self.device] if self.device.type == "cuda" else []):
             losses = self._train_epoch(epoch)
         errors = {} if self.diverged else self.errors("val")
         prediction = losses["prediction"]
@@ -129,9 +133,9 @@ class TrainingRun:
         train = self.data.split.train
         order = torch.randperm(len(train), generator=self.order).numpy()
         sums = torch.zeros(3, device=self.device, dtype=torch.float64)
-        size = self.objective.batch_size
-        for step, begin in enumerate(range(0, len(order), size), start=1):
-            sums += self._step(train[order[begin : begin + size]])
+        begins = self._begins()
+        for step, (begin, end) in enumerate(zip(begins, [*begins[1:], len(order)], strict=True), 1):
+            sums += self._step(train[order[begin:end]])
             if step % STEPS_BETWEEN_CHECKS == 0 and not torch.isfinite(sums).all():
                 break
         if not torch.isfinite(sums).all():
@@ -139,10 +143,19 @@ class TrainingRun:
         means = (sums / len(order)).tolist()
         return dict(zip(("total", "prediction", "kd"), means, strict=True))
 
+    def _begins(self) -> list[int]:
+        """Where the batches of an epoch begin.
+
+        Batch normalisation cannot work on a rest of one sample: it joins the batch before.
+        """
+        n, size = len(self.data.split.train), self.objective.batch_size
+        begins = list(range(0, n, size))
+        return begins[:-1] if self._whole and n > size and n % size == 1 else begins
+
     def _step(self, indices: NDArray[Any]) -> Tensor:
         """One optimiser step; the summed losses [total, prediction, kd] of its samples."""
         self.optimizer.zero_grad()
-        size = self.objective.micro_batch_size
+        size = len(indices) if self._whole else self.objective.micro_batch_size
         losses = torch.zeros(3, device=self.device)
         for begin in range(0, len(indices), size):
             losses += self._backward(indices[begin : begin + size], indices)

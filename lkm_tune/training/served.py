@@ -18,7 +18,7 @@ from lkm_tune.graphs import MoleculeBatch, batch_from_arrays
 from lkm_tune.models import load_weights
 from lkm_tune.training.network import build_network
 from lkm_tune.training.trained import TrainedModel
-from lkm_tune.training.weights import read_own
+from lkm_tune.training.weights import read_trusted
 
 OWN_MODEL = "LKM_TUNE_OWN_MODEL"
 """The environment variable that names the network of a user's own whose code may be imported."""
@@ -90,10 +90,10 @@ class ServedClassifier:
 
 def _load_pyfunc(path: str) -> ServedModel | ServedClassifier:
     """What MLflow calls: `path` is the model.safetensors."""
-    weights, header = read_own(Path(path))
+    own_model = os.environ.get(OWN_MODEL)
+    weights, header, config = read_trusted(Path(path), own_model)
     if header["normaliser"] is not None:
-        return ServedModel(TrainedModel.load(Path(path), os.environ.get(OWN_MODEL)))
-    model = header["config"]["model"]
-    network = build_network(model, header["settings"])
-    load_weights(network, model, weights)
+        return ServedModel(TrainedModel.load(Path(path), own_model))
+    network = build_network(config.model, header["settings"])
+    load_weights(network, config.model, weights)
     return ServedClassifier(network.eval())

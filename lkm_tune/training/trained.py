@@ -15,9 +15,11 @@ from lkm_tune.models import (
     MoleculeModel,
     build_model,
     energy_and_forces,
+    is_own,
     load_weights,
 )
 from lkm_tune.study import RunConfig
+from lkm_tune.training.own_network import run_once
 from lkm_tune.training.run import TrainingRun
 from lkm_tune.training.store import Folder
 from lkm_tune.training.weights import KEY, read_trusted
@@ -28,11 +30,12 @@ def model_file(run: TrainingRun) -> bytes:
 
     In the safetensors format, with the config as JSON in its header.
     """
-    scale = run.data.normaliser.to_dict() if isinstance(run.data, MoleculeData) else None
+    molecules = run.data if isinstance(run.data, MoleculeData) else None
     header = {
         "config": run.config.to_dict(),
         "settings": dict(run.settings),
-        "normaliser": scale,
+        "normaliser": molecules.normaliser.to_dict() if molecules else None,
+        "elements": molecules.elements if molecules else None,
         "data": run.data.digest,
     }
     # Copies: the format has no place for parameters that a network shares between two names.
@@ -81,6 +84,9 @@ class TrainedModel:
                 f"{path} classifies the nodes of {config.task}; molecules cannot be predicted"
             )
         network = build_model(config.model, **header["settings"])
+        # Files of before 0.2 do not say them, and have no parameters that a forward pass makes.
+        if is_own(config.model) and header.get("elements"):
+            run_once(network, config.model, header["elements"])
         load_weights(network, config.model, weights)
         return cls(config, network.eval(), Normaliser.from_dict(header["normaliser"]))
 

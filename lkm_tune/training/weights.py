@@ -16,6 +16,8 @@ from lkm_tune.study import RunConfig
 KEY = "lkm_tune"
 """Where the header of one of our own files is, in the metadata of the safetensors format."""
 
+_HEADER = {"config", "settings", "normaliser"}
+
 NESTED = ("state_dict", "model_state_dict", "model")
 """Under which of these a checkpoint may keep its parameters, beside other things."""
 
@@ -43,10 +45,16 @@ def read_own(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})[KEY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise ValueError(
             f"{path} must be a model.safetensors of lkm-tune, but it is not: {error}"
         ) from error
+    missing = _HEADER - header.keys() if isinstance(header, dict) else _HEADER
+    if missing:
+        raise ValueError(
+            f"{path} must be a model.safetensors of lkm-tune, but its header lacks "
+            f"{', '.join(sorted(missing))}"
+        )
     return tensors, header
 
 
@@ -64,7 +72,10 @@ def read_trusted(
         ValueError: if it is not such a file, or one of an own model that is not `own_model`.
     """
     tensors, header = read_own(path)
-    config = RunConfig.from_dict(header["config"])
+    try:
+        config = RunConfig.from_dict(header["config"])
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{path}: its config cannot be read: {error}") from error
     if is_own(config.model) and config.model != own_model:
         raise ValueError(
             f"{path} is of the network {config.model}, whose code would be run: say so with "

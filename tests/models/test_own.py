@@ -51,7 +51,6 @@ class Nets:
 def needs(width, depth, scale=1.0): ...
 def number(): return 3
 def breaks(): raise KeyError("width")
-def lazy(): return nn.LazyLinear(3)
 def cut():
     net = Net(4, 2)
     net.cutoff = nn.Identity()
@@ -113,7 +112,6 @@ def test_functions_that_cannot_be_used(own, name, message):
         ("number", r"must return a torch.nn.Module, but returned int"),
         ("breaks", "users_nets:breaks failed: KeyError: 'width'"),
         ("untapped", "users_nets:untapped failed: .*no submodule 'conv.1'; the nearest are convs"),
-        ("lazy", "must have its size from the start, .*: weight, bias"),
         ("cut", r"radius in Å .*, but that of users_nets:cut is Identity\(\)"),
     ],
 )
