@@ -69,7 +69,7 @@ class TrainingPlan:
     predicting the mean has diverged. `force_weight`: w of the loss L1(E) + w·L1(F) of tasks with
     forces; 0 learns energies alone. `judged_by`: which of their two errors decides.
     `micro_batch_size`: a batch goes through the network this many samples at a time, which needs
-    less memory and gives the same gradient; not of a network with batch normalisation, which is refused.
+    less memory and gives the same gradient. Networks with batch normalisation are refused then.
     """
 
     epochs: Positive = 150
