@@ -3,6 +3,7 @@
 What a verb needs is imported when it runs: `lkm-tune --help` loads neither torch nor Ray.
 """
 
+import os
 import sys
 
 import click
@@ -14,9 +15,11 @@ from lkm_tune.cli.catalog import models, tasks
 from lkm_tune.cli.check import check
 from lkm_tune.cli.data import data
 from lkm_tune.cli.diagnose import diagnose
+from lkm_tune.cli.options import sentence
 from lkm_tune.cli.run import run
 from lkm_tune.cli.single import export, predict, train
 from lkm_tune.cli.status import status
+from lkm_tune.cli.terminal import prepare_output
 from lkm_tune.package import package_digest
 
 
@@ -50,6 +53,7 @@ for command in COMMANDS:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs `lkm-tune`; user errors end in one line and exit code 1, not in a traceback."""
+    prepare_output()
     try:
         cli.main(arguments, prog_name="lkm-tune", standalone_mode=False)
     except click.exceptions.Abort:
@@ -59,6 +63,13 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read the output has seen enough. Python would say it again when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (OSError, MemoryError, RecursionError) as error:
+        click.ClickException(sentence(error)).show()
+        sys.exit(1)
 
 
 def tune(version: str) -> None:

@@ -243,7 +243,10 @@ def finished_answers(storage: Path, name: str) -> list[dict[str, Any]]:
             f"study {name} has no report yet: run `lkm-tune run {name}` to its end, or "
             f"`lkm-tune report {name}` for what is finished"
         )
-    return [{"study": name, **answer} for answer in json.loads(path.read_text())["answers"]]
+    return [
+        {"study": name, **answer}
+        for answer in json.loads(path.read_text(encoding="utf-8"))["answers"]
+    ]
 
 
 def is_of(answer: dict[str, Any], model: str | None, task: str | None) -> bool:

@@ -6,6 +6,12 @@ from pathlib import Path
 
 import click
 
+USER_ERRORS = (ValueError, OSError, RecursionError, MemoryError)
+"""What bad input leads to, beside files and machines that are not as they should be."""
+
+LONGEST, MOST_LINES = 2_000, 100
+"""Characters of a line, and lines, of an error that are shown."""
+
 storage_option = click.option(
     "--storage",
     type=click.Path(file_okay=False, path_type=Path),
@@ -55,11 +61,25 @@ def user_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (
-        ValueError,
-        FileNotFoundError,
-        NotADirectoryError,
-        PermissionError,
-        ConnectionError,
-    ) as error:
-        raise click.ClickException(str(error)) from error
+    except USER_ERRORS as error:
+        raise click.ClickException(sentence(error)) from error
+
+
+def sentence(error: BaseException) -> str:
+    """What an error says, as text for people: whatever bytes an input held, none reach a screen."""
+    if isinstance(error, MemoryError):
+        said = "the input asks for more memory than there is"
+    elif isinstance(error, RecursionError):
+        said = "the input is nested too deeply"
+    else:
+        said = str(error)
+    lines = [line if len(line) <= LONGEST else f"{line[:LONGEST]}..." for line in said.split("\n")]
+    shown = "\n".join(lines[:MOST_LINES])
+    if len(lines) > MOST_LINES:
+        shown += f"\n... and {len(lines) - MOST_LINES} more lines"
+    return "".join(
+        c
+        if c.isprintable() or c in "\n\t"
+        else c.encode("unicode_escape", "backslashreplace").decode()
+        for c in shown
+    )

@@ -88,7 +88,7 @@ def export(study: str, model: str, task: str, storage: Path, out: Path | None) -
     if out is None:
         click.echo(text, nl=False)
     else:
-        out.write_text(text)
+        out.write_text(text, encoding="utf-8")
         click.echo(f"{out}: lkm-tune train --config {out}")
 
 
@@ -135,7 +135,7 @@ def predict(
         trained = TrainedModel.load(find_model(model, storage), own_model)
         names, found = read_molecules(molecules, smiles)
         values = predict_all(trained, found, forces)
-    with out.open("w", newline="") if out else nullcontext(sys.stdout) as file:
+    with out.open("w", newline="", encoding="utf-8") if out else nullcontext(sys.stdout) as file:
         table = csv.writer(file)
         scales = trained.normaliser.scales
         learnt = [trained.task.name] if len(scales) == 1 else [scale.name for scale in scales]
@@ -157,7 +157,7 @@ def _train(run: "TrainingRun", out: Path) -> None:
         click.echo(f"note: {said}")
     out.mkdir(parents=True, exist_ok=True)
     history = out / "history.csv"
-    with history.open("w") as file:
+    with history.open("w", encoding="utf-8") as file:
         file.write("epoch,total,prediction,kd,kd_ratio,val_error,lr,seconds\n")
         for epoch in run.epochs():
             losses = [epoch.losses[name] for name in ("total", "prediction", "kd")]
@@ -171,7 +171,7 @@ def _train(run: "TrainingRun", out: Path) -> None:
     result = run.result()
     values = {k: None if isinstance(v, float) and not math.isfinite(v) else v
               for k, v in result.to_dict().items()}  # fmt: skip
-    (out / "result.json").write_text(json.dumps(values, indent=1) + "\n")
+    (out / "result.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     if result.outcome == "diverged":
         raise click.ClickException(f"diverged: {result.reason}")
     save_model(run, out / "model.safetensors")

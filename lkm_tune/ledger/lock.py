@@ -38,7 +38,7 @@ def hold(path: Path) -> Iterator[None]:
     try:
         since = datetime.now(UTC).isoformat(timespec="seconds")
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
-        note.write_text(json.dumps(holder))
+        note.write_text(json.dumps(holder), encoding="utf-8")
         yield
     finally:
         note.unlink(missing_ok=True)
@@ -63,7 +63,7 @@ def holder(path: Path) -> str | None:
 
 def _holder(note: Path) -> str:
     try:
-        holder = json.loads(note.read_text())
+        holder = json.loads(note.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError):
         return "another process"
     return "process {pid} on {host} since {since}".format(**holder)

@@ -83,7 +83,7 @@ class StudyFolder:
             ValueError: if they lay elsewhere before: running trials would begin again.
         """
         if self._place_noted.exists():
-            before = self._place_noted.read_text()
+            before = self._place_noted.read_text(encoding="utf-8")
             if before != self._place:
                 raise ValueError(
                     f"the files of this study's trials lie in {before}, and not in {self._place}: "

@@ -95,7 +95,7 @@ def _check_private(path: Path) -> None:
 def _processor() -> tuple[str, ...]:
     """What tells one kind of processor from another; nodes of a cluster may share a cache."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return (platform.machine(), platform.processor())
     return (platform.machine(), *sorted({x for x in lines if x.startswith(_OF_A_PROCESSOR)}))

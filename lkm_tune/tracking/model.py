@@ -48,6 +48,6 @@ def mlflow_model(file: Path, inputs: str, output: str) -> Iterator[Path]:
     with TemporaryDirectory(prefix="lkm-model-") as folder:
         path = Path(folder)
         shutil.copy(file, path / file.name)
-        (path / "requirements.txt").write_text("\n".join(requirements()) + "\n")
+        (path / "requirements.txt").write_text("\n".join(requirements()) + "\n", encoding="utf-8")
         description.save(str(path / "MLmodel"))
         yield path

@@ -118,13 +118,13 @@ class Outbox:
         """Remember that everything before `offset` has arrived; 0 begins again."""
         text = json.dumps({"destination": self._destination, "offset": offset})
         new = self._offset_file.with_suffix(".new")
-        new.write_text(text)
+        new.write_text(text, encoding="utf-8")
         new.replace(self._offset_file)
         self._offset = offset
 
     def reject(self, refused: Iterable[tuple[Message, str]]) -> None:
         """Keep messages that will never be taken beside the outbox, each with the reason."""
-        with self._rejected_file.open("a") as file:
+        with self._rejected_file.open("a", encoding="utf-8") as file:
             for message, reason in refused:
                 file.write(json.dumps({"reason": reason, "message": message}) + "\n")
 
@@ -151,7 +151,7 @@ class Outbox:
 
     def _read_offset(self) -> int:
         try:
-            kept = json.loads(self._offset_file.read_text())
+            kept = json.loads(self._offset_file.read_text(encoding="utf-8"))
             known = kept["destination"] == self._destination
             offset = int(kept["offset"]) if known else 0
         except (FileNotFoundError, ValueError, KeyError, TypeError):

@@ -22,7 +22,7 @@ def device_name(device: torch.device) -> str:
 @cache
 def _processor() -> str:
     if _CPU_INFO.exists():
-        for line in _CPU_INFO.read_text().splitlines():
+        for line in _CPU_INFO.read_text(encoding="utf-8").splitlines():
             key, _, value = line.partition(":")
             if key.strip() == "model name":
                 return value.strip()

@@ -43,4 +43,5 @@ def training_time(runs: pd.DataFrame) -> str:
 def _digest(folder: Path) -> str:
     from lkm_tune.study import digest, study_from_dict
 
-    return f"digest {digest(study_from_dict(json.loads((folder / 'study.json').read_text())))}"
+    held = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+    return f"digest {digest(study_from_dict(held))}"
