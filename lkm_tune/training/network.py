@@ -9,7 +9,16 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from lkm_tune.datasets import HERE, NodeData, Origin, Task, TaskData, find_task, load_task
+from lkm_tune.datasets import (
+    HERE,
+    MoleculeData,
+    NodeData,
+    Origin,
+    Task,
+    TaskData,
+    find_task,
+    load_task,
+)
 from lkm_tune.models import (
     NODE_MODELS,
     MoleculeModel,
@@ -68,7 +77,7 @@ def open_run(config: RunConfig, cache: Path | None = None, origin: Origin = HERE
     data = load_task(config.task, config.data, config.seed, cutoff, cache, origin)
     settings = asked | _decided(config.model, asked, data)
     if is_own(config.model):
-        network = begin_own(config.seed, config.model, settings, data.elements)
+        network = begin_own(config.seed, config.model, settings, cast(MoleculeData, data).elements)
     elif settings != asked:
         network = _seeded(config.seed, config.model, settings)
     return OpenedRun(network, data, settings)

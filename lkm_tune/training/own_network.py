@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parameter import is_lazy
-from torch_geometric.nn import HeteroBatchNorm
 
 from lkm_tune.graphs import MoleculeBatch, batch_from_arrays
 from lkm_tune.models import MoleculeModel, build_model
@@ -79,7 +78,7 @@ def run_once(network: nn.Module, model: str, elements: Sequence[int]) -> None:
 
 def has_batch_norm(network: nn.Module) -> bool:
     """Whether the output for a sample depends on the others of its batch, in training."""
-    return any(isinstance(part, _BatchNorm | HeteroBatchNorm) for part in network.modules())
+    return any(isinstance(part, _BatchNorm) for part in network.modules())
 
 
 def check_batches(network: nn.Module, plan: TrainingPlan, at_once: int) -> None:
