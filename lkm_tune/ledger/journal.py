@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ class Journal(JournalFileBackend):
         super().__init__(str(path), lock_obj=_NoLock(str(path)))
         self._together = False
         self._held: list[dict[str, Any]] = []
-        self._read = 0
+        with path.open("rb") as file:
+            self._written = sum(1 for _ in file)
         self._failed: OSError | None = None
 
     @contextmanager
@@ -79,6 +81,7 @@ class Journal(JournalFileBackend):
         size = os.path.getsize(self._file_path)
         try:
             super().append_logs(logs)
+            self._written += len(logs)
         except OSError as error:
             # Half a line would spoil what follows it.
             os.truncate(self._file_path, size)
@@ -87,11 +90,10 @@ class Journal(JournalFileBackend):
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:  # type: ignore[override]
         """The lines from this number on, those that are held back included."""
-        if not self._held:
-            self._read = log_number_from
-            return super().read_logs(log_number_from)
-        # One process writes: with lines held back, the file has none that were not read.
-        return iter(self._held[log_number_from - self._read :])
+        if log_number_from >= self._written:
+            # One process writes: the file has no more than what it wrote.
+            return iter(self._held[log_number_from - self._written :])
+        return chain(super().read_logs(log_number_from), self._held)
 
 
 class _NoLock(JournalFileOpenLock):

@@ -1,0 +1,112 @@
+"""Why an attempt broke: by the type of its error."""
+
+import errno
+
+import pytest
+import torch
+from ray.core.generated.common_pb2 import ActorDiedErrorContext, NodeDeathInfo
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    LocalRayletDiedError,
+    NodeDiedError,
+    OutOfDiskError,
+    OutOfMemoryError,
+    RayTaskError,
+    WorkerCrashedError,
+)
+
+from lkm_tune.ledger.failure import CodeError
+from lkm_tune.search.broken import failure_of
+from lkm_tune.search.cluster.nodes import OtherCodeError, UnseenPlaceError
+
+KILLED = (
+    "Worker unexpectedly exits with a connection error code 2. End of file. Some common causes "
+    "include: (1) the process was killed by SIGKILL by OOM killer due to high memory usage."
+)
+
+
+def raised(error):
+    """An error as the driver gets it from a worker's method."""
+    return RayTaskError("train", f"Traceback\n{type(error).__name__}: {error}", error)
+
+
+def dual(error):
+    return raised(error).as_instanceof_cause()
+
+
+def died(message, preempted=False):
+    context = ActorDiedErrorContext(error_message=message, actor_id=b"1" * 16)
+    if preempted:
+        context.node_death_info.reason = NodeDeathInfo.AUTOSCALER_DRAIN_PREEMPTED
+    return ActorDiedError(context)
+
+
+def after(first, second):
+    """An error that was raised while another one was handled."""
+    second.__context__ = first
+    return second
+
+
+@pytest.mark.parametrize("wrapped", [lambda error: error, raised, dual])
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (ValueError("depth must be above 1"), "own"),
+        (ValueError("MemoryError and No space left on device"), "own"),
+        (RuntimeError("CUDA error: device-side assert triggered"), "own"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "a"), "own"),
+        (after(MemoryError(), KeyError("layer")), "own"),
+        (after(KeyError("layer"), MemoryError()), "memory"),
+        (MemoryError("Unable to allocate 7 TiB"), "memory"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "memory"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "memory"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "memory"),
+        (RuntimeError("CUDA error: out of memory"), "memory"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"),
+         "memory"),
+        (OSError(errno.ENOSPC, "a.pt could not be written: No space left on device"), "storage"),
+        (OSError(errno.EROFS, "Read-only file system"), "storage"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "storage"),
+        (OSError(errno.EIO, "Input/output error"), "storage"),
+        (OSError(errno.ESTALE, "Stale file handle"), "storage"),
+        (UnseenPlaceError("does not see /runs as the driver's machine does"), "storage"),
+        (OtherCodeError("has another state of lkm-tune (ab) than the driver's (cd)"), "code"),
+        (CodeError("changed"), "code"),
+        (RuntimeError("The actor with name A failed to import on the worker."), "code"),
+    ],
+    ids=lambda value: repr(value)[:40] if isinstance(value, Exception) else None,
+)  # fmt: skip
+def test_what_a_trial_raises(error, cause, wrapped):
+    assert failure_of(wrapped(error), 3).cause == cause
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (OutOfMemoryError("Task was killed due to the node running low on memory."), "memory"),
+        (died("Task was killed due to the node running low on memory."), "memory"),
+        (NodeDiedError("the node is dead"), "node"),
+        (LocalRayletDiedError(), "node"),
+        (ActorUnavailableError("The actor is temporarily unavailable: RpcError", None), "node"),
+        (died("The actor died because its node has died. Node Id: 3f"), "node"),
+        (died("it was drained", preempted=True), "node"),
+        (died(KILLED), "killed"),  # perhaps for its memory, but it does not say so
+        (ActorDiedError(), "killed"),
+        (WorkerCrashedError(), "killed"),
+        (OutOfDiskError("the local object store is full"), "storage"),
+        (ActorDiedError(raised(KeyError(3))), "own"),
+        (ActorDiedError(raised(RuntimeError("A failed to import on the worker."))), "code"),
+        (ActorDiedError(raised(RuntimeError("CUDA error: out of memory"))), "memory"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_what_ray_says(error, cause):
+    assert failure_of(error, 3).cause == cause
+
+
+@pytest.mark.parametrize("wrapped", [lambda error: error, raised, dual])
+def test_the_reason_ends_with_the_error(wrapped):
+    failure = failure_of(wrapped(KeyError(3)), 7)
+    assert failure.reason.splitlines()[-1] == "KeyError: 3"
+    assert failure.epoch == 7
