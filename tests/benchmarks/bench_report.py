@@ -29,6 +29,8 @@ PROGRAM = "from lkm_tune.cli import main; main()"
 SIDE = 10
 """So many architectures with so many tasks."""
 
+TASKS = tuple(f"qm9/{name}" for name in "mu alpha homo lumo gap r2 zpve U0 U H".split())
+
 
 def run_table(random=0):
     """Finished curves whose best γ moves with architecture and task; a fifth of them are flat."""
@@ -42,7 +44,7 @@ def run_table(random=0):
         for seed in range(SEEDS):
             errors = np.exp(4 + rng.normal(0, 0.05) + curve + rng.normal(0, 0.01, len(curve)))
             rows += [
-                (f"model{model}", f"qm9/task{task}", gamma, seed, error)
+                (f"model{model}", TASKS[task], gamma, seed, error)
                 for gamma, error in zip(GAMMAS, errors.tolist(), strict=True)
             ]
     return pd.DataFrame(rows, columns=["model", "task", "gamma", "seed", "test_error"])
@@ -54,7 +56,7 @@ def fill(storage):
     study = Study(
         name="many",
         models={f"model{number}": {} for number in range(SIDE)},
-        tasks=tuple(f"qm9/task{number}" for number in range(SIDE)),
+        tasks=TASKS,
         search=SearchPlan(trials=0, control=False),
         training=TrainingPlan(epochs=100),
     )
@@ -102,7 +104,7 @@ def rows(repeats=3):
         storage = Path(folder)
         yield f"{fill(storage):,} runs in {SIDE**2} cells", "s", "most s", "processor s"
         at = ("--storage", storage)
-        asked = ("best-gamma", "--task", "qm9/task1", *at)
+        asked = ("best-gamma", "--task", TASKS[1], *at)
         for name, arguments, count in (
             ("`report` of all studies", ("report", *at), repeats),
             ("`status`", ("status", *at), repeats),
