@@ -12,6 +12,7 @@ from lkm_tune.datasets.prepared import prepare
 from lkm_tune.datasets.registry import dataset_of, find_task, usual_sizes
 from lkm_tune.datasets.split import (
     Split,
+    grouped_split,
     published_split,
     scaffold_split,
     split_molecules,
@@ -73,7 +74,7 @@ def split_store(store: MoleculeStore, data: DataPlan, seed: int) -> Split:
     sizes = (data.n_train or 0, data.n_val or 0, data.n_test)
     kind = data.split or RANDOM
     if kind == RANDOM:
-        return split_molecules(len(store), *sizes, seed)
+        return grouped_split(store.copies, *sizes, seed)
     if kind == SCAFFOLD:
         return scaffold_split(store.groups, *sizes, seed)
     return published_split(kind, store.parts, len(store), sizes, seed)

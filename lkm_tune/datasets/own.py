@@ -1,9 +1,12 @@
 """A user's own file as a dataset with one task; the study's data plan says what is in it."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from lkm_tune.datasets.cleaning import Cleaning
 from lkm_tune.datasets.dataset import Dataset, Target, Task
+from lkm_tune.datasets.kinds import is_sdf, is_table
 from lkm_tune.datasets.molecules import Molecules
 from lkm_tune.study import DataPlan
 
@@ -24,28 +27,32 @@ def own_task(name: str, data: DataPlan) -> Task:
     path = name[len(FILE) :]
     if not path:
         raise ValueError("file: needs the path of a file behind it, as file:molecules.xyz")
-    table = path.lower().endswith((".csv", ".csv.gz"))
-    if table and data.forces:
-        raise ValueError(f"{name}: a table of SMILES has no forces, but data.forces is given")
-    key = data.target or ("" if table else "energy")
+    table, sdf = is_table(path), is_sdf(path)
+    listed = table or sdf
+    if listed and data.forces:
+        kind = "a table of SMILES" if table else "an SDF file"
+        raise ValueError(f"{name}: {kind} has no forces, but data.forces is given")
+    key = data.target or ("" if listed else "energy")
     if not key:
-        raise ValueError(f"{name}: the column to learn must be named by data.target")
+        what = "data field" if sdf else "column"
+        raise ValueError(f"{name}: the {what} to learn must be named by data.target")
     # What ASE reads is in its own units where the file does not say otherwise.
-    unit = data.unit or ("" if table else "eV")
+    unit = data.unit or ("" if listed else "eV")
     per_atom = bool(data.forces) if data.atom_energies is None else data.atom_energies
     target = Target(key, f"{key} of {path}", unit, unit, fit_references=per_atom)
-    return Task(name, name, (target,), forces=bool(data.forces), geometry=not table)
+    placed = not table or data.conformer is not None
+    return Task(name, name, (target,), forces=bool(data.forces), geometry=placed)
 
 
 def own_dataset(task: Task, data: DataPlan) -> Dataset:
     """The dataset that a task of `own_task` is learnt from."""
     (target,) = task.targets
-    read = partial(
-        _read_xyz if task.geometry else _read_table,
-        target=target.name,
-        beside=data.forces if task.geometry else data.smiles,
-    )
-    reading = f"{target.name} {data.forces} {data.smiles}"
+    path = task.name.removeprefix(FILE)
+    read: Callable[[Path], Molecules] = partial(_read_xyz, target=target.name, forces=data.forces)
+    if is_table(path):
+        read = partial(_read_table, target=target.name, data=data)
+    if is_sdf(path):
+        read = partial(_read_sdf, target=target.name, data=data)
     return Dataset(
         task.name,
         (task,),
@@ -53,20 +60,26 @@ def own_dataset(task: Task, data: DataPlan) -> Dataset:
         locate=lambda source, cache: Path(source),
         read=read,
         sizes=lambda source: None,
-        reading=reading,
+        reading=f"{target.name} {data.forces} {data.smiles} {Cleaning.of(data)}",
     )
 
 
 # ASE and RDKit take a second to import, which no other dataset should wait for.
 
 
-def _read_xyz(path: Path, target: str, beside: str | None) -> Molecules:
+def _read_xyz(path: Path, target: str, forces: str | None) -> Molecules:
     from lkm_tune.datasets.xyz import read_xyz
 
-    return read_xyz(path, target, beside)
+    return read_xyz(path, target, forces)
 
 
-def _read_table(path: Path, target: str, beside: str | None) -> Molecules:
+def _read_table(path: Path, target: str, data: DataPlan) -> Molecules:
     from lkm_tune.datasets.smiles import read_smiles
 
-    return read_smiles(path, (target,), beside or "smiles")
+    return read_smiles(path, (target,), data.smiles or "smiles", Cleaning.of(data))
+
+
+def _read_sdf(path: Path, target: str, data: DataPlan) -> Molecules:
+    from lkm_tune.datasets.sdf import read_sdf
+
+    return read_sdf(path, target, Cleaning.of(data))

@@ -3,9 +3,11 @@
 from functools import partial
 from pathlib import Path
 
+from lkm_tune.datasets.cleaning import Cleaning
 from lkm_tune.datasets.dataset import Dataset, Target, Task, usual
 from lkm_tune.datasets.molecules import Molecules
 from lkm_tune.datasets.published import Published, locate
+from lkm_tune.study import DataPlan
 
 PUBLISHED = Published(
     name="pubchem/gap",
@@ -18,17 +20,24 @@ PUBLISHED = Published(
 _GAP = Target("homo_lumo_gap_eV", "gap between the frontier orbitals", "eV", "eV")
 
 
-def _read(path: Path) -> Molecules:
+def pubchem(data: DataPlan) -> Dataset:
+    """Gaps by SMILES, with positions where the plan asks for conformers."""
+    task = Task("pubchem/gap", "pubchem", (_GAP,), geometry=data.conformer is not None)
+    return Dataset(
+        name="pubchem",
+        tasks=(task,),
+        locate=partial(locate, PUBLISHED),
+        read=partial(_read, cleaning=Cleaning.of(data)),
+        sizes=usual(13_000, 1_600),
+        reading=f"{Cleaning.of(data)}",
+    )
+
+
+def _read(path: Path, cleaning: Cleaning) -> Molecules:
     from lkm_tune.datasets.smiles import read_smiles  # RDKit takes a second to import.
 
-    return read_smiles(path, (_GAP.name,))
+    return read_smiles(path, (_GAP.name,), cleaning=cleaning)
 
 
-PUBCHEM = Dataset(
-    name="pubchem",
-    tasks=(Task("pubchem/gap", "pubchem", (_GAP,), geometry=False),),
-    locate=partial(locate, PUBLISHED),
-    read=_read,
-    sizes=usual(13_000, 1_600),
-)
-"""Gaps by SMILES."""
+PUBCHEM = pubchem(DataPlan())
+"""Gaps by SMILES, as graphs of atoms and bonds."""

@@ -12,7 +12,7 @@ from lkm_tune.datasets.dataset import Dataset, Task
 from lkm_tune.datasets.md17_files import MD17, REVISED_MD17
 from lkm_tune.datasets.molecules import DataError
 from lkm_tune.datasets.own import FILE, own_dataset, own_task
-from lkm_tune.datasets.pubchem import PUBCHEM
+from lkm_tune.datasets.pubchem import PUBCHEM, pubchem
 from lkm_tune.datasets.qm9 import QM9
 from lkm_tune.study import DataPlan
 
@@ -31,6 +31,8 @@ def dataset_of(task: Task, data: DataPlan) -> Dataset:
     """The dataset of a task; of a user's own file `data` says what is in it."""
     if task.dataset.startswith(FILE):
         return own_dataset(task, data)
+    if task.dataset == PUBCHEM.name:
+        return pubchem(data)
     return DATASETS[task.dataset]
 
 
@@ -74,6 +76,8 @@ def find_task(name: str, data: DataPlan | None = None) -> Task:
             f"no task is named {name!r}; the tasks are {', '.join(TASKS)}, several of QM9 at once "
             "(qm9/homo+lumo), or file:PATH"
         )
+    if task.dataset == PUBCHEM.name and data is not None:
+        return pubchem(data).tasks[0]
     return task
 
 

@@ -61,14 +61,44 @@ def split_molecules(
     )
 
 
+def grouped_split(
+    groups: IntArray, n_train: int, n_val: int, n_test: int | None, seed: int
+) -> Split:
+    """Splits molecules at random so that those of one group are in one part.
+
+    Where every molecule is its own group, this is `split_molecules`. Otherwise groups come in an
+    order that the seed decides; validation takes whole groups from its front until it is full,
+    then training, and test from its end. A group that does not fit is left to the next part.
+
+    Args:
+        groups: [M] number of each molecule's group, as that of its graph.
+        n_train: How many to train on, at least 1.
+        n_val: How many to validate on, at least 1.
+        n_test: How many to test on, at least 1; None for all that are left.
+        seed: Of the order, not negative.
+
+    Raises:
+        ValueError: A number below its bound, or more molecules asked for than there are.
+    """
+    if len(np.unique(groups)) == len(groups):
+        return split_molecules(len(groups), n_train, n_val, n_test, seed)
+    _check_sizes(len(groups), n_train, n_val, n_test, seed)
+    rest = _groups(groups, _shuffled(np.arange(len(groups)), seed))
+    val, rest = _filled(rest, n_val)
+    train, rest = _filled(rest, n_train)
+    test, _ = _filled(rest[::-1], n_test)
+    return _whole_split((train, val, test), (n_train, n_val, n_test))
+
+
 def scaffold_split(
     groups: IntArray, n_train: int, n_val: int, n_test: int | None, seed: int
 ) -> Split:
-    """Splits molecules so that those of one group are in one part.
+    """Splits molecules by scaffold: those of one group are in one part.
 
     Groups come in an order that the seed decides, those larger than half a validation or test
-    part first, so that they are trained on; training takes from the front until it is full, then
-    validation, then test. Of the group that overfills a part the rest is left out.
+    part first, so that they are trained on. Training takes whole groups until it is full, then
+    validation, then test; a group that does not fit is left to the next part. Only where no whole
+    group fits into what is missing of a part, the smallest one left is cut and its rest left out.
 
     Args:
         groups: [M] number of each molecule's group, as its Bemis–Murcko scaffold.
@@ -81,25 +111,47 @@ def scaffold_split(
         ValueError: A number below its bound, or more molecules asked for than there are.
     """
     _check_sizes(len(groups), n_train, n_val, n_test, seed)
-    order = _shuffled(np.arange(len(groups)), seed)
-    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    rank = np.empty(len(sizes), dtype=np.int64)
-    rank[group[order[::-1]]] = np.arange(len(groups))[::-1]  # Where each group comes first.
-    large = sizes > min(n_val, n_test or n_val) / 2
-    order = order[np.lexsort((rank[group[order]], ~large[group[order]]))]
-    parts = []
-    begin = 0
-    for size in (n_train, n_val, n_test):
-        end = len(order) if size is None else begin + size
-        parts.append(np.sort(order[begin:end]))
-        while 0 < end < len(order) and group[order[end]] == group[order[end - 1]]:
-            end += 1
-        begin = end
-    asked = (n_train, n_val, n_test or 1)
-    if any(len(part) < size for part, size in zip(parts, asked, strict=True)):
+    large = min(n_val, n_test or n_val) / 2
+    rest = _groups(groups, _shuffled(np.arange(len(groups)), seed))
+    rest.sort(key=lambda members: len(members) <= large)
+    train, rest = _filled(rest, n_train)
+    val, rest = _filled(rest, n_val)
+    test, _ = _filled(rest, n_test)
+    return _whole_split((train, val, test), (n_train, n_val, n_test))
+
+
+def _groups(groups: IntArray, order: IntArray) -> list[IntArray]:
+    """The members of each group, in the order in which the first of each comes."""
+    members: dict[int, list[int]] = {}
+    for position in order.tolist():
+        members.setdefault(int(groups[position]), []).append(position)
+    return [np.array(positions, dtype=np.int64) for positions in members.values()]
+
+
+def _filled(groups: list[IntArray], size: int | None) -> tuple[list[IntArray], list[IntArray]]:
+    """Groups of `size` molecules together, None for all, and the groups that are left."""
+    if size is None:
+        return groups, []
+    taken: list[IntArray] = []
+    left: list[IntArray] = []
+    for members in groups:
+        fits = len(members) <= size
+        (taken if fits else left).append(members)
+        size -= len(members) if fits else 0
+    if size and left:
+        smallest = min(range(len(left)), key=lambda number: len(left[number]))
+        taken.append(left.pop(smallest)[:size])
+    return taken, left
+
+
+def _whole_split(groups: tuple[list[IntArray], ...], sizes: tuple[int, int, int | None]) -> Split:
+    """The split of these groups of each part, if every part has the size that is asked for."""
+    parts = [np.sort(np.concatenate([np.empty(0, np.int64), *part])) for part in groups]
+    if any(len(part) < (size or 1) for part, size in zip(parts, sizes, strict=True)):
+        n_train, n_val, n_test = sizes
         raise ValueError(
-            f"n_train + n_val + n_test = {n_train} + {n_val} + {asked[2]} leaves too few of the "
-            f"{len(groups)} molecules once groups are kept together; ask for fewer"
+            f"n_train + n_val + n_test = {n_train} + {n_val} + {n_test or 1} cannot be had once "
+            "molecules that are alike are kept in one part; ask for fewer"
         )
     return Split(*parts)
 

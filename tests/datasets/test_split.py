@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lkm_tune.datasets import split_molecules
+from lkm_tune.datasets.split import grouped_split, scaffold_split
 
 sizes = st.integers(1, 40)
 
@@ -70,3 +71,32 @@ def test_impossible_sizes_are_refused_with_the_numbers(
 def test_the_tightest_split_is_possible():
     split = split_molecules(10, 6, 3, 1, seed=0)
     assert sorted([*split.train, *split.val, *split.test]) == list(range(10))
+
+
+@given(
+    sizes=st.lists(st.integers(1, 60), min_size=2, max_size=12),
+    singles=st.integers(12, 60),
+    seed=st.integers(0, 50),
+)
+def test_groups_stay_whole_and_all_that_are_left_are_tested(
+    sizes: list[int], singles: int, seed: int
+):
+    groups = np.repeat(np.arange(len(sizes) + singles), [*sizes, *singles * [1]])
+    for split in (grouped_split, scaffold_split):
+        found = split(groups, 6, 4, None, seed)
+        parts = [found.train, found.val, found.test]
+        assert [len(part) for part in parts] == [6, 4, len(groups) - 10]
+        of_parts = [set(groups[part]) for part in parts]
+        assert sum(map(len, of_parts)) == len(sizes) + singles
+
+
+def test_a_large_scaffold_that_training_has_no_room_for_is_tested():
+    # As in a table of small solvents: half of them have no ring at all.
+    groups = np.concatenate([np.zeros(322, np.int64), np.arange(1, 321)])
+    found = scaffold_split(groups, 100, 50, None, 0)
+    assert (len(found.train), len(found.val), len(found.test)) == (100, 50, 492)
+
+
+def test_one_scaffold_cannot_be_split():
+    with pytest.raises(ValueError, match=r"20 \+ 10 \+ 1 cannot be had"):
+        scaffold_split(np.zeros(60, np.int64), 20, 10, None, 0)

@@ -1,0 +1,122 @@
+"""What becomes of a file's molecules that no network can take as they are."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from lkm_tune.datasets.molecules import DataError
+from lkm_tune.datasets.problems import SHOWN, refuse_any
+from lkm_tune.study import DataPlan
+
+MOST_SKIPPED = 0.2
+"""The fraction of a file that may be left out for being wrong, where the study does not say."""
+
+
+class Problem(NamedTuple):
+    """Why one entry of a file cannot be used.
+
+    Attributes:
+        entry: Its place among the entries, from 0.
+        name: As messages name it, `line 3`.
+        kind: Under which it is counted.
+        message: A sentence whose subject is the entry.
+    """
+
+    entry: int
+    name: str
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """The choices of a study; see `DataPlan` and docs/datasets.md."""
+
+    invalid: Literal["refuse", "skip"] = "refuse"
+    max_skipped: float = MOST_SKIPPED
+    fragments: Literal["refuse", "largest", "keep"] = "refuse"
+    charged: Literal["refuse", "neutralise", "keep"] = "refuse"
+    repeated: Literal["refuse", "first", "mean"] = "refuse"
+    conformer: Literal["etkdg"] | None = None
+
+    @classmethod
+    def of(cls, data: DataPlan) -> "Cleaning":
+        """The choices of a data plan."""
+        return cls(
+            invalid=data.invalid or "refuse",
+            max_skipped=MOST_SKIPPED if data.max_skipped is None else data.max_skipped,
+            fragments=data.fragments or "refuse",
+            charged=data.charged or "refuse",
+            repeated=data.repeated or "refuse",
+            conformer=data.conformer,
+        )
+
+
+def refuse(
+    path: Path | str,
+    wrong: Sequence[Problem],
+    repeated: Sequence[Problem],
+    cleaning: Cleaning,
+) -> None:
+    """Refuses a file whose problems `cleaning` has no answer to.
+
+    Args:
+        path: The file.
+        wrong: Entries that cannot be used.
+        repeated: Entries that repeat an earlier one.
+        cleaning: What may be left out.
+
+    Raises:
+        DataError: There are such problems; up to ten are named, and what can be done.
+    """
+    refused: list[Problem] = []
+    hints = []
+    if wrong and cleaning.invalid == "refuse":
+        refused += wrong
+        hints.append("data.invalid: skip leaves out what cannot be used")
+    if repeated and cleaning.repeated == "refuse":
+        refused += repeated
+        hints.append("data.repeated: first or mean keeps one of those that repeat")
+    hint = f"({'; '.join(hints)}: docs/datasets.md)"
+    refuse_any(path, [f"{p.name}: {p.message}" for p in sorted(refused)], hint)
+
+
+def left_out(
+    path: Path | str,
+    total: int,
+    problems: Sequence[Problem],
+    unlabelled: Sequence[Problem],
+    most: float,
+) -> list[str]:
+    """What is said of the entries that are left out, a sentence each.
+
+    Args:
+        path: The file.
+        total: Entries in the file.
+        problems: Of entries that are wrong.
+        unlabelled: Of entries that lack a value of a target and are right otherwise.
+        most: The fraction that may be wrong.
+
+    Raises:
+        DataError: There are more; up to ten are named.
+    """
+    entries = {problem.entry for problem in problems}
+    kinds = Counter(problem.kind for problem in problems)
+    counts = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
+    first = "; ".join(f"{p.name}: {p.message}" for p in sorted(problems)[:SHOWN])
+    if len(entries) > most * total:
+        raise DataError(
+            f"{path}: at most the fraction {most:g} of a file may be left out (data.max_skipped), "
+            f"but {len(entries)} of {total} entries cannot be used ({counts}). First: {first}"
+        )
+    remarks = []
+    if entries:
+        remarks.append(f"{len(entries)} of {total} entries are left out ({counts}). First: {first}")
+    if missing := {problem.entry for problem in unlabelled} - entries:
+        remarks.append(
+            f"{len(missing)} of {total} entries are left out, since they have no value "
+            f"({unlabelled[0].kind})"
+        )
+    return remarks
