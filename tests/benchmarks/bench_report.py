@@ -29,7 +29,9 @@ PROGRAM = "from lkm_tune.cli import main; main()"
 SIDE = 10
 """So many architectures with so many tasks."""
 
-TASKS = tuple(f"qm9/{name}" for name in "mu alpha homo lumo gap r2 zpve U0 U H".split())
+TASKS = tuple(
+    f"qm9/{name}" for name in ["mu", "alpha", "homo", "lumo", "gap", "r2", "zpve", "U0", "U", "H"]
+)
 
 
 def run_table(random=0):
