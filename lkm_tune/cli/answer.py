@@ -29,7 +29,15 @@ PREFIX = "layers-"
     type=click.Choice(["paper"]),
     help="Also sets the gains of STUDY beside the published ones, with what differs.",
 )
-def report(study: str | None, storage: Path, margin: float, against: str | None) -> None:
+@click.option(
+    "--from-mlflow",
+    "uri",
+    metavar="URI",
+    help="Read the runs from this MLflow alone, without the storage folder of the studies.",
+)
+def report(
+    study: str | None, storage: Path, margin: float, against: str | None, uri: str | None
+) -> None:
     """Make the report of STUDY from its finished runs, or one of all studies together.
 
     Runs are read from the ledgers of the storage folder.
@@ -40,6 +48,7 @@ def report(study: str | None, storage: Path, margin: float, against: str | None)
       lkm-tune report quickstart --margin 0.02
       lkm-tune report paper_gamma --against paper
       lkm-tune report                          every study of the storage folder
+      lkm-tune report quickstart --from-mlflow http://127.0.0.1:5000
     """
     from lkm_tune.cli.against import write_against_paper
     from lkm_tune.cli.console import say
@@ -48,9 +57,14 @@ def report(study: str | None, storage: Path, margin: float, against: str | None)
     with user_errors():
         if against and not study:
             raise ValueError(f"--against {against} needs the name of one study")
-        made, folder = (
-            _one_study(storage, study, margin) if study else _all_studies(storage, margin)
-        )
+        if against and uri:
+            raise ValueError("--against needs the study's file, which --from-mlflow does not read")
+        if uri:
+            made, folder = _from_mlflow(uri, study, storage, margin)
+        elif study:
+            made, folder = _one_study(storage, study, margin)
+        else:
+            made, folder = _all_studies(storage, margin)
         made.write(folder)
         if against and study:
             beside = write_against_paper(made, _kept_study(storage, study)[0], folder)
@@ -64,6 +78,29 @@ def report(study: str | None, storage: Path, margin: float, against: str | None)
 def _one_study(storage: Path, study: str, margin: float) -> "tuple[TransferReport, Path]":
     kept, folder = _kept_study(storage, study)
     return make_report(kept, storage, margin=margin), folder.report
+
+
+def _from_mlflow(
+    uri: str, study: str | None, storage: Path, margin: float
+) -> "tuple[TransferReport, Path]":
+    from lkm_tune.tracking.importer import import_runs
+    from lkm_tune.transfer import TransferReport
+    from lkm_tune.transfer.report.stored_runs import training_time
+
+    runs = import_runs(uri, [study] if study else None)
+    if runs.empty:
+        known = ", ".join(dict.fromkeys(import_runs(uri)["study"])) or "none"
+        raise ValueError(
+            f"no run of {study or 'a study'} has ended in this MLflow; studies with one: {known}"
+        )
+    provenance = {
+        "studies": ", ".join(dict.fromkeys(runs["study"])),
+        "read from": "MLflow alone",
+        "runs": len(runs),
+        "training time": training_time(runs),
+    }
+    made = TransferReport.from_runs(runs, margin=margin, provenance=provenance)
+    return made, storage.expanduser().resolve() / "from-mlflow" / (study or "all")
 
 
 def _kept_study(storage: Path, study: str) -> "tuple[Study, StudyFolder]":

@@ -51,6 +51,23 @@ def test_a_study_ends_with_its_answer(finished):
     assert "lkm-tune best-gamma" in output
 
 
+def test_who_has_only_the_mlflow_server_gets_the_same_report(finished, lkm_tune, tmp_path):
+    storage, _ = finished
+    uri = tracking_uri(storage)
+    output = lkm_tune("report", "small", "--from-mlflow", uri, "--storage", tmp_path)
+    there = tmp_path / "from-mlflow/small"
+    assert str(there / "report.html") in output
+    here = storage / "studies/small/report"
+    for name in ("trials.csv", "curves.csv", "regret.csv"):
+        assert (there / name).read_text() == (here / name).read_text()
+    reports = [json.loads((folder / "transfer.json").read_text()) for folder in (there, here)]
+    for told in reports:
+        del told["provenance"], told["importance"]
+    assert reports[0] == reports[1]
+    refused = lkm_tune("report", "other", "--from-mlflow", uri, "--storage", tmp_path, code=1)
+    assert "no run of other has ended in this MLflow; studies with one: small" in refused
+
+
 def test_mlflow_has_every_trial_under_its_cell(finished):
     storage, _ = finished
     kinds = runs_by_kind(storage)
