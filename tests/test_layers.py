@@ -23,7 +23,11 @@ ALLOWED = {
     "datasets": {"cache", "files", "graphs", "study"},
     "training": {"files", "models", "datasets", "lkm", "study", "graphs", "diagnostics"},
     "ledger": {"files", "study"},
-    "search": {"cache", "files", "package", "ledger", "training", "models", "datasets", "study"},
+    "search": {
+        *("cache", "files", "package", "ledger", "training", "models", "datasets", "study"),
+        # Which pairs of cells are open: the planner asks the analysis.
+        "transfer",
+    },
     "tracking": {"cache", "files", "versions", "ledger", "study"},
     "transfer": {"files", "versions", "ledger", "study"},
     "cli": {

@@ -32,6 +32,7 @@ class StudyFolder:
         self.facts = self.path / "facts.json"
         self.lock = self.path / "driver.lock"
         self.use = self.path / "use.json"
+        self.looks = self.path / "looks.json"
         self.report = self.path / "report"
         self.cells = self.path / "cells"
         self.trials = f"{checkpoints.rstrip('/')}/{name}" if checkpoints else f"{self.path}/trials"

@@ -20,7 +20,10 @@ class StudyTrials:
         study: the study.
         rungs: the epochs after which search trials are judged.
         begun: how many trials it has.
+        changes: grows when a trial begins or ends, so that nobody need look again before.
     """
+
+    changes = 0
 
     def __init__(
         self, study: Study, records: Mapping[tuple[Cell, Phase], list[TrialRecord]]

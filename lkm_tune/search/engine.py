@@ -131,7 +131,7 @@ class Engine:
         self.trainable = trainable
         self.ledger = Ledger(study, folder.ledger)
         folder.write_facts(study_facts(study))
-        self.planner = Planner(study, self.ledger)
+        self.planner = Planner(study, self.ledger, memory=folder.looks)
         self._seen_from, self._digests = Path.cwd(), folder.data_digests()
         Use.read(folder.use)  # Its damage is said before anything starts.
         gpu = study.resources.gpu

@@ -1,9 +1,13 @@
 """What a study runs next, decided from the ledger alone."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lkm_tune.ledger.trials import SEARCH_OF, StudyTrials
+from lkm_tune.ledger.trial_record import TrialRecord
+from lkm_tune.ledger.trials import SEARCH_OF, StudyTrials, without_gamma
+from lkm_tune.search.judgement import judge_curves
+from lkm_tune.search.looks import Judge, Look, Looks, Point, Points
 from lkm_tune.study import Cell, Phase, Study, TrialSpec
 
 if TYPE_CHECKING:
@@ -21,10 +25,29 @@ class Plan:
     starts as soon as its own cell's search is over, so that no slot waits for another cell.
     """
 
-    def __init__(self, study: Study, trials: StudyTrials) -> None:
-        """Takes the study and its trials so far."""
+    def __init__(
+        self,
+        study: Study,
+        trials: StudyTrials,
+        judge: Judge = judge_curves,
+        memory: Path | None = None,
+        *,
+        writable: bool = False,
+    ) -> None:
+        """Takes the study and its trials so far.
+
+        Args:
+            study: to plan.
+            trials: of the study.
+            judge: the analysis that says which pairs of cells are open.
+            memory: file that keeps its judgements; None for no file.
+            writable: whether new judgements are kept there.
+        """
         self.study = study
         self.trials = trials
+        self._looks = Looks(study, judge, memory, writable=writable)
+        self._curves: tuple[Points, tuple[Look, ...]] = ({}, ())
+        self._planned_at = -1
         # Without a search there is none of the control either: its curve would be the same.
         both = study.search.control and study.search.trials > 0
         self._phases: tuple[Phase, ...] = ("search", "control") if both else ("search",)
@@ -72,6 +95,23 @@ class Plan:
         ]
         return [(cell, phase, known) for cell, phase, known in decided if known is not None]
 
+    @property
+    def looks(self) -> tuple[Look, ...]:
+        """The looks at the results so far (`curve.until: decided`)."""
+        return self._plan_curves()[1]
+
+    @property
+    def trials_known(self) -> int:
+        """How many trials are planned as far as the looks so far say."""
+        curves = [
+            (cell, CURVE_OF[phase])
+            for cell in self._cells
+            for phase in self._phases
+            if (cell, phase) not in self.cells_without_curve
+        ]
+        searches = len(self._cells) * len(self._phases) * self.study.search.trials
+        return searches + sum(len(self._planned_points(*curve)) for curve in curves)
+
     def _search_to_ask(self) -> tuple[Cell, Phase] | None:
         asked = [
             (len(self.trials.records(cell, phase)), index, (cell, phase))
@@ -88,26 +128,63 @@ class Plan:
     def _missing_of(
         self, cell: Cell, phase: Phase, settings: Mapping[str, Any]
     ) -> Iterator[tuple[Cell, Phase, dict[str, Any], int]]:
-        have = [
-            (record.spec.settings, record.spec.seed)
+        have = self._points_of(cell, phase, settings)
+        for gamma, seed in self._planned_points(cell, phase):
+            if (gamma, seed) not in have:
+                yield cell, phase, {"gamma": gamma, **settings}, seed
+
+    def _planned_points(self, cell: Cell, phase: Phase) -> Sequence[Point]:
+        """γ and seed of every planned point; the control has the seeds that the curve has."""
+        points, _ = self._plan_curves()
+        curve = points.get(cell.key, self._looks.first_points)
+        if phase == "curve":
+            return curve
+        return [(0.0, seed) for seed in dict.fromkeys(seed for _, seed in curve)]
+
+    def _points_of(
+        self, cell: Cell, phase: Phase, settings: Mapping[str, Any]
+    ) -> dict[Point, TrialRecord]:
+        """The points of a curve at these settings, without those that get another chance."""
+        return {
+            (record.spec.settings["gamma"], record.spec.seed): record
             for record in self.trials.records(cell, phase)
             if _identity(record.spec) not in self._failed_before
-        ]
-        gammas = self.study.curve.gammas if phase == "curve" else (0.0,)
-        # Seeds outermost: a curve that is cut short still has whole seeds.
-        for seed in self.study.curve.first_seeds:
-            for gamma in gammas:
-                point = {"gamma": gamma, **settings}
-                if (point, seed) not in have:
-                    yield cell, phase, point, seed
+            and without_gamma(record.spec.settings) == settings
+        }
+
+    def _plan_curves(self) -> tuple[Points, tuple[Look, ...]]:
+        """The planned points of all curves, and the looks on which they rest."""
+        if self._planned_at != self.trials.changes:
+            ended = {
+                cell.key: {
+                    point: record
+                    for point, record in self._points_of(cell, phase, settings).items()
+                    if record.state != "running"
+                }
+                for cell, phase, settings in self.curves
+                if phase == "curve"
+            }
+            searched = all(self.trials.search_over(cell, "search") for cell in self._cells)
+            self._curves = self._looks.plan(ended, searched=searched)
+            self._planned_at = self.trials.changes
+        return self._curves
 
 
 class Planner(Plan):
     """The order of trials: interrupted ones, then searches, then the curves of searched cells."""
 
-    def __init__(self, study: Study, ledger: "Ledger") -> None:
-        """Trials that the ledger calls running belong to a driver that is gone: they come first."""
-        super().__init__(study, ledger)
+    def __init__(
+        self,
+        study: Study,
+        ledger: "Ledger",
+        judge: Judge = judge_curves,
+        memory: Path | None = None,
+    ) -> None:
+        """Trials that the ledger calls running belong to a driver that is gone: they come first.
+
+        The arguments are those of `Plan`.
+        """
+        super().__init__(study, ledger, judge, memory, writable=True)
         self.ledger = ledger
         self._interrupted = [r.spec for r in ledger.all_records() if r.state == "running"]
 

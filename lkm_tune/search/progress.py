@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from lkm_tune.ledger.trial_record import TrialRecord
 from lkm_tune.ledger.use import Spent
 from lkm_tune.search.planner import Plan
-from lkm_tune.study import Cell, Study, plan_summary
+from lkm_tune.study import Cell, Study
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class Progress:
     """Counts over a whole study.
 
     Attributes:
-        planned: trials that the study's plan has in all.
+        planned: trials that are planned so far; looks at the results may add to them.
         ended: trials that have ended, however they did.
         running: trials that have begun and not ended.
     """
@@ -27,7 +27,7 @@ class Progress:
         """The present counts."""
         records = plan.trials.all_records()
         running = sum(record.state == "running" for record in records)
-        return cls(plan_summary(plan.study).trials, len(records) - running, running)
+        return cls(plan.trials_known, len(records) - running, running)
 
     def seconds_left(self, start: "Progress", elapsed: float) -> float | None:
         """At the rate since `start`, `elapsed` seconds ago; None before any trial has ended."""

@@ -16,6 +16,7 @@ from lkm_tune.transfer.fit.noise import pure_error, shared_noise, total
 from lkm_tune.transfer.fit.optimum import CellCurve, fit_cell, prepare
 from lkm_tune.transfer.fit.regret import Regret, Rivals, largest_p, regrets, says_enough
 from lkm_tune.transfer.fit.verdict import (
+    FALSE_DISCOVERY_RATE,
     FEWEST_SEEDS,
     UNDECIDED,
     PairTests,
@@ -31,8 +32,9 @@ MARGINS = (0.01, 0.02, 0.05)
 """Verdicts are known at these margins from one analysis, beside the margin that is asked for."""
 
 _MANY_DRAWS = 10_000
-_CLOSE = (0.03, 0.08)
-"""q-values in this range are computed again from many draws: the draws must not decide."""
+_CLOSE = (0.6, 1.6)
+"""q-values in this range around the rate (0.03 to 0.08 at 5 %) are computed again from many draws:
+the draws must not decide."""
 
 
 @dataclass(frozen=True)
@@ -86,21 +88,27 @@ def all_margins(margin: float) -> tuple[float, ...]:
     return tuple(dict.fromkeys((margin, *MARGINS)))
 
 
-def compare(cells: Sequence[CellCurve], margin: float = MARGIN, seed: int = 0) -> tuple[Pair, ...]:
+def compare(
+    cells: Sequence[CellCurve],
+    margin: float = MARGIN,
+    seed: int = 0,
+    rate: float = FALSE_DISCOVERY_RATE,
+) -> tuple[Pair, ...]:
     """Every ordered pair of different cells with regret and verdicts.
 
     Args:
         cells: the fitted cells.
         margin: difference of the error, as a fraction, that does not matter.
         seed: of the posterior draws.
+        rate: largest false discovery rate of the verdicts.
     """
     margins = all_margins(margin)
     tests = [_Target(cell, cells, margins) for cell in cells]
-    verdicts = _verdicts(tests, margins)
-    for index in _close_calls(tests, margins):
+    verdicts = _verdicts(tests, margins, rate)
+    for index in _close_calls(tests, margins, rate):
         tests[index] = _Target(cells[index].with_draws(_MANY_DRAWS, seed), cells, margins)
         verdicts = {}
-    verdicts = verdicts or _verdicts(tests, margins)
+    verdicts = verdicts or _verdicts(tests, margins, rate)
     return tuple(
         Pair(
             source=cells[s].runs.key,
@@ -161,19 +169,19 @@ def _pair_tests(
 
 
 def _verdicts(
-    tests: Sequence[_Target], margins: Sequence[float]
+    tests: Sequence[_Target], margins: Sequence[float], rate: float
 ) -> dict[tuple[int, int], dict[float, Verdict]]:
     """By (source, target), then by margin."""
     found: dict[tuple[int, int], dict[float, Verdict]] = {}
     for index, margin in enumerate(margins):
         nothing, pairs = _pair_tests(tests, index)
-        for pair, verdict in zip(pairs, decide(nothing, list(pairs.values())), strict=True):
+        for pair, verdict in zip(pairs, decide(nothing, list(pairs.values()), rate), strict=True):
             found.setdefault(pair, {})[margin] = verdict
     return found
 
 
-def _close_calls(tests: Sequence[_Target], margins: Sequence[float]) -> list[int]:
-    """The targets that have a q-value so near to 5 % that few draws would decide."""
+def _close_calls(tests: Sequence[_Target], margins: Sequence[float], rate: float) -> list[int]:
+    """The targets that have a q-value so near to the rate that few draws would decide."""
     close: set[int] = set()
     for index in range(len(margins)):
         nothing, pairs = _pair_tests(tests, index)
@@ -184,7 +192,7 @@ def _close_calls(tests: Sequence[_Target], margins: Sequence[float]) -> list[int
         )
         for targets, p in families:
             q = q_values(np.array(p, dtype=float))
-            near = (q >= _CLOSE[0]) & (q <= _CLOSE[1])
+            near = (q >= _CLOSE[0] * rate) & (q <= _CLOSE[1] * rate)
             close |= {int(target) for target in np.array(targets, dtype=int)[near]}
     return sorted(close)
 

@@ -17,7 +17,7 @@ from lkm_tune.transfer.fit.limits import GAMMAS, what_is_missing
 from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.regret import find_place
 from lkm_tune.transfer.fit.run_table import check_runs
-from lkm_tune.transfer.fit.verdict import UNDECIDED
+from lkm_tune.transfer.fit.verdict import FALSE_DISCOVERY_RATE, UNDECIDED
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class CellState:
         worse: measured γ (0 among them where it was measured) -> posterior probability that its
             error is above the lowest of the cell by more than the margin; 1 where training
             diverges, NaN with one seed.
+        bound: the recommended γ is at most so much above the lowest error (one test at 5 %), a
+            fraction; NaN where unknown.
         needs_gammas: whether γ between those measured near the best are missing: with any number of
             seeds at the measured γ the recommended one could not be shown to be within the margin.
     """
@@ -37,6 +39,7 @@ class CellState:
     recommended: float
     seeds: int
     worse: Mapping[float, float]
+    bound: float
     needs_gammas: bool
 
 
@@ -60,7 +63,12 @@ class OpenPairs:
         return frozenset(key for pair in self.pairs for key in pair)
 
 
-def open_pairs(runs: pd.DataFrame, margin: float = MARGIN, seed: int = 0) -> OpenPairs:
+def open_pairs(
+    runs: pd.DataFrame,
+    margin: float = MARGIN,
+    seed: int = 0,
+    rate: float = FALSE_DISCOVERY_RATE,
+) -> OpenPairs:
     """Which pairs of cells are undecided.
 
     Args:
@@ -68,6 +76,7 @@ def open_pairs(runs: pd.DataFrame, margin: float = MARGIN, seed: int = 0) -> Ope
             cells and no pairs.
         margin: difference of the error, as a fraction, that does not matter.
         seed: of the posterior draws.
+        rate: largest false discovery rate of the verdicts.
 
     Raises:
         RunTableError: naming all missing columns and wrong values.
@@ -75,7 +84,7 @@ def open_pairs(runs: pd.DataFrame, margin: float = MARGIN, seed: int = 0) -> Ope
     if runs.empty:
         return OpenPairs((), 0, {})
     cells = fit_cells(check_runs(runs), seed)
-    pairs = compare(cells, margin, seed)
+    pairs = compare(cells, margin, seed, rate)
     undecided = tuple((p.source, p.target) for p in pairs if p.verdict.verdict == UNDECIDED)
     states = {cell.runs.key: _state(cell, margin) for cell in cells}
     return OpenPairs(undecided, len(pairs) - len(undecided), states)
@@ -92,5 +101,6 @@ def _state(cell: CellCurve, margin: float) -> CellState:
         recommended=recommended,
         seeds=cell.seeds,
         worse=worse | dict.fromkeys(cell.runs.diverged, 1.0),
+        bound=bound,
         needs_gammas=bound > margin and what_is_missing(cell, recommended, margin) == GAMMAS,
     )

@@ -57,19 +57,24 @@ class PairTests:
     p_beyond: float
 
 
-def decide(p_nothing: Sequence[float], pairs: Sequence[PairTests]) -> list[Verdict]:
+def decide(
+    p_nothing: Sequence[float], pairs: Sequence[PairTests], rate: float = FALSE_DISCOVERY_RATE
+) -> list[Verdict]:
     """Verdicts of all pairs, in the order they were given in.
 
     Args:
         p_nothing: of "the gain is above the margin" for each cell, NaN where there is nothing to
             test.
         pairs: the tests of each pair.
+        rate: largest false discovery rate of each family.
     """
     q_nothing = q_values(np.array(p_nothing, dtype=float))
     q_within = q_values(np.array([pair.p_within for pair in pairs], dtype=float))
     q_beyond = q_values(np.array([pair.p_beyond for pair in pairs], dtype=float))
     return [
-        _verdict({DOES_NOT: beyond, NOTHING: float(q_nothing[pair.target]), TRANSFERS: within})
+        _verdict(
+            {DOES_NOT: beyond, NOTHING: float(q_nothing[pair.target]), TRANSFERS: within}, rate
+        )
         for pair, within, beyond in zip(pairs, q_within.tolist(), q_beyond.tolist(), strict=True)
     ]
 
@@ -84,9 +89,9 @@ def q_values(p: Array) -> Array:
     return q
 
 
-def _verdict(q: dict[str, float]) -> Verdict:
+def _verdict(q: dict[str, float], rate: float) -> Verdict:
     for name, value in q.items():
-        if value <= FALSE_DISCOVERY_RATE:
+        if value <= rate:
             return Verdict(name, value)
     known = [value for value in q.values() if not math.isnan(value)]
     return Verdict(UNDECIDED, min(known, default=math.nan))

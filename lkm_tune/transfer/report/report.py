@@ -18,6 +18,7 @@ from lkm_tune.transfer.fit.prediction import Pool
 from lkm_tune.transfer.fit.prediction_test import like, predictions_table
 from lkm_tune.transfer.fit.run_table import check_runs
 from lkm_tune.transfer.fit.trouble import study_signs
+from lkm_tune.transfer.fit.verdict import FALSE_DISCOVERY_RATE
 from lkm_tune.transfer.report.answer import Question, answer_record, transfer_questions
 from lkm_tune.transfer.report.answers import table_warnings, unsearched_answers
 from lkm_tune.transfer.report.page import render
@@ -91,6 +92,7 @@ class TransferReport:
         provenance: Mapping[str, Any] | None = None,
         importance: pd.DataFrame | None = None,
         pictures: Mapping[str, Path] | None = None,
+        rate: float = FALSE_DISCOVERY_RATE,
     ) -> TransferReport:
         """Analyse a tidy table of runs.
 
@@ -106,6 +108,7 @@ class TransferReport:
             provenance: shown with the report (study digests, versions, devices, hours).
             importance: shown with the drivers; columns `study, cell, setting, importance, trials`.
             pictures: PNG files by title, to be shown on the page.
+            rate: largest false discovery rate of the verdicts.
 
         Raises:
             RunTableError: naming all missing columns and wrong values.
@@ -115,7 +118,7 @@ class TransferReport:
             raise ValueError(f"`0 < margin < 1` must hold (a fraction of the error), got {margin}")
         checked = check_runs(runs)
         cells = fit_cells(checked, seed)
-        pairs = compare(cells, margin, seed)
+        pairs = compare(cells, margin, seed, rate)
         answers = cell_answers(cells, margin)
         optima, details = answer_tables(answers)
         pool = Pool(cells)

@@ -1,0 +1,134 @@
+"""The judgement of a look: which pairs of cells are open, and which γ are still worth seeds."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+from lkm_tune.ledger.trial_record import TrialRecord
+from lkm_tune.search.looks import Judgement, LookPlan
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from lkm_tune.transfer.fit.open_pairs import CellState
+
+SURELY_WORSE = 0.99
+"""A γ that is worse than the best by more than the margin with this probability gets no seeds."""
+
+WIDE = 3.0
+"""Ratio of neighbouring γ from which on a γ may be added between them: decades are halved twice."""
+
+ERROR = 0.05
+"""Largest false discovery rate of the verdicts, over all looks with `curve.guarantee`."""
+
+
+def judge_curves(records: Sequence[TrialRecord], plan: LookPlan) -> Judgement:
+    """Which pairs are open, by the analysis that the report makes.
+
+    A study of one cell has no pairs. It is open until the recommended γ is shown to be within the
+    margin of the best.
+
+    Args:
+        records: the ended points of all curves.
+        plan: of the look.
+    """
+    # The analysis takes a second to import, and a study without looks needs none.
+    from lkm_tune.transfer.fit.open_pairs import open_pairs
+
+    found = open_pairs(_table(records), plan.margin, rate=spent(plan) if plan.guarantee else ERROR)
+    states = {key.protocol: state for key, state in found.cells.items()}
+    if len(states) == 1:
+        open_cells = {key for key, state in states.items() if not state.bound <= plan.margin}
+        count = len(open_cells)
+    else:
+        open_cells, count = {key.protocol for key in found.involved}, len(found.pairs)
+    recommended = {state.recommended for state in states.values()}
+    return Judgement(
+        open_pairs=count,
+        gammas={key: worth_seeds(states[key], recommended) for key in sorted(open_cells)},
+        half_steps={
+            key: half_steps(states[key]) for key in sorted(open_cells) if states[key].needs_gammas
+        },
+    )
+
+
+def spent(plan: LookPlan) -> float:
+    """The part of the error that a look may use, so that all looks together keep it.
+
+    The increment of the spending function of O'Brien and Fleming's type,
+    α(t) = 2 − 2Φ(z_{α/2} / √t), at the share t of the largest number of seeds (Lan & DeMets,
+    Biometrika 70, 1983, section 3).
+    By the union bound the increments hold whatever the looks have in common.
+    """
+    normal = NormalDist()
+
+    def until(seeds: int) -> float:
+        share = seeds / plan.sizes[-1]
+        return 2 - 2 * normal.cdf(normal.inv_cdf(1 - ERROR / 2) / share**0.5)
+
+    before = until(plan.sizes[plan.number - 1]) if plan.number else 0.0
+    return until(plan.sizes[plan.number]) - before
+
+
+def worth_seeds(state: "CellState", recommended: set[float]) -> tuple[float, ...]:
+    """The γ of a cell that get more seeds.
+
+    A γ that is surely worse than the best gets none, unless it is a neighbour of the best or
+    another cell recommends it. γ = 0 always does: it is the control.
+
+    Args:
+        state: of the cell.
+        recommended: the γ that the cells recommend.
+    """
+    measured = sorted(state.worse)
+    best = min(measured, key=lambda gamma: abs(gamma - state.recommended))
+    place = measured.index(best)
+    near = set(measured[max(0, place - 1) : place + 2])
+    return tuple(
+        gamma
+        for gamma in measured
+        if gamma == 0
+        or gamma in near | recommended
+        # NaN, where nothing is known yet, is not worse.
+        or not state.worse[gamma] >= SURELY_WORSE
+    )
+
+
+def half_steps(state: "CellState") -> tuple[float, ...]:
+    """The γ in the middle, on a log scale, between the best γ > 0 and its measured neighbours.
+
+    None lies between two γ that are closer than `WIDE` to each other.
+    """
+    measured: Mapping[float, float] = {g: worse for g, worse in state.worse.items() if g > 0}
+    if not measured:
+        return ()
+    best = min(measured, key=lambda gamma: (measured[gamma], gamma))
+    gammas = sorted(measured)
+    place = gammas.index(best)
+    around = pairwise(gammas[max(0, place - 1) : place + 2])
+    return tuple(float(f"{(low * high) ** 0.5:.3g}") for low, high in around if high / low >= WIDE)
+
+
+def _table(records: Sequence[TrialRecord]) -> "DataFrame":
+    """The points as the analysis takes them; the key of a cell stands for its protocol."""
+    import pandas as pd
+
+    rows = [
+        {
+            "study": record.spec.study,
+            "model": record.spec.cell.variant,
+            "task": record.spec.cell.task,
+            "depth": dict(record.spec.cell.compared).get("depth", 0),
+            "n_train": record.spec.cell.n_train,
+            "gamma": float(record.spec.settings["gamma"]),
+            "seed": record.spec.seed,
+            "val_error": record.summary.get("val_error"),
+            "test_error": record.summary.get("test_error"),
+            "status": record.state,
+            "protocol": record.spec.cell.key,
+            "protocol_text": record.spec.cell.key,
+        }
+        for record in records
+    ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,200 @@
+"""Seeds until the pairs of cells are decided: what the curves get after each look at the results.
+
+A look is taken when every point of the curves that was planned before it has ended. What it adds
+follows from these points alone, so a study that is killed and continued at any moment plans the
+same points.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from itertools import count, islice, pairwise
+from pathlib import Path
+from typing import Any
+
+from lkm_tune.files import read_json, write_text
+from lkm_tune.ledger.trial_record import TrialRecord
+from lkm_tune.study import Study
+
+SEEDS = (3, 5, 8, 12, 18, 27, 40)
+"""After so many seeds the results are looked at."""
+
+Point = tuple[float, int]
+"""γ and seed of one run of a curve."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the analysis says of the curves at a look.
+
+    Attributes:
+        open_pairs: how many ordered pairs of cells have no verdict.
+        gammas: the γ that get more seeds, by the key of each cell that an open pair involves.
+        half_steps: further γ between the measured ones, by cell, where the place of the lowest
+            error is uncertain because no γ was measured there.
+    """
+
+    open_pairs: int
+    gammas: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    half_steps: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at the results.
+
+    Attributes:
+        seeds: that the curves had.
+        following: seeds that the open ones get.
+        judgement: what the analysis said.
+    """
+
+    seeds: int
+    following: int
+    judgement: Judgement
+
+
+Points = dict[str, tuple[Point, ...]]
+"""The planned points of each curve, by the key of its cell."""
+
+Ended = Mapping[str, Mapping[Point, TrialRecord]]
+"""The points of each curve that have ended, by the key of its cell."""
+
+
+@dataclass(frozen=True)
+class LookPlan:
+    """What the analysis must know of a look.
+
+    Attributes:
+        number: of the look, from 0.
+        sizes: the numbers of seeds at which there may be a look, and the largest number.
+        margin: difference of the error, as a fraction, that does not matter.
+        guarantee: whether all looks together keep the error.
+    """
+
+    number: int
+    sizes: tuple[int, ...]
+    margin: float
+    guarantee: bool
+
+
+Judge = Callable[[Sequence[TrialRecord], LookPlan], Judgement]
+"""The analysis: of the ended points of all curves, at a look."""
+
+
+class Looks:
+    """The looks of one study, computed from its ledger and remembered in a file."""
+
+    def __init__(
+        self, study: Study, judge: Judge, memory: Path | None = None, *, writable: bool = False
+    ) -> None:
+        """No look is taken yet.
+
+        Args:
+            study: whose curves they are.
+            judge: the analysis.
+            memory: file of judgements by the points that they rest on. A driver that continues,
+                and `lkm-tune status`, then need not analyse again. None for no file.
+            writable: whether new judgements are kept there.
+        """
+        self._study = study
+        self._judge = judge
+        self._memory = memory
+        self._writable = writable
+        self._judgements: dict[str, Judgement] | None = None
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The numbers of seeds of a curve at which a look is taken, and its largest number."""
+        plan = self._study.curve
+        first, most = len(plan.first_seeds), plan.max_seeds
+        if not plan.adaptive or most <= first:
+            return (first,)
+        return (first, *(n for n in SEEDS if first < n < most), most)
+
+    @property
+    def first_points(self) -> tuple[Point, ...]:
+        """The points of a curve that are run whatever the results are."""
+        plan = self._study.curve
+        # Seeds outermost: a curve that is cut short still has whole seeds.
+        return tuple((gamma, seed) for seed in plan.first_seeds for gamma in plan.gammas)
+
+    def plan(self, ended: Ended, *, searched: bool) -> tuple[Points, tuple[Look, ...]]:
+        """The points that are planned so far, and the looks on which they rest.
+
+        Args:
+            ended: of every cell whose curve has begun.
+            searched: whether the searches of all cells are over: pairs need all curves.
+        """
+        seeds = self._seeds()
+        points: Points = dict.fromkeys(ended, self.first_points)
+        looks: list[Look] = []
+        for number, (size, following) in enumerate(pairwise(self.sizes)):
+            if not (searched and points) or any(
+                point not in ended[key] for key in points for point in points[key]
+            ):
+                break
+            records = [ended[key][point] for key in sorted(points) for point in sorted(points[key])]
+            judgement = self._judged(records, number)
+            looks.append(Look(size, following, judgement))
+            if not judgement.open_pairs:
+                break
+            for key in points:
+                added = _added(key, judgement, seeds[:following], size)
+                points[key] += tuple(point for point in added if point not in points[key])
+        return points, tuple(looks)
+
+    def _seeds(self) -> tuple[int, ...]:
+        """As many seeds as curves may have, those of the file first."""
+        first = self._study.curve.first_seeds
+        further = (n for n in count(1) if n not in first and n != self._study.seed)
+        return (*first, *islice(further, self.sizes[-1] - len(first)))
+
+    def _judged(self, records: Sequence[TrialRecord], number: int) -> Judgement:
+        key = self._key(records, number)
+        known = self._remembered()
+        if key not in known:
+            plan = LookPlan(
+                number, self.sizes, self._study.report.margin, self._study.curve.guarantee
+            )
+            known[key] = self._judge(records, plan)
+            if self._memory is not None and self._writable:
+                text = json.dumps({name: asdict(one) for name, one in known.items()})
+                write_text(self._memory, text)
+        return known[key]
+
+    def _key(self, records: Sequence[TrialRecord], number: int) -> str:
+        rests_on = [
+            (r.spec.cell.key, r.spec.number, r.spec.seed, dict(r.spec.settings), r.state,
+             r.summary.get("val_error"), r.summary.get("test_error"))
+            for r in records
+        ]  # fmt: skip
+        plan = asdict(self._study.curve), self._study.report.margin, number
+        text = json.dumps([plan, rests_on], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def _remembered(self) -> dict[str, Judgement]:
+        if self._judgements is None:
+            kept: dict[str, Any] = {}
+            if self._memory is not None and self._memory.exists():
+                # What is damaged is computed again.
+                with suppress(ValueError):
+                    kept = read_json(self._memory)
+            self._judgements = {key: _judgement(one) for key, one in kept.items()}
+        return self._judgements
+
+
+def _added(key: str, judgement: Judgement, seeds: Sequence[int], size: int) -> tuple[Point, ...]:
+    """The points that a curve of `size` seeds gets until it has all of `seeds`."""
+    new = [(gamma, seed) for seed in seeds for gamma in judgement.half_steps.get(key, ())]
+    new += [(gamma, seed) for seed in seeds[size:] for gamma in judgement.gammas.get(key, ())]
+    return tuple(new)
+
+
+def _judgement(kept: Mapping[str, Any]) -> Judgement:
+    def by_cell(name: str) -> dict[str, tuple[float, ...]]:
+        return {key: tuple(gammas) for key, gammas in kept[name].items()}
+
+    return Judgement(kept["open_pairs"], by_cell("gammas"), by_cell("half_steps"))
