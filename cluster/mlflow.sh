@@ -21,6 +21,7 @@ stop() {
 keep_up() {
     # Jobs are for MLflow's work on language models: seven processes that a study has no use for.
     export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
+    export MLFLOW_DISABLE_TELEMETRY="${MLFLOW_DISABLE_TELEMETRY:-true}"
     # In the environment and not an argument: an argument with a password is for all to see.
     export MLFLOW_BACKEND_STORE_URI="${LKM_TUNE_MLFLOW_DATABASE:-sqlite:///$LKM_TUNE_STORAGE/mlflow.db}"
     while true; do
@@ -33,6 +34,8 @@ keep_up() {
 
 start() {
     running && return
+    # Runs are their user's alone, unless a group shares the storage.
+    [ "${LKM_TUNE_SHARED:-}" = 1 ] || umask 077
     mkdir -p "$LKM_TUNE_STORAGE"
     setsid bash "$0" keep-up >> "$LKM_TUNE_STORAGE/mlflow.log" 2>&1 < /dev/null &
     echo "$!" > "$pid_file"

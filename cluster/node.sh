@@ -17,6 +17,12 @@ fi
 [ -e ~/.lkm-tune.env ] || install -m 600 cluster/node.env ~/.lkm-tune.env
 . ~/.lkm-tune.env
 
+# Ray writes its token, and `ray up` copies it, for every user of the machine to read.
+if [ -e ~/.ray/auth_token ]; then
+    chmod 700 ~/.ray
+    chmod 600 ~/.ray/auth_token
+fi
+
 gpu() {
     command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -q ^GPU
 }

@@ -18,6 +18,11 @@ export PATH="$PWD/.venv/bin:$PATH" OMP_NUM_THREADS=1
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN
 RAY_AUTH_TOKEN="$(python -c 'import secrets; print(secrets.token_hex(32))')"
 
+# No server without the token, and no report to Ray's makers.
+export RAY_enable_metrics_collection=0 DASHBOARD_METRIC_PORT=-1 AUTOSCALER_METRIC_PORT=-1
+export RAY_USAGE_STATS_ENABLED="${RAY_USAGE_STATS_ENABLED:-0}"
+[ "${LKM_TUNE_SHARED:-}" = 1 ] || umask 077
+
 mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 head="${nodes[0]}"
 port=$((20000 + SLURM_JOB_ID % 20000))

@@ -37,6 +37,7 @@ def prepare(
         ClickException: saying what is wrong, and what to do.
     """
     with user_errors():
+        tracking_uri(storage)  # Refused before there is work to lose.
         data = check_data(study)
         if fresh and folder.study.exists():
             # First: what is put aside here alone would be mixed with the new runs in MLflow.

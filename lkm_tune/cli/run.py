@@ -1,6 +1,8 @@
 """`lkm-tune run`: search, curves and report of a study; the same command again continues it."""
 
+import os
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -79,6 +81,9 @@ def run(
     from lkm_tune.search.cluster.auth import choose_auth_mode
     from lkm_tune.study import find_study, load_study
 
+    # What a study writes, trials on this machine included, is its user's alone.
+    if os.environ.get("LKM_TUNE_SHARED") != "1":
+        os.umask(0o077)
     choose_auth_mode(address)
     # This imports Ray, which reads the mode then.
     from lkm_tune.cli.prepare import prepare
@@ -198,7 +203,7 @@ def _tell(ending: "Ending", study: "Study", folder: "StudyFolder", storage: Path
     lines = {
         **({"report": str(page)} if page.exists() else {}),
         "runs in MLflow": ui_command(storage),
-        "best γ": f"lkm-tune best-gamma --storage {storage} --study {study.name}",
+        "best γ": f"lkm-tune best-gamma --storage {quote(str(storage))} --study {study.name}",
     }
     for name, text in lines.items():
         say(f"{name}: {text}")

@@ -79,6 +79,8 @@ def export(study: str, model: str, task: str, storage: Path, out: Path | None) -
     Example:
       lkm-tune export --study quickstart --model pamnet --task qm9/alpha -o best.yaml
     """
+    import shlex
+
     from lkm_tune.cli.config import best_config, config_text
 
     with user_errors():
@@ -89,7 +91,7 @@ def export(study: str, model: str, task: str, storage: Path, out: Path | None) -
         click.echo(text, nl=False)
     else:
         out.write_text(text, encoding="utf-8")
-        click.echo(f"{out}: lkm-tune train --config {out}")
+        click.echo(f"{out}: lkm-tune train --config {shlex.quote(str(out))}")
 
 
 @click.command()

@@ -177,13 +177,17 @@ def _check_distances(
     )
 
 
+LONGEST_NAME = 100
+"""Characters of a source's name in that of its store: a file system takes 255 bytes in all."""
+
+
 def _key(source: Path, cutoff: float, reading: str = "", digest: str | None = None) -> str:
     """A folder name that changes with the source's content, the cutoff and the format."""
     content = digest or content_digest(source)
     identity = (
         f"{content} cutoff={float(cutoff)!r} format={FORMAT_VERSION} closest={CLOSEST} {reading}"
     )
-    return f"{source.stem}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+    return f"{source.stem[:LONGEST_NAME]}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
 
 
 def _open_or_none(folder: Path) -> MoleculeStore | None:

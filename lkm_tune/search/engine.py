@@ -23,6 +23,7 @@ from lkm_tune.ledger.trial_record import TrialRecord
 from lkm_tune.ledger.use import Use
 from lkm_tune.package import package_digest
 from lkm_tune.search.broken import is_unwritable
+from lkm_tune.search.cluster.auth import close_doors, short_folder
 from lkm_tune.search.cluster.demand import Demand
 from lkm_tune.search.cluster.nodes import marked
 from lkm_tune.search.cluster.probe import GpuProbe
@@ -75,8 +76,10 @@ def connect(address: str | None) -> None:
 
     Raises:
         ConnectionError: if no Ray answers at `address`.
+        ValueError: if others can read its token, or Ray's sockets have no place.
     """
     settle_folders(Path.cwd())
+    close_doors(address)
     # What a broken attempt's error says is kept in the ledger, and shown if its trial is given up.
     logging.getLogger("ray.tune.execution.tune_controller").setLevel(logging.CRITICAL)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -85,7 +88,7 @@ def connect(address: str | None) -> None:
         return
     # Without RAY_AUTH_MODE Ray asks for a token on what it starts itself, which is what we want.
     # The mode cannot be set here: Ray reads it when it is imported.
-    ray.init(address="local", include_dashboard=False, **quiet)
+    ray.init(address="local", include_dashboard=False, _temp_dir=short_folder(), **quiet)
 
 
 def check_data(study: Study, cache: Path | None = None) -> dict[str, str]:

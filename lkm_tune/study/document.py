@@ -14,6 +14,10 @@ import yaml
 from lkm_tune.study.problem import Finding, KeyPath, Problem, StudyError, key_name, shown
 
 OVERRIDE = "--set"
+MOST_CHARACTERS, MOST_VALUES, DEEPEST = 1_000_000, 20_000, 50
+"""Of a file: a thousand times what a study needs, and little enough to read in a second."""
+
+_TOO_DEEP = f"must be nested at most {DEEPEST} deep"
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -114,11 +118,16 @@ def read_document(text: str, file: str, root: KeyPath = ()) -> Document:
         StudyError: if the text is not YAML.
     """
     loader: Any = None
+    if len(text) > MOST_CHARACTERS:
+        rule = f"must hold at most {MOST_CHARACTERS:,} characters, but holds {len(text):,}"
+        raise StudyError([Problem(file, None, "", rule)])
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         raise StudyError([_no_yaml(file, *_syntax(error, text))]) from error
+    except RecursionError as error:
+        raise StudyError([Problem(file, None, "", _TOO_DEEP)]) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, int(error.position)) + 1
         raise StudyError([_no_yaml(file, line, error.reason)]) from error
@@ -152,8 +161,16 @@ class _Reader:
         self.marks: dict[KeyPath, Mark] = {}
         self.findings: list[Finding] = []
         self._open: list[yaml.Node] = []
+        self._values = 0
 
     def read(self, node: yaml.Node, path: KeyPath) -> Any:
+        # An alias stands for all that it names: ten lines can be a thousand million values.
+        self._values += 1
+        if self._values > MOST_VALUES:
+            rule = f"must hold at most {MOST_VALUES:,} values, aliases written out"
+            raise StudyError([Problem(self.file, None, "", rule)])
+        if len(path) > DEEPEST:
+            raise StudyError([Problem(self.file, None, "", _TOO_DEEP)])
         self.marks.setdefault(path, Mark(self.file, node.start_mark.line + 1))
         if any(node is parent for parent in self._open):
             self.findings.append(Finding((path,), "must not contain itself"))

@@ -13,6 +13,9 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from lkm_tune.study.plan import DataPlan, LkmOptions, NonNegative, TrainingPlan
 from lkm_tune.study.space import STRICT, Scalar
 
+LONGEST_KEY = 120
+"""Characters in the name of a cell's folder."""
+
 Phase = Literal["search", "control", "curve", "control_curve"]
 """What a trial is for.
 
@@ -40,7 +43,12 @@ class Cell:
         """A name for folders and tags: `pamnet-qm9_homo-300`, `pamnet-qm9_homo-300-depth_2`."""
         parts = [self.model, self.task, str(self.n_train)]
         parts += [f"{name} {value}" for name, value in self.compared if name != "n_train"]
-        return "-".join(map(_safe, parts))
+        whole = "-".join(map(_safe, parts))
+        if len(whole) <= LONGEST_KEY:
+            return whole
+        # The path of a user's file may be longer than the name of a folder may be.
+        digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
+        return f"{whole[: LONGEST_KEY - 9]}-{digest}"
 
     @property
     def variant(self) -> str:

@@ -11,6 +11,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 
 from lkm_tune.cache import cache_folder
+from lkm_tune.tracking.storage import sqlite_uri
 
 
 def make_database(file: Path) -> None:
@@ -61,4 +62,4 @@ def _make_empty(file: Path) -> None:
 
 
 def _make_tables(file: Path) -> None:
-    MlflowClient(f"sqlite:///{file}").search_experiments(max_results=1)
+    MlflowClient(sqlite_uri(file)).search_experiments(max_results=1)

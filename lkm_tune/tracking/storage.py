@@ -16,9 +16,28 @@ def tracking_uri(storage: Path | str) -> str:
 
     Returns:
         `MLFLOW_TRACKING_URI` if it is set, else the SQLite database `DIR/mlflow.db`.
+
+    Raises:
+        ValueError: if that database cannot be named (`sqlite_uri`).
     """
     given = os.environ.get(VARIABLE, "").strip()
-    return given or f"sqlite:///{Path(storage).expanduser().resolve() / 'mlflow.db'}"
+    return given or sqlite_uri(Path(storage).expanduser().resolve() / "mlflow.db")
+
+
+def sqlite_uri(file: Path) -> str:
+    """The address of a SQLite database as SQLAlchemy and MLflow read it.
+
+    Raises:
+        ValueError: if its path holds what an address gives another meaning: the runs would land
+            in another file.
+    """
+    if wrong := [letter for letter in "?#%" if letter in str(file)]:
+        raise ValueError(
+            f"the path of MLflow's database must be without `?`, `#` and `%`, which are signs of "
+            f"its address, but {file} holds {' '.join(wrong)}: give --storage another folder, or "
+            f"the address of an MLflow server in {VARIABLE}"
+        )
+    return f"sqlite:///{file}"
 
 
 def is_server(uri: str) -> bool:

@@ -12,8 +12,9 @@ import pytest
 def run_on_ray():
     """Runs a program that starts a Ray of its own; what it printed."""
 
-    def run(program, *arguments):
-        quiet = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+    def run(program, *arguments, **changes):
+        quiet = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", **changes}
+        quiet = {name: value for name, value in quiet.items() if value is not None}
         # The paths of Ray's sockets may have 107 characters.
         with tempfile.TemporaryDirectory(prefix="ray-") as short:
             done = subprocess.run(

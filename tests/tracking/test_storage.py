@@ -34,3 +34,14 @@ def test_ui_command_survives_a_shell(tmp_path):
 def test_ui_command_shows_no_password(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:secret@host/db")
     assert ui_command(tmp_path).endswith('--backend-store-uri "$MLFLOW_TRACKING_URI"')
+
+
+@pytest.mark.parametrize("name", ["a?b", "a#b", "a%3Fb"])
+def test_a_folder_that_an_address_cannot_name_is_refused(tmp_path, monkeypatch, name):
+    """MLflow and SQLAlchemy would write into another file."""
+    with pytest.raises(
+        ValueError, match=rf"must be without .*, but {tmp_path}/a.*b/mlflow.db holds"
+    ):
+        tracking_uri(tmp_path / name)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
+    assert tracking_uri(tmp_path / name) == "http://host:5000"

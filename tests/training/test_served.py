@@ -1,13 +1,18 @@
 """What MLflow loads from a best model predicts what was trained, from what its signature names."""
 
+import json
+
 import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from lkm_tune.study import DataPlan, RunConfig, TrainingPlan
 from lkm_tune.tracking.model import mlflow_model
 from lkm_tune.training import TrainingRun, save_model
+from lkm_tune.training.served import OWN_MODEL
 
 TINY = TrainingPlan(epochs=1, batch_size=16)
 
@@ -41,6 +46,20 @@ def test_molecules_from_smiles(tmp_path):
     assert errors.mean() == pytest.approx(run.errors("test")["error"], rel=1e-3)
     with pytest.raises(ValueError, match="row 2: 'C1' is no SMILES"):
         served.predict(pd.DataFrame({"smiles": ["CO", "C1"]}))
+
+
+@pytest.mark.parametrize("normaliser", [None, {"scales": []}])
+def test_a_file_names_no_code_that_is_run(tmp_path, monkeypatch, normaliser):
+    (tmp_path / "spy_nets.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delenv(OWN_MODEL, raising=False)
+    config = RunConfig(model="spy_nets:net", task="qm9/homo").to_dict()
+    header = {"config": config, "settings": {}, "normaliser": normaliser}
+    file = tmp_path / "model.safetensors"
+    save_file({"w": torch.zeros(1)}, file, {"lkm_tune": json.dumps(header)})
+    with mlflow_model(file, "nodes", "class") as saved, pytest.raises(ValueError) as refused:
+        mlflow.pyfunc.load_model(str(saved))
+    assert "whose code would be run" in str(refused.value)
 
 
 def test_classes_of_nodes(shared, tmp_path):

@@ -1,10 +1,31 @@
-"""When Ray's authentication mode is set for the user: a table."""
+"""When Ray's authentication is set for the user, and who could use a Ray: tables."""
 
+import json
 import os
+from pathlib import Path
 
 import pytest
 
-from lkm_tune.search.cluster.auth import MODE, choose_auth_mode
+from lkm_tune.search.cluster.auth import (
+    CLOSED,
+    LONGEST_FOLDER,
+    MODE,
+    TOKEN,
+    choose_auth_mode,
+    close_doors,
+    short_folder,
+)
+
+
+@pytest.fixture
+def clean(monkeypatch, tmp_path):
+    for name in (MODE, TOKEN, "RAY_AUTH_TOKEN_PATH", "RAY_TMPDIR", *CLOSED):
+        # Set first: what a function sets is then undone, too.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ray").mkdir()
+    return tmp_path / ".ray" / "auth_token"
 
 
 @pytest.mark.parametrize(
@@ -18,19 +39,69 @@ from lkm_tune.search.cluster.auth import MODE, choose_auth_mode
         ("auto", "disabled", True, None, "disabled"),  # the user's word counts
     ],
 )
-def test_mode(monkeypatch, tmp_path, address, mode, token_file, variable, expected):
-    for name in (MODE, "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
-        # Set first: what the function sets is then undone, too.
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
+def test_mode(monkeypatch, clean, address, mode, token_file, variable, expected):
     if mode:
         monkeypatch.setenv(MODE, mode)
     if variable:
         monkeypatch.setenv(variable, "secret")
     if token_file:
-        (tmp_path / ".ray").mkdir()
-        (tmp_path / ".ray" / "auth_token").write_text("secret")
+        clean.write_text("secret")
     choose_auth_mode(address)
 
     assert os.environ.get(MODE) == expected
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
+def test_a_token_that_others_can_read_is_refused(monkeypatch, clean, mode):
+    clean.write_text("secret")
+    clean.chmod(mode)
+    with pytest.raises(ValueError, match=f"has the mode {mode:04o}.* chmod 600 {clean}"):
+        close_doors("host:6379")
+    clean.chmod(0o600)
+    close_doors("host:6379")
+    clean.chmod(mode)
+    monkeypatch.setenv(TOKEN, "of a job alone")
+    close_doors("host:6379")
+    assert os.environ[TOKEN] == "of a job alone"
+
+
+def test_what_a_user_sets_stays(monkeypatch, clean):
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "1")
+    close_doors(None)
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "1"
+    assert len(os.environ[TOKEN]) == 64
+
+
+def test_sockets_of_ray_get_a_short_path(monkeypatch, clean, tmp_path):
+    monkeypatch.setenv("RAY_TMPDIR", "/" + "t" * (LONGEST_FOLDER - 1))
+    assert short_folder() is None
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / ("t" * LONGEST_FOLDER)))
+    folder = Path(short_folder())
+    assert len(str(folder)) <= LONGEST_FOLDER and folder.stat().st_mode & 0o077 == 0
+
+
+# Every port that a process of this Ray listens on is asked for figures, as anybody may.
+PROGRAM = """
+import http.client, json, os, urllib.request
+import psutil
+from lkm_tune.search.engine import connect
+
+connect(None)
+told = []
+for process in psutil.Process().children(recursive=True):
+    for place in process.net_connections("inet"):
+        if place.status == psutil.CONN_LISTEN:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{place.laddr.port}/metrics",
+                                            timeout=3) as answer:
+                    told.append([process.name(), place.laddr.port, answer.read(60).decode()])
+            except (OSError, ValueError, http.client.HTTPException):
+                pass
+print(json.dumps({"told": told, "files": os.path.exists(os.path.expanduser("~/.ray/auth_token"))}))
+"""
+
+
+def test_a_ray_of_ones_own_tells_nobody_its_figures_and_writes_no_token(
+    monkeypatch, clean, run_on_ray
+):
+    assert json.loads(run_on_ray(PROGRAM, RAY_AUTH_MODE=None)) == {"told": [], "files": False}
