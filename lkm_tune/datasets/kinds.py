@@ -4,6 +4,7 @@ from pathlib import Path
 
 TABLES = (".csv", ".tsv", ".tab")
 SDF = (".sdf", ".sd", ".mol")
+SMILES = (".smi", ".smiles")
 
 
 def is_table(path: Path | str) -> bool:
@@ -14,3 +15,8 @@ def is_table(path: Path | str) -> bool:
 def is_sdf(path: Path | str) -> bool:
     """Whether a file is an SDF file."""
     return str(path).lower().removesuffix(".gz").endswith(SDF)
+
+
+def is_smiles(path: Path | str) -> bool:
+    """Whether a file has a SMILES at the beginning of each line, and no line of names."""
+    return str(path).lower().removesuffix(".gz").endswith(SMILES)

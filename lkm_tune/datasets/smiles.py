@@ -51,7 +51,7 @@ def parse_smiles(texts: Sequence[str]) -> Molecules:
     """
     with rdBase.BlockLogs():
         entries = [
-            Entry(f"row {row}", repr(text), _parsed(text.strip()))
+            Entry(f"row {row}", repr(text), parsed(text.strip()))
             for row, text in enumerate(texts, start=1)
         ]
     usable, problems = usable_entries(entries, Cleaning())
@@ -65,7 +65,7 @@ def table_entries(table: Table, smiles: str, targets: Sequence[str]) -> list[Ent
     entries = []
     with rdBase.BlockLogs():
         for row, (line, text) in enumerate(zip(table.lines, table.column(smiles), strict=True)):
-            molecule = _parsed(text)
+            molecule = parsed(text)
             if line in table.too_long:
                 molecule = UnusableError(
                     "too many fields",
@@ -77,7 +77,8 @@ def table_entries(table: Table, smiles: str, targets: Sequence[str]) -> list[Ent
     return entries
 
 
-def _parsed(text: str) -> Chem.Mol | UnusableError:
+def parsed(text: str) -> Chem.Mol | UnusableError:
+    """The molecule of a SMILES, or why there is none."""
     try:
         return parse(text)
     except UnusableError as error:

@@ -114,11 +114,16 @@ def structure(molecule: Chem.Mol, cleaning: Cleaning) -> Structure:
     if min(z) == 0:
         raise UnusableError("an atom of no element", "has an atom of no element")
     pairs = tuple((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in explicit.GetBonds())
-    bare = Chem.RemoveHs(molecule, sanitize=False) if placed else molecule
+    bare = molecule
+    if placed:
+        # Hydrogens of a drawing are atoms already; bonds that are drawn wrong stay as they are.
+        bare = Chem.RemoveHs(molecule, sanitize=False)
+        bare.UpdatePropertyCache(strict=False)
+        Chem.FastFindRings(bare)
     plain, isomeric = Chem.MolToSmiles(bare, isomericSmiles=False), Chem.MolToSmiles(bare)
     return Structure(
         molecule=explicit,
-        pos=explicit.GetConformer().GetPositions() if placed else None,
+        pos=_centred(explicit) if placed else None,
         z=z,
         pairs=pairs,
         graph=graph_text(z, pairs),
@@ -126,6 +131,11 @@ def structure(molecule: Chem.Mol, cleaning: Cleaning) -> Structure:
         scaffold=MurckoScaffold.MurckoScaffoldSmiles(mol=bare),
         dropped=tuple(dropped),
     )
+
+
+def _centred(molecule: Chem.Mol) -> NDArray[np.float64]:
+    pos: NDArray[np.float64] = molecule.GetConformer().GetPositions()
+    return pos - pos.mean(axis=0)
 
 
 def graph_text(z: Iterable[int], pairs: Iterable[tuple[int, int]]) -> str:
