@@ -135,7 +135,8 @@ def structure(molecule: Chem.Mol, cleaning: Cleaning) -> Structure:
 
 def _centred(molecule: Chem.Mol) -> NDArray[np.float64]:
     pos: NDArray[np.float64] = molecule.GetConformer().GetPositions()
-    return pos - pos.mean(axis=0)
+    centred: NDArray[np.float64] = pos - pos.mean(axis=0)
+    return centred
 
 
 def graph_text(z: Iterable[int], pairs: Iterable[tuple[int, int]]) -> str:
