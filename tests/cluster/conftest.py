@@ -36,7 +36,7 @@ def cluster():
     with lab(["head", "worker-1", "worker-2"]) as machines:
         machines.config = machines.laptop / "config.yaml"
         machines.config.write_text(filled_in(machines))
-        machines.shell("ray get-auth-token --generate", 120)
+        machines.shell("umask 077; ray get-auth-token --generate", 120)
         machines.head = machines.hosts["head"]
         machines.secrets = {
             "AWS_ACCESS_KEY_ID": "lab", "AWS_SECRET_ACCESS_KEY": secrets.token_hex(32),

@@ -55,7 +55,7 @@ ip link add eth0 type bridge && ip address add 10.77.1.1/24 dev eth0 && ip link 
 ip route add default dev eth0
 cd {folder} && export HOME={folder} TMPDIR={folder} PATH={programs}:$PATH RAY_AUTH_MODE=token
 export RAY_FAKE_CLUSTER=1 RAY_enable_autoscaler_v2=0 AUTOSCALER_UPDATE_INTERVAL_S=1
-ray get-auth-token --generate
+(umask 077; ray get-auth-token --generate)
 ray start --head --num-cpus=0 --include-dashboard=false --autoscaling-config=cloud.json
 export LKM_TUNE_ADDRESS=auto
 lkm-tune run asked.yaml --set name=refused; echo $? > refused

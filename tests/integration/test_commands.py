@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import secrets
 import subprocess
 import sys
 import time
@@ -189,12 +191,15 @@ def running_ray(tmp_path):
         "time.sleep(600)"
     )
     arguments = [sys.executable, "-c", program]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+    # Of the test alone: the one in ~/.ray may be of a mode that is refused.
+    token = {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    env = os.environ | token
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=env) as process:
         address = ""
         while not address.startswith("address "):
             address = process.stdout.readline()
             assert address, "Ray did not start"
-        yield address.split()[1]
+        yield address.split()[1], token
         process.terminate()
         process.wait(timeout=30)
         time.sleep(1)  # Ray's own processes end a moment after their head.
@@ -205,11 +210,12 @@ def test_tune_py_joins_a_running_ray_from_another_folder(
 ):
     script = Path(__file__).parents[2] / "tune.py"
     fewer = ["--set", "search.trials=1", "--set", "search.control=false"]
-    arguments = [script, study_file, "--address", running_ray, *fewer]
+    address, token = running_ray
+    arguments = [script, study_file, "--address", address, *fewer]
     done = subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=tmp_path,
-        env=environment,
+        env={**environment, **token},
         capture_output=True,
         text=True,
         timeout=400,
