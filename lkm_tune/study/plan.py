@@ -108,8 +108,7 @@ class SearchPlan:
     judged at settings that were chosen for γ > 0. Limits are of the whole study, over all its runs:
     `trial_limit` in trials, `time_limit` in hours of wall time, `compute_limit` in GPU-hours that
     its trials hold, or CPU-hours where they hold no GPU.
-    Rungs lie at `grace_period · reduction_factor^k` epochs. `warm_start`: a cell's first trials are
-    led by what the cells most like it showed, and the study's cells are searched one by one.
+    Rungs lie at `grace_period · reduction_factor^k` epochs.
     """
 
     trials: Annotated[int, Field(ge=0)] = 50
@@ -118,7 +117,6 @@ class SearchPlan:
     grace_period: Positive = 10
     reduction_factor: Annotated[int, Field(ge=2)] = 3
     control: bool = True
-    warm_start: bool = False
     max_concurrent: Positive | None = None
     trial_limit: Positive | None = None
     time_limit: PositiveFloat | None = None

@@ -24,7 +24,9 @@ def study_from_dict(data: Mapping[str, Any]) -> Study:
     Raises:
         pydantic.ValidationError: if the data do not describe a study.
     """
-    return _STUDY.validate_json(json.dumps(dict(data)))
+    # Studies of earlier versions have `search.warm_start`, which is no more: they go on without it.
+    search = {k: v for k, v in data.get("search", {}).items() if k != "warm_start"}
+    return _STUDY.validate_json(json.dumps({**data, "search": search}))
 
 
 def digest(study: Study) -> str:

@@ -40,7 +40,6 @@ CHANGES = {
     "search.startup_trials=5": ("mixes", "search.startup_trials: was 10, is 5 now"),
     "search.grace_period=5": ("mixes", "search.grace_period: was 10, is 5 now"),
     "search.reduction_factor=4": ("mixes", "search.reduction_factor: was 3, is 4 now"),
-    "search.warm_start=true": ("mixes", "search.warm_start: was false, is true now"),
     "space.gamma.high=10": ("mixes", "space.gamma.high: was 100.0, is 10.0 now"),
     f"space.lr={LR}": ("mixes", f"space.lr: was not there, is {LR_NOW} now"),
     "models.pamnet.hidden=32": ("mixes", "models.pamnet.hidden: was 64, is 32 now"),

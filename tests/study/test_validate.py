@@ -9,7 +9,7 @@ Errors = Callable[..., list[str]]
 HEAD = "name: s\nmodels: [pamnet, mxmnet]\ntasks: [qm9/homo]\n"
 GAMMA = "  gamma: {type: float, low: 1e-4, high: 100, log: true}\n"
 SEARCH = (
-    "trials, sampler, startup_trials, grace_period, reduction_factor, control, warm_start, "
+    "trials, sampler, startup_trials, grace_period, reduction_factor, control, "
     "max_concurrent, trial_limit, time_limit, compute_limit"
 )
 
