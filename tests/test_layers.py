@@ -30,10 +30,11 @@ ALLOWED = {
     },
     "tracking": {"cache", "files", "versions", "ledger", "study"},
     "transfer": {"files", "versions", "ledger", "study"},
-    "cli": {
+    "app": {
         *("files", "package", "versions", "study", "graphs", "models", "datasets", "ledger"),
         *("training", "search", "tracking", "transfer", "diagnostics"),
     },
+    "cli": {"app"},
     "__init__": set(),
 }
 
@@ -43,7 +44,7 @@ HOMES = {
     "optuna": {"ledger", "search"},
     "mlflow": {"tracking"},
     "torch_geometric": {"models", "datasets"},
-    "matplotlib": {"diagnostics", "cli"},
+    "matplotlib": {"diagnostics", "app"},
     "rich": {"cli"},
     "click": {"cli"},
 }

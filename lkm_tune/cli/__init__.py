@@ -8,25 +8,26 @@ import sys
 
 import click
 
-from lkm_tune import __version__
-from lkm_tune.cli.answer import best_gamma, report
-from lkm_tune.cli.breaks import INTERRUPTED
+from lkm_tune import __version__, app
+from lkm_tune.app.errors import sentence
+from lkm_tune.cli.best_gamma import best_gamma
 from lkm_tune.cli.catalog import models, tasks
 from lkm_tune.cli.check import check
-from lkm_tune.cli.data import data
 from lkm_tune.cli.diagnose import diagnose
-from lkm_tune.cli.options import sentence
-from lkm_tune.cli.run import run
-from lkm_tune.cli.single import export, predict, train
+from lkm_tune.cli.export import export
+from lkm_tune.cli.predict import predict
+from lkm_tune.cli.report import report
+from lkm_tune.cli.run import INTERRUPTED, run
 from lkm_tune.cli.status import status
+from lkm_tune.cli.task_data import data
 from lkm_tune.cli.terminal import prepare_output
-from lkm_tune.package import package_digest
+from lkm_tune.cli.train import train
 
 
 def _version(context: click.Context, option: click.Parameter, asked: bool) -> None:
     """The version and the digest of the code, so that two machines can be compared."""
     if asked:
-        click.echo(f"lkm-tune {__version__}, code {package_digest()}")
+        click.echo(f"lkm-tune {__version__}, code {app.package_digest()}")
         context.exit()
 
 

@@ -4,16 +4,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lkm_tune.cli.options import set_option, user_errors
+from lkm_tune import app
+from lkm_tune.cli.options import Verb, set_option
 
 if TYPE_CHECKING:
-    from lkm_tune.study import PlanSummary, Study
+    from lkm_tune.app import StudyCheck
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("study")
 @set_option
-@click.option("--no-cost", is_flag=True, help="Do not time a few training steps.")
+@click.option("--no-cost", is_flag=True, help="Open no data and time no training steps.")
 def check(study: str, overrides: tuple[str, ...], no_cost: bool) -> None:
     """Check STUDY, a file or the name of a shipped study, without running it.
 
@@ -25,30 +26,26 @@ def check(study: str, overrides: tuple[str, ...], no_cost: bool) -> None:
       lkm-tune check quickstart
       lkm-tune check my_study.yaml --set search.trials=20
     """
-    from lkm_tune.cli.catalog import make_catalog
     from lkm_tune.cli.console import say
-    from lkm_tune.search.engine import check_data
-    from lkm_tune.study import advice, find_study, load_study, plan_summary
 
-    with user_errors():
-        path = find_study(study)
-        loaded = load_study(path, make_catalog(), overrides)
-        say(f"{path}: no errors")
-        for sentence in advice(loaded):
-            say(f"note: {sentence}")
-    _show_plan(loaded, plan_summary(loaded))
+    checked = app.check_study(study, overrides)
+    say(f"{checked.source}: no errors")
+    for sentence in checked.advice:
+        say(f"note: {sentence}")
+    _show_plan(checked)
+    if no_cost:
+        return
     try:
-        check_data(loaded)
-        if not no_cost:
-            _show_cost(loaded)
-    except ValueError as error:
+        _show_cost(checked)
+    except app.LkmTuneError as error:
         # The file may be checked on a laptop for a cluster that has the data.
         say(f"note: on this machine it could not run: {error}")
 
 
-def _show_plan(study: "Study", plan: "PlanSummary") -> None:
+def _show_plan(checked: "StudyCheck") -> None:
     from lkm_tune.cli.console import say
 
+    study, plan = checked.study, checked.plan
     say(f"study {study.name}: {plan.cells} cells")
     for cell in study.cells:
         say(f"  {cell}, {cell.n_train} training samples")
@@ -62,13 +59,12 @@ def _show_plan(study: "Study", plan: "PlanSummary") -> None:
     )
 
 
-def _show_cost(study: "Study") -> None:
+def _show_cost(checked: "StudyCheck") -> None:
     from lkm_tune.cli.console import say
-    from lkm_tune.search.cost import estimate
 
-    total = 0.0
-    for cell, cost in estimate(study):
-        say(f"  {cell}: {cost.seconds_per_epoch:.3g} s an epoch")
-        total += cost.seconds
-    slots = f"{total / 3600:.2g} hours of one thread of this machine's CPU"
+    costs = app.study_cost(checked.study)
+    for cost in costs:
+        say(f"  {cost.cell}: {cost.seconds_per_epoch:.3g} s an epoch")
+    hours = sum(cost.seconds for cost in costs) / 3600
+    slots = f"{hours:.2g} hours of one thread of this machine's CPU"
     say(f"cost: about {slots}, divided by the trials that run at once")

@@ -1,25 +1,21 @@
 """`lkm-tune diagnose`: what mixing did inside trained networks."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lkm_tune.cli.options import json_option, storage_option, study_names, user_errors
+from lkm_tune import app
+from lkm_tune.cli.options import Verb, json_option, storage_option
 
 if TYPE_CHECKING:
-    from lkm_tune.cli.examined import Examined
-    from lkm_tune.ledger.study_folder import StudyFolder
-
-Files = Mapping[str, Path]
-"""The files of trained networks by their labels."""
+    from lkm_tune.app import Diagnosis
 
 SAMPLES = 256
 """Of a task, looked at unless another number is asked for."""
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @storage_option
 @click.option(
@@ -72,100 +68,32 @@ def diagnose(
     """
     import json
 
-    from lkm_tune.cli.examined import draw, examine_all, to_json
-    from lkm_tune.cli.own import look_in_working_folder
-
     found = []
-    with user_errors():
-        if own_model is not None:
-            look_in_working_folder()
-        for name, (files, place) in _groups(runs, storage, cell).items():
-            examined = examine_all(files, samples, own_model)
-            folder = place if output is None else output / name
-            if folder is not None:
-                draw(examined, folder, methods, molecule)
-            found += to_json(examined, name)
-            if not as_json:
-                _show(name, examined, folder)
+    for shown in app.diagnose(
+        runs,
+        storage,
+        cell=cell,
+        samples=samples,
+        methods=methods,
+        molecule=molecule,
+        own_model=own_model,
+        output=output,
+    ):
+        found += shown.to_json()
+        if not as_json:
+            _show(shown)
     if as_json:
         click.echo(json.dumps(found, indent=1, ensure_ascii=False))
 
 
-def draw_cells(folder: "StudyFolder") -> None:
-    """Draws what is inside the networks of a study that was just run; says where it cannot."""
-    from lkm_tune.cli.console import say
-    from lkm_tune.cli.examined import draw, examine_all
-
-    study = folder.read_study()
-    own = {cell.key: cell.model for cell in study.cells} if study else {}
-    try:
-        for key, (files, place) in _cells(folder, None).items():
-            # Code of the user's own has run in this study.
-            draw(examine_all(files, SAMPLES, own[key]), place, ("pca",))
-    except (ValueError, FileNotFoundError) as error:
-        say(f"no pictures of the layers: {error}")
-
-
-def _groups(
-    runs: Sequence[str], storage: Path, cell: str | None
-) -> Mapping[str, tuple[Files, Path | None]]:
-    """What is to be shown side by side, by name, with where its pictures go by default."""
-    from lkm_tune.cli.molecules import find_model
-    from lkm_tune.ledger.study_folder import StudyFolder
-
-    known = study_names(storage) if not runs else _studies(storage)
-    names = list(runs) or known
-    if not runs and len(known) > 1:
-        raise ValueError(f"there are several studies in {storage}, name one: {', '.join(known)}")
-    studies = [name for name in names if name in known]
-    if studies and len(names) > 1:
-        raise ValueError(f"a study stands alone, but got {', '.join(names)}")
-    if studies:
-        return _cells(StudyFolder(storage, studies[0]), cell)
-    if cell is not None:
-        raise ValueError(f"--cell is of a study, but {', '.join(names)} is none")
-    return {"": ({name: find_model(name, storage) for name in names}, None)}
-
-
-def _studies(storage: Path) -> list[str]:
-    return [path.parent.name for path in storage.glob("studies/*/study.json")]
-
-
-def _cells(folder: "StudyFolder", wanted: str | None) -> dict[str, tuple[Files, Path]]:
-    from lkm_tune.ledger.trials import StudyTrials
-    from lkm_tune.search.beside import side_by_side
-    from lkm_tune.search.trial_files import local_model
-
-    study = folder.read_study()
-    if study is None:
-        raise FileNotFoundError(f"there is no study in {folder.path}")
-    trials = StudyTrials.read(study, folder.ledger)
-    names = {cell.address.lower(): cell for cell in study.cells}
-    if wanted is not None and wanted.lower() not in names:
-        raise ValueError(f"--cell must be one of {', '.join(names)}, but is {wanted}")
-    found: dict[str, tuple[Files, Path]] = {}
-    for name, cell in names.items():
-        points = trials.records(cell, "curve")
-        if wanted is not None and name != wanted.lower():
-            continue
-        if wanted is None and not any(point.state == "complete" for point in points):
-            continue
-        chosen = side_by_side(points)
-        files = {label: local_model(folder, spec) for label, spec in chosen.items()}
-        found[cell.key] = files, folder.cells / cell.key
-    if not found:
-        raise ValueError(f"no curve of {study.name} has a complete run yet")
-    return found
-
-
-def _show(name: str, examined: "Sequence[Examined]", folder: Path | None) -> None:
+def _show(shown: "Diagnosis") -> None:
     from rich.table import Table
 
     from lkm_tune.cli.console import console, say
 
-    if name:
-        say(name)
-    for one in examined:
+    if shown.name:
+        say(shown.name)
+    for one in shown.networks:
         figures, pull = one.states.figures, one.pull
         say(f"{one.label}: {one.run.config.model} on {one.run.config.task}")
         columns = ("layer", "to mean", "over atoms", "Dirichlet", "MAD", "rank", "CKA to next")
@@ -185,5 +113,5 @@ def _show(name: str, examined: "Sequence[Examined]", folder: Path | None) -> Non
             f"gradient of the prediction {pull.prediction:.3g}, of γ·L_KD {pull.mixing:.3g}: "
             f"{pull.ratio:.2g} of it"
         )
-    if folder is not None:
-        say(f"pictures: {folder}")
+    if shown.folder is not None:
+        say(f"pictures: {shown.folder}")

@@ -1,62 +1,67 @@
 """What a running study shows: a live table on a terminal, plain lines elsewhere."""
 
-import time
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
+from lkm_tune.app import Events
 from lkm_tune.cli.console import console, say
-from lkm_tune.cli.status import cell_table, left_text
-from lkm_tune.search.progress import Progress
+from lkm_tune.cli.report import show_report
+from lkm_tune.cli.status import cell_table
 
 if TYPE_CHECKING:
-    from lkm_tune.search.planner import Planner
+    from lkm_tune.app import StudyProgress, TransferReport
 
 SECONDS_BETWEEN_TABLES = 0.5
 SECONDS_BETWEEN_LINES = 15.0
 
 
-class LiveView:
-    """Shows cells, trials, best errors and the time left, every time it is asked to."""
+class TerminalEvents(Events):
+    """Writes remarks and progress to the console."""
 
-    def __init__(self, planner: "Planner") -> None:
-        """Takes hold of the terminal only as a context manager."""
-        self._planner = planner
-        self._started = time.monotonic()
-        self._at_start = Progress.of(planner)
+    def __init__(self) -> None:
+        """Takes hold of the terminal only while `watching`."""
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self.seconds_between_progress = (
+            SECONDS_BETWEEN_TABLES if self._live else SECONDS_BETWEEN_LINES
+        )
 
-    @property
-    def seconds(self) -> float:
-        """How often showing is worth while."""
-        return SECONDS_BETWEEN_TABLES if self._live else SECONDS_BETWEEN_LINES
+    def remark(self, text: str) -> None:
+        """A line."""
+        say(text)
 
-    def show(self) -> None:
-        """The present state."""
-        elapsed = time.monotonic() - self._started
-        progress = Progress.of(self._planner)
-        left = left_text(progress.seconds_left(self._at_start, elapsed))
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """A live table, where there is a terminal."""
+        if self._live is None:
+            yield
+            return
+        with self._live:
+            yield
+
+    def progress(self, progress: "StudyProgress") -> None:
+        """The table with a line under it; without a terminal the line alone."""
+        left = left_text(progress.seconds_left)
         line = f"{progress.ended} of {progress.planned} trials, {progress.running} running, {left}"
         if self._live:
-            self._live.update(Group(cell_table(self._planner), Text(line)), refresh=True)
+            self._live.update(Group(cell_table(progress.cells), Text(line)), refresh=True)
         else:
-            say(f"{elapsed:5.0f} s: {line}")
+            say(f"{progress.elapsed:5.0f} s: {line}")
 
-    def __enter__(self) -> "LiveView":
-        """Begins to show."""
-        if self._live:
-            self._live.start()
-        return self
+    def report(self, report: "TransferReport") -> None:
+        """The answer."""
+        show_report(report)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Lets go of the terminal."""
-        if self._live:
-            self._live.stop()
+
+def left_text(seconds: float | None) -> str:
+    """The time left, in words."""
+    if seconds is None:
+        return "time left not known yet"
+    minutes = seconds / 60
+    if minutes < 1:
+        return "less than a minute left"
+    return f"about {minutes:.0f} min left" if minutes < 90 else f"about {minutes / 60:.1f} h left"

@@ -1,16 +1,15 @@
-"""Options that several verbs share, and what they mean."""
+"""Options that several verbs share, and the commands themselves: a user's error is one line."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
-USER_ERRORS = (ValueError, OSError, RecursionError, MemoryError)
-"""What bad input leads to, beside files and machines that are not as they should be."""
+from lkm_tune.app import LkmTuneError
+from lkm_tune.app.errors import sentence
 
-LONGEST, MOST_LINES = 2_000, 100
-"""Characters of a line, and lines, of an error that are shown."""
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+OUT = click.Path(dir_okay=False, path_type=Path)
 
 storage_option = click.option(
     "--storage",
@@ -33,53 +32,12 @@ set_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Plain JSON for machines.")
 
 
-def study_names(storage: Path, study: str | None = None) -> list[str]:
-    """The studies that have been run in a storage folder, or the one asked for.
+class Verb(click.Command):
+    """A command whose user errors end in one message and exit code 1, not in a traceback."""
 
-    A file's name stands for its study here: what was typed after `run` can be typed again.
-
-    Raises:
-        FileNotFoundError: if there is none, or not this one; names those that are.
-    """
-    names = sorted(path.parent.name for path in storage.glob("studies/*/study.json"))
-    if study is None:
-        if not names:
-            raise FileNotFoundError(f"no study has been run in {storage}")
-        return names
-    name = Path(study).stem if study.endswith((".yaml", ".yml")) else study
-    if name not in names:
-        known = ", ".join(names) or "none"
-        raise FileNotFoundError(f"study {name} has not been run in {storage}; there are: {known}")
-    return [name]
-
-
-@contextmanager
-def user_errors() -> Iterator[None]:
-    """Turns the errors that bad input leads to into a message without a traceback.
-
-    To be put around what reads the input and not around the work, whose own errors are bugs.
-    """
-    try:
-        yield
-    except USER_ERRORS as error:
-        raise click.ClickException(sentence(error)) from error
-
-
-def sentence(error: BaseException) -> str:
-    """What an error says, as text for people: whatever bytes an input held, none reach a screen."""
-    if isinstance(error, MemoryError):
-        said = "the input asks for more memory than there is"
-    elif isinstance(error, RecursionError):
-        said = "the input is nested too deeply"
-    else:
-        said = str(error)
-    lines = [line if len(line) <= LONGEST else f"{line[:LONGEST]}..." for line in said.split("\n")]
-    shown = "\n".join(lines[:MOST_LINES])
-    if len(lines) > MOST_LINES:
-        shown += f"\n... and {len(lines) - MOST_LINES} more lines"
-    return "".join(
-        c
-        if c.isprintable() or c in "\n\t"
-        else c.encode("unicode_escape", "backslashreplace").decode()
-        for c in shown
-    )
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command."""
+        try:
+            return super().invoke(ctx)
+        except LkmTuneError as error:
+            raise click.ClickException(sentence(error)) from error

@@ -10,7 +10,7 @@ from lkm_tune.study.catalog import Catalog
 from lkm_tune.study.check_names import check_names
 from lkm_tune.study.check_plans import check_plans
 from lkm_tune.study.check_tasks import settled_tasks
-from lkm_tune.study.document import OVERRIDE, Document, read_document
+from lkm_tune.study.document import OVERRIDE, Document, Mark, read_document
 from lkm_tune.study.problem import Finding, KeyPath, Problem, StudyError, shown
 from lkm_tune.study.study import GAMMA, Study
 from lkm_tune.study.validate import validated
@@ -18,18 +18,23 @@ from lkm_tune.study.validate import validated
 _SECTIONS = {name for name, kind in get_type_hints(Study).items() if is_dataclass(kind)}
 
 
-def load_study(path: str | PathLike[str], catalog: Catalog, overrides: Iterable[str] = ()) -> Study:
-    """The study in the file at `path`.
+def load_study(
+    source: str | PathLike[str] | Mapping[str, Any], catalog: Catalog, overrides: Iterable[str] = ()
+) -> Study:
+    """The study in a file, or in a mapping that has the keys of one.
 
     Args:
-        path: a YAML file; every key is described in docs/study_file.md.
+        source: the path of a YAML file, whose keys docs/study_file.md describes, or its content.
         catalog: the models and tasks that exist.
         overrides: texts `key=value`, as `search.trials=20`, that replace what the file says.
 
     Raises:
         StudyError: with every problem of the file and of the overrides.
     """
-    document = _expanded(read_file(Path(path), "name"))
+    if isinstance(source, Mapping):
+        document = _expanded(_document(source))
+    else:
+        document = _expanded(read_file(Path(source), "name"))
     misread: list[Problem] = []
     for text in overrides:
         try:
@@ -66,6 +71,12 @@ def read_file(path: Path, first: str) -> Document:
         rule = f"must be a mapping of keys to values, beginning with `{first}: ...`"
         raise StudyError([Problem(file, 1, "", rule, shown(document.data))])
     return document
+
+
+def _document(data: Mapping[str, Any]) -> Document:
+    # What was not read from a file has no lines; every section stands in the study itself.
+    nowhere = Mark("study", None)
+    return Document("study", dict(data), {(): nowhere} | {(key,): nowhere for key in data})
 
 
 def _expanded(document: Document) -> Document:

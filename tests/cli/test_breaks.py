@@ -1,17 +1,16 @@
 """What breaks a run off from outside is told, with how to go on."""
 
 import errno
-from importlib import import_module
 
 import pytest
 from click.testing import CliRunner
 
+from lkm_tune.app import driver, preflight
 from lkm_tune.cli import cli
 from lkm_tune.files import write_text
 
-# In the package the name of the one is the command's.
-PREPARE = import_module("lkm_tune.cli.prepare"), "prepare"
-SEARCH = import_module("lkm_tune.cli.run"), "_search"
+PREPARE = preflight, "open_engine"
+SEARCH = driver, "drive"
 
 
 def quickstart(tmp_path, monkeypatch, step, error):

@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 import pytest
 import yaml
 
-from lkm_tune.cli.catalog import make_catalog
+from lkm_tune.app.catalog import make_catalog
 from lkm_tune.study import (
     Catalog,
     Study,

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from markupsafe import escape
 
 from lkm_tune.transfer.fit.cells import CellKey
 from lkm_tune.transfer.report.answer import cell_sentence
 from lkm_tune.transfer.report.curve_svg import curve_svg
-
-if TYPE_CHECKING:
-    from lkm_tune.transfer.report.report import TransferReport
+from lkm_tune.transfer.report.report import TransferReport
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{name}</title>

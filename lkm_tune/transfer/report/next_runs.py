@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -11,10 +10,8 @@ from lkm_tune.transfer.fit.answer import CellAnswer
 from lkm_tune.transfer.fit.limits import GAMMAS
 from lkm_tune.transfer.fit.verdict import FEWEST_SEEDS, UNDECIDED
 from lkm_tune.transfer.report.answer import COARSE
+from lkm_tune.transfer.report.report import TransferReport
 from lkm_tune.transfer.wording import gamma_text
-
-if TYPE_CHECKING:
-    from lkm_tune.transfer.report.report import TransferReport
 
 _NAMED = 5
 """So many cells are named in a sentence; of more, only the number is given."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections import Counter
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
@@ -20,10 +20,8 @@ from lkm_tune.transfer.report.curve_svg import curve_svg
 from lkm_tune.transfer.report.matrix_svg import MARKS, key, matrix_svg, short_names
 from lkm_tune.transfer.report.next_runs import what_would_change
 from lkm_tune.transfer.report.overview import overview
+from lkm_tune.transfer.report.report import TransferReport
 from lkm_tune.transfer.wording import gamma_text, number_text, percent, short_text, span
-
-if TYPE_CHECKING:
-    from lkm_tune.transfer.report.report import TransferReport
 
 _KEY = list(CellKey._fields)
 

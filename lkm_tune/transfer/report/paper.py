@@ -9,15 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from lkm_tune.transfer.fit.answer import CellAnswer
 from lkm_tune.transfer.fit.cells import CellKey
-
-if TYPE_CHECKING:
-    from lkm_tune.transfer.fit.answer import CellAnswer
-    from lkm_tune.transfer.report.report import TransferReport
+from lkm_tune.transfer.report.report import TransferReport
 
 COLUMNS = (
     "claim", "published", "model", "task", "depth", "n_train", "ours", "low", "high", "agreement",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from lkm_tune.files import write_text
 from lkm_tune.transfer.fit.analysis import MARGIN, compare, fit_cells
 from lkm_tune.transfer.fit.answer import CellAnswer, cell_answers, predicted_answer
 from lkm_tune.transfer.fit.drivers import drivers_table
@@ -21,7 +19,6 @@ from lkm_tune.transfer.fit.trouble import study_signs
 from lkm_tune.transfer.fit.verdict import FALSE_DISCOVERY_RATE
 from lkm_tune.transfer.report.answer import Question, answer_record, transfer_questions
 from lkm_tune.transfer.report.answers import table_warnings, unsearched_answers
-from lkm_tune.transfer.report.page import render
 from lkm_tune.transfer.report.stored_runs import finished_runs
 from lkm_tune.transfer.report.tables import (
     agreement_table,
@@ -237,20 +234,3 @@ class TransferReport:
             "signs": list(self.signs),
             "provenance": plain(dict(self.provenance)),
         }
-
-    def write(self, folder: Path | str) -> dict[str, Path]:
-        """Write the report, each file whole or not at all.
-
-        Returns:
-            The paths by name: report.html, transfer.json, curves.csv, regret.csv, trials.csv.
-        """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        texts = {
-            "report.html": render(self),
-            "transfer.json": json.dumps(self.to_dict(), allow_nan=False) + "\n",
-            "curves.csv": self.curves.to_csv(index=False),
-            "regret.csv": self.regret.to_csv(index=False),
-            "trials.csv": self.trials.to_csv(index=False),
-        }
-        return {name: write_text(folder / name, text) for name, text in texts.items()}

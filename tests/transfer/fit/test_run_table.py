@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from lkm_tune.transfer import RunTableError, TransferReport
+from lkm_tune.transfer.report.write import write_report
 
 
 def test_all_missing_columns_are_named_at_once(simulate, shapes) -> None:
@@ -67,4 +68,4 @@ def test_a_cell_without_an_error_does_not_keep_the_others_from_theirs(
     report = TransferReport.from_runs(runs)
     assert report.optima["model"].tolist() == ["a"]
     assert f"b on qm9/homo (300 samples): {warning}" in report.warnings
-    report.write(tmp_path)
+    write_report(report, tmp_path)

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from lkm_tune.transfer import TransferReport, cell_sentence
+from lkm_tune.transfer.report.write import write_report
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
@@ -53,7 +54,9 @@ def report(simulate, shapes) -> TransferReport:
 
 @pytest.fixture(scope="module")
 def page(report, tmp_path_factory) -> str:
-    return report.write(tmp_path_factory.mktemp("r"))["report.html"].read_text(encoding="utf-8")
+    return write_report(report, tmp_path_factory.mktemp("r"))["report.html"].read_text(
+        encoding="utf-8"
+    )
 
 
 def test_page_is_well_formed_and_answers_first(page, report) -> None:
@@ -87,7 +90,7 @@ def test_names_are_escaped_and_figures_drawn(page) -> None:
 
 
 def test_page_is_the_same_every_time(report, page, tmp_path) -> None:
-    assert report.write(tmp_path)["report.html"].read_text(encoding="utf-8") == page
+    assert write_report(report, tmp_path)["report.html"].read_text(encoding="utf-8") == page
 
 
 def test_a_single_cell_without_control_or_seeds_still_gives_a_page(
@@ -95,7 +98,7 @@ def test_a_single_cell_without_control_or_seeds_still_gives_a_page(
 ) -> None:
     runs: pd.DataFrame = simulate({"a": shapes["flat"]()}, seeds=1)
     report = TransferReport.from_runs(runs[runs["gamma"].isin([0.01, 0.1])])
-    text = report.write(tmp_path)["report.html"].read_text(encoding="utf-8")
+    text = write_report(report, tmp_path)["report.html"].read_text(encoding="utf-8")
     assert "nothing to compare yet" in text
     assert np.isnan(report.answers[0].gain)
     assert not re.search(r"\bnan\b|None", text)
@@ -108,7 +111,7 @@ def test_many_cells_are_told_together_and_each_beside_its_curve(simulate, shapes
     for runs in (few, pd.concat([few, last])):
         report = TransferReport.from_runs(runs)
         tree = Tree()
-        tree.feed(report.write(tmp_path)["report.html"].read_text(encoding="utf-8"))
+        tree.feed(write_report(report, tmp_path)["report.html"].read_text(encoding="utf-8"))
         texts.append(" ".join("".join(tree.text).split()))
         for answer in report.answers:
             assert texts[-1].count(" ".join(cell_sentence(answer).split())) == 1
@@ -125,7 +128,9 @@ def test_many_cells_are_told_together_and_each_beside_its_curve(simulate, shapes
 
 def test_long_lists_are_cut_and_say_so(simulate, shapes, tmp_path) -> None:
     runs = simulate({f"m{i:02d}": shapes["flat"]() for i in range(25)}, seeds=1)
-    text = TransferReport.from_runs(runs).write(tmp_path)["report.html"].read_text(encoding="utf-8")
+    text = write_report(TransferReport.from_runs(runs), tmp_path)["report.html"].read_text(
+        encoding="utf-8"
+    )
     assert "and 5 more, which are in transfer.json." in text
     assert "m19 on qm9/homo (depth 4, 300 samples): only one seed" in text
     assert "m20 on qm9/homo (depth 4, 300 samples): only one seed" not in text

@@ -9,6 +9,7 @@ from lkm_tune.transfer.fit.answer import LEAVE_OFF, USE
 from lkm_tune.transfer.fit.answer import UNDECIDED as UNDECIDED_CELL
 from lkm_tune.transfer.fit.verdict import DOES_NOT, NOTHING, TRANSFERS, UNDECIDED
 from lkm_tune.transfer.report.answer import answer_record
+from lkm_tune.transfer.report.write import write_report
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +181,7 @@ def test_json_is_valid_and_whole(report) -> None:
 
 def test_write_leaves_only_whole_files(report, runs, tmp_path) -> None:
     (tmp_path / "report.html").write_text("old")
-    paths = report.write(tmp_path)
+    paths = write_report(report, tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(paths)
     assert set(paths) == {"report.html", "transfer.json", "curves.csv", "regret.csv", "trials.csv"}
     assert len(pd.read_csv(paths["trials.csv"])) == len(runs)
@@ -263,7 +264,7 @@ def test_too_little_gives_a_report_without_verdict_that_says_why(
     assert any(warning in w for w in report.warnings)
     assert set(report.regret["verdict"]) <= {UNDECIDED}
     assert not any(answer.flat for answer in report.answers)
-    report.write(tmp_path)
+    write_report(report, tmp_path)
 
 
 def test_warns_of_networks_that_learnt_nothing_and_of_unlike_scales(simulate, shapes) -> None:

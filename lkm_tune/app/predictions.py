@@ -1,17 +1,68 @@
-"""Finding a trained model and reading molecules to use it on."""
+"""Predictions of a trained network for molecules of a file."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lkm_tune.app.errors import user_errors
+from lkm_tune.app.studies import Storage, storage_path
+from lkm_tune.app.working_folder import look_in_working_folder
 from lkm_tune.datasets import Molecules, build_store
 from lkm_tune.datasets.smiles import read_smiles
 from lkm_tune.graphs import MoleculeBatch
 from lkm_tune.tracking import tracking_uri
-from lkm_tune.tracking.reader import trial_of_run
 from lkm_tune.training import TrainedModel
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a network predicts.
+
+    Attributes:
+        molecules: [M] their names.
+        columns: [P] the targets with their units, as `qm9/homo [meV]`.
+        values: [M, P] in these units.
+    """
+
+    molecules: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: NDArray[np.float64]
+
+
+def predict(
+    model: str | Path,
+    molecules: str | Path,
+    storage: Storage = "lkm-runs",
+    own_model: str | None = None,
+    smiles: str = "smiles",
+    forces: str | Path | None = None,
+) -> Predictions:
+    """Predicts properties of the molecules of a file.
+
+    Args:
+        model: a model.safetensors, a trial's name, or the id of an MLflow run.
+        molecules: a file that ASE reads, or a table of SMILES (.csv).
+        storage: the folder in which trials and runs are looked up.
+        own_model: the name of a user's own model, whose code may be imported then.
+        smiles: the column of a table.
+        forces: where energies and forces are written as extended XYZ, if they are wanted.
+
+    Raises:
+        LkmTuneError: if there is no such model, or the network cannot be used on the molecules.
+    """
+    with user_errors():
+        if own_model is not None:
+            look_in_working_folder()
+        trained = TrainedModel.load(find_model(str(model), storage_path(storage)), own_model)
+        names, found = read_molecules(Path(molecules), smiles)
+        values = predict_all(trained, found, None if forces is None else Path(forces))
+    scales = trained.normaliser.scales
+    learnt = [trained.task.name] if len(scales) == 1 else [scale.name for scale in scales]
+    columns = [f"{name} [{scale.unit}]" for name, scale in zip(learnt, scales, strict=True)]
+    return Predictions(tuple(names), tuple(columns), values)
 
 
 def find_model(name: str, storage: Path) -> Path:
@@ -25,7 +76,7 @@ def find_model(name: str, storage: Path) -> Path:
         return path
     if path.is_dir() and (path / "model.safetensors").is_file():
         return path / "model.safetensors"
-    trial = name if "/" in name else trial_of_run(tracking_uri(storage), name)
+    trial = name if "/" in name else _trial_of_run(name, storage)
     found = sorted(storage.glob(f"studies/*/trials/{trial}/model.safetensors")) if trial else []
     if len(found) != 1:
         raise FileNotFoundError(
@@ -33,6 +84,13 @@ def find_model(name: str, storage: Path) -> Path:
             f"in {storage}, but {len(found)} models were found"
         )
     return found[0]
+
+
+def _trial_of_run(name: str, storage: Path) -> str | None:
+    # MLflow takes a second to import, which a path to a file does not need.
+    from lkm_tune.tracking.reader import trial_of_run
+
+    return trial_of_run(tracking_uri(storage), name)
 
 
 def read_molecules(path: Path, smiles: str) -> tuple[list[str], Molecules]:

@@ -1,13 +1,18 @@
-"""`lkm-tune report STUDY --against paper`: our figures beside the published ones."""
+"""The gains of a study beside the published ones, with what differs."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from lkm_tune.study import RunConfig, Study
-    from lkm_tune.transfer import TransferReport
+from lkm_tune.app.errors import user_errors
+from lkm_tune.app.studies import Storage, StudyLike, storage_path, stored_study
+from lkm_tune.files import write_text
+from lkm_tune.models import NODE_MODELS, is_own, model_settings
+from lkm_tune.study import RunConfig, Study, TrialSpec
+from lkm_tune.transfer.report.paper import against_paper
+from lkm_tune.transfer.report.report import TransferReport
+from lkm_tune.transfer.wording import percent, span
 
 UNKNOWN = (
     "which networks, molecules and seeds the published figures are of, how their γ was chosen, and "
@@ -41,19 +46,30 @@ PROTOCOLS: Mapping[str, Protocol] = {
 }
 
 
-def write_against_paper(report: "TransferReport", study: "Study", folder: Path) -> Path:
-    """Writes `against_paper.md` and `.csv` into the folder of a report; the path of the former."""
-    from lkm_tune.files import write_text
-    from lkm_tune.transfer.report.paper import against_paper
+def compare_with_paper(
+    report: TransferReport, study: StudyLike, storage: Storage = "lkm-runs"
+) -> Path:
+    """Sets the gains of a study beside the published ones.
 
+    Args:
+        report: of the study, as `make_report` made it.
+        study: that was run.
+        storage: its storage folder.
+
+    Returns:
+        The path of `against_paper.md`, with `against_paper.csv` beside it, in the report's folder.
+
+    Raises:
+        LkmTuneError: if the study has not been run in the storage folder.
+    """
+    with user_errors():
+        kept, folder = stored_study(storage_path(storage), study)
     table = against_paper(report)
-    write_text(folder / "against_paper.csv", table.to_csv(index=False))
-    return write_text(folder / "against_paper.md", _page(table, study))
+    write_text(folder.report / "against_paper.csv", table.to_csv(index=False))
+    return write_text(folder.report / "against_paper.md", _page(table, kept))
 
 
-def _page(table: Any, study: "Study") -> str:
-    from lkm_tune.transfer.wording import percent, span
-
+def _page(table: Any, study: Study) -> str:
     lines = [
         f"# {study.name} against the paper (arXiv:2510.20236)",
         "",
@@ -77,10 +93,7 @@ def _page(table: Any, study: "Study") -> str:
     return "\n".join(lines) + "\n"
 
 
-def _differences(study: "Study") -> Iterator[str]:
-    from lkm_tune.models import NODE_MODELS, is_own, model_settings
-    from lkm_tune.study import TrialSpec
-
+def _differences(study: Study) -> Iterator[str]:
     for cell in study.cells:
         settings = {"gamma": 0.0}
         config = study.run_config(
@@ -107,7 +120,7 @@ def _differences(study: "Study") -> Iterator[str]:
         )
 
 
-def _training(task: str, config: "RunConfig") -> Iterator[str]:
+def _training(task: str, config: RunConfig) -> Iterator[str]:
     dataset = task.partition("/")[0]
     if dataset == "rmd17":
         yield "rmd17: the revised energies and forces; which MD17 the paper has is not known"

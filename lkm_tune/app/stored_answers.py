@@ -1,4 +1,4 @@
-"""What the finished runs of a storage folder say, kept so that asking again takes no second."""
+"""The answers of all studies of a storage folder, kept so that asking again takes no second."""
 
 import json
 from pathlib import Path

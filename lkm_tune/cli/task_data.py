@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lkm_tune.cli.options import json_option, user_errors
+from lkm_tune import app
+from lkm_tune.cli.options import Verb, json_option
 
 if TYPE_CHECKING:
-    from lkm_tune.datasets import TaskData
-    from lkm_tune.datasets.describe import Description
+    from lkm_tune.app import Description
 
 source_option = click.option(
     "--source", help="A path, sample (of QM9), or auto: LKM_TUNE_DATA, the cache, a download."
@@ -30,7 +30,7 @@ def data() -> None:
     """Get the data of a task ahead of time, or look at them."""
 
 
-@data.command()
+@data.command(cls=Verb)
 @click.argument("task")
 @source_option
 @cutoff_option
@@ -52,13 +52,12 @@ def prepare(task: str, source: str | None, cutoff: float, settings: tuple[str, .
     from lkm_tune.cli.console import say
 
     start = time.monotonic()
-    with user_errors():
-        opened = _open(task, source, cutoff, settings)
+    opened = app.prepare_data(task, source, cutoff, settings)
     took = time.monotonic() - start
     say(f"{opened.task.name}: ready in {took:.1f} s, read from {opened.source}")
 
 
-@data.command()
+@data.command(cls=Verb)
 @click.argument("task")
 @source_option
 @cutoff_option
@@ -78,29 +77,11 @@ def info(
     import json
     from dataclasses import asdict
 
-    from lkm_tune.datasets.describe import describe
-
-    with user_errors():
-        described = describe(_open(task, source, cutoff, settings))
+    described = app.describe_data(task, source, cutoff, settings)
     if as_json:
         click.echo(json.dumps(asdict(described), ensure_ascii=False, indent=1))
     else:
         _show(described)
-
-
-def _open(task: str, source: str | None, cutoff: float, settings: tuple[str, ...]) -> "TaskData":
-    from lkm_tune.cli.catalog import make_catalog
-    from lkm_tune.datasets import load_task
-    from lkm_tune.study import load_run_config
-
-    catalog = make_catalog()
-    given = [f"data.{setting}" for setting in settings]
-    if source is not None:
-        given.append(f"data.source={source}")
-    # The data plan is checked as part of a run, whose model does not matter here.
-    model = next(iter(catalog.models))
-    run = load_run_config(None, catalog, [f"model={model}", f"task={task}", *given])
-    return load_task(run.task, run.data, run.seed, cutoff)
 
 
 def _show(described: "Description") -> None:
@@ -115,9 +96,7 @@ def _show(described: "Description") -> None:
         table.add_row(spread.name, spread.unit, *(f"{number:.6g}" for number in numbers))
     console.print(table)
     if described.elements:
-        from ase.data import chemical_symbols
-
-        say(f"elements: {', '.join(chemical_symbols[z] for z in described.elements)}")
+        say(f"elements: {', '.join(app.element_symbols(described.elements))}")
     parts = ", ".join(f"{size:,} {part}" for part, size in described.parts.items())
     say(f"split of seed 0: {parts}; splits: {', '.join(described.splits)}")
     for remark in described.remarks:

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from lkm_tune.cli.start import begin
+from lkm_tune.app.initial_weights import begin
 from lkm_tune.models import build_model
 from lkm_tune.study import DataPlan, RunConfig, TrainingPlan
 from lkm_tune.training import TrainingRun, save_model

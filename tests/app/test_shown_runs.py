@@ -2,8 +2,8 @@
 
 import pytest
 
+from lkm_tune.app.shown_runs import side_by_side
 from lkm_tune.ledger.trial_record import TrialRecord
-from lkm_tune.search.beside import side_by_side
 from lkm_tune.study import Cell, TrialSpec
 
 

@@ -1,4 +1,4 @@
-"""`lkm-tune train --init`: a run that begins with the weights of a file."""
+"""A training run that begins with the weights of a file."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Models of a user's own on the command line."""
+"""Models of a user's own whose code lies in the working folder."""
 
 import os
 import sys

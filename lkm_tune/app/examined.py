@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from lkm_tune.cli.answer import PREFIX
+from lkm_tune.app.study_report import PICTURE
 from lkm_tune.datasets import MoleculeData
 from lkm_tune.diagnostics import GradientNorms
 from lkm_tune.diagnostics.environment import elements, environments
@@ -18,6 +18,7 @@ from lkm_tune.diagnostics.projection import TITLES, Method, project
 from lkm_tune.training import TrainingRun
 from lkm_tune.training.examine import AtomStates, atom_states, find_molecule, gradients, reopen
 from lkm_tune.training.objective import Indices
+from lkm_tune.transfer.wording import plain
 
 MOST_POINTS = 3000
 """States in one projection, at most: more hide each other, and t-SNE takes minutes."""
@@ -75,8 +76,6 @@ def _gamma(run: TrainingRun) -> str:
 
 def to_json(examined: Sequence[Examined], group: str) -> list[dict[str, Any]]:
     """Every figure as plain data; what has no value is None."""
-    from lkm_tune.transfer.wording import plain
-
     return [
         {
             "group": group,
@@ -117,9 +116,9 @@ def draw(
         for name, (what, states) in scenes.items():
             pictures[f"{method}-{name}"] = _projection(examined, states, method, what)
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob(f"{PREFIX}*.png"):
+    for old in folder.glob(f"{PICTURE}*.png"):
         old.unlink()
-    return [_save(figure, folder / f"{PREFIX}{name}.png") for name, figure in pictures.items()]
+    return [_save(figure, folder / f"{PICTURE}{name}.png") for name, figure in pictures.items()]
 
 
 def _one_molecule(examined: Sequence[Examined], wanted: str | None) -> tuple[str, list[AtomStates]]:

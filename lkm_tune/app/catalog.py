@@ -1,0 +1,64 @@
+"""The models and tasks that a study may name."""
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import Any
+
+from lkm_tune.app.working_folder import settings_of_own
+from lkm_tune.datasets import TASKS, Task, find_task, usual_sizes
+from lkm_tune.datasets.own import FILE
+from lkm_tune.models import MODELS, build_model, is_own, model_settings
+from lkm_tune.study import Catalog, DataPlan, TrainingPlan
+
+
+def list_models() -> Mapping[str, Mapping[str, Any]]:
+    """The models of the package, each with its settings and their defaults."""
+    return {name: model_settings(name) for name in MODELS}
+
+
+def list_tasks() -> Mapping[str, Task]:
+    """The tasks on public datasets, each with its targets and units."""
+    return TASKS
+
+
+def make_catalog() -> Catalog:
+    """What exists, for reading a study file."""
+    return Catalog(
+        models=list_models(),
+        tasks=tuple(TASKS),
+        other_task=_other_task,
+        usual_data=_usual_data,
+        own_model=settings_of_own,
+        try_model=_try_model,
+        try_task=_try_task,
+    )
+
+
+def _try_model(name: str, settings: Mapping[str, Any]) -> None:
+    import torch
+
+    # Only to see whether it can be built. What a user's own code does is not ours to change.
+    with nullcontext() if is_own(name) else torch.device("meta"):
+        build_model(name, **settings)
+
+
+def _usual_data(name: str, data: DataPlan) -> DataPlan:
+    return usual_sizes(find_task(name, data), data)
+
+
+def _try_task(
+    model: str, settings: Mapping[str, Any], name: str, data: DataPlan, plan: TrainingPlan
+) -> None:
+    from lkm_tune.training import check_learnable
+
+    check_learnable(model, settings, find_task(name, data), plan.force_weight)
+
+
+def _other_task(name: str, data: DataPlan) -> str:
+    if name.lower().startswith(FILE):
+        return find_task(name, data).name
+    try:
+        return find_task(name).name
+    except ValueError as error:
+        # Only what begins like a task that can be made is told how to make it.
+        raise LookupError(name) from error

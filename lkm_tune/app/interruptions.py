@@ -1,0 +1,40 @@
+"""Errors that no trial is to blame for, in words that say how the study goes on."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lkm_tune.app.errors import LkmTuneError
+from lkm_tune.ledger.failure import CodeError, StorageError
+from lkm_tune.ledger.lock import StudyHeldError
+
+UNWRITABLE = (
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE,
+)  # fmt: skip
+
+
+@contextmanager
+def named_interruptions(folder: Path) -> Iterator[None]:
+    """Turns a held study, a full disk and changed code into a `LkmTuneError`.
+
+    Args:
+        folder: of the study.
+    """
+    try:
+        yield
+    except StudyHeldError as error:
+        raise LkmTuneError(str(error)) from error
+    except CodeError as error:
+        raise LkmTuneError(
+            f"{str(error).splitlines()[-1]}\n"
+            "lkm-tune was changed, here or on a node, while the study ran. What was done until "
+            "then is kept: the same command again continues with the same code everywhere."
+        ) from error
+    except (StorageError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in UNWRITABLE:
+            raise
+        raise LkmTuneError(
+            f"{folder} cannot be written: {error}\n"
+            "What was done until then is kept: the same command continues once it can be written."
+        ) from error

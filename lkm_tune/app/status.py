@@ -1,0 +1,121 @@
+"""What the folder of a study tells: how far it is, who runs it, what it has spent."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lkm_tune.app.errors import user_errors
+from lkm_tune.app.progress import CellStatus, cell_statuses
+from lkm_tune.app.studies import Storage, StudyLike, storage_path, stored_study, study_names
+from lkm_tune.ledger.lock import holder
+from lkm_tune.ledger.study_folder import StudyFolder
+from lkm_tune.ledger.trials import StudyTrials
+from lkm_tune.ledger.use import Spent, Use
+from lkm_tune.search.limits import Limits
+from lkm_tune.search.planner import Plan
+from lkm_tune.search.progress import Left, Progress
+
+
+@dataclass(frozen=True)
+class StudyStatus:
+    """A study as its folder tells it.
+
+    Attributes:
+        name: of the study.
+        finished: whether everything that was planned has ended.
+        limit: the limit that it has reached before its plan was done, in words; "" if none.
+        driver: the process that runs it; None if none does.
+        planned: trials that its plan has in all.
+        ended: trials that have ended.
+        spent: hours of wall time, CPU-hours and GPU-hours.
+        left: what its limits leave.
+        nodes: what trials hold on each node, while a driver runs it.
+        signs: signs of trouble with γ, in sentences.
+        cells: the same cell by cell.
+    """
+
+    name: str
+    finished: bool
+    limit: str
+    driver: str | None
+    planned: int
+    ended: int
+    spent: Spent
+    left: Left
+    nodes: Mapping[str, Mapping[str, float]]
+    signs: tuple[str, ...]
+    cells: tuple[CellStatus, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The status as JSON can hold it."""
+        cells = [asdict(cell) for cell in self.cells]
+        return {
+            "study": self.name,
+            "finished": self.finished,
+            "limit": self.limit,
+            "driver": self.driver,
+            "trials": {"planned": self.planned, "ended": self.ended},
+            "spent_hours": asdict(self.spent),
+            "left": asdict(self.left),
+            "nodes": dict(self.nodes),
+            "signs": list(self.signs),
+            "cells": cells,
+        }
+
+
+def study_status(study: StudyLike, storage: Storage = "lkm-runs") -> StudyStatus:
+    """The status of one study.
+
+    Raises:
+        LkmTuneError: if it has not been run in the storage folder, or a file of it is damaged.
+    """
+    with user_errors():
+        return _status(storage_path(storage), study)
+
+
+def all_statuses(storage: Storage = "lkm-runs") -> list[StudyStatus]:
+    """The status of every study of a storage folder.
+
+    Raises:
+        LkmTuneError: if no study has been run there, or a file is damaged.
+    """
+    with user_errors():
+        place = storage_path(storage)
+        return [_status(place, name) for name in study_names(place)]
+
+
+def _status(storage: Path, name: StudyLike) -> StudyStatus:
+    study, folder = stored_study(storage, name)
+    # The driver is looked up first: one that ends meanwhile has at least written its ends.
+    driver = holder(folder.lock)
+    trials, use = StudyTrials.read(study, folder.ledger), Use.read(folder.use)
+    plan, spent = Plan(study, trials), use.spent
+    progress = Progress.of(plan)
+    driven = driver is not None
+    return StudyStatus(
+        name=study.name,
+        finished=plan.finished,
+        limit="" if plan.finished else Limits(study, trials, spent).reached,
+        driver=driver,
+        planned=progress.planned,
+        ended=progress.ended,
+        spent=spent,
+        left=Left.of(study, progress.ended + progress.running, spent),
+        nodes=use.nodes if driven else {},
+        signs=_signs(folder),
+        cells=cell_statuses(plan, driven),
+    )
+
+
+def _signs(folder: StudyFolder) -> tuple[str, ...]:
+    """Signs of trouble in the curve runs that have ended; none before there are any."""
+    from lkm_tune.ledger.run_table import ended, study_runs
+    from lkm_tune.transfer.fit.run_table import RunTableError, check_runs
+    from lkm_tune.transfer.fit.trouble import study_signs
+
+    try:
+        checked = check_runs(ended(study_runs(folder)))
+    except RunTableError:
+        return ()
+    return study_signs(checked)

@@ -1,0 +1,141 @@
+"""Makes the report of one study, or of all studies of a storage folder together."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lkm_tune.app.errors import user_errors
+from lkm_tune.app.stored_answers import MARGIN, load_report
+from lkm_tune.app.studies import Storage, StudyLike, storage_path, stored_study, study_name
+from lkm_tune.datasets import caution
+from lkm_tune.ledger.importance import setting_importance
+from lkm_tune.ledger.run_table import ended, study_runs
+from lkm_tune.ledger.study_folder import StudyFolder
+from lkm_tune.ledger.trials import StudyTrials
+from lkm_tune.study import Study, digest
+from lkm_tune.transfer.report.report import TransferReport
+from lkm_tune.transfer.report.stored_runs import training_time
+from lkm_tune.transfer.report.write import write_report
+from lkm_tune.versions import package_versions
+
+PICTURE = "layers-"
+"""How the names of the pictures of a cell's networks begin."""
+
+
+def make_report(
+    storage: Storage = "lkm-runs",
+    study: StudyLike | None = None,
+    margin: float = MARGIN,
+    *,
+    from_mlflow: str | None = None,
+) -> tuple[TransferReport, Path]:
+    """Analyses finished runs and writes the report.
+
+    Args:
+        storage: the storage folder.
+        study: which study; None: all of them together.
+        margin: difference of the error, as a fraction, that does not matter.
+        from_mlflow: address of an MLflow from which the runs are read, without the studies'
+            folders; None: runs are read from the ledgers.
+
+    Returns:
+        The report, and the folder in which its files lie.
+
+    Raises:
+        LkmTuneError: if no run can be analysed, or the study has not been run.
+    """
+    with user_errors():
+        place = storage_path(storage)
+        if from_mlflow is not None:
+            name = None if study is None else study_name(study)
+            report, folder = _from_mlflow(from_mlflow, name, place, margin)
+        elif study is None:
+            report, folder = load_report(place, margin), place / "transfer"
+        else:
+            kept, files = stored_study(place, study)
+            report, folder = report_of(kept, place, margin=margin), files.report
+        write_report(report, folder)
+    return report, folder
+
+
+def _from_mlflow(
+    uri: str, study: str | None, storage: Path, margin: float
+) -> tuple[TransferReport, Path]:
+    from lkm_tune.tracking.importer import import_runs
+
+    runs = import_runs(uri, [study] if study else None)
+    if runs.empty:
+        known = ", ".join(dict.fromkeys(import_runs(uri)["study"])) or "none"
+        raise ValueError(
+            f"no run of {study or 'a study'} has ended in this MLflow; studies with one: {known}"
+        )
+    provenance = {
+        "studies": ", ".join(dict.fromkeys(runs["study"])),
+        "read from": "MLflow alone",
+        "runs": len(runs),
+        "training time": training_time(runs),
+    }
+    report = TransferReport.from_runs(runs, margin=margin, provenance=provenance)
+    return report, storage / "from-mlflow" / (study or "all")
+
+
+def report_of(
+    study: Study, storage: Path, *, margin: float = MARGIN, ended_by: str = "its plan"
+) -> TransferReport:
+    """The report of a study from its ended runs, not yet written.
+
+    Args:
+        study: the study.
+        storage: its storage folder.
+        margin: difference of the error, as a fraction, that does not matter.
+        ended_by: what ended the study, in words.
+
+    Raises:
+        ValueError: if no run of the study can be analysed.
+    """
+    folder = StudyFolder(storage, study.name)
+    runs = ended(study_runs(folder))
+    trials = StudyTrials.read(study, folder.ledger)
+    provenance = {
+        "study": study.name,
+        "study digest": digest(study),
+        **_data_in_words(study, folder),
+        "budget": f"{study.training.epochs} epochs",
+        "mixing": f"distance {study.lkm.distance}, reduction {study.lkm.reduction}, "
+        f"teacher {study.lkm.teacher}, {study.lkm.mixing}",
+        "runs": len(runs),
+        "training time": training_time(runs),
+        "ended by": ended_by,
+        "versions": package_versions(),
+    }
+    return TransferReport.from_runs(
+        runs,
+        margin=margin,
+        seed=study.seed,
+        provenance=provenance,
+        importance=setting_importance(study, trials),
+        pictures=_pictures(study, folder),
+    )
+
+
+def _pictures(study: Study, folder: StudyFolder) -> Mapping[str, Path]:
+    """The pictures that `diagnose` has drawn of the cells, by title."""
+    return {
+        f"{cell}: {path.stem.removeprefix(PICTURE).replace('-', ', ')}": path
+        for cell in study.cells
+        for path in sorted((folder.cells / cell.key).glob(f"{PICTURE}*.png"))
+    }
+
+
+def _data_in_words(study: Study, folder: StudyFolder) -> dict[str, str]:
+    """Sizes and sources of the data, with the tasks that share them; then cautions."""
+    plans: dict[str, list[str]] = {}
+    for task in study.tasks:
+        plan = study.data_plan(task)
+        text = (
+            f"{plan.source or 'auto'}, split {plan.split or 'usual'}: {plan.n_train} training, "
+            f"{plan.n_val} validation, {plan.n_test or 'all other'} test samples"
+        )
+        plans.setdefault(text, []).append(task)
+    found = {f"data of {', '.join(tasks)}": text for text, tasks in plans.items()}
+    cautions = {caution(digest) for digest in folder.data_digests().values()} - {""}
+    return found | ({"beware": "; ".join(sorted(cautions))} if cautions else {})

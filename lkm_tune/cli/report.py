@@ -1,0 +1,77 @@
+"""`lkm-tune report`: the analysis of finished runs, as files and in words."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lkm_tune import app
+from lkm_tune.cli.options import Verb, storage_option
+
+if TYPE_CHECKING:
+    from lkm_tune.app import TransferReport
+
+
+@click.command(cls=Verb)
+@click.argument("study", required=False)
+@storage_option
+@click.option(
+    "--margin", default=app.MARGIN, show_default=True, help="Difference that does not matter."
+)
+@click.option(
+    "--against",
+    type=click.Choice(["paper"]),
+    help="Also sets the gains of STUDY beside the published ones, with what differs.",
+)
+@click.option(
+    "--from-mlflow",
+    "uri",
+    metavar="URI",
+    help="Read the runs from this MLflow alone, without the storage folder of the studies.",
+)
+def report(
+    study: str | None, storage: Path, margin: float, against: str | None, uri: str | None
+) -> None:
+    """Make the report of STUDY from its finished runs, or one of all studies together.
+
+    Runs are read from the ledgers of the storage folder.
+
+    \b
+    Examples:
+      lkm-tune report quickstart
+      lkm-tune report quickstart --margin 0.02
+      lkm-tune report paper_gamma --against paper
+      lkm-tune report                          every study of the storage folder
+      lkm-tune report quickstart --from-mlflow http://127.0.0.1:5000
+    """
+    from lkm_tune.cli.console import say
+
+    if against and not study:
+        raise click.ClickException(f"--against {against} needs the name of one study")
+    if against and uri:
+        raise click.ClickException(
+            "--against needs the study's file, which --from-mlflow does not read"
+        )
+    made, folder = app.make_report(storage, study, margin, from_mlflow=uri)
+    page = app.compare_with_paper(made, study, storage) if against and study else None
+    show_report(made)
+    say(f"report: {folder / 'report.html'}")
+    if page:
+        click.echo(page.read_text(encoding="utf-8"))
+        say(f"against the paper: {page}")
+
+
+def show_report(made: "TransferReport") -> None:
+    """The answer on the terminal: each cell, each question, every warning."""
+    from lkm_tune.cli.answer_table import answer_table
+    from lkm_tune.cli.console import console, say
+
+    console.print(answer_table([app.answer_record(answer) for answer in made.answers]))
+    for answer in made.answers:
+        say(app.cell_sentence(answer))
+    for question in made.questions:
+        say(f"{question.title} {question.answer}")
+    for warning in made.warnings:
+        say(f"warning: {warning}")
+    for sign in made.signs:
+        say(f"sign of trouble: {sign}")
