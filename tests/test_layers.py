@@ -86,3 +86,45 @@ def test_the_numbers_know_no_words():
 
 def test_every_room_is_listed():
     assert {room_of(path) for path in FILES} == set(ALLOWED)
+
+
+def module_of(path):
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def run_imports(tree):
+    """The import statements of a file, also within functions, less those for type checkers.
+
+    Types alone may point in a circle: they are never imported.
+    """
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}", node.module
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, alias.name
+        else:
+            yield from run_imports(node)
+
+
+def import_graph():
+    """Module -> the modules of this package that it imports."""
+    modules = {module_of(path): ast.parse(path.read_text()) for path in FILES}
+    graph = {}
+    for name, tree in modules.items():
+        found = set()
+        for submodule, module in run_imports(tree):
+            found |= {submodule if submodule in modules else module} & modules.keys()
+        graph[name] = found
+    return graph
+
+
+def test_no_two_files_import_each_other_in_a_circle():
+    left = import_graph()
+    while free := {name for name, needs in left.items() if not needs & left.keys()}:
+        left = {name: needs for name, needs in left.items() if name not in free}
+    assert not left, f"these files import each other in a circle: {sorted(left)}"
