@@ -6,10 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import click
 import pytest
 
-from lkm_tune.cli.options import LONGEST, sentence, user_errors
+from lkm_tune.app.errors import LONGEST, LkmTuneError, sentence, user_errors
 
 LKM_TUNE = str(Path(sys.executable).with_name("lkm-tune"))
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
@@ -53,11 +52,11 @@ def test_letters_that_a_terminal_lacks_are_spelled(environment, encoding, gamma,
     ],
 )
 def test_errors_of_users_are_sentences(error, said):
-    with pytest.raises(click.ClickException) as raised, user_errors():
+    with pytest.raises(LkmTuneError) as raised, user_errors():
         raise error
-    assert said in raised.value.message
-    assert raised.value.message == sentence(error)
-    assert max(map(len, raised.value.message.split("\n"))) <= LONGEST + len("...")
+    assert said in str(raised.value)
+    assert str(raised.value) == sentence(error)
+    assert max(map(len, str(raised.value).split("\n"))) <= LONGEST + len("...")
 
 
 def test_a_verb_that_is_given_what_it_cannot_open(tmp_path):
