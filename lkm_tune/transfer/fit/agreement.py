@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkm_tune.transfer.fit.noise import Array
-from lkm_tune.transfer.fit.optimum import LEVEL, CellCurve
+from lkm_tune.transfer.fit.optimum import CellCurve
+from lkm_tune.transfer.fit.rivals import LEVEL
 
 FEWEST_POINTS = 4
 """Below this many common γ an order says little, so none is given."""

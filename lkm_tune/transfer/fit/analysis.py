@@ -14,7 +14,8 @@ from lkm_tune.transfer.fit.gain import gain_at_recommended
 from lkm_tune.transfer.fit.limits import what_is_missing
 from lkm_tune.transfer.fit.noise import pure_error, shared_noise, total
 from lkm_tune.transfer.fit.optimum import CellCurve, fit_cell, prepare
-from lkm_tune.transfer.fit.regret import Regret, Rivals, largest_p, regrets, says_enough
+from lkm_tune.transfer.fit.regret import Regret, regrets, says_enough
+from lkm_tune.transfer.fit.rivals import largest_p
 from lkm_tune.transfer.fit.verdict import (
     FALSE_DISCOVERY_RATE,
     FEWEST_SEEDS,
@@ -152,7 +153,7 @@ def p_nothing(cell: CellCurve, margins: Sequence[float]) -> tuple[float, ...]:
     if not _decides(cell) or not cell.fit.sees_control:
         return (np.nan,) * len(margins)
     bounds = [-float(np.log1p(-margin)) for margin in margins]
-    differences = Rivals(cell).differences(len(cell.grid), bounds)
+    differences = cell.rivals.differences(len(cell.grid), bounds)
     return tuple(largest_p(differences, bound, cell.fit.dof) for bound in bounds)
 
 

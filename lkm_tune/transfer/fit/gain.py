@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import t as student_t
 
-from lkm_tune.transfer.fit.optimum import LEVEL, CellCurve
-from lkm_tune.transfer.fit.regret import Rivals, largest_difference, says_enough
+from lkm_tune.transfer.fit.optimum import CellCurve
+from lkm_tune.transfer.fit.regret import says_enough
+from lkm_tune.transfer.fit.rivals import LEVEL, largest_difference
 
 _OUTSIDE = (1 - LEVEL) / 2
 
@@ -48,14 +49,14 @@ def largest_gain(cell: CellCurve) -> float:
     """The largest gain of any γ that is not excluded, by one test at 5 %; at least 0."""
     if not says_enough(cell) or not cell.fit.sees_control:
         return np.nan
-    return -float(np.expm1(-largest_difference(Rivals(cell).differences(len(cell.grid), [0.0]))))
+    return -float(np.expm1(-largest_difference(cell.rivals.differences(len(cell.grid), [0.0]))))
 
 
 def bound_of(cell: CellCurve, place: int) -> float:
     """The γ of a place is at most so much above the best, by one test at 5 %."""
     if not says_enough(cell):
         return np.nan
-    return float(np.expm1(largest_difference(Rivals(cell).differences(place, [0.0]))))
+    return float(np.expm1(largest_difference(cell.rivals.differences(place, [0.0]))))
 
 
 def gain_on_own_control(cell: CellCurve) -> Interval:

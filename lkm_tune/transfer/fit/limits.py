@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
-from lkm_tune.transfer.fit.optimum import LEVEL, CellCurve
+from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.regret import find_place, says_enough
+from lkm_tune.transfer.fit.rivals import LEVEL
 
 SEEDS, GAMMAS = "seeds", "gammas"
 

@@ -19,9 +19,7 @@ from lkm_tune.transfer.fit.cells import CurveRuns
 from lkm_tune.transfer.fit.curve import CurveFit, CurveModel
 from lkm_tune.transfer.fit.noise import Array, Information, NoisePrior, pure_error, total
 from lkm_tune.transfer.fit.response_scale import ResponseScale, scale_for
-
-LEVEL = 0.95
-"""Level of every interval."""
+from lkm_tune.transfer.fit.rivals import LEVEL, Rivals
 
 LARGEST_REGRET = 1.0
 """Expected regrets are means over draws, in which no draw counts for more than this."""
@@ -151,6 +149,13 @@ class CellCurve:
         if self.level_draws is None:
             raise ValueError(f"{self.runs.key}: one seed gives no draws")
         return np.asarray(self.level_draws.min(axis=1))
+
+    @cached_property
+    def rivals(self) -> Rivals:
+        """The differences between places."""
+        if self.level_draws is None:
+            raise ValueError(f"{self.runs.key}: one seed gives no draws")
+        return Rivals(self.level_draws, len(self.grid))
 
     @cached_property
     def expected_regret(self) -> Array:

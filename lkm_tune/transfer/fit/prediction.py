@@ -24,7 +24,8 @@ from scipy.stats import t as student_t
 
 from lkm_tune.transfer.fit.cells import FEWEST_GAMMAS, CellKey
 from lkm_tune.transfer.fit.noise import Array
-from lkm_tune.transfer.fit.optimum import LARGEST_REGRET, LEVEL, CellCurve
+from lkm_tune.transfer.fit.optimum import LARGEST_REGRET, CellCurve
+from lkm_tune.transfer.fit.rivals import LEVEL
 
 _KINSHIP = tuple(product((0.0, 2.0, 8.0), (0.0, 2.0, 8.0)))
 """The values of (a, b) that are tried."""

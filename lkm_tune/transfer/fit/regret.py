@@ -23,19 +23,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from lkm_tune.transfer.fit.cells import FEWEST_GAMMAS
-from lkm_tune.transfer.fit.noise import Array
-from lkm_tune.transfer.fit.optimum import LEVEL, CellCurve
+from lkm_tune.transfer.fit.optimum import CellCurve
+from lkm_tune.transfer.fit.rivals import LEVEL, largest_difference, largest_p
 from lkm_tune.transfer.fit.small_p import p_above, p_above_rows
 
 _OUTSIDE = (1 - LEVEL) / 2
-_RIVAL_STEP = 2
-"""Neighbours on the fine grid are so alike that every other one is enough."""
-
-_RIVALS = 6
-"""So many rivals, those with the largest standardised difference, can have the largest p-value."""
-
-_TALLEST = 1.0
-"""Draws further above the lowest point in log error than this are alike to the choice of rivals."""
 
 
 @dataclass(frozen=True)
@@ -80,76 +72,19 @@ def regrets(
     """Regret of each γ (0 allowed) in the target."""
     if not says_enough(target):
         return {gamma: unknown(margins) for gamma in gammas}
-    rivals = Rivals(target)
-    return {gamma: _regret(rivals, gamma, margins) for gamma in dict.fromkeys(gammas)}
+    return {gamma: _regret(target, gamma, margins) for gamma in dict.fromkeys(gammas)}
 
 
-class Rivals:
-    """The differences between places of one cell, drawn from its posterior."""
-
-    def __init__(self, cell: CellCurve) -> None:
-        """Prepare the choice of rivals.
-
-        Args:
-            cell: with draws.
-        """
-        if cell.level_draws is None:
-            raise ValueError(f"{cell.runs.key}: one seed gives no draws")
-        self.cell = cell
-        self.draws: Array = cell.level_draws
-        low = np.minimum(self.draws, cell.lowest_draws[:, None] + _TALLEST)
-        self._mean = low.mean(axis=0)
-        centred = low - self._mean
-        self._covariance = centred.T @ centred / len(centred)
-        grid, places = len(cell.grid), len(cell.places)
-        # γ = 0, the last place, is always a rival.
-        self._others = np.union1d(np.arange(0, grid, _RIVAL_STEP), np.arange(grid, places))
-
-    def differences(self, place: int, thresholds: Sequence[float]) -> Array:
-        """Draws of f(place) − f(γ′) for the γ′ that matter, increasing in each row.
-
-        Args:
-            place: of the γ that is judged.
-            thresholds: in log error; for each the rivals with the largest p-value are chosen.
-
-        Returns:
-            Shape [rivals, D]; no rows where there is no other place.
-        """
-        others = self._others[self._others != place]
-        variance = self._covariance.diagonal()
-        spread = variance[place] + variance[others] - 2 * self._covariance[place, others]
-        excess = self._mean[place] - self._mean[others]
-        spread = np.sqrt(np.maximum(spread, 1e-24))
-        chosen = {
-            int(other)
-            for threshold in thresholds
-            for other in others[np.argsort((threshold - excess) / spread, kind="stable")[:_RIVALS]]
-        }
-        rows = self.draws[:, [place]].T - self.draws[:, sorted(chosen)].T
-        return np.sort(rows, axis=1)
-
-
-def largest_p(differences: Array, threshold: float, dof: float) -> float:
-    """The largest over the rivals of P(f(place) − f(γ′) > threshold); 0 without a rival."""
-    return float(p_above_rows(differences, threshold, dof).max(initial=0.0))
-
-
-def largest_difference(differences: Array) -> float:
-    """The smallest threshold in log error whose `largest_p` is at most 5 %, at least 0."""
-    return float(np.quantile(differences, LEVEL, axis=1).max(initial=0.0))
-
-
-def _regret(rivals: Rivals, gamma: float, margins: Sequence[float]) -> Regret:
-    target = rivals.cell
+def _regret(target: CellCurve, gamma: float, margins: Sequence[float]) -> Regret:
     place, diverges = find_place(target, gamma)
     one, zero = (1.0,) * len(margins), (0.0,) * len(margins)
     if diverges:
         return Regret(np.inf, np.inf, np.inf, np.inf, np.inf, one, zero)
-    if place is None:
+    if place is None or target.level_draws is None:
         return Regret(np.nan, 0.0, np.inf, np.inf, np.nan, one, one)
     bounds = [float(np.log1p(margin)) for margin in margins]
-    differences = rivals.differences(place, bounds)
-    at, dof = rivals.draws[:, place], target.fit.dof
+    differences = target.rivals.differences(place, bounds)
+    at, dof = target.level_draws[:, place], target.fit.dof
     draws, worse = at - target.lowest_draws, at - target.honest_draws
     not_worse = p_above(-worse, 0.0, dof)
     low, high = np.quantile(draws, [_OUTSIDE, 1 - _OUTSIDE])
