@@ -50,7 +50,6 @@ class Pair:
         gain_kept: share of the target's gain that it brings; NaN unless a gain is shown.
         verdicts: by margin, the margin of the report first.
         missing: what keeps an undecided pair open: "seeds", "gammas" (more γ in the target) or "".
-        seeds_needed: further seeds a cell that would probably decide it; NaN where not known.
     """
 
     source: CellKey
@@ -60,7 +59,6 @@ class Pair:
     gain_kept: float
     verdicts: dict[float, Verdict]
     missing: str
-    seeds_needed: float
 
     @property
     def verdict(self) -> Verdict:
@@ -121,7 +119,6 @@ def compare(
             missing=what_is_missing(cells[t], tests[t].gammas[s], margin)
             if found[margin].verdict == UNDECIDED
             else "",
-            seeds_needed=np.nan,
         )
         for (s, t), found in verdicts.items()
     )

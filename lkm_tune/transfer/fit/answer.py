@@ -10,7 +10,7 @@ import numpy as np
 
 from lkm_tune.transfer.fit.cells import CellKey
 from lkm_tune.transfer.fit.gain import (
-    bound_of,
+    bound_of_recommended,
     gain_at_recommended,
     gain_on_own_control,
     largest_gain,
@@ -85,7 +85,6 @@ class CellAnswer:
         margin: difference of the error that does not matter.
         missing: what keeps the bound above the margin: "seeds", "gammas" (measured near the best),
             or "" where the bound is within the margin.
-        seeds_needed: further seeds that would probably decide; NaN where that is not known.
         studies: studies whose runs the answer rests on; none where it is predicted.
         notes: what was left out or looks wrong, in sentences.
         expected_regret: what a prediction like this costs on average, where that can be tested.
@@ -137,7 +136,6 @@ class CellAnswer:
     scale: str = ""
     margin: float = math.nan
     missing: str = ""
-    seeds_needed: float = math.nan
     studies: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     expected_regret: float = math.nan
@@ -177,7 +175,7 @@ def _answer(cell: CellCurve, margin: float) -> CellAnswer:
     nearest = int(np.abs(np.log10(runs.gammas) - cell.grid[cell.best]).argmin())
     level = float(np.exp(level_of(cell)))
     decision = _decision(cell, recommended, gain.low)
-    bound = bound_of(cell, cell.recommended)
+    bound = bound_of_recommended(cell)
     return CellAnswer(
         **runs.key._asdict(),
         name=runs.name,

@@ -12,7 +12,7 @@ import pandas as pd
 
 from lkm_tune.transfer.fit.analysis import MARGIN, compare, fit_cells
 from lkm_tune.transfer.fit.cells import CellKey
-from lkm_tune.transfer.fit.gain import bound_of
+from lkm_tune.transfer.fit.gain import bound_of_recommended
 from lkm_tune.transfer.fit.limits import GAMMAS, what_is_missing
 from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.regret import find_place
@@ -96,7 +96,7 @@ def _state(cell: CellCurve, margin: float) -> CellState:
     measured = [0.0] * cell.fit.sees_control + cell.runs.gammas.tolist()
     places = {gamma: find_place(cell, gamma)[0] for gamma in measured}
     worse = {g: float(probability[place]) for g, place in places.items() if place is not None}
-    bound = bound_of(cell, cell.recommended)
+    bound = bound_of_recommended(cell)
     return CellState(
         recommended=recommended,
         seeds=cell.seeds,

@@ -50,12 +50,15 @@ class Rivals:
         # γ = 0 is always a rival.
         self._others = np.union1d(np.arange(0, grid, _STEP), np.arange(grid, draws.shape[1]))
 
-    def differences(self, place: int, thresholds: Sequence[float]) -> Array:
+    def differences(
+        self, place: int, thresholds: Sequence[float], level: Array | None = None
+    ) -> Array:
         """Draws of f(place) − f(γ′) for the γ′ that matter, increasing in each row.
 
         Args:
             place: of the γ that is judged.
             thresholds: in log error; for each the rivals with the largest p-value are chosen.
+            level: other draws of f(place), shape [D].
 
         Returns:
             Shape [rivals, D]; no rows where there is no other place.
@@ -70,7 +73,8 @@ class Rivals:
             for threshold in thresholds
             for other in others[np.argsort((threshold - excess) / spread, kind="stable")[:_MOST]]
         }
-        return np.sort(self._draws[:, place] - self._draws[:, sorted(chosen)].T, axis=1)
+        at = self._draws[:, place] if level is None else level
+        return np.sort(at - self._draws[:, sorted(chosen)].T, axis=1)
 
 
 def largest_p(differences: Array, threshold: float, dof: float) -> float:

@@ -177,10 +177,6 @@ def _question(name: str, pairs: Sequence[Pair], margin: float) -> Question:
     listed = ", ".join(f"{verdict}: {count}" for verdict, count in counts.items() if count)
     ways = f"{len(pairs)} ordered pairs" if len(pairs) > 1 else "one ordered pair"
     answer = f"{_conclusion(counts, len(pairs), margin)} Of {ways} — {listed}."
-    closest = min((p.seeds_needed for p in pairs if p.seeds_needed > 0), default=math.inf)
-    if counts[UNDECIDED] and math.isfinite(closest):
-        seeds = "one further seed" if closest == 1 else f"about {closest:.0f} further seeds"
-        answer += f" The closest open pair would take {seeds} in each cell."
     return Question(f"Does γ transfer {name}?", answer, counts)
 
 

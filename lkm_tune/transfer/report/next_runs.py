@@ -41,9 +41,6 @@ def _open_pairs(regret: pd.DataFrame) -> list[str]:
             f"For {finer} the doubt on the curve between the measured γ would stay with any number"
             " of seeds: they need γ between those measured, or the borrowed γ itself."
         )
-    near = left["seeds_needed"].min()
-    if near == near:
-        found.append(f"The closest would probably take {near:.0f} further seeds in each cell.")
     return [" ".join(found)]
 
 

@@ -36,7 +36,7 @@ def render(report: TransferReport) -> str:
     """The report as one HTML page that needs no network and no script."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {
-        "percent": percent, "gamma": gamma_text, "number": number_text, "seeds": _seeds_text,
+        "percent": percent, "gamma": gamma_text, "number": number_text,
         "short": short_text, "sentence": cell_sentence,
     }  # fmt: skip
     environment.globals |= {"span": span, "most_rows": MOST_ROWS, "most_lines": MOST_LINES}
@@ -93,12 +93,6 @@ def _matrix(report: TransferReport) -> Markup:
     if report.regret.empty:
         return Markup("")
     return Markup(matrix_svg(report.regret, _names(report)))
-
-
-def _seeds_text(value: float) -> str:
-    if value != value:
-        return "–"
-    return f"{value:.0f}"
 
 
 def _provenance(report: TransferReport) -> list[tuple[str, str]]:

@@ -34,7 +34,7 @@ _DETAIL_COLUMNS = [
 ]  # fmt: skip
 _REGRET_COLUMNS = [
     "source", "target", "gamma", "regret", "regret_low", "regret_high", "bound", "gain_kept",
-    "verdict", "q_value", "missing", "seeds_needed",
+    "verdict", "q_value", "missing",
 ]  # fmt: skip
 _AGREEMENT_COLUMNS = ["first", "second", "tau", "tau_low", "tau_high", "points"]
 
@@ -123,7 +123,6 @@ def regret_table(pairs: Sequence[Pair]) -> pd.DataFrame:
             "verdict": pair.verdict.verdict,
             "q_value": pair.verdict.q_value,
             "missing": pair.missing,
-            "seeds_needed": pair.seeds_needed,
             **{_column(margin): pair.verdicts[margin].verdict for margin in MARGINS},
         }
         for pair in pairs

@@ -22,7 +22,7 @@ CELLS = 4
 DIVERGES = 0.2
 """Above this γ the runs of a diverging cell have no error."""
 
-USUAL = ("peak", "flat", "slope", "cliff", "two dips", "diverging")
+USUAL = ("peak", "flat", "slope", "cliff", "two dips", "diverging", "harm")
 """Shapes of curves, one of them a cell."""
 
 Noise = Callable[[np.random.Generator, tuple[int, ...], float], np.ndarray]
@@ -100,6 +100,9 @@ def random_curve(rng: np.random.Generator, shape: str) -> Callable[[np.ndarray],
     if shape == "slope":
         rise = rng.choice([-1, 1]) * depth / 1.5
         return lambda x: rise * (x + 1.5)
+    if shape == "harm":
+        middle = rng.uniform(-2, -0.5)
+        return lambda x: depth / (1 + np.exp(-3 * (x - middle)))
     if shape in ("cliff", "plateau"):
         dip = peak(10 ** rng.uniform(-2.3, -1.3), depth, 0.7)
         if shape == "plateau":
@@ -110,7 +113,7 @@ def random_curve(rng: np.random.Generator, shape: str) -> Callable[[np.ndarray],
         first, second = peak(0.004, depth, 0.4), peak(0.2, 0.7 * depth, 0.4)
         return lambda x: first(x) + second(x)
     if shape == "narrow":
-        return peak(10 ** rng.uniform(-3, 1), depth, rng.uniform(0.2, 0.4))
+        return peak(10 ** rng.uniform(-3, 1), depth, rng.uniform(0.3, 0.5))
     return peak(10 ** rng.uniform(-2.5, -0.5), depth, rng.uniform(0.4, 1.2))
 
 
@@ -167,6 +170,12 @@ def make_study(
     )
 
 
+def random_of(kind: Kind, noise: float, seeds: int, study: int) -> np.random.Generator:
+    """No two designs share their truth or their noise."""
+    place = list(KINDS.values()).index(kind)
+    return np.random.default_rng([study, seeds, round(1000 * noise), place])
+
+
 def judged(
     kind: Kind, noise: float, seeds: int, margin: float, studies: range
 ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
@@ -180,7 +189,7 @@ def judged(
         studies: numbers of the studies; a number stands for one study.
     """
     for study in studies:
-        truth, runs = make_study(kind, noise, seeds, np.random.default_rng([study, seeds]))
+        truth, runs = make_study(kind, noise, seeds, random_of(kind, noise, seeds, study))
         fitted = fit_cells(check_runs(runs), seed=0)
         cells = [judge_cell(answer, truth[answer.model]) for answer in cell_answers(fitted, margin)]
         pairs = [

@@ -56,7 +56,7 @@ def test_tables_have_the_promised_columns(report) -> None:
     assert list(report.optima) == [*CellKey._fields, *optima.split()]
     regret = (
         "source target gamma regret regret_low regret_high bound gain_kept verdict q_value missing"
-        " seeds_needed verdict_1 verdict_2 verdict_5"
+        " verdict_1 verdict_2 verdict_5"
     )
     assert list(report.regret) == regret.split()
 
