@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lkm_tune.transfer.fit.cells import FEWEST_GAMMAS, CellKey, split_cells
+from lkm_tune.transfer.fit.cell_notes import FEWEST_GAMMAS
+from lkm_tune.transfer.fit.cells import CellKey, split_cells
 from lkm_tune.transfer.fit.curve import CurveModel, shared_prior
-from lkm_tune.transfer.fit.gain import gain_at_recommended
+from lkm_tune.transfer.fit.fit_cell import fit_cell, prepare
+from lkm_tune.transfer.fit.gain import Interval, gain_at_recommended
 from lkm_tune.transfer.fit.limits import what_is_missing
 from lkm_tune.transfer.fit.noise import pure_error, shared_noise, total
-from lkm_tune.transfer.fit.optimum import CellCurve, fit_cell, prepare
+from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.regret import Regret, regrets, says_enough
 from lkm_tune.transfer.fit.rivals import largest_p
 from lkm_tune.transfer.fit.verdict import (
@@ -36,6 +38,9 @@ _MANY_DRAWS = 10_000
 _CLOSE = (0.6, 1.6)
 """q-values in this range around the rate (0.03 to 0.08 at 5 %) are computed again from many draws:
 the draws must not decide."""
+
+_FEW_CELLS = 30
+"""With more cells this is done for the margin of the report only, since nearly all are close."""
 
 
 @dataclass(frozen=True)
@@ -103,24 +108,23 @@ def compare(
     """
     margins = all_margins(margin)
     tests = [_Target(cell, cells, margins) for cell in cells]
-    verdicts = _verdicts(tests, margins, rate)
-    for index in _close_calls(tests, margins, rate):
-        tests[index] = _Target(cells[index].with_draws(_MANY_DRAWS, seed), cells, margins)
-        verdicts = {}
-    verdicts = verdicts or _verdicts(tests, margins, rate)
+    judged = margins if len(cells) <= _FEW_CELLS else margins[:1]
+    for index, gammas in _close_calls(tests, judged, rate).items():
+        tests[index].refine(cells[index].with_draws(_MANY_DRAWS, seed), gammas)
+    gains = [gain_at_recommended(cell) for cell in cells]
     return tuple(
         Pair(
             source=cells[s].runs.key,
             target=cells[t].runs.key,
             gamma=tests[t].gammas[s],
             regret=tests[t].regret(s),
-            gain_kept=_gain_kept(tests[t].regret(s), cells[t]),
+            gain_kept=_gain_kept(tests[t].regret(s), gains[t]),
             verdicts=found,
             missing=what_is_missing(cells[t], tests[t].gammas[s], margin)
             if found[margin].verdict == UNDECIDED
             else "",
         )
-        for (s, t), found in verdicts.items()
+        for (s, t), found in _verdicts(tests, margins, rate).items()
     )
 
 
@@ -132,8 +136,14 @@ class _Target:
     ) -> None:
         self.gammas = [float(source.places[source.recommended]) for source in sources]
         self.enough = [_decides(source) and _decides(cell) for source in sources]
+        self._margins = margins
         self._regrets = regrets(cell, self.gammas, margins)
         self.p_nothing = p_nothing(cell, margins)
+
+    def refine(self, cell: CellCurve, gammas: Sequence[float]) -> None:
+        """Test again from more draws what they could decide."""
+        self._regrets |= regrets(cell, gammas, self._margins)
+        self.p_nothing = p_nothing(cell, self._margins)
 
     def regret(self, source: int) -> Regret:
         return self._regrets[self.gammas[source]]
@@ -178,25 +188,34 @@ def _verdicts(
     return found
 
 
-def _close_calls(tests: Sequence[_Target], margins: Sequence[float], rate: float) -> list[int]:
-    """The targets that have a q-value so near to the rate that few draws would decide."""
-    close: set[int] = set()
+def _close_calls(
+    tests: Sequence[_Target], margins: Sequence[float], rate: float
+) -> dict[int, list[float]]:
+    """The γ in each target that have a q-value so near to the rate that few draws would decide.
+
+    A target whose own gain is as near is there, too, with γ or without.
+    """
+    close: dict[int, list[float]] = {}
     for index in range(len(margins)):
         nothing, pairs = _pair_tests(tests, index)
-        families = (
-            (range(len(tests)), nothing),
-            ([t for _, t in pairs], [test.p_within for test in pairs.values()]),
-            ([t for _, t in pairs], [test.p_beyond for test in pairs.values()]),
-        )
-        for targets, p in families:
-            q = q_values(np.array(p, dtype=float))
-            near = (q >= _CLOSE[0] * rate) & (q <= _CLOSE[1] * rate)
-            close |= {int(target) for target in np.array(targets, dtype=int)[near]}
-    return sorted(close)
+        for target in _near(nothing, rate):
+            close.setdefault(target, [])
+        places = list(pairs)
+        within = _near([one.p_within for one in pairs.values()], rate)
+        beyond = _near([one.p_beyond for one in pairs.values()], rate)
+        for source, target in (places[i] for i in sorted({*within, *beyond})):
+            close.setdefault(target, []).append(tests[target].gammas[source])
+    return close
 
 
-def _gain_kept(regret: Regret, target: CellCurve) -> float:
-    gain = gain_at_recommended(target)
+def _near(p: Sequence[float], rate: float) -> list[int]:
+    q = q_values(np.array(p, dtype=float)) / rate
+    found: list[int] = np.flatnonzero((q >= _CLOSE[0]) & (q <= _CLOSE[1])).tolist()
+    return found
+
+
+def _gain_kept(regret: Regret, gain: Interval) -> float:
+    """Share of the target's gain that a γ brings, where a gain is shown."""
     if not gain.low > 0:
         return np.nan
     return -float(np.expm1(regret.at_gamma)) / gain.value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,15 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from lkm_tune.transfer.fit.cell_notes import note_design, note_learning, note_left_out
 from lkm_tune.transfer.fit.noise import Array, Information, seed_information
 from lkm_tune.transfer.fit.run_table import measured
-from lkm_tune.transfer.wording import percent
-
-FEWEST_GAMMAS = 3
-"""Fewer measured γ > 0 are no curve: what lies between and beside them is unknown."""
-
-LEARNT = 0.3
-"""A network has learnt something when it beats predicting the mean by this fraction."""
 
 
 class CellKey(NamedTuple):
@@ -136,7 +129,7 @@ def _cell(key: CellKey, name: str, rows: pd.DataFrame, own_control: pd.DataFrame
     rows = _on_one_scale(_without_repeats(rows, notes), notes)
     outcome = _outcome(rows, notes)
     done = rows[(rows["status"] == "complete") & (rows[outcome] > 0)]
-    _note_left_out(rows, done, outcome, notes)
+    note_left_out(rows, done, outcome, notes)
     diverged, below, above = _divergence(rows, done, outcome, notes)
     gamma = done["gamma"]
     kept = done[(gamma == 0) | ((gamma > (below or 0.0)) & (gamma < (above or np.inf)))]
@@ -153,8 +146,8 @@ def _cell(key: CellKey, name: str, rows: pd.DataFrame, own_control: pd.DataFrame
     if not (kept["gamma"] == 0).any():
         notes.append("there is no γ = 0 run, so no gain can be given")
     gammas = measured[1:]
-    _note_design(seeds, studies, gammas, log_error, notes)
-    _note_learning(done, outcome, notes)
+    note_design(seeds, studies, gammas, log_error, notes)
+    note_learning(done, outcome, notes)
     return CurveRuns(
         key, name, gammas, seeds, studies, log_error, outcome, diverged, below, above,
         _own_levels(own_control, outcome), _kd_ratio(kept, gammas),
@@ -216,21 +209,6 @@ def _outcome(rows: pd.DataFrame, notes: list[str]) -> str:
     return "val_error"
 
 
-def _note_left_out(rows: pd.DataFrame, done: pd.DataFrame, outcome: str, notes: list[str]) -> None:
-    left_out = {
-        "stopped": "were stopped before the full budget",
-        "infeasible": "did not fit into memory",
-        "failed": "failed",
-    }
-    counts = Counter(rows["status"])
-    for status, why in left_out.items():
-        if counts[status]:
-            notes.append(f"{counts[status]} curve runs {why} and are left out")
-    without = counts["complete"] - len(done)
-    if without:
-        notes.append(f"{without} complete runs have no positive {outcome} and are left out")
-
-
 def _divergence(
     rows: pd.DataFrame, done: pd.DataFrame, outcome: str, notes: list[str]
 ) -> tuple[tuple[float, ...], float | None, float | None]:
@@ -256,47 +234,6 @@ def _divergence(
         listed = ", ".join(f"{g:g}" for g in diverging)
         notes.append(f"training diverges at γ = {listed}, which bounds the range")
     return tuple(diverging), below, above
-
-
-def _note_design(
-    seeds: tuple[tuple[str, int], ...],
-    studies: tuple[str, ...],
-    gammas: Array,
-    log_error: Array,
-    notes: list[str],
-) -> None:
-    if np.all((~np.isnan(log_error)).sum(axis=1) < 2):
-        notes.append(
-            "no seed ran at more than one γ, so levels of seeds and effects of γ cannot be told"
-            " apart; repeat the same seeds at every γ"
-        )
-    elif len(seeds) == 1:
-        notes.append("only one seed, so no interval can be given; add seeds")
-    elif len(seeds) == 2:
-        notes.append("only two seeds, so the intervals are wide")
-    if len(gammas) < FEWEST_GAMMAS:
-        notes.append(
-            f"only {len(gammas)} usable γ above 0, too few for a curve; no verdict is given"
-        )
-    missing = int(np.isnan(log_error[:, 1:]).sum())
-    missing += int(np.isnan(log_error[:, 0]).sum()) if np.any(~np.isnan(log_error[:, 0])) else 0
-    if missing:
-        notes.append(f"{missing} of {log_error.size} runs (γ × seed) are missing")
-    if len(studies) > 1:
-        notes.append(f"runs of the studies {', '.join(studies)} are taken together")
-
-
-def _note_learning(done: pd.DataFrame, outcome: str, notes: list[str]) -> None:
-    mean_error = "test_mean_error" if outcome == "test_error" else "val_mean_error"
-    control = done[done["gamma"] == 0]
-    if mean_error not in control or control[mean_error].isna().all():
-        return
-    ratio = float((control[outcome] / control[mean_error]).median())
-    if ratio > 1 - LEARNT:
-        notes.append(
-            f"the error at γ = 0 is {percent(ratio)} of the error of predicting the mean; a curve"
-            " of a network that learnt nothing says nothing"
-        )
 
 
 def _common(rows: pd.DataFrame, column: str, notes: list[str]) -> str:

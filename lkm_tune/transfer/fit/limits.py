@@ -32,11 +32,13 @@ def what_is_missing(cell: CellCurve, gamma: float, margin: float) -> str:
     place, diverges = find_place(cell, gamma)
     if place is None:
         return SEEDS if diverges else GAMMAS
-    count = len(cell.grid)
-    covariance = np.zeros((len(cell.places), len(cell.places)))
-    covariance[:count, :count] = cell.interpolation_covariance
-    variance = covariance.diagonal()
-    spread = np.sqrt(np.maximum(variance[place] + variance - 2 * covariance[place], 0.0))
+    # γ = 0 was measured, so that nothing is unknown of it but by noise.
+    zeros = np.zeros(len(cell.places) - len(cell.grid))
+    variance = np.append(cell.interpolation_covariance.diagonal(), zeros)
+    shared = np.zeros(len(cell.places))
+    if place < len(cell.grid):
+        shared = np.append(cell.interpolation_covariance[place], zeros)
+    spread = np.sqrt(np.maximum(variance[place] + variance - 2 * shared, 0.0))
     excess, bound = cell.levels[place] - cell.levels, float(np.log1p(margin))
     reach = ndtri(LEVEL) * spread
     within = (excess + reach <= bound).all()

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkm_tune.transfer.fit.cells import CurveRuns
-from lkm_tune.transfer.fit.curve import CurveFit, CurveModel
-from lkm_tune.transfer.fit.noise import Array, Information, NoisePrior, pure_error, total
-from lkm_tune.transfer.fit.response_scale import ResponseScale, scale_for
+from lkm_tune.transfer.fit.curve import CurveFit
+from lkm_tune.transfer.fit.noise import Array
+from lkm_tune.transfer.fit.response_scale import ResponseScale
 from lkm_tune.transfer.fit.rivals import LEVEL, Rivals
 
 LARGEST_REGRET = 1.0
@@ -188,7 +188,7 @@ class CellCurve:
 
     def with_draws(self, count: int, seed: int) -> CellCurve:
         """The same cell with so many posterior draws."""
-        return replace(self, compressed_draws=self.fit.draw(_generator(self.runs, seed), count))
+        return replace(self, compressed_draws=self.fit.draw(generator_of(self.runs, seed), count))
 
     @cached_property
     def as_good(self) -> NDArray[np.bool_]:
@@ -232,76 +232,11 @@ class CellCurve:
         return bool(np.quantile(np.ptp(self.draws, axis=1), LEVEL) <= np.log1p(margin))
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A cell's information on its response scale, with all that does not depend on other cells."""
-
-    runs: CurveRuns
-    model: CurveModel
-    response_scale: ResponseScale
-    parts: dict[tuple[str, int], Information]
-    everything: Information
-
-
-def prepare(runs: CurveRuns, models: dict[bytes, CurveModel]) -> Prepared:
-    """Set up one cell.
-
-    Args:
-        runs: of the cell.
-        models: one for each γ grid met so far; that of a new grid is added.
-    """
-    raw = runs.information()
-    grid = runs.gammas.tobytes()
-    if grid not in models:
-        models[grid] = CurveModel(np.log10(runs.gammas))
-    model = models[grid]
-    everything = total(raw.values()) if raw else _nothing(len(model.x))
-    scale, at = scale_for(everything, np.sqrt(pure_error(everything).variance))
-    parts = {seed: scale.information(part, at) for seed, part in raw.items()}
-    return Prepared(runs, model, scale, parts, scale.information(everything, at))
-
-
-def fit_cell(cell: Prepared, prior: NoisePrior, lengths: Array, seed: int) -> CellCurve:
-    """Fit the curve of one cell.
-
-    Args:
-        cell: the cell.
-        prior: what the cells together say on the noise.
-        lengths: what they say on the lengths of curves (`curve.shared_prior`).
-        seed: of the draws. They depend on it and the cell only, not on the other cells.
-    """
-    runs, scale, parts = cell.runs, cell.response_scale, cell.parts
-    fit = cell.model.fit(cell.everything, prior, lengths)
-    shares = {k: part.dof / cell.everything.dof for k, part in parts.items()}
-    if len(parts) < 2:
-        return CellCurve(runs, scale, fit, None, {}, dict.fromkeys(parts, fit.mean), shares)
-    choices = {k: _choice(cell, k, prior, lengths) for k in parts}
-    control = scale.compress(np.zeros(int(fit.sees_control)))
-    held_out = {
-        k: np.append(fit.alone(part, cell.everything, shares[k]), control)
-        for k, part in parts.items()
-    }
-    draws = fit.draw(_generator(runs, seed))
-    return CellCurve(runs, scale, fit, draws, choices, held_out, shares)
-
-
 def _mean_error(levels: Array) -> Array:
     """Mean over the draws of exp(level) − 1, which counts for `LARGEST_REGRET` at most."""
     return np.asarray(np.expm1(np.minimum(levels, np.log1p(LARGEST_REGRET))).mean(axis=0))
 
 
-def _generator(runs: CurveRuns, seed: int) -> np.random.Generator:
+def generator_of(runs: CurveRuns, seed: int) -> np.random.Generator:
+    """Of the draws of a cell: they depend on the seed and the cell only, not on other cells."""
     return np.random.default_rng([seed, zlib.crc32(repr(tuple(runs.key)).encode())])
-
-
-def _nothing(size: int) -> Information:
-    return Information(np.zeros((size, size)), np.zeros(size), 0.0, 0, False)
-
-
-def _choice(cell: Prepared, left_out: tuple[str, int], prior: NoisePrior, lengths: Array) -> int:
-    others = total(part for seed, part in cell.parts.items() if seed != left_out)
-    mean = cell.model.fit(others, prior, lengths).mean
-    best = int(np.argmin(mean))
-    if others.sees_control and mean[best] >= cell.response_scale.compress(np.zeros(1))[0]:
-        return len(mean)
-    return best

@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
-from lkm_tune.transfer.fit.cells import FEWEST_GAMMAS, CellKey
+from lkm_tune.transfer.fit.cell_notes import FEWEST_GAMMAS
+from lkm_tune.transfer.fit.cells import CellKey
 from lkm_tune.transfer.fit.noise import Array
 from lkm_tune.transfer.fit.optimum import LARGEST_REGRET, CellCurve
 from lkm_tune.transfer.fit.rivals import LEVEL

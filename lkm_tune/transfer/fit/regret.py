@@ -22,10 +22,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lkm_tune.transfer.fit.cells import FEWEST_GAMMAS
+from lkm_tune.transfer.fit.cell_notes import FEWEST_GAMMAS
 from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.rivals import LEVEL, largest_difference, largest_p
-from lkm_tune.transfer.fit.small_p import p_above, p_above_rows
+from lkm_tune.transfer.fit.small_p import largest_last, p_above, p_above_rows
 
 _OUTSIDE = (1 - LEVEL) / 2
 
@@ -89,7 +89,7 @@ def _regret(target: CellCurve, gamma: float, margins: Sequence[float]) -> Regret
     not_worse = p_above(-worse, 0.0, dof)
     low, high = np.quantile(draws, [_OUTSIDE, 1 - _OUTSIDE])
     shown = np.quantile(worse, _OUTSIDE) > 0
-    below = np.sort(-draws)[None]
+    below = largest_last(-draws[None])
     level = float(target.levels[place])
     return Regret(
         value=max(float(np.expm1(level - target.honest_level)), 0.0),

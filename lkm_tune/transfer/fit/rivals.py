@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lkm_tune.transfer.fit.noise import Array
-from lkm_tune.transfer.fit.small_p import p_above_rows
+from lkm_tune.transfer.fit.small_p import largest_last, p_above_rows, upper_quantile
 
 LEVEL = 0.95
 """Level of every interval and of every bound."""
@@ -18,7 +18,7 @@ LEVEL = 0.95
 _STEP = 2
 """Neighbours on the fine grid are so alike that every other one is enough."""
 
-_MOST = 6
+_MOST = 4
 """So many rivals, those with the largest standardised difference, can have the largest p-value."""
 
 _FOR_CHOICE = 1000
@@ -53,7 +53,7 @@ class Rivals:
     def differences(
         self, place: int, thresholds: Sequence[float], level: Array | None = None
     ) -> Array:
-        """Draws of f(place) − f(γ′) for the γ′ that matter, increasing in each row.
+        """Draws of f(place) − f(γ′) for the γ′ that matter, `small_p.largest_last`.
 
         Args:
             place: of the γ that is judged.
@@ -74,7 +74,7 @@ class Rivals:
             for other in others[np.argsort((threshold - excess) / spread, kind="stable")[:_MOST]]
         }
         at = self._draws[:, place] if level is None else level
-        return np.sort(at - self._draws[:, sorted(chosen)].T, axis=1)
+        return largest_last(at - self._draws[:, sorted(chosen)].T)
 
 
 def largest_p(differences: Array, threshold: float, dof: float) -> float:
@@ -84,5 +84,4 @@ def largest_p(differences: Array, threshold: float, dof: float) -> float:
 
 def largest_difference(differences: Array) -> float:
     """The smallest threshold in log error whose `largest_p` is at most 5 %, at least 0."""
-    place = int(np.ceil(LEVEL * (differences.shape[1] - 1)))
-    return float(differences[:, place].max(initial=0.0))
+    return float(upper_quantile(differences, LEVEL).max(initial=0.0))

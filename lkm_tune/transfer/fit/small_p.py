@@ -15,7 +15,22 @@ _ENOUGH = 100
 
 def p_above(draws: Array, bound: float, dof: float) -> float:
     """One-sided p-value of "the quantity is above `bound`" from its draws, shape [D]."""
-    return float(p_above_rows(np.sort(draws)[None], bound, dof)[0])
+    return float(p_above_rows(largest_last(draws[None]), bound, dof)[0])
+
+
+def largest_last(draws: Array) -> Array:
+    """Each row with its largest tenth last, and the largest draw below that tenth before it."""
+    size = _upper(draws.shape[1])
+    # Sorting ten thousand pairs as a whole takes ten times as long.
+    return np.partition(draws, draws.shape[1] - size - 1, axis=1) if size else draws
+
+
+def upper_quantile(draws: Array, level: float) -> Array:
+    """A quantile of each row of `largest_last` draws, for levels from 0.9; one of the draws."""
+    count = draws.shape[1]
+    size = _upper(count)
+    highest = np.sort(draws[:, count - size - 1 :] if size else draws, axis=1)
+    return np.asarray(highest[:, int(np.ceil(level * (count - 1))) - count])
 
 
 def p_above_rows(draws: Array, bound: float, dof: float) -> Array:
@@ -32,13 +47,17 @@ def p_above_rows(draws: Array, bound: float, dof: float) -> Array:
     0 where all draws are −inf.
 
     Args:
-        draws: of N quantities, increasing in each row, shape [N, D].
+        draws: of N quantities, as `largest_last` puts them, shape [N, D].
         bound: what they are held against.
         dof: degrees of freedom of the draws.
     """
-    if np.isfinite(draws[:, 0]).all() and np.isfinite(draws[:, -1]).all():
+    if np.isfinite(draws).all():
         return _finite_rows(draws, bound, dof)
     return np.array([_with_infinite(row, bound, dof) for row in draws])
+
+
+def _upper(count: int) -> int:
+    return int(_UPPER_SHARE * count)
 
 
 def _with_infinite(row: Array, bound: float, dof: float) -> float:
@@ -46,14 +65,14 @@ def _with_infinite(row: Array, bound: float, dof: float) -> float:
     surely = np.count_nonzero(row == np.inf) / len(row)
     if not len(finite):
         return float(surely)
-    estimated = float(_finite_rows(finite[None], bound, dof)[0])
+    estimated = float(_finite_rows(largest_last(finite[None]), bound, dof)[0])
     return float(surely + len(finite) / len(row) * estimated)
 
 
 def _finite_rows(draws: Array, bound: float, dof: float) -> Array:
     beyond, count = np.count_nonzero(draws > bound, axis=1), draws.shape[1]
     counted = (1 + beyond) / (1 + count)
-    size = int(_UPPER_SHARE * count)
+    size = _upper(count)
     if size < 1:
         return np.asarray(counted)
     threshold = draws[:, -size - 1]

@@ -1,0 +1,79 @@
+"""What is to be said of the runs of one cell: left out, missing, too few.
+
+Every function appends parts of sentences to the notes of the cell.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+
+from lkm_tune.transfer.fit.noise import Array
+from lkm_tune.transfer.wording import percent
+
+FEWEST_GAMMAS = 3
+"""Fewer measured γ > 0 are no curve: what lies between and beside them is unknown."""
+
+LEARNT = 0.3
+"""A network has learnt something when it beats predicting the mean by this fraction."""
+
+
+def note_left_out(rows: pd.DataFrame, done: pd.DataFrame, outcome: str, notes: list[str]) -> None:
+    """Runs that do not enter the fit."""
+    left_out = {
+        "stopped": "were stopped before the full budget",
+        "infeasible": "did not fit into memory",
+        "failed": "failed",
+    }
+    counts = Counter(rows["status"])
+    for status, why in left_out.items():
+        if counts[status]:
+            notes.append(f"{counts[status]} curve runs {why} and are left out")
+    without = counts["complete"] - len(done)
+    if without:
+        notes.append(f"{without} complete runs have no positive {outcome} and are left out")
+
+
+def note_design(
+    seeds: tuple[tuple[str, int], ...],
+    studies: tuple[str, ...],
+    gammas: Array,
+    log_error: Array,
+    notes: list[str],
+) -> None:
+    """Too few seeds or γ, missing runs, and several studies."""
+    if np.all((~np.isnan(log_error)).sum(axis=1) < 2):
+        notes.append(
+            "no seed ran at more than one γ, so levels of seeds and effects of γ cannot be told"
+            " apart; repeat the same seeds at every γ"
+        )
+    elif len(seeds) == 1:
+        notes.append("only one seed, so no interval can be given; add seeds")
+    elif len(seeds) == 2:
+        notes.append("only two seeds, so the intervals are wide")
+    if len(gammas) < FEWEST_GAMMAS:
+        notes.append(
+            f"only {len(gammas)} usable γ above 0, too few for a curve; no verdict is given"
+        )
+    missing = int(np.isnan(log_error[:, 1:]).sum())
+    missing += int(np.isnan(log_error[:, 0]).sum()) if np.any(~np.isnan(log_error[:, 0])) else 0
+    if missing:
+        notes.append(f"{missing} of {log_error.size} runs (γ × seed) are missing")
+    if len(studies) > 1:
+        notes.append(f"runs of the studies {', '.join(studies)} are taken together")
+
+
+def note_learning(done: pd.DataFrame, outcome: str, notes: list[str]) -> None:
+    """A network that is hardly better than the mean of the targets."""
+    mean_error = "test_mean_error" if outcome == "test_error" else "val_mean_error"
+    control = done[done["gamma"] == 0]
+    if mean_error not in control or control[mean_error].isna().all():
+        return
+    ratio = float((control[outcome] / control[mean_error]).median())
+    if ratio > 1 - LEARNT:
+        notes.append(
+            f"the error at γ = 0 is {percent(ratio)} of the error of predicting the mean; a curve"
+            " of a network that learnt nothing says nothing"
+        )

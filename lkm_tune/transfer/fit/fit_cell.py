@@ -1,0 +1,79 @@
+"""From the runs of one cell to its fitted curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lkm_tune.transfer.fit.cells import CurveRuns
+from lkm_tune.transfer.fit.curve import CurveModel
+from lkm_tune.transfer.fit.noise import Array, Information, NoisePrior, pure_error, total
+from lkm_tune.transfer.fit.optimum import CellCurve, generator_of
+from lkm_tune.transfer.fit.response_scale import ResponseScale, scale_for
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A cell's information on its response scale, with all that does not depend on other cells."""
+
+    runs: CurveRuns
+    model: CurveModel
+    response_scale: ResponseScale
+    parts: dict[tuple[str, int], Information]
+    everything: Information
+
+
+def prepare(runs: CurveRuns, models: dict[bytes, CurveModel]) -> Prepared:
+    """Set up one cell.
+
+    Args:
+        runs: of the cell.
+        models: one for each γ grid met so far; that of a new grid is added.
+    """
+    raw = runs.information()
+    grid = runs.gammas.tobytes()
+    if grid not in models:
+        models[grid] = CurveModel(np.log10(runs.gammas))
+    model = models[grid]
+    everything = total(raw.values()) if raw else _nothing(len(model.x))
+    scale, at = scale_for(everything, np.sqrt(pure_error(everything).variance))
+    parts = {seed: scale.information(part, at) for seed, part in raw.items()}
+    return Prepared(runs, model, scale, parts, scale.information(everything, at))
+
+
+def fit_cell(cell: Prepared, prior: NoisePrior, lengths: Array, seed: int) -> CellCurve:
+    """Fit the curve of one cell.
+
+    Args:
+        cell: the cell.
+        prior: what the cells together say on the noise.
+        lengths: what they say on the lengths of curves (`curve.shared_prior`).
+        seed: of the draws. They depend on it and the cell only, not on the other cells.
+    """
+    runs, scale, parts = cell.runs, cell.response_scale, cell.parts
+    fit = cell.model.fit(cell.everything, prior, lengths)
+    shares = {k: part.dof / cell.everything.dof for k, part in parts.items()}
+    if len(parts) < 2:
+        return CellCurve(runs, scale, fit, None, {}, dict.fromkeys(parts, fit.mean), shares)
+    choices = {k: _choice(cell, k, prior, lengths) for k in parts}
+    control = scale.compress(np.zeros(int(fit.sees_control)))
+    held_out = {
+        k: np.append(fit.alone(part, cell.everything, shares[k]), control)
+        for k, part in parts.items()
+    }
+    draws = fit.draw(generator_of(runs, seed))
+    return CellCurve(runs, scale, fit, draws, choices, held_out, shares)
+
+
+def _nothing(size: int) -> Information:
+    return Information(np.zeros((size, size)), np.zeros(size), 0.0, 0, False)
+
+
+def _choice(cell: Prepared, left_out: tuple[str, int], prior: NoisePrior, lengths: Array) -> int:
+    others = total(part for seed, part in cell.parts.items() if seed != left_out)
+    mean = cell.model.fit(others, prior, lengths).mean
+    best = int(np.argmin(mean))
+    if others.sees_control and mean[best] >= cell.response_scale.compress(np.zeros(1))[0]:
+        return len(mean)
+    return best
