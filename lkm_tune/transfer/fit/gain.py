@@ -49,7 +49,7 @@ def largest_gain(cell: CellCurve) -> float:
     """The largest gain of any γ that is not excluded, by one test at 5 %; at least 0."""
     if not says_enough(cell) or not cell.fit.sees_control:
         return np.nan
-    return -float(np.expm1(-largest_difference(cell.rivals.differences(len(cell.grid), [0.0]))))
+    return -float(np.expm1(-largest_difference(cell.rivals.differences(len(cell.grid), ()))))
 
 
 def bound_of_recommended(cell: CellCurve) -> float:
@@ -61,8 +61,8 @@ def bound_of_recommended(cell: CellCurve) -> float:
     if not says_enough(cell):
         return np.nan
     place, rivals = cell.recommended, cell.rivals
-    bound = largest_difference(rivals.differences(place, [0.0]))
-    honest = largest_difference(rivals.differences(place, [0.0], cell.honest_draws))
+    bound = largest_difference(rivals.differences(place, ()))
+    honest = largest_difference(rivals.differences(place, (), cell.honest_draws))
     return float(np.expm1(max(bound, honest)))
 
 

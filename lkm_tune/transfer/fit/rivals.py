@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import ndtri
 
 from lkm_tune.transfer.fit.noise import Array
 from lkm_tune.transfer.fit.small_p import largest_last, p_above_rows, upper_quantile
@@ -18,8 +19,8 @@ LEVEL = 0.95
 _STEP = 2
 """Neighbours on the fine grid are so alike that every other one is enough."""
 
-_MOST = 4
-"""So many rivals, those with the largest standardised difference, can have the largest p-value."""
+_MOST = 6
+"""So many rivals can have the largest p-value, or the largest upper quantile."""
 
 _FOR_CHOICE = 1000
 """From so many draws rivals are chosen."""
@@ -57,7 +58,8 @@ class Rivals:
 
         Args:
             place: of the γ that is judged.
-            thresholds: in log error; for each the rivals with the largest p-value are chosen.
+            thresholds: in log error, may be none; for each the rivals with the largest p-value
+                are chosen, and always those with the largest upper quantiles.
             level: other draws of f(place), shape [D].
 
         Returns:
@@ -68,11 +70,10 @@ class Rivals:
         spread = variance[place] + variance[others] - 2 * self._covariance[place, others]
         spread = np.sqrt(np.maximum(spread, 1e-24))
         excess = self._mean[place] - self._mean[others]
-        chosen = {
-            int(other)
-            for threshold in thresholds
-            for other in others[np.argsort((threshold - excess) / spread, kind="stable")[:_MOST]]
-        }
+        # The largest p-value at a threshold, and the largest upper quantile, have other rivals.
+        orders = [(excess - threshold) / spread for threshold in thresholds]
+        orders.append(excess + ndtri(LEVEL) * spread)
+        chosen = {int(i) for by in orders for i in others[np.argsort(-by, kind="stable")[:_MOST]]}
         at = self._draws[:, place] if level is None else level
         return largest_last(at - self._draws[:, sorted(chosen)].T)
 
