@@ -6,14 +6,16 @@ from pathlib import Path
 import click
 
 from lkm_tune import app
-from lkm_tune.cli.options import FILE, OUT, Verb, storage_option
+from lkm_tune.cli.options import OUT, Verb, storage_option
+
+INPUT = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 
 
 @click.command(cls=Verb)
 @click.option(
     "--model", required=True, help="A model.safetensors, a trial's name or an MLflow run."
 )
-@click.argument("molecules", type=FILE)
+@click.argument("molecules", type=INPUT)
 @storage_option
 @click.option("--own-model", metavar="NAME", help="Of your own: package.module:function to run.")
 @click.option("--smiles", default="smiles", show_default=True, help="Column of a table.")
@@ -30,8 +32,9 @@ def predict(
 ) -> None:
     """Predict properties of MOLECULES as CSV.
 
-    MOLECULES is a file that ASE reads (xyz, extxyz, sdf, …), or a table of SMILES (.csv) for a
-    network that needs no positions.
+    MOLECULES is a table of SMILES (.csv, .tsv), SMILES (.smi), SDF, extended XYZ or another file
+    that ASE reads, compressed or not, or - for standard input. Every molecule is a row; one that
+    cannot be predicted has an empty row with the reason, and the exit code is 3.
 
     \b
     Examples:
@@ -45,6 +48,11 @@ def predict(
     found = app.predict(model, molecules, storage, own_model, smiles, forces)
     with out.open("w", newline="", encoding="utf-8") if out else nullcontext(sys.stdout) as file:
         table = csv.writer(file)
-        table.writerow(["molecule", *found.columns])
-        for name, row in zip(found.molecules, found.values, strict=True):
-            table.writerow([name, *(f"{value:.8g}" for value in row)])
+        reason = ["reason"] if found.reasons else []
+        table.writerow(["molecule", *found.columns, *reason])
+        for place, (name, row) in enumerate(zip(found.molecules, found.values, strict=True)):
+            why = found.reasons.get(place)
+            values = [f"{value:.8g}" if why is None else "" for value in row]
+            table.writerow([name, *values, *([why] if reason else [])])
+    if found.reasons:
+        sys.exit(3)

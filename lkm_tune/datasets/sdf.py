@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from rdkit import Chem, rdBase
+from rdkit.Chem import rdDetermineBonds
 
 from lkm_tune.datasets.cleaning import Cleaning
 from lkm_tune.datasets.entries import Entry, assemble
@@ -106,6 +107,10 @@ def _molecule(record: str, flat: bool) -> Chem.Mol:
     if molecule is None or molecule.GetNumAtoms() == 0:
         raise UnusableError("no molecule", "is no molecule that RDKit understands")
     placed = _placed(molecule)
+    if placed and molecule.GetNumBonds() == 0:
+        # Some programs write atoms alone.
+        rdDetermineBonds.DetermineConnectivity(molecule)
+        _as_drawn(molecule)
     try:
         Chem.SanitizeMol(molecule)
     except (Chem.MolSanitizeException, ValueError) as error:
@@ -141,10 +146,12 @@ def _placed(molecule: Chem.Mol) -> bool:
         return True
     # A flat molecule: on paper, bonds to hydrogen are as long as others, or far too short.
     lengths = [
-        (1 in (bond.GetBeginAtom().GetAtomicNum(), bond.GetEndAtom().GetAtomicNum()),
-         float(np.linalg.norm(pos[bond.GetBeginAtomIdx()] - pos[bond.GetEndAtomIdx()])))
+        (
+            1 in (bond.GetBeginAtom().GetAtomicNum(), bond.GetEndAtom().GetAtomicNum()),
+            float(np.linalg.norm(pos[bond.GetBeginAtomIdx()] - pos[bond.GetEndAtomIdx()])),
+        )
         for bond in molecule.GetBonds()
-    ]  # fmt: skip
+    ]
     hydrogen = [length for light, length in lengths if light]
     others = [length for light, length in lengths if not light]
     return (

@@ -44,7 +44,8 @@ def write(tmp_path: Path, *records: str, name: str = "own.sdf") -> Path:
 
 @pytest.mark.parametrize("name", ["own.sdf", "own.SDF", "own.sdf.gz"])
 def test_every_record_is_a_molecule(tmp_path: Path, name: str):
-    records = [v2000("water", WATER, y=1), v2000("ammonia", AMMONIA, y=2), v3000("CO", y="3e0")]
+    bare = v2000("ammonia", AMMONIA, bonds=False, y=2)
+    records = [v2000("water", WATER, y=1), bare, v3000("CO", y="3e0")]
     molecules = read_sdf(write(tmp_path, *records, name=name), "y", Cleaning())
     assert molecules.n_atoms.tolist() == [3, 4, 6]
     assert molecules.z[:7].tolist() == [8, 1, 1, 7, 1, 1, 1]

@@ -58,7 +58,7 @@ def test_frames_of_ones_own_are_trained_on_and_predicted(lkm_tune, tmp_path):
     rows = list(csv.DictReader(io.StringIO(predicted)))
     written = read(tmp_path / "f.xyz", index=":")
     assert len(rows) == len(written) == 50
-    assert float(rows[3]["file:hi.xyz [eV]"]) == float(f"{written[3].info['energy_predicted']:.8g}")
+    assert float(rows[3]["e [eV]"]) == float(f"{written[3].info['energy_predicted']:.8g}")
     # Forces of an isolated molecule sum to nothing.
     assert np.abs(written[3].arrays["forces_predicted"].sum(axis=0)).max() < 1e-4
 

@@ -1,0 +1,153 @@
+"""Molecules to predict: every entry of a file is a row, also a repeated or unusable one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rdkit import rdBase
+
+from lkm_tune.datasets.cleaning import Cleaning
+from lkm_tune.datasets.entries import Entry, molecules_of, usable_entries
+from lkm_tune.datasets.kinds import is_sdf, is_smiles, is_table
+from lkm_tune.datasets.molecules import DataError, FloatArray, Molecules
+from lkm_tune.datasets.prepared import CLOSEST
+from lkm_tune.datasets.sdf import sdf_entries
+from lkm_tune.datasets.smiles import parsed, table_entries
+from lkm_tune.datasets.table import bytes_of, parse_table, text_of
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The entries of a file.
+
+    Attributes:
+        names: Of every entry, as messages name it.
+        molecules: Those that can be used, whose `ids` are their places among the entries, from 0;
+            None where there are none.
+        reasons: Place of every other entry to why it cannot be used.
+    """
+
+    names: tuple[str, ...]
+    molecules: Molecules | None
+    reasons: dict[int, str]
+
+
+def read_rows(path: Path, smiles: str = "smiles", cleaning: Cleaning | None = None) -> Rows:
+    """Reads every entry of a file.
+
+    Args:
+        path: A table of SMILES (.csv, .tsv), SMILES a line (.smi), SDF, extended XYZ or another
+            file that ASE reads, compressed or not.
+        smiles: The column of a table that holds them.
+        cleaning: What the network was trained with: fragments, charges and conformers are treated
+            the same way, and nothing else of it matters here.
+
+    Raises:
+        DataError: The file as a whole cannot be read.
+    """
+    cleaning = cleaning or Cleaning()
+    if is_table(path):
+        table = parse_table(text_of(bytes_of(path), path), path, (smiles,))
+        return _of_entries(path, table_entries(table, smiles, ()), cleaning)
+    if is_smiles(path):
+        return _of_entries(path, _smiles_lines(text_of(bytes_of(path), path)), cleaning)
+    if is_sdf(path):
+        entries = sdf_entries(text_of(bytes_of(path), path), path, (), bool(cleaning.conformer))
+        return _of_entries(path, entries, cleaning)
+    return _of_frames(path, _frames(path))
+
+
+def suffix_of(text: str) -> str:
+    """The name's ending that fits a text of unknown kind, as from standard input."""
+    if "$$$$" in text or "M  END" in text:
+        return ".sdf"
+    return ".xyz" if text.lstrip().split("\n", 1)[0].strip().isdecimal() else ".csv"
+
+
+def _smiles_lines(text: str) -> list[Entry]:
+    with rdBase.BlockLogs():
+        return [
+            Entry(f"line {number}", repr(words[0]), parsed(words[0]))
+            for number, line in enumerate(text.split("\n"), start=1)
+            if (words := line.split())
+        ]
+
+
+def _of_entries(path: Path, entries: Sequence[Entry], cleaning: Cleaning) -> Rows:
+    if not entries:
+        raise DataError(f"{path}: there must be molecules, but there are none")
+    usable, problems = usable_entries(entries, cleaning)
+    reasons = {problem.entry: problem.message for problem in problems}
+    for one in usable:
+        if one.found.pos is not None and (told := _coinciding(one.found.pos)):
+            reasons[one.entry] = told
+    usable = [one for one in usable if one.entry not in reasons]
+    molecules = molecules_of(str(path), usable) if usable else None
+    return Rows(tuple(entry.name for entry in entries), molecules, reasons)
+
+
+def _frames(path: Path) -> Sequence[Any]:
+    from ase.io import read
+    from ase.io.formats import UnknownFileTypeError
+
+    try:
+        frames: Any = read(path, index=":")
+    except (UnknownFileTypeError, OSError, ValueError, LookupError, StopIteration) as error:
+        raise DataError(f"{path}: cannot be read as molecules ({error})"[:300]) from error
+    if not frames:
+        raise DataError(f"{path}: there must be molecules, but there are none")
+    return list(frames)
+
+
+def _of_frames(path: Path, frames: Sequence[Any]) -> Rows:
+    reasons = {}
+    for number, frame in enumerate(frames):
+        told = _frame_problems(frame) or [_coinciding(frame.positions)]
+        if told[0]:
+            reasons[number] = "; ".join(told)
+    good = [number for number in range(len(frames)) if number not in reasons]
+    names = tuple(
+        str(frame.info.get("name", f"frame {number} ({frame.get_chemical_formula()})"))
+        for number, frame in enumerate(frames)
+    )
+    if not good:
+        return Rows(names, None, reasons)
+    n_atoms = np.array([len(frames[number]) for number in good])
+    # Centred first: single precision has no room for a molecule far from the origin.
+    placed = [frames[number].positions for number in good]
+    pos = np.concatenate([one - one.mean(axis=0) for one in placed])
+    molecules = Molecules(
+        name=str(path),
+        ids=np.array(good),
+        n_atoms=n_atoms,
+        z=np.concatenate([frames[number].numbers for number in good]).astype(np.uint8),
+        pos=pos.astype(np.float32),
+        targets={},
+    )
+    return Rows(names, molecules, reasons)
+
+
+def _frame_problems(frame: Any) -> list[str]:
+    if len(frame) == 0:
+        return ["has no atoms"]
+    told = ["is periodic, which no network takes"] if frame.pbc.any() else []
+    if frame.numbers.min() < 1:
+        told.append("has an atom of no element")
+    if not np.isfinite(frame.positions).all():
+        told.append("has a position that is not finite")
+    return told
+
+
+def _coinciding(pos: FloatArray) -> str:
+    """Says which atoms are too close to each other; nothing where none are."""
+    distances = np.linalg.norm(pos[:, None] - pos[None], axis=2)
+    np.fill_diagonal(distances, np.inf)
+    if not len(pos) or distances.min() >= CLOSEST:
+        return ""
+    first, second = np.unravel_index(np.argmin(distances), distances.shape)
+    return (
+        f"has atoms {first} and {second} (counted from 0) {distances.min():.3g} Å apart; they must "
+        f"be at least {CLOSEST} Å apart"
+    )
