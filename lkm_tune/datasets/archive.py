@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lkm_tune.datasets.molecules import Array, DataError
+from lkm_tune.datasets.plain import in_short, open_plain
 
 
 def read_arrays(path: Path, names: Iterable[str]) -> dict[str, Array]:
@@ -76,7 +77,7 @@ def _opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
     """The archive; whatever goes wrong while it is open is said to be the file's fault."""
     try:
         # Opened here, because numpy leaves a file open that turns out to be no archive.
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"{path}: must be an .npz archive, but is a single array")
@@ -91,8 +92,8 @@ def _opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
                 f"{path}: must hold plain numbers and text, but holds pickled Python objects, "
                 "which are not read because unpickling can run any code"
             ) from error
-        raise DataError(f"{path}: is not a readable .npz archive ({error})") from error
+        raise DataError(f"{path}: is not a readable .npz archive ({in_short(error)})") from error
     except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
-            f"{path}: is not a readable .npz archive, perhaps cut short ({error})"
+            f"{path}: is not a readable .npz archive, perhaps cut short ({in_short(error)})"
         ) from error

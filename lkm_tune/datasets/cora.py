@@ -109,7 +109,7 @@ def read_cora(folder: Path) -> "NodeGraph":
     )
 
 
-def _no_molecules(path: Path) -> Molecules:
+def _no_molecules(path: Path, unchecked: bool) -> Molecules:
     raise DataError(f"{path}: holds a graph of nodes and no molecules")
 
 

@@ -11,6 +11,7 @@ from lkm_tune.datasets.dataset import AtomReferences, Task
 from lkm_tune.datasets.molecules import Array, DataError, FloatArray, IntArray, sum_per_molecule
 from lkm_tune.datasets.nodes import NodeGraph
 from lkm_tune.datasets.normalise import Normaliser
+from lkm_tune.datasets.rare import elements_of
 from lkm_tune.datasets.split import Part, Split
 from lkm_tune.datasets.store import MoleculeStore
 from lkm_tune.graphs import MoleculeBatch
@@ -30,6 +31,7 @@ class MoleculeData:
         split: The parts, as positions in the store.
         normaliser: Fitted on the training part.
         values: [M, P] targets in the raw unit, energies less their atoms, of every molecule.
+        rare: What was done about elements that the training part lacked, in a sentence.
     """
 
     task: Task
@@ -39,11 +41,22 @@ class MoleculeData:
     split: Split
     normaliser: Normaliser
     values: FloatArray
+    rare: str = ""
 
     @property
     def elements(self) -> tuple[int, ...]:
         """The atomic numbers that occur, in ascending order."""
         return tuple(int(z) for z in np.unique(self.store.z))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out, changed or not checked: must stand beside every result."""
+        return (*self.store.remarks, *filter(None, [self.rare]))
+
+    @property
+    def trained_elements(self) -> tuple[int, ...]:
+        """The atomic numbers in the training part, in ascending order."""
+        return elements_of(self.store, self.split.train)
 
     def batch(
         self, indices: ArrayLike, device: Device = None, dtype: torch.dtype = torch.float32

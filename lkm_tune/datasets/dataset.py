@@ -87,21 +87,25 @@ class Dataset:
         tasks: What may be learnt from it.
         locate: Turns a study's `source`, and the cache folder or None for the default, into a
             path.
-        read: Reads and checks the file at that path.
+        read: Reads the file at that path. Its physical checks are left out where the second
+            argument is true.
         sizes: What is usual for a `source`; None where it must be given.
         reading: What tells this way of reading the file from others.
         read_nodes: Reads a graph of nodes, where the dataset is one.
         cautions: SHA-256 of a file to the sentence that must stand beside every result on it.
+        formula: Of the one molecule that the file must hold, in Hill's order; empty where it may
+            hold any.
     """
 
     name: str
     tasks: tuple[Task, ...]
     locate: Callable[[str, Path | None], Path]
-    read: Callable[[Path], Molecules]
+    read: Callable[[Path, bool], Molecules]
     sizes: Callable[[str], Sizes]
     reading: str = ""
     read_nodes: "Callable[[Path], NodeGraph] | None" = None
     cautions: Mapping[str, str] = field(default_factory=dict)
+    formula: str = ""
 
 
 def usual(n_train: int, n_val: int) -> Callable[[str], Sizes]:

@@ -90,7 +90,7 @@ def describe(data: TaskData) -> Description:
     spreads = tuple(_of_molecules(data))
     return Description(
         name, source, len(data.store), spreads, data.elements, parts, errors, _splits(data),
-        data.store.remarks, caution(content_digest(data.source)),
+        data.notes, caution(content_digest(data.source)),
     )  # fmt: skip
 
 

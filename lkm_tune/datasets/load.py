@@ -1,15 +1,18 @@
 """From a task's name to what training needs: samples, split, and targets on one scale."""
 
+from functools import partial
 from pathlib import Path
 
 from lkm_tune.datasets.data import MoleculeData, NodeData, TaskData, reduced_values
 from lkm_tune.datasets.dataset import Task
-from lkm_tune.datasets.molecules import DataError
+from lkm_tune.datasets.molecules import PhysicalCheckError
 from lkm_tune.datasets.nodes import NodeGraph
 from lkm_tune.datasets.normalise import Normaliser
 from lkm_tune.datasets.origin import HERE, Origin
+from lkm_tune.datasets.own import FILE
 from lkm_tune.datasets.prepared import prepare
-from lkm_tune.datasets.registry import dataset_of, find_task, usual_sizes
+from lkm_tune.datasets.rare import Then, with_rare_elements
+from lkm_tune.datasets.registry import dataset_of, find_task, read_dataset, usual_sizes
 from lkm_tune.datasets.split import (
     Split,
     grouped_split,
@@ -53,16 +56,42 @@ def load_task(
     if dataset.read_nodes is not None:
         graph = dataset.read_nodes(source)
         return NodeData(task, source, digest, graph, _split_nodes(task, graph, data, seed))
-    store = prepare(source, dataset.read, cutoff, cache, dataset.reading, digest)
+
+    def opened(unchecked: bool) -> MoleculeStore:
+        reading = dataset.reading + (" unchecked" if unchecked else "")
+        read = partial(read_dataset, dataset, unchecked)
+        return prepare(source, read, cutoff, cache, reading, digest)
+
     try:
-        split = split_store(store, data, seed)
+        store = opened(bool(data.unchecked))
+    except PhysicalCheckError as error:
+        _add_to(error, task, opened(unchecked=True), data, seed)
+        raise
+    try:
+        split, rare = _split_with_elements(task, store, data, seed)
         values, references = reduced_values(store, task, split.train)
         normaliser = Normaliser.fit(values[split.train], task.targets, references)
-    except DataError:
-        raise
     except ValueError as error:
-        raise ValueError(f"{task.name} from {source}: {error}") from error
-    return MoleculeData(task, source, digest, store, split, normaliser, values)
+        raise type(error)(f"{task.name} from {source}: {error}") from error
+    return MoleculeData(task, source, digest, store, split, normaliser, values, rare)
+
+
+def _add_to(
+    error: PhysicalCheckError, task: Task, store: MoleculeStore, data: DataPlan, seed: int
+) -> None:
+    """Adds to an error of a file what else is wrong with it, so that all is known at once."""
+    try:
+        _split_with_elements(task, store, data, seed)
+    except ValueError as other:
+        raise PhysicalCheckError(f"{error}\n{other}") from error
+
+
+def _split_with_elements(
+    task: Task, store: MoleculeStore, data: DataPlan, seed: int
+) -> tuple[Split, str]:
+    # Small parts of a public dataset are tried all the time, and no energy is fitted there.
+    usual: Then = "refuse" if task.dataset.startswith(FILE) else "tell"
+    return with_rare_elements(store, split_store(store, data, seed), data.rare_elements or usual)
 
 
 def split_store(store: MoleculeStore, data: DataPlan, seed: int) -> Split:

@@ -11,13 +11,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 
 from lkm_tune.datasets.archive import check_array, list_arrays, read_arrays
 from lkm_tune.datasets.dataset import HARTREE_IN_KCAL_MOL
-from lkm_tune.datasets.molecules import Array, DataError, IntArray, Molecules
+from lkm_tune.datasets.molecules import Array, DataError, IntArray, Molecules, single_precision
 from lkm_tune.datasets.trajectory import (
     ALL_ELECTRONS,
     check_energy,
@@ -28,11 +29,16 @@ from lkm_tune.datasets.trajectory import (
 
 Labels = Literal["original", "revised"]
 
-NAMES = (
-    "aspirin", "azobenzene", "benzene", "ethanol", "malonaldehyde", "naphthalene", "paracetamol",
-    "salicylic", "toluene", "uracil",
+FORMULAS: Mapping[str, str] = MappingProxyType(
+    {
+        "aspirin": "C9H8O4", "azobenzene": "C12H10N2", "benzene": "C6H6", "ethanol": "C2H6O",
+        "malonaldehyde": "C3H4O2", "naphthalene": "C10H8", "paracetamol": "C8H9NO2",
+        "salicylic": "C7H6O3", "toluene": "C7H8", "uracil": "C4H4N2O2",
+    }
 )  # fmt: skip
-"""The molecules, as their files are named."""
+"""The molecules, as their files are named, in Hill's order."""
+
+NAMES = tuple(FORMULAS)
 
 _SPLIT = re.compile(r"split_((?:train|test)_\d+)")
 
@@ -65,7 +71,7 @@ _LAYOUTS = (
 """This project's files with both labels, the revision's publication, and the original one."""
 
 
-def read_md17(path: Path, labels: Labels) -> Molecules:
+def read_md17(path: Path, labels: Labels, unchecked: bool = False) -> Molecules:
     """Reads and checks the frames of one molecule.
 
     Args:
@@ -74,6 +80,7 @@ def read_md17(path: Path, labels: Labels) -> Molecules:
             Each may have `old_indices` [M], numbers in the original trajectory, and
             `split_train_01`, `split_test_01` and so on, positions of frames.
         labels: Which energies and forces to take.
+        unchecked: Whether the rules on units, signs and repeated frames are left out.
 
     Returns:
         The frames; the target `energy` in kcal/mol and its forces in kcal/mol/Å, splits as the
@@ -98,20 +105,23 @@ def read_md17(path: Path, labels: Labels) -> Molecules:
     check_array(path, force, raw[force], "f", n_frames, len(z), 3)
     ids = raw.get("old_indices", np.arange(n_frames))
     check_array(path, "old_indices", ids, "iu", n_frames)
+    n_atoms = np.full(n_frames, len(z))
     molecules = Molecules(
         name=str(path),
         ids=ids.astype(np.int64),
-        n_atoms=np.full(n_frames, len(z)),
+        n_atoms=n_atoms,
         z=np.tile(_elements(path, z), n_frames),
-        pos=pos.reshape(-1, 3).astype(np.float32),
+        pos=single_precision(pos.reshape(-1, 3), n_atoms),
         targets={"energy": energies.astype(np.float64)},
         forces={"energy": raw[force].reshape(-1, 3).astype(np.float32)},
         parts=_parts(path, {name: raw[name] for name in splits}),
     )
+    if unchecked:
+        return molecules
     check_energy(molecules, "energy", HARTREE_IN_KCAL_MOL, ALL_ELECTRONS)
     check_hydrogens(molecules, "energy", HARTREE_IN_KCAL_MOL)
     check_work(molecules, "energy")
-    check_frames_differ(molecules)
+    check_frames_differ(molecules, pos.reshape(-1, 3))
     return molecules
 
 

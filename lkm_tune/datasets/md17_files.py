@@ -9,7 +9,7 @@ import numpy as np
 
 from lkm_tune.datasets.dataset import KCAL_IN_MEV, Dataset, Target, Task, usual
 from lkm_tune.datasets.download import Remote
-from lkm_tune.datasets.md17 import NAMES, Labels, read_md17
+from lkm_tune.datasets.md17 import FORMULAS, NAMES, Labels, read_md17
 from lkm_tune.datasets.members import read_members
 from lkm_tune.datasets.molecules import Array, DataError
 from lkm_tune.datasets.published import Published, locate
@@ -94,9 +94,10 @@ def _dataset(kind: str, molecule: str, published: Published, labels: Labels) -> 
         name=name,
         tasks=(Task(name, name, (energy,), forces=True),),
         locate=partial(locate, published),
-        read=partial(read_md17, labels=labels),
+        read=lambda path, unchecked: read_md17(path, labels, unchecked),
         sizes=usual(1_000, 1_000),
         reading=labels,
+        formula=FORMULAS[molecule],
     )
 
 

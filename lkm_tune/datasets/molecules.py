@@ -20,6 +20,10 @@ class DataError(ValueError):
     """A file or folder of data that cannot be used; says which, which rule, and the value."""
 
 
+class PhysicalCheckError(DataError):
+    """Numbers that cannot be in the unit or have the sign that they are said to."""
+
+
 @dataclass(frozen=True, eq=False)
 class Bonds:
     """Covalent bonds that a dataset knows itself.
@@ -170,6 +174,25 @@ def offsets_of(counts: Array) -> IntArray:
     offsets = np.zeros(len(counts) + 1, dtype=np.int64)
     np.cumsum(counts, out=offsets[1:])
     return offsets
+
+
+def single_precision(pos: Array, n_atoms: IntArray) -> NDArray[np.float32]:
+    """Positions [N, 3] as networks take them, which see differences alone.
+
+    Those with more digits than float32 has are taken about the centre of their molecule first:
+    far from the origin float32 would lose what the file says. Those that are float32 already stay
+    as they are.
+
+    Args:
+        pos: [N, 3] positions, Å.
+        n_atoms: [M] atoms of each molecule, which sum to N.
+    """
+    fits = len(n_atoms) > 0 and n_atoms.min() > 0 and pos.shape == (n_atoms.sum(), 3)
+    if pos.dtype == np.float32 or not fits:  # `Molecules` says what does not fit.
+        return pos.astype(np.float32)
+    exact = pos.astype(np.float64)
+    centres = sum_per_molecule(exact, offsets_of(n_atoms)) / n_atoms[:, None]
+    return (exact - np.repeat(centres, n_atoms, axis=0)).astype(np.float32)
 
 
 def sum_per_molecule(values: Array, offsets: IntArray) -> FloatArray:

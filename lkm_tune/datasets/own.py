@@ -1,9 +1,9 @@
 """A user's own file as a dataset with one task; the study's data plan says what is in it."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from lkm_tune.datasets.causes import hartree_in
 from lkm_tune.datasets.cleaning import Cleaning
 from lkm_tune.datasets.dataset import Dataset, Target, Task
 from lkm_tune.datasets.kinds import is_sdf, is_table
@@ -48,38 +48,42 @@ def own_dataset(task: Task, data: DataPlan) -> Dataset:
     """The dataset that a task of `own_task` is learnt from."""
     (target,) = task.targets
     path = task.name.removeprefix(FILE)
-    read: Callable[[Path], Molecules] = partial(_read_xyz, target=target.name, forces=data.forces)
+    reader = _read_xyz
     if is_table(path):
-        read = partial(_read_table, target=target.name, data=data)
+        reader = _read_table
     if is_sdf(path):
-        read = partial(_read_sdf, target=target.name, data=data)
+        reader = _read_sdf
     return Dataset(
         task.name,
         (task,),
         # The name of the task is where it lies, as `Origin.source` says.
         locate=lambda source, cache: Path(source),
-        read=read,
+        read=partial(reader, target=target, data=data),
         sizes=lambda source: None,
-        reading=f"{target.name} {data.forces} {data.smiles} {Cleaning.of(data)}",
+        reading=f"{target.name} {data.forces} {data.smiles} {target.unit} {Cleaning.of(data)}",
     )
 
 
 # ASE and RDKit take a second to import, which no other dataset should wait for.
 
 
-def _read_xyz(path: Path, target: str, forces: str | None) -> Molecules:
+def _read_xyz(path: Path, unchecked: bool, target: Target, data: DataPlan) -> Molecules:
     from lkm_tune.datasets.xyz import read_xyz
 
-    return read_xyz(path, target, forces)
+    return read_xyz(path, target.name, data.forces, target.unit, unchecked)
 
 
-def _read_table(path: Path, target: str, data: DataPlan) -> Molecules:
+def _read_table(path: Path, unchecked: bool, target: Target, data: DataPlan) -> Molecules:
     from lkm_tune.datasets.smiles import read_smiles
 
-    return read_smiles(path, (target,), data.smiles or "smiles", Cleaning.of(data))
+    return read_smiles(path, (target.name,), data.smiles or "smiles", Cleaning.of(data))
 
 
-def _read_sdf(path: Path, target: str, data: DataPlan) -> Molecules:
+def _read_sdf(path: Path, unchecked: bool, target: Target, data: DataPlan) -> Molecules:
+    from lkm_tune.datasets.physics import check_physics
     from lkm_tune.datasets.sdf import read_sdf
 
-    return read_sdf(path, target, Cleaning.of(data))
+    molecules = read_sdf(path, target.name, Cleaning.of(data))
+    if molecules.pos is not None and not unchecked:
+        check_physics(molecules, target.name, hartree_in(target.unit))
+    return molecules

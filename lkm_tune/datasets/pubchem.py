@@ -33,7 +33,7 @@ def pubchem(data: DataPlan) -> Dataset:
     )
 
 
-def _read(path: Path, cleaning: Cleaning) -> Molecules:
+def _read(path: Path, unchecked: bool, cleaning: Cleaning) -> Molecules:
     from lkm_tune.datasets.smiles import read_smiles  # RDKit takes a second to import.
 
     return read_smiles(path, (_GAP.name,), cleaning=cleaning)

@@ -12,7 +12,16 @@ import numpy as np
 
 from lkm_tune.datasets.archive import read_arrays
 from lkm_tune.datasets.dataset import BOHR, HARTREE_IN_MEV, AtomReferences, Dataset, Target, Task
-from lkm_tune.datasets.molecules import Array, DataError, FloatArray, Molecules, sum_per_molecule
+from lkm_tune.datasets.identity import formula_of
+from lkm_tune.datasets.molecules import (
+    Array,
+    DataError,
+    FloatArray,
+    Molecules,
+    offsets_of,
+    single_precision,
+    sum_per_molecule,
+)
 from lkm_tune.datasets.published import locate
 from lkm_tune.datasets.qm9_archive import PUBLISHED
 
@@ -65,13 +74,14 @@ _KNOWN = {
 }  # fmt: skip
 
 
-def read_qm9(path: Path) -> Molecules:
+def read_qm9(path: Path, unchecked: bool = False) -> Molecules:
     """Reads and checks QM9 molecules.
 
     Args:
         path: An .npz file with `index` (gdb numbers), `n_atoms`, `z` and `pos` (Å; atoms of all
             molecules one after the other) and the twelve properties in the units of the
             publication: Hartree, Debye, bohr³, bohr², cal/mol/K.
+        unchecked: Whether the rules on units are left out.
 
     Returns:
         The molecules, energies still with their atoms.
@@ -88,15 +98,18 @@ def read_qm9(path: Path) -> Molecules:
     unknown = sorted({int(z) for z in np.unique(raw["z"])} - set(ELEMENTS))
     if unknown:
         raise DataError(f"{path}: z must be among QM9's elements {ELEMENTS}, but has {unknown}")
+    n_atoms = raw["n_atoms"].astype(np.int64)
     molecules = Molecules(
         name=str(path),
         ids=raw["index"].astype(np.int64),
-        n_atoms=raw["n_atoms"].astype(np.int64),
+        n_atoms=n_atoms,
         z=raw["z"].astype(np.uint8),
-        pos=raw["pos"].astype(np.float32),
+        pos=single_precision(raw["pos"], n_atoms),
         targets={name: raw[name].astype(np.float64) for name in TARGETS},
     )
-    check_units(molecules)
+    check_order(molecules)
+    if not unchecked:
+        check_units(molecules)
     return molecules
 
 
@@ -106,6 +119,32 @@ def _check_kind(path: Path, name: str, array: Array, kinds: str) -> None:
         raise DataError(f"{path}: {name} must hold {wanted} numbers, but holds {array.dtype}")
     if name != "pos" and array.ndim != 1:
         raise DataError(f"{path}: {name} must have one dimension, but its shape is {array.shape}")
+
+
+def check_order(molecules: Molecules) -> None:
+    """Checks that gdb indices belong to the molecules that were published with them.
+
+    Those are compared that are in the sample of the package, 3,000 of all; the sample was drawn
+    from the published table.
+
+    Raises:
+        DataError: A molecule has another composition than the one of its index.
+    """
+    sample = read_arrays(SAMPLE, ("index", "n_atoms", "z"))
+    begin = offsets_of(sample["n_atoms"])
+    row_of = {int(index): row for row, index in enumerate(sample["index"])}
+    for position, index in enumerate(molecules.ids.tolist()):
+        row = row_of.get(index)
+        if row is None:
+            continue
+        published = formula_of(sample["z"][begin[row] : begin[row + 1]])
+        atoms = molecules.offsets[position : position + 2]
+        found = formula_of(molecules.z[atoms[0] : atoms[1]])
+        if found != published:
+            raise DataError(
+                f"{molecules.name}: gdb index {index} must be {published}, as published, but is "
+                f"{found}. Is the table in another order, or `index` no gdb number (from 1)?"
+            )
 
 
 def check_units(molecules: Molecules) -> None:

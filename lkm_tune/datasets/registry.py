@@ -4,13 +4,16 @@ This file imports no torch: `lkm-tune tasks` and the check of a study file wait 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 
 from lkm_tune.datasets.chignolin import CHIGNOLIN
 from lkm_tune.datasets.cora import CORA
 from lkm_tune.datasets.dataset import Dataset, Task
+from lkm_tune.datasets.identity import check_formula
 from lkm_tune.datasets.md17_files import MD17, REVISED_MD17
-from lkm_tune.datasets.molecules import DataError
+from lkm_tune.datasets.molecules import DataError, Molecules
 from lkm_tune.datasets.own import FILE, own_dataset, own_task
 from lkm_tune.datasets.pubchem import PUBCHEM, pubchem
 from lkm_tune.datasets.qm9 import QM9
@@ -25,6 +28,12 @@ TASKS: Mapping[str, Task] = MappingProxyType(
     {task.name: task for dataset in DATASETS.values() for task in dataset.tasks}
 )
 """Every task of a public dataset by its name."""
+
+
+UNCHECKED = (
+    "units, signs and repeated molecules were not checked (data.unchecked): they may be wrong"
+)
+"""What must stand beside results on data whose checks were left out."""
 
 
 def dataset_of(task: Task, data: DataPlan) -> Dataset:
@@ -47,6 +56,26 @@ def usual_sizes(task: Task, data: DataPlan) -> DataPlan:
         raise DataError(f"{task.name}: data.n_train and data.n_val must be given")
     n_train, n_val = sizes or (None, None)
     return data.over(DataPlan(n_train=n_train, n_val=n_val))
+
+
+def read_dataset(dataset: Dataset, unchecked: bool, path: Path) -> Molecules:
+    """Reads a file, and checks that it holds the molecule that the dataset's name says.
+
+    Args:
+        dataset: What the file must be.
+        unchecked: Whether physical checks are left out; the molecule is checked all the same.
+        path: The file.
+
+    Raises:
+        DataError: The file is no good, or of another molecule.
+    """
+    molecules = dataset.read(path, unchecked)
+    if dataset.formula:
+        known = {other.name: other.formula for other in DATASETS.values() if other.formula}
+        check_formula(molecules, dataset.name, dataset.formula, known)
+    if unchecked:
+        return replace(molecules, remarks=(*molecules.remarks, UNCHECKED))
+    return molecules
 
 
 def caution(digest: str) -> str:

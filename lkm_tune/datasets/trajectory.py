@@ -9,7 +9,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from lkm_tune.datasets.causes import energy_beside_forces, likely
 from lkm_tune.datasets.molecules import Array, DataError, FloatArray, IntArray, Molecules
+from lkm_tune.datasets.pairs import Pairs, centred, near_pairs
+from lkm_tune.datasets.repeats import find_repeats
 
 Energies = Mapping[int, float]
 
@@ -35,10 +38,22 @@ CH_STIFFNESS = (0.8, 1.55)
 WORK_SLOPE = (0.8, 1.2)
 """E(a) − E(b) over the work of the forces from a to b: 0.997 to 1.003 in rMD17 and MD17."""
 
+WORK_SLOPE_FAR = (0.6, 1.6)
+"""The same between frames that are too far apart for the second order."""
+
+WORK_SIZE_FAR = (1 / 15, 4.0)
+"""The root mean square of the one over that of the other, where they do not go together: 0.15 to
+1.3 among 10 to 100 frames drawn from rMD17."""
+
 _NEAR = 0.15
 """Frames are neighbours whose atoms have moved by less than this, root mean square, Å."""
 
-_PAIRS = 200
+_FAR = 0.5
+_AGREEMENT = 0.9
+_UNRELATED = 0.5
+_FEWEST_NEAR = 5
+_FEWEST_FAR = 8
+_WRONG = ". Is the unit or the sign of the forces wrong?"
 _FRAMES = 200
 
 
@@ -126,71 +141,87 @@ def _carbon_hydrogen(molecules: Molecules, forces: Array) -> tuple[FloatArray, F
     return np.concatenate(lengths), np.concatenate(pulls)
 
 
-def check_work(molecules: Molecules, name: str) -> None:
+def check_work(molecules: Molecules, name: str, moving: bool = False) -> None:
     """Checks energies against forces: E(b) − E(a) = −½ (F_a + F_b) · (R_b − R_a) to second order.
 
-    The slope of one on the other is that of the 200 nearest pairs of frames, among frames that
-    follow each other and nearest neighbours. Nothing is checked where fewer than five pairs are
-    near enough for this to hold.
+    The slope of one on the other is that of the 200 nearest pairs of frames that have the same
+    atoms in the same order, once turned onto each other. Where no pairs are near enough for the
+    second order, those that are further apart must not contradict it.
 
     Args:
-        molecules: Frames of one molecule, with forces.
+        molecules: With forces.
         name: Of the energy.
+        moving: Whether the forces are known to be those of atoms that vibrate: the energies of
+            relaxed molecules differ without any work of forces.
 
     Raises:
         DataError: Forces are not the negative slope of the energy in its unit per Å.
     """
-    frames = _positions(molecules).reshape(len(molecules), -1)
-    first, second = _near_pairs(frames, molecules.ids, _NEAR * np.sqrt(frames.shape[1] / 3))
-    if len(first) < 5:
+    pairs = near_pairs(molecules)
+    near = np.flatnonzero(pairs.distances < _NEAR)
+    valid, chosen = WORK_SLOPE, near
+    if len(near) < _FEWEST_NEAR:
+        valid, chosen = WORK_SLOPE_FAR, np.flatnonzero(pairs.distances < _FAR)
+        if len(chosen) < _FEWEST_FAR:
+            return
+    work, change = _work(molecules, name, pairs, chosen)
+    squares, product = float(work @ work), float(work @ change)
+    if squares == 0 or not change.any():
         return
-    forces = molecules.forces[name].reshape(frames.shape)
-    step = frames[second].astype(np.float64) - frames[first]
-    work = 0.5 * ((forces[first].astype(np.float64) + forces[second]) * step).sum(axis=1)
-    energies = molecules.targets[name]
-    slope = float(work @ (energies[first] - energies[second]) / (work @ work))
-    low, high = WORK_SLOPE
-    if not low <= slope <= high:
+    slope, size = product / squares, float(np.sqrt(change @ change / squares))
+    error = float(np.sqrt(((change - slope * work) ** 2).sum() / (len(work) - 1) / squares))
+    holds = valid[0] - 3 * error <= slope <= valid[1] + 3 * error
+    if valid is WORK_SLOPE_FAR and abs(slope) < _AGREEMENT * size:
+        slope, valid = size, WORK_SIZE_FAR
+        holds = not moving or valid[0] <= size <= valid[1]
+    if not holds:
+        sign = "forces have the other sign, as gradients do"
+        causes = likely(slope, energy_beside_forces(), sign)
+        if abs(product) < _UNRELATED * size * squares:
+            causes = "energies and forces are not of the same frames"
         raise DataError(
             f"{molecules.name}: between neighbouring frames {name} must change by the work of the "
-            f"forces, {low:g}..{high:g} times, but changes by {slope:.3g} times over "
-            f"{len(first)} pairs. Is the unit or the sign of the forces wrong?"
+            f"forces, {valid[0]:g}..{valid[1]:g} times, but changes by {slope:.3g} times over "
+            f"{len(work)} pairs" + (f"; likely: {causes}" if causes else _WRONG)
         )
 
 
-def _near_pairs(frames: Array, times: IntArray, near: float) -> tuple[IntArray, IntArray]:
-    """Positions of both frames of each pair, the `_PAIRS` nearest that lie within `near`."""
-    order = np.argsort(times)[:20_000]
-    some = np.unique(np.linspace(0, len(frames) - 1, 1000).astype(np.int64))
-    sample = frames[some].astype(np.float64)
-    sample -= sample.mean(axis=0)
-    squares = (sample**2).sum(axis=1)
-    apart = squares[:, None] + squares - 2 * sample @ sample.T
-    np.fill_diagonal(apart, np.inf)
-    first = np.concatenate([order[:-1], some])
-    second = np.concatenate([order[1:], some[apart.argmin(axis=1)]])
-    distances = np.linalg.norm(frames[first].astype(np.float64) - frames[second], axis=1)
-    nearest = np.argsort(distances, kind="stable")[:_PAIRS]
-    nearest = nearest[(distances[nearest] < near) & (distances[nearest] > 0)]
-    return first[nearest], second[nearest]
+def _work(
+    molecules: Molecules, name: str, pairs: Pairs, chosen: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Work of the forces from a to b, and E(a) − E(b), of the chosen pairs."""
+    pos, forces, offsets = _positions(molecules), molecules.forces[name], molecules.offsets
+    energies = molecules.targets[name]
+    works, changes = [], []
+    for a, b, turn in zip(
+        pairs.first[chosen], pairs.second[chosen], pairs.turns[chosen], strict=True
+    ):
+        here, there = (slice(int(offsets[i]), int(offsets[i + 1])) for i in (a, b))
+        step = centred(pos[there]) @ turn - centred(pos[here])
+        mean = 0.5 * (forces[here].astype(np.float64) + forces[there].astype(np.float64) @ turn)
+        works.append((mean * step).sum())
+        changes.append(energies[a] - energies[b])
+    return np.array(works), np.array(changes)
 
 
-def check_frames_differ(molecules: Molecules) -> None:
-    """Checks that no two frames are the same atoms at the same positions.
+def check_frames_differ(molecules: Molecules, pos: Array | None = None) -> None:
+    """Checks that no two frames are the same, wherever they lie and however they are turned.
+
+    Args:
+        molecules: The frames.
+        pos: [N, 3] positions as they are in the file, with all their digits; those of `molecules`
+            by default.
 
     Raises:
         DataError: Two are; the message names them.
     """
-    z, pos, offsets = molecules.z, _positions(molecules), molecules.offsets
-    seen: dict[int, int] = {}
-    for frame in range(len(molecules)):
-        atoms = slice(offsets[frame], offsets[frame + 1])
-        other = seen.setdefault(hash((z[atoms].tobytes(), pos[atoms].tobytes())), frame)
-        if other != frame:
-            raise DataError(
-                f"{molecules.name}: every frame must be another, but those with the ids "
-                f"{molecules.ids[other]} and {molecules.ids[frame]} have the same positions"
-            )
+    places = _positions(molecules) if pos is None else pos
+    for later, earlier in find_repeats(molecules.z, places, molecules.n_atoms):
+        raise DataError(
+            f"{molecules.name}: every frame must be another, but those with the ids "
+            f"{molecules.ids[earlier]} and {molecules.ids[later]} have the same positions, but "
+            "for where they lie and how they are turned"
+        )
 
 
 def _positions(molecules: Molecules) -> Array:

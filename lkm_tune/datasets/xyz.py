@@ -1,123 +1,161 @@
 """A user's own molecules from an extended XYZ file, read by ASE, whose units are eV and Å."""
 
+import re
 import warnings
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import ase
 import ase.io
 import numpy as np
 
-from lkm_tune.datasets.molecules import Array, DataError, Molecules
+from lkm_tune.datasets.causes import hartree_in
+from lkm_tune.datasets.charges import charge_problems
+from lkm_tune.datasets.molecules import Array, DataError, Molecules, single_precision
+from lkm_tune.datasets.physics import check_physics
+from lkm_tune.datasets.plain import UNREADABLE, in_short, open_text
 from lkm_tune.datasets.problems import refuse_any
+from lkm_tune.datasets.repeats import find_repeats
 
-_CHARGES = ("charge", "total_charge", "charges", "initial_charges")
+# What MACE and others call the weight of a frame, or of its energy or forces, in the loss.
+_WEIGHT = re.compile(r"config(_\w+)?_weight|(energy|forces?|sample|frame|loss)_weight", re.I)
 
 
-def read_xyz(path: Path, target: str, forces: str | None = None) -> Molecules:
+def read_xyz(
+    path: Path,
+    target: str,
+    forces: str | None = None,
+    unit: str = "eV",
+    unchecked: bool = False,
+) -> Molecules:
     """Reads isolated, neutral molecules, one a frame.
 
     Args:
-        path: An extended XYZ file.
+        path: An extended XYZ file, compressed or not.
         target: Key of a number in each frame's comment line, as `energy`.
         forces: Name of a column of three numbers an atom, −∂target/∂position; None for none.
+        unit: Of the target.
+        unchecked: Whether the rules of `check_physics` and the one on repeated frames are left
+            out.
 
     Returns:
-        The molecules in the file's order, numbered from 0, in the units of the file: eV, Å and
-        eV/Å by ASE's convention.
+        The molecules in the file's order, numbered from 0, each about its centre, in the units of
+        the file: eV, Å and eV/Å by ASE's convention.
 
     Raises:
-        DataError: The file cannot be read, or frames are periodic, charged, repeated or without
-            the target or the forces; the message names up to ten frames, counted from 0.
+        DataError: The file cannot be read, or frames are periodic, charged, weighted, repeated or
+            without the target or the forces; the message names up to ten frames, counted from 0.
+            Or a unit or a sign is wrong.
     """
-    frames = _read_frames(path)
-    problems: list[str] = []
+    frames = read_frames(path)
+    problems: list[tuple[int, str]] = []
     values: list[float] = []
     slopes: list[Array] = []
-    seen: dict[tuple[bytes, bytes], int] = {}
     for number, atoms in enumerate(frames):
-        told = _refusal(atoms)
-        value = _number(atoms, target, told)
+        told = [*frame_problems(atoms), *_weights(atoms)]
+        values.append(_number(atoms, target, told))
         slope = None if forces is None else _slope(atoms, forces, told)
-        first = seen.setdefault((atoms.numbers.tobytes(), atoms.positions.tobytes()), number)
-        if first != number:
-            told.append(f"is the same as frame {first}")
-        problems += [f"frame {number} {problem}" for problem in told]
-        values.append(value)
         if slope is not None:
             slopes.append(slope)
-    refuse_any(path, problems)
-    return Molecules(
+        problems += [(number, problem) for problem in told]
+    pos, n_atoms = _joined(frames, "positions"), np.array([len(atoms) for atoms in frames])
+    z = _joined(frames, "numbers")
+    if not problems and not unchecked:
+        again = "again, but for where it lies and how it is turned"
+        repeats = find_repeats(z, pos, n_atoms)
+        problems = [(later, f"is frame {earlier} {again}") for later, earlier in repeats]
+    refuse_any(path, [f"frame {number} {problem}" for number, problem in problems])
+    molecules = Molecules(
         name=str(path),
         ids=np.arange(len(frames)),
-        n_atoms=np.array([len(atoms) for atoms in frames]),
-        z=np.concatenate([atoms.numbers for atoms in frames]).astype(np.uint8),
-        pos=np.concatenate([atoms.positions for atoms in frames]).astype(np.float32),
+        n_atoms=n_atoms,
+        z=z.astype(np.uint8),
+        pos=single_precision(pos, n_atoms),
         targets={target: np.array(values)},
         forces={target: np.concatenate(slopes).astype(np.float32)} if slopes else {},
     )
+    if not unchecked:
+        check_physics(molecules, target, hartree_in(unit))
+    return molecules
 
 
-def _read_frames(path: Path) -> Sequence[ase.Atoms]:
+def read_frames(path: Path) -> Sequence[ase.Atoms]:
+    """Reads the frames of an extended XYZ file, compressed or not.
+
+    Raises:
+        DataError: It cannot be read, or a frame has not as many lines as it says.
+    """
     try:
-        _check_counts(path)
-        with warnings.catch_warnings():
+        with open_text(path) as file:
+            _check_counts(path, file)
+        with open_text(path) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            frames = list(ase.io.iread(path, index=":", format="extxyz"))
+            frames = list(ase.io.iread(file, index=":", format="extxyz"))
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
     except DataError:
         raise
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: is not a readable extended XYZ file ({error!r})") from error
+    except (*UNREADABLE, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        raise DataError(
+            f"{path}: is not a readable extended XYZ file ({in_short(error)})"
+        ) from error
     if not frames:
         raise DataError(f"{path}: there must be molecules, but there are none")
     return frames
 
 
-def _check_counts(path: Path) -> None:
+def _joined(frames: Sequence[ase.Atoms], array: str) -> Array:
+    return np.concatenate([atoms.arrays[array] for atoms in frames])
+
+
+def _check_counts(path: Path, file: TextIO) -> None:
     """Checks that every frame has as many lines as it says; ASE trusts a wrong count for ever."""
-    with path.open(encoding="utf-8") as file:
-        number = 0
-        while (line := file.readline()).strip():
-            if not line.strip().isdecimal() or int(line) < 1:
-                raise DataError(
-                    f"{path}: frame {number} (counted from 0) must begin with the number of its "
-                    f"atoms, but begins with {line.strip()[:40]!r}"
-                )
-            # A line at a time: the count may be anything.
-            found = sum(1 for _ in islice(file, min(int(line), 2**40) + 1))
-            if found < int(line) + 1:
-                raise DataError(
-                    f"{path}: frame {number} (counted from 0) must have {int(line)} atoms, but "
-                    f"the file ends after {max(found - 1, 0)}. Was it cut short?"
-                )
-            number += 1
-        if line and file.read().strip():
-            raise DataError(f"{path}: frame {number} (counted from 0) follows an empty line")
+    number = 0
+    while (line := file.readline()).strip():
+        # What int() takes and isdecimal() admits, such as the digits of other scripts, is no count.
+        if not (line.isascii() and line.strip().isdecimal()) or int(line[:30]) < 1:
+            raise DataError(
+                f"{path}: frame {number} (counted from 0) must begin with the number of its "
+                f"atoms, but begins with {line.strip()[:40]!r}"
+            )
+        # A line at a time: the count may be anything.
+        found = sum(1 for _ in islice(file, min(int(line[:30]), 2**40) + 1))
+        if found < int(line[:30]) + 1:
+            raise DataError(
+                f"{path}: frame {number} (counted from 0) must have {int(line[:30])} atoms, but "
+                f"the file ends after {max(found - 1, 0)}. Was it cut short?"
+            )
+        number += 1
+    if line and file.read().strip():
+        raise DataError(f"{path}: frame {number} (counted from 0) follows an empty line")
 
 
-def _refusal(atoms: ase.Atoms) -> list[str]:
-    """What keeps every model from taking this frame."""
+def frame_problems(atoms: ase.Atoms) -> list[str]:
+    """What keeps every model from taking this frame, as sentences without a subject."""
     if len(atoms) == 0:
         return ["has no atoms"]
     told = []
     if atoms.pbc.any():
         told.append('is periodic, which no model can take; pbc="F F F" says that it is not')
-    for key, value in {**atoms.info, **atoms.arrays}.items():
-        if key.lower() in _CHARGES:
-            charges = np.asarray(value)
-            total = charges.sum() if charges.dtype.kind in "fiu" else np.nan
-            if not abs(total) < 1e-3:
-                what = f"{total:g}" if np.isfinite(total) else repr(value)
-                told.append(f"has {key} {what}, which no model can see: it must be neutral")
+    told += charge_problems(atoms)
     if atoms.numbers.min() < 1:
         told.append("has an atom of no element")
     if not np.isfinite(atoms.positions).all():
         told.append("has a position that is not finite")
     return told
+
+
+def _weights(atoms: ase.Atoms) -> list[str]:
+    """Weights in the loss, which training does not know."""
+    weights = {key: value for key, value in atoms.info.items() if _WEIGHT.fullmatch(key)}
+    return [
+        f"has {key} {value!r}"[:100] + ", but all frames weigh the same in training: take the key "
+        "out of the file, or leave frames of weight 0 out"
+        for key, value in weights.items()
+        if not (_is_number(value) and value == 1)
+    ]
 
 
 def _number(atoms: ase.Atoms, key: str, told: list[str]) -> float:

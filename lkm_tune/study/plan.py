@@ -48,6 +48,8 @@ class DataPlan:
     smiles: str | None = None
     unit: str | None = None
     atom_energies: bool | None = None
+    unchecked: bool | None = None
+    rare_elements: Literal["refuse", "train"] | None = None
     invalid: Literal["refuse", "skip"] | None = None
     max_skipped: Annotated[float, Field(ge=0, lt=1)] | None = None
     fragments: Literal["refuse", "largest", "keep"] | None = None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 
 from lkm_tune.datasets import MoleculeData, Normaliser, Task, find_task
+from lkm_tune.datasets.elements import symbols_of
 from lkm_tune.graphs import MoleculeBatch
 from lkm_tune.models import (
     MoleculeModel,
@@ -36,6 +37,7 @@ def model_file(run: TrainingRun) -> bytes:
         "settings": dict(run.settings),
         "normaliser": molecules.normaliser.to_dict() if molecules else None,
         "elements": molecules.elements if molecules else None,
+        "trained_elements": molecules.trained_elements if molecules else None,
         "data": run.data.digest,
     }
     # Copies: the format has no place for parameters that a network shares between two names.
@@ -59,11 +61,14 @@ class TrainedModel:
         config: the run that trained it.
         network: in evaluation mode.
         normaliser: from the network's output to the targets' units.
+        elements: atomic numbers that it was trained on; None where the file does not say, as
+            files of earlier versions do not.
     """
 
     config: RunConfig
     network: MoleculeModel
     normaliser: Normaliser
+    elements: tuple[int, ...] | None = None
 
     @classmethod
     def load(cls, path: Path, own_model: str | None = None) -> "TrainedModel":
@@ -88,7 +93,13 @@ class TrainedModel:
         if is_own(config.model) and header.get("elements"):
             run_once(network, config.model, header["elements"])
         load_weights(network, config.model, weights)
-        return cls(config, network.eval(), Normaliser.from_dict(header["normaliser"]))
+        elements = header.get("trained_elements")
+        return cls(
+            config,
+            network.eval(),
+            Normaliser.from_dict(header["normaliser"]),
+            None if elements is None else tuple(elements),
+        )
 
     @property
     def task(self) -> Task:
@@ -108,8 +119,27 @@ class TrainedModel:
         Raises:
             ValueError: if an element is one that the network or the scale does not know.
         """
+        self.check_elements(batch.z.numpy())
         values = self.normaliser.to_unit(self.network(batch).prediction.double().numpy())
         return values + self._atoms(batch)
+
+    def check_elements(self, z: NDArray[np.int64]) -> None:
+        """Checks that the training part had every element.
+
+        Args:
+            z: [N] atomic numbers.
+
+        Raises:
+            ValueError: names those that it had not.
+        """
+        if self.elements is None:
+            return
+        unknown = set(z.tolist()) - set(self.elements)
+        if unknown:
+            raise ValueError(
+                f"the network was trained on molecules of {symbols_of(self.elements)} and knows "
+                f"nothing of {symbols_of(unknown)}"
+            )
 
     def predict_forces(
         self, batch: MoleculeBatch
@@ -122,6 +152,7 @@ class TrainedModel:
         Raises:
             ValueError: as `predict`, and for a network that is no energy of positions.
         """
+        self.check_elements(batch.z.numpy())
         output, forces = energy_and_forces(self.network, batch)
         values = self.normaliser.to_unit(output.prediction.detach().double().numpy())
         on_unit = forces.double().numpy() * self.normaliser.units_per_step[0]

@@ -53,7 +53,8 @@ def test_what_ase_writes_is_read(tmp_path: Path):
         read = read_xyz(tmp_path / "own.xyz", name, key).forces
         assert list(read) == [name] and read[name] == pytest.approx(forces, abs=1e-6)
     assert read_xyz(tmp_path / "own.xyz", "gap").forces == {}
-    assert energies.pos == pytest.approx(np.concatenate([a.positions for a in frames]), abs=1e-6)
+    about_centre = [a.positions - a.positions.mean(axis=0) for a in frames]
+    assert energies.pos == pytest.approx(np.concatenate(about_centre), abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_repeated_frames_and_no_element_are_named(write: Write):
     path = write("energy=1", "energy=2")
     text = path.read_text()
     path.write_text(text + text)
-    with pytest.raises(DataError, match="frame 2 is the same as frame 0\n.*frame 3 .* frame 1"):
+    with pytest.raises(DataError, match="frame 2 is frame 0 again.*\n.*frame 3 is frame 1 again"):
         read_xyz(path, "energy")
     path.write_text(text.replace("H 0 0 0.71", "X 0 0 0.71"))
     with pytest.raises(DataError, match="frame 1 has an atom of no element"):

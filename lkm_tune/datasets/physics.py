@@ -1,0 +1,205 @@
+"""Rules for every file with positions: the unit of positions, the unit and the sign of forces.
+
+They need no knowledge of the molecules. Each says nothing where the file has not the data for it,
+and their limits lie far from what molecules show and from what the nearest wrong unit would show.
+"""
+
+from functools import cache
+
+import ase.data
+import numpy as np
+
+from lkm_tune.datasets.causes import HARTREE_IN, LENGTHS, force_units, likely
+from lkm_tune.datasets.molecules import (
+    Array,
+    DataError,
+    FloatArray,
+    Molecules,
+    PhysicalCheckError,
+    sum_per_molecule,
+)
+from lkm_tune.datasets.trajectory import ALL_ELECTRONS, check_work
+
+BOND_RATIO = (0.75, 1.4)
+"""Distance of an atom to its nearest neighbour over the sum of both covalent radii: 0.9 to 1.1 in
+molecules, 1.9 where positions are in bohr."""
+
+TYPICAL_STIFFNESS = {6: 1.15, 7: 1.5, 8: 1.8}
+"""Hartree/Å² of C–H, N–H and O–H bonds: 4.5 to 8 mdyn/Å."""
+
+STIFFNESS_RATIO = (0.65, 1.55)
+"""Stiffness by the forces over the typical one; per bohr in place of per Å would be 0.53."""
+
+_GO_ON = "\n  To go on without these checks: `data: {unchecked: true}`"
+
+# Elements whose bonds have the length of their covalent radii.
+_COVALENT = np.isin(np.arange(119), [1, 5, 6, 7, 8, 9, 14, 15, 16, 17, 32, 33, 34, 35, 53])
+_FRAMES = 200
+_FEWEST_ATOMS = 12
+_FEWEST_BONDS = 30
+
+
+def check_physics(molecules: Molecules, name: str, hartree: float | None) -> None:
+    """Runs every rule that the data allow.
+
+    Args:
+        molecules: With positions.
+        name: Of the target, and of its forces where it has some.
+        hartree: One Hartree in the target's unit; None where it is no unit of energy.
+
+    Raises:
+        PhysicalCheckError: A rule does not hold; the message has the value and the likely cause.
+    """
+    try:
+        check_bond_lengths(molecules)
+        if name in molecules.forces:
+            moving = hartree is not None and check_stiffness(molecules, name, hartree)
+            check_work(molecules, name, moving)
+        if hartree is not None:
+            check_total(molecules, name, hartree)
+    except DataError as error:
+        raise PhysicalCheckError(f"{error}{_GO_ON}") from error
+
+
+def check_bond_lengths(molecules: Molecules) -> None:
+    """Checks that positions are in Å, by the distance of each atom to its nearest neighbour.
+
+    Hydrogens decide where there are enough, other atoms where not. Nine of ten atoms must be
+    beyond a limit, so that broken bonds and single molecules that are odd do not matter.
+
+    Raises:
+        DataError: Bonds are too long or too short for every kind of bond.
+    """
+    numbers, ratios = _nearest(molecules)
+    hydrogens = ratios[numbers == 1]
+    chosen = hydrogens if len(hydrogens) >= _FEWEST_ATOMS else ratios
+    if len(chosen) < _FEWEST_ATOMS:
+        return
+    short, long = np.quantile(chosen, [0.1, 0.9])
+    low, high = BOND_RATIO
+    if short > high or long < low:
+        middle = float(np.median(chosen))
+        raise DataError(
+            f"{molecules.name}: bonds must be {low:g}..{high:g} times as long as covalent radii "
+            f"say, but the median of {len(chosen)} is {middle:.3g} times. Positions must be in Å"
+            + _cause(likely(middle, LENGTHS))
+        )
+
+
+def check_stiffness(molecules: Molecules, name: str, hartree: float) -> bool:
+    """Checks unit and sign of forces by the stiffness of bonds of hydrogen.
+
+    The force that pulls a hydrogen back grows with its distance. Nothing is said where forces do
+    not follow distances closely, as for relaxed molecules and scans of angles.
+
+    Returns:
+        Whether forces follow distances, as they do where atoms vibrate.
+
+    Raises:
+        DataError: Bonds are much too stiff or too soft, or the forces push them apart.
+    """
+    moving = False
+    lengths, pulls, heavy = _pulls(molecules, molecules.forces[name])
+    for element, typical in TYPICAL_STIFFNESS.items():
+        length, pull = lengths[heavy == element], pulls[heavy == element] / hartree
+        if len(length) < _FEWEST_BONDS or length.std() < 0.005 or pull.std() == 0:
+            continue
+        agreement = float(np.corrcoef(length, pull)[0, 1])
+        if abs(agreement) < 0.8:
+            continue
+        moving = True
+        ratio = -np.sign(agreement) * float(pull.std() / length.std()) / typical
+        low, high = STIFFNESS_RATIO
+        if not low <= ratio <= high:
+            symbol = ase.data.chemical_symbols[element]
+            sign = "forces have the other sign, as gradients do"
+            raise DataError(
+                f"{molecules.name}: the stiffness of {symbol}–H bonds by the forces must lie in "
+                f"{low * typical:.2g}..{high * typical:.2g} Hartree/Å², but is "
+                f"{ratio * typical:.3g}" + _cause(likely(ratio, force_units(hartree), sign))
+            )
+    return moving
+
+
+def check_total(molecules: Molecules, name: str, hartree: float) -> None:
+    """Checks that total energies are not in another unit than the one that is said.
+
+    Total energies of all electrons are 0.98 to 1.05 times those of the free atoms. Energies that
+    are so in another unit have the wrong one; all others, such as those of pseudopotentials or of
+    formation, tell nothing.
+
+    Raises:
+        DataError: They are in another unit.
+    """
+    values = molecules.targets[name]
+    if not (values < 0).all() or not np.isin(molecules.z, list(ALL_ELECTRONS)).all():
+        return
+    energies = np.zeros(119)
+    for element, energy in ALL_ELECTRONS.items():
+        energies[element] = energy
+    ratios = values / sum_per_molecule(energies[molecules.z], molecules.offsets)
+    for unit, in_unit in HARTREE_IN.items():
+        of_atoms = ratios / in_unit
+        if ((of_atoms > 0.98) & (of_atoms < 1.05)).all() and abs(in_unit / hartree - 1) > 1e-3:
+            raise DataError(
+                f"{molecules.name}: {name} must be in the unit that data.unit says, but is that "
+                f"of all electrons in {unit}: {of_atoms.mean():.3g} times the free atoms"
+            )
+
+
+def _cause(text: str) -> str:
+    return f"; likely: {text}" if text else ". Is a unit or a sign wrong?"
+
+
+def _some(molecules: Molecules) -> FloatArray:
+    """Up to `_FRAMES` positions of molecules, spread over the file."""
+    return np.unique(np.linspace(0, len(molecules) - 1, _FRAMES).astype(np.int64))
+
+
+@cache
+def _covalent_radii() -> FloatArray:
+    radii: FloatArray = np.asarray(ase.data.covalent_radii)
+    return radii
+
+
+def _nearest(molecules: Molecules) -> tuple[Array, FloatArray]:
+    """Atomic numbers, and distances to the nearest neighbour over the sum of covalent radii."""
+    radii = _covalent_radii()
+    numbers, ratios = [np.empty(0, np.uint8)], [np.empty(0)]
+    for frame in _some(molecules):
+        z, pos, _ = _atoms(molecules, frame)
+        if len(z) < 2:
+            continue
+        apart = np.linalg.norm(pos[:, None] - pos[None], axis=2) / (radii[z][:, None] + radii[z])
+        np.fill_diagonal(apart, np.inf)
+        nearest = apart.argmin(axis=1)
+        usual = _COVALENT[z] & _COVALENT[z[nearest]]
+        numbers.append(z[usual])
+        ratios.append(apart.min(axis=1)[usual])
+    return np.concatenate(numbers), np.concatenate(ratios)
+
+
+def _pulls(molecules: Molecules, forces: Array) -> tuple[FloatArray, FloatArray, Array]:
+    """Of each bonded hydrogen: length, force away from its neighbour, the neighbour's element."""
+    lengths, pulls, heavies = [np.empty(0)], [np.empty(0)], [np.empty(0, np.uint8)]
+    for frame in _some(molecules):
+        z, pos, atoms = _atoms(molecules, frame)
+        heavy, light = np.flatnonzero(z > 1), np.flatnonzero(z == 1)
+        if len(heavy) == 0 or len(light) == 0:
+            continue
+        apart = pos[light, None] - pos[None, heavy]
+        distances = np.linalg.norm(apart, axis=2)
+        nearest = distances.argmin(axis=1)
+        chosen = np.flatnonzero(distances.min(axis=1) < 1.6)
+        bond, length = apart[chosen, nearest[chosen]], distances[chosen, nearest[chosen]]
+        lengths.append(length)
+        pulls.append((forces[atoms][light[chosen]] * bond).sum(axis=1) / np.maximum(length, 1e-9))
+        heavies.append(z[heavy[nearest[chosen]]])
+    return np.concatenate(lengths), np.concatenate(pulls), np.concatenate(heavies)
+
+
+def _atoms(molecules: Molecules, frame: int) -> tuple[Array, FloatArray, slice]:
+    atoms = slice(int(molecules.offsets[frame]), int(molecules.offsets[frame + 1]))
+    if molecules.pos is None:
+        raise DataError(f"{molecules.name}: there must be positions, but are none")
+    return molecules.z[atoms], molecules.pos[atoms].astype(np.float64), atoms
