@@ -49,7 +49,7 @@ class DataPlan:
     unit: str | None = None
     atom_energies: bool | None = None
     unchecked: bool | None = None
-    rare_elements: Literal["refuse", "train"] | None = None
+    rare_elements: Literal["refuse", "train", "tell"] | None = None
     invalid: Literal["refuse", "skip"] | None = None
     max_skipped: Annotated[float, Field(ge=0, lt=1)] | None = None
     fragments: Literal["refuse", "largest", "keep"] | None = None

@@ -23,7 +23,9 @@ def load(tmp_path: Path, lines: list[str], **plan: object) -> MoleculeData:
     path = tmp_path / "own.csv"
     path.write_text("\n".join(["smiles,y,z", *lines]) + "\n")
     sizes = {"n_train": 8, "n_val": 4, **plan}
-    data = load_task(f"file:{path}", DataPlan(target="y", **sizes), 1, 5.0, tmp_path)
+    data = load_task(
+        f"file:{path}", DataPlan(rare_elements="train", target="y", **sizes), 1, 5.0, tmp_path
+    )
     assert isinstance(data, MoleculeData)
     return data
 
@@ -126,7 +128,7 @@ def test_stereoisomers_stay_in_one_part(tmp_path: Path, split: str):
     for seed in range(8):
         path = tmp_path / "own.csv"
         path.write_text("\n".join(["smiles,y,z", *lines]) + "\n")
-        plan = DataPlan(target="y", n_train=8, n_val=4, split=split)
+        plan = DataPlan(rare_elements="tell", target="y", n_train=8, n_val=4, split=split)
         data = load_task(f"file:{path}", plan, seed, 5.0, tmp_path)
         assert isinstance(data, MoleculeData)
         sizes = [len(data.split.part(part)) for part in ("train", "val", "test")]
