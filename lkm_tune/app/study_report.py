@@ -134,6 +134,7 @@ def _data_in_words(study: Study, folder: StudyFolder) -> dict[str, str]:
         text = (
             f"{plan.source or 'auto'}, split {plan.split or 'usual'}: {plan.n_train} training, "
             f"{plan.n_val} validation, {plan.n_test or 'all other'} test samples"
+            + (", unchecked: units and signs may be wrong" if plan.unchecked else "")
         )
         plans.setdefault(text, []).append(task)
     found = {f"data of {', '.join(tasks)}": text for text, tasks in plans.items()}

@@ -10,7 +10,7 @@ from lkm_tune.app.catalog import make_catalog
 from lkm_tune.app.errors import LkmTuneError, user_errors
 from lkm_tune.app.events import Events
 from lkm_tune.app.initial_weights import begin
-from lkm_tune.datasets import caution, content_digest
+from lkm_tune.datasets import MoleculeData, caution, content_digest
 from lkm_tune.study import RunConfig, load_run_config
 from lkm_tune.training import RunResult, TrainingRun, save_model
 
@@ -65,6 +65,9 @@ def train_run(
     unit = run.data.task.unit
     if said := caution(content_digest(run.data.source)):
         events.remark(f"note: {said}")
+    if isinstance(run.data, MoleculeData):
+        for note in run.data.notes:
+            events.remark(f"note: {note}")
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     _train(run, folder / "history.csv", events)
