@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lkm_tune.app.against_paper import compare_with_paper
-    from lkm_tune.app.catalog import list_models, list_tasks
+    from lkm_tune.app.catalog import list_models
     from lkm_tune.app.check import CellCost, StudyCheck, check_study, study_cost
     from lkm_tune.app.diagnosis import Diagnosis, diagnose
     from lkm_tune.app.errors import LkmTuneError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lkm_tune.app.stored_answers import MARGIN
     from lkm_tune.app.study_report import make_report
     from lkm_tune.app.task_data import describe_data, element_symbols, prepare_data
+    from lkm_tune.app.tasks import list_tasks
     from lkm_tune.app.train import TrainedRun, train_run
     from lkm_tune.datasets.describe import Description
     from lkm_tune.package import package_digest
@@ -73,7 +74,7 @@ __all__ = [
 _HOMES = {
     "app.against_paper": ("compare_with_paper",),
     "app.finished_answers": ("best_gamma",),
-    "app.catalog": ("list_models", "list_tasks"),
+    "app.catalog": ("list_models",),
     "app.check": ("CellCost", "StudyCheck", "check_study", "study_cost"),
     "app.diagnosis": ("Diagnosis", "diagnose"),
     "app.errors": ("LkmTuneError",),
@@ -85,6 +86,7 @@ _HOMES = {
     "app.run": ("run_study",),
     "app.status": ("StudyStatus", "all_statuses", "study_status"),
     "app.study_report": ("make_report",),
+    "app.tasks": ("list_tasks",),
     "app.task_data": ("describe_data", "element_symbols", "prepare_data"),
     "app.stored_answers": ("MARGIN",),
     "app.train": ("TrainedRun", "train_run"),

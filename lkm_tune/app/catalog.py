@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from lkm_tune.app.working_folder import settings_of_own
-from lkm_tune.datasets import TASKS, Task, find_task, usual_sizes
+from lkm_tune.datasets import TASKS, find_task, usual_sizes
 from lkm_tune.datasets.own import FILE
 from lkm_tune.models import MODELS, build_model, is_own, model_settings
 from lkm_tune.study import Catalog, DataPlan, TrainingPlan
@@ -14,11 +14,6 @@ from lkm_tune.study import Catalog, DataPlan, TrainingPlan
 def list_models() -> Mapping[str, Mapping[str, Any]]:
     """The models of the package, each with its settings and their defaults."""
     return {name: model_settings(name) for name in MODELS}
-
-
-def list_tasks() -> Mapping[str, Task]:
-    """The tasks on public datasets, each with its targets and units."""
-    return TASKS
 
 
 def make_catalog() -> Catalog:

@@ -5,7 +5,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from lkm_tune.app.catalog import make_catalog
 from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.study import Study, find_study, load_study, study_to_dict
 
@@ -31,6 +30,9 @@ def read_study(study: StudyLike, overrides: Iterable[str] = ()) -> Study:
     Raises:
         StudyError: with every problem of the study and of the overrides.
     """
+    # The models bring torch, which a question about finished studies does not need.
+    from lkm_tune.app.catalog import make_catalog
+
     if isinstance(study, Study):
         return load_study(study_to_dict(study), make_catalog(), overrides)
     if isinstance(study, Mapping):
