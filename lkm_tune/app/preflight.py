@@ -5,8 +5,9 @@ from pathlib import Path
 from lkm_tune.app.errors import LkmTuneError, user_errors
 from lkm_tune.app.events import Events
 from lkm_tune.ledger.study_folder import StudyFolder
+from lkm_tune.search.checked_data import check_data
 from lkm_tune.search.cluster.nodes import check_nodes
-from lkm_tune.search.engine import Engine, check_data, connect
+from lkm_tune.search.engine import Engine, connect
 from lkm_tune.study import Study, compare
 from lkm_tune.tracking import tracking_uri
 from lkm_tune.tracking.experiments import retire_experiment
@@ -38,12 +39,13 @@ def open_engine(
     """
     with user_errors():
         tracking_uri(storage)  # Refused before there is work to lose.
-        data = check_data(study)
+        data, notes = check_data(study)
         if fresh and folder.study.exists():
             # First: what is put aside here alone would be mixed with the new runs in MLflow.
             retire_experiment(tracking_uri(storage), study.name)
             events.remark(f"earlier results are kept in {folder.put_aside()}")
         _settle(folder, study, data, events)
+        folder.note_remarks(notes)
         engine = Engine(study, folder)
         if not engine.planner.finished:
             connect(address)

@@ -138,5 +138,10 @@ def _data_in_words(study: Study, folder: StudyFolder) -> dict[str, str]:
         )
         plans.setdefault(text, []).append(task)
     found = {f"data of {', '.join(tasks)}": text for text, tasks in plans.items()}
+    found |= {
+        f"read from the file of {task}": "; ".join(remarks)
+        for task, remarks in folder.data_remarks().items()
+        if remarks
+    }
     cautions = {caution(digest) for digest in folder.data_digests().values()} - {""}
     return found | ({"beware": "; ".join(sorted(cautions))} if cautions else {})

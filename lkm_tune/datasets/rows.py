@@ -11,11 +11,12 @@ from rdkit import rdBase
 from lkm_tune.datasets.cleaning import Cleaning
 from lkm_tune.datasets.entries import Entry, molecules_of, usable_entries
 from lkm_tune.datasets.kinds import is_sdf, is_smiles, is_table
-from lkm_tune.datasets.molecules import DataError, FloatArray, Molecules
+from lkm_tune.datasets.molecules import DataError, FloatArray, Molecules, single_precision
 from lkm_tune.datasets.prepared import CLOSEST
 from lkm_tune.datasets.sdf import sdf_entries
 from lkm_tune.datasets.smiles import parsed, table_entries
 from lkm_tune.datasets.table import bytes_of, parse_table, text_of
+from lkm_tune.datasets.xyz import frame_problems, read_frames
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +90,8 @@ def _of_entries(path: Path, entries: Sequence[Entry], cleaning: Cleaning) -> Row
 
 
 def _frames(path: Path) -> Sequence[Any]:
+    if str(path).lower().removesuffix(".gz").endswith((".xyz", ".extxyz")):
+        return read_frames(path)
     from ase.io import read
     from ase.io.formats import UnknownFileTypeError
 
@@ -104,7 +107,7 @@ def _frames(path: Path) -> Sequence[Any]:
 def _of_frames(path: Path, frames: Sequence[Any]) -> Rows:
     reasons = {}
     for number, frame in enumerate(frames):
-        told = _frame_problems(frame) or [_coinciding(frame.positions)]
+        told = frame_problems(frame) or [_coinciding(frame.positions)]
         if told[0]:
             reasons[number] = "; ".join(told)
     good = [number for number in range(len(frames)) if number not in reasons]
@@ -115,29 +118,16 @@ def _of_frames(path: Path, frames: Sequence[Any]) -> Rows:
     if not good:
         return Rows(names, None, reasons)
     n_atoms = np.array([len(frames[number]) for number in good])
-    # Centred first: single precision has no room for a molecule far from the origin.
-    placed = [frames[number].positions for number in good]
-    pos = np.concatenate([one - one.mean(axis=0) for one in placed])
+    pos = np.concatenate([frames[number].positions for number in good])
     molecules = Molecules(
         name=str(path),
         ids=np.array(good),
         n_atoms=n_atoms,
         z=np.concatenate([frames[number].numbers for number in good]).astype(np.uint8),
-        pos=pos.astype(np.float32),
+        pos=single_precision(pos, n_atoms),
         targets={},
     )
     return Rows(names, molecules, reasons)
-
-
-def _frame_problems(frame: Any) -> list[str]:
-    if len(frame) == 0:
-        return ["has no atoms"]
-    told = ["is periodic, which no network takes"] if frame.pbc.any() else []
-    if frame.numbers.min() < 1:
-        told.append("has an atom of no element")
-    if not np.isfinite(frame.positions).all():
-        told.append("has a position that is not finite")
-    return told
 
 
 def _coinciding(pos: FloatArray) -> str:

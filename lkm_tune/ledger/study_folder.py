@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,6 +30,7 @@ class StudyFolder:
         self.study = self.path / "study.json"
         self.data = self.path / "data.json"
         self.facts = self.path / "facts.json"
+        self.remarks = self.path / "data_remarks.json"
         self.lock = self.path / "driver.lock"
         self.use = self.path / "use.json"
         self.looks = self.path / "looks.json"
@@ -65,6 +66,14 @@ class StudyFolder:
         if not other:
             write_text(self.data, json.dumps({**before, **digests}, indent=1))
         return other
+
+    def data_remarks(self) -> dict[str, list[str]]:
+        """What was left out or changed while each task's file was read, as `note_remarks` noted."""
+        return dict(read_json(self.remarks)) if self.remarks.exists() else {}
+
+    def note_remarks(self, remarks: Mapping[str, Sequence[str]]) -> None:
+        """Notes what was left out or changed while each task's file was read."""
+        write_text(self.remarks, json.dumps({**self.data_remarks(), **remarks}, indent=1))
 
     def read_facts(self) -> StudyFacts:
         """What the study's networks and data say of its runs, as far as it was noted."""

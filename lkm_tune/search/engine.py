@@ -14,7 +14,6 @@ from ray import tune
 from ray.tune import TuneError
 
 from lkm_tune.cache import settle_folders
-from lkm_tune.datasets import Origin
 from lkm_tune.ledger.failure import StorageError
 from lkm_tune.ledger.journal_reader import PHASES
 from lkm_tune.ledger.ledger import Ledger
@@ -45,7 +44,6 @@ from lkm_tune.search.searcher import CellScheduler, LedgerRelay, StudySearcher
 from lkm_tune.search.trainable import LkmTrainable
 from lkm_tune.search.trial_files import TrialFiles, local_model
 from lkm_tune.study import Cell, Study, TrialSpec
-from lkm_tune.training import open_run
 
 SECONDS_BETWEEN_COUNTS = 1.0
 """After so long it is seen that nodes have come or gone."""
@@ -89,22 +87,6 @@ def connect(address: str | None) -> None:
     # Without RAY_AUTH_MODE Ray asks for a token on what it starts itself, which is what we want.
     # The mode cannot be set here: Ray reads it when it is imported.
     ray.init(address="local", include_dashboard=False, _temp_dir=short_folder(), **quiet)
-
-
-def check_data(study: Study, cache: Path | None = None) -> dict[str, str]:
-    """Opens the data of every cell as its trials will, and prepares them where they are not yet.
-
-    Returns:
-        The digest of the file that each task is read from.
-
-    Raises:
-        ValueError: if they are missing, damaged, or fewer than the study asks for.
-    """
-    digests, here = {}, Origin(Path.cwd())
-    for cell in study.cells:
-        spec = TrialSpec(study.name, cell, "curve", 0, {"gamma": 0.0}, study.seed, 1)
-        digests[cell.task] = open_run(study.run_config(spec), cache, here).data.digest
-    return digests
 
 
 class Engine:

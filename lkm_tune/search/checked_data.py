@@ -1,0 +1,30 @@
+"""The data of a study, opened before any trial starts."""
+
+from pathlib import Path
+
+from lkm_tune.datasets import MoleculeData, Origin
+from lkm_tune.study import Study, TrialSpec
+from lkm_tune.training import open_run
+
+
+def check_data(
+    study: Study, cache: Path | None = None
+) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+    """Opens the data of every cell as its trials will, and prepares them where they are not yet.
+
+    Returns:
+        The digest of the file that each task is read from, and what was left out, changed or not
+        checked while it was read, a sentence each.
+
+    Raises:
+        ValueError: if they are missing, damaged, or fewer than the study asks for.
+    """
+    digests: dict[str, str] = {}
+    notes: dict[str, tuple[str, ...]] = {}
+    here = Origin(Path.cwd())
+    for cell in study.cells:
+        spec = TrialSpec(study.name, cell, "curve", 0, {"gamma": 0.0}, study.seed, 1)
+        data = open_run(study.run_config(spec), cache, here).data
+        digests[cell.task] = data.digest
+        notes[cell.task] = data.store.remarks if isinstance(data, MoleculeData) else ()
+    return digests, notes
