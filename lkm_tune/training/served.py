@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from lkm_tune.datasets import build_store
+from lkm_tune.datasets.molecules import single_precision
 from lkm_tune.datasets.smiles import parse_smiles
 from lkm_tune.graphs import MoleculeBatch, batch_from_arrays
 from lkm_tune.models import load_weights
@@ -56,9 +57,11 @@ class ServedModel:
             molecules = parse_smiles(table["smiles"].tolist())
             return build_store(molecules, cutoff).batch(np.arange(len(table)))
         z = [np.asarray(numbers, dtype=np.int64) for numbers in table["z"]]
-        pos = [np.stack([np.asarray(row, np.float32) for row in rows]) for rows in table["pos"]]
-        index = np.repeat(np.arange(len(z)), [len(numbers) for numbers in z])
-        return batch_from_arrays(np.concatenate(z), np.concatenate(pos), index, cutoff=cutoff)
+        pos = [np.stack([np.asarray(row, np.float64) for row in rows]) for rows in table["pos"]]
+        n_atoms = np.array([len(numbers) for numbers in z])
+        index = np.repeat(np.arange(len(z)), n_atoms)
+        placed = single_precision(np.concatenate(pos), n_atoms)
+        return batch_from_arrays(np.concatenate(z), placed, index, cutoff=cutoff)
 
 
 class ServedClassifier:

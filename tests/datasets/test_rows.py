@@ -15,6 +15,8 @@ FILES = {
                 {1: "no SMILES", 2: "'' is no SMILES", 3: "2 fragments", 4: "charge"}),
     "own.smi": ("CCO ethanol\n\nXX\n", ["line 1", "line 3"], {1: "no SMILES"}),
     "own.xyz": (WATER.format(name="a", z=0.59) + WATER.format(name="b", z="-0.59"), ["a", "b"], {}),
+    "charged.xyz": (WATER.format(name="a total_charge=1", z=0.59)
+                    + WATER.format(name="b", z=-0.59), ["a", "b"], {0: "has total_charge 1"}),
     "near.xyz": ("2\nname=a\nH 0 0 0\nH 0 0 0.1\n" + WATER.format(name="b", z=0.59), ["a", "b"],
                  {0: "atoms 0 and 1 .* 0.1 Å apart"}),
     "ion.xyz": ("1\nname=a charge=1\nHe 0 0 0\n" + WATER.format(name="b", z=0.59), ["a", "b"],

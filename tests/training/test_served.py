@@ -9,6 +9,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from lkm_tune.datasets.molecules import single_precision
+from lkm_tune.graphs import batch_from_arrays
+from lkm_tune.models import build_model, energy_and_forces
 from lkm_tune.study import DataPlan, RunConfig, TrainingPlan
 from lkm_tune.tracking.model import mlflow_model
 from lkm_tune.training import TrainingRun, save_model
@@ -73,3 +76,18 @@ def test_classes_of_nodes(shared, tmp_path):
     (classes,) = served.predict(table)
     wrong = np.array(classes)[test] != graph.labels.numpy()[test]
     assert wrong.mean() == pytest.approx(run.errors("test")["error"])
+
+
+def test_a_molecule_far_away_has_the_same_energy_and_forces():
+    """Float32 would lose its shape 10,000 Å from the origin."""
+    torch.manual_seed(0)
+    network = build_model("pamnet", hidden=16, depth=2).eval()
+    pos = np.array([[0.0, 0, 0.117], [0, 0.757, -0.469], [0, -0.757, -0.469]])
+    found = []
+    for shift in (0.0, 10_000.0):
+        placed = single_precision(pos + shift, np.array([3]))
+        batch = batch_from_arrays(np.array([8, 1, 1]), placed, np.zeros(3, int), cutoff=5.0)
+        output, forces = energy_and_forces(network, batch)
+        found.append((output.prediction.detach(), forces))
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(found[0][1], found[1][1], rtol=1e-4, atol=1e-5)
