@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lkm_tune.app.errors import LkmTuneError
     from lkm_tune.app.events import Events
     from lkm_tune.app.export import best_settings, export_settings
-    from lkm_tune.app.finished_answers import best_gamma
+    from lkm_tune.app.finished_answers import best_gamma, best_gamma_lines
     from lkm_tune.app.predictions import Predictions, predict
     from lkm_tune.app.progress import CellStatus, StudyProgress
     from lkm_tune.app.result import StudyResult
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from lkm_tune.datasets.describe import Description
     from lkm_tune.package import package_digest
     from lkm_tune.training.result import EpochResult
-    from lkm_tune.transfer.report.answer import answer_record, cell_sentence
     from lkm_tune.transfer.report.report import TransferReport
+    from lkm_tune.transfer.report.summary import answer_record
+    from lkm_tune.transfer.report.terminal import summary_lines
 
 __all__ = [
     "MARGIN",
@@ -51,8 +52,8 @@ __all__ = [
     "all_statuses",
     "answer_record",
     "best_gamma",
+    "best_gamma_lines",
     "best_settings",
-    "cell_sentence",
     "check_study",
     "compare_with_paper",
     "describe_data",
@@ -68,12 +69,13 @@ __all__ = [
     "run_study",
     "study_cost",
     "study_status",
+    "summary_lines",
     "train_run",
 ]
 
 _HOMES = {
     "app.against_paper": ("compare_with_paper",),
-    "app.finished_answers": ("best_gamma",),
+    "app.finished_answers": ("best_gamma", "best_gamma_lines"),
     "app.catalog": ("list_models",),
     "app.check": ("CellCost", "StudyCheck", "check_study", "study_cost"),
     "app.diagnosis": ("Diagnosis", "diagnose"),
@@ -93,8 +95,9 @@ _HOMES = {
     "datasets.describe": ("Description",),
     "package": ("package_digest",),
     "training.result": ("EpochResult",),
-    "transfer.report.answer": ("answer_record", "cell_sentence"),
     "transfer.report.report": ("TransferReport",),
+    "transfer.report.summary": ("answer_record",),
+    "transfer.report.terminal": ("summary_lines",),
 }
 """Module of lkm_tune -> the names that it gives to this package."""
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -18,7 +18,7 @@ from lkm_tune.diagnostics.projection import TITLES, Method, project
 from lkm_tune.training import TrainingRun
 from lkm_tune.training.examine import AtomStates, atom_states, find_molecule, gradients, reopen
 from lkm_tune.training.objective import Indices
-from lkm_tune.transfer.wording import plain
+from lkm_tune.transfer.json_data import plain
 
 MOST_POINTS = 3000
 """States in one projection, at most: more hide each other, and t-SNE takes minutes."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from lkm_tune.app.errors import user_errors
-from lkm_tune.app.finished_answers import finished_answers, is_of
+from lkm_tune.app.finished_answers import is_of, stored_report
 from lkm_tune.app.studies import Storage, StudyLike, storage_path, stored_study
 from lkm_tune.ledger.trials import StudyTrials
 from lkm_tune.study import RunConfig, TrialSpec
@@ -38,7 +38,7 @@ def _best_settings(
     storage: Path, wanted: StudyLike, model: str, task: str
 ) -> tuple[RunConfig, str]:
     study, folder = stored_study(storage, wanted)
-    answers = [a for a in finished_answers(storage, study.name) if is_of(a, model, task)]
+    answers = [a for a in stored_report(storage, study.name)["answers"] if is_of(a, model, task)]
     if not answers:
         raise ValueError(f"study {study.name} has no finished curve of {model} on {task}")
     # Of cells that differ in what is compared, the one with the lowest error.

@@ -7,6 +7,7 @@ from typing import Any
 from lkm_tune.app.errors import user_errors
 from lkm_tune.app.stored_answers import predicted, stored_answers
 from lkm_tune.app.studies import Storage, StudyLike, storage_path, study_names
+from lkm_tune.transfer.report.terminal import WIDTH, cell_lines, summary_lines
 
 
 def best_gamma(
@@ -31,34 +32,69 @@ def best_gamma(
         LkmTuneError: if there is no such answer; names those that there are.
     """
     with user_errors():
-        return _answers(storage_path(storage), study, model, task)
+        return _select(_stored(storage_path(storage), study), study, model, task)
 
 
-def _answers(
-    storage: Path, study: StudyLike | None, model: str | None, task: str | None
-) -> list[dict[str, Any]]:
+def best_gamma_lines(
+    storage: Storage = "lkm-runs",
+    study: StudyLike | None = None,
+    model: str | None = None,
+    task: str | None = None,
+    margin: float | None = None,
+    width: int = WIDTH,
+) -> list[str]:
+    """The same answers as lines of text; of all cells with the verdicts of their pairs.
+
+    Args:
+        storage: the storage folder.
+        study: only this study, by its own report; None: all studies together.
+        model: only this model.
+        task: only this task.
+        margin: of the verdicts: 0.01, 0.02, 0.05 or that of the report; None: that of the report.
+        width: letters that fit in a line.
+
+    Raises:
+        LkmTuneError: if there is no such answer, or no verdict at this margin.
+    """
+    with user_errors():
+        stored = _stored(storage_path(storage), study)
+        found = _select(stored, study, model, task)
+        summary, answers = stored["summary"], stored["answers"]
+        if len(found) == len(answers) > 1:
+            asked = summary["margin"] if margin is None else margin
+            return summary_lines(summary, asked, width)
+    short = {answer["name"]: line for answer, line in zip(answers, summary["lines"], strict=True)}
+    lines = cell_lines([short.get(answer["name"], answer["line"]) for answer in found])
+    return lines if len(found) > 1 else [*lines, "", found[0]["sentence"]]
+
+
+def _stored(storage: Path, study: StudyLike | None) -> dict[str, Any]:
+    """`answers` and `summary` of one study or of all, and for all what predictions are made of."""
     if study is None:
-        kept = stored_answers(storage)
-    else:
-        (name,) = study_names(storage, study)
-        kept = {"answers": finished_answers(storage, name), "unsearched": []}
-    found = [answer for answer in kept["answers"] if is_of(answer, model, task)]
-    if not found and model and task:
-        found = [answer for answer in kept["unsearched"] if is_of(answer, model, task)]
-        if not found and study is None:
-            found = predicted(kept, model, task)
+        return stored_answers(storage)
+    (name,) = study_names(storage, study)
+    return stored_report(storage, name)
+
+
+def _select(
+    stored: dict[str, Any], study: StudyLike | None, model: str | None, task: str | None
+) -> list[dict[str, Any]]:
+    found = [answer for answer in stored["answers"] if is_of(answer, model, task)]
+    if not found and model and task and study is None:
+        found = [answer for answer in stored["unsearched"] if is_of(answer, model, task)]
+        found = found or predicted(stored, model, task)
     if not found:
         wanted = " on ".join(part for part in (model, task) if part)
-        known = "; ".join(f"{a['model']} on {a['task']}" for a in kept["answers"]) or "none"
+        known = "; ".join(f"{a['model']} on {a['task']}" for a in stored["answers"]) or "none"
         raise ValueError(f"no finished curve of {wanted or 'any cell'}; there are: {known}")
     return found
 
 
-def finished_answers(storage: Path, name: str) -> list[dict[str, Any]]:
-    """The answers in the report of a study, cell by cell.
+def stored_report(storage: Path, name: str) -> dict[str, Any]:
+    """The `transfer.json` of a study, its answers with the name of the study.
 
     Raises:
-        FileNotFoundError: if the study has no report yet.
+        FileNotFoundError: if the study has no report yet, or one of an earlier version.
     """
     path = storage / "studies" / name / "report" / "transfer.json"
     if not path.exists():
@@ -66,10 +102,14 @@ def finished_answers(storage: Path, name: str) -> list[dict[str, Any]]:
             f"study {name} has no report yet: run `lkm-tune run {name}` to its end, or "
             f"`lkm-tune report {name}` for what is finished"
         )
-    return [
-        {"study": name, **answer}
-        for answer in json.loads(path.read_text(encoding="utf-8"))["answers"]
-    ]
+    stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if "summary" not in stored:
+        raise FileNotFoundError(
+            f"the report of study {name} was made by an earlier version of lkm-tune: `lkm-tune "
+            f"report {name}` makes it again"
+        )
+    stored["answers"] = [{"study": name, **answer} for answer in stored["answers"]]
+    return stored
 
 
 def is_of(answer: dict[str, Any], model: str | None, task: str | None) -> bool:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from lkm_tune.transfer import TransferReport
 
 FILE = "transfer/answers.json"
-VERSION = 4
+VERSION = 5
 """Of what an answer holds: a file of another version is made again."""
 
 MARGIN = 0.02
@@ -26,8 +26,8 @@ def stored_answers(storage: Path) -> dict[str, Any]:
     They are read from a file as long as no ledger has changed since; then pandas is not loaded.
 
     Returns:
-        `answers` and `unsearched`, each a list of `answer_record`, and what `predicted`
-        reads.
+        `answers` and `unsearched`, each a list of `answer_record`, the `summary` of a report,
+        and what `predicted` reads.
 
     Raises:
         ValueError: when no run can be analysed.
@@ -47,7 +47,7 @@ def load_report(storage: Path, margin: float = MARGIN) -> "TransferReport":
         ValueError: when no run can be analysed.
     """
     from lkm_tune.transfer import TransferReport
-    from lkm_tune.transfer.report.answer import answer_record
+    from lkm_tune.transfer.report.summary import answer_record
 
     # Before the runs are read: what is written meanwhile makes the file old.
     state = _state(storage)
@@ -55,6 +55,7 @@ def load_report(storage: Path, margin: float = MARGIN) -> "TransferReport":
     if margin == MARGIN:
         found = {
             "state": state,
+            "summary": report.summary(),
             "answers": [answer_record(answer) for answer in report.answers],
             "unsearched": [answer_record(answer) for answer in report.unsearched],
             "half_known": _half_known(report),
@@ -74,12 +75,13 @@ def predicted(kept: dict[str, Any], model: str, task: str) -> list[dict[str, Any
         if [name.lower() for name in names] == [model.lower(), task.lower()]:
             asked = model if answer["model"] == _OTHER else task
             texts = {name: answer[name].replace(_OTHER, asked) for name in ("name", "sentence")}
+            texts["line"] = [texts["name"], *answer["line"][1:]]
             return [{**answer, "model": names[0], "task": names[1], **texts}]
     return []
 
 
 def _half_known(report: "TransferReport") -> list[dict[str, Any]]:
-    from lkm_tune.transfer.report.answer import answer_record
+    from lkm_tune.transfer.report.summary import answer_record
 
     keys = report.pool.keys
     models, tasks = ({getattr(key, field): None for key in keys} for field in ("model", "task"))

@@ -24,7 +24,7 @@ PICTURE = "layers-"
 def make_report(
     storage: Storage = "lkm-runs",
     study: StudyLike | None = None,
-    margin: float = MARGIN,
+    margin: float | None = None,
     *,
     from_mlflow: str | None = None,
 ) -> tuple[TransferReport, Path]:
@@ -33,7 +33,8 @@ def make_report(
     Args:
         storage: the storage folder.
         study: which study; None: all of them together.
-        margin: difference of the error, as a fraction, that does not matter.
+        margin: difference of the error, as a fraction, that does not matter; None: what the study
+            says (`report.margin`), and `MARGIN` for all studies and for runs from MLflow.
         from_mlflow: address of an MLflow from which the runs are read, without the studies'
             folders; None: runs are read from the ledgers.
 
@@ -44,12 +45,12 @@ def make_report(
         LkmTuneError: if no run can be analysed, or the study has not been run.
     """
     with user_errors():
-        place = storage_path(storage)
+        place, usual = storage_path(storage), MARGIN if margin is None else margin
         if from_mlflow is not None:
             name = None if study is None else study_name(study)
-            report, folder = _from_mlflow(from_mlflow, name, place, margin)
+            report, folder = _from_mlflow(from_mlflow, name, place, usual)
         elif study is None:
-            report, folder = load_report(place, margin), place / "transfer"
+            report, folder = load_report(place, usual), place / "transfer"
         else:
             kept, files = stored_study(place, study)
             report, folder = report_of(kept, place, margin=margin), files.report
@@ -79,14 +80,15 @@ def _from_mlflow(
 
 
 def report_of(
-    study: Study, storage: Path, *, margin: float = MARGIN, ended_by: str = "its plan"
+    study: Study, storage: Path, *, margin: float | None = None, ended_by: str = "its plan"
 ) -> TransferReport:
     """The report of a study from its ended runs, not yet written.
 
     Args:
         study: the study.
         storage: its storage folder.
-        margin: difference of the error, as a fraction, that does not matter.
+        margin: difference of the error, as a fraction, that does not matter; None: what the study
+            says (`report.margin`).
         ended_by: what ended the study, in words.
 
     Raises:
@@ -109,7 +111,7 @@ def report_of(
     }
     return TransferReport.from_runs(
         runs,
-        margin=margin,
+        margin=study.report.margin if margin is None else margin,
         seed=study.seed,
         provenance=provenance,
         importance=setting_importance(study, trials),

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from lkm_tune import app
-from lkm_tune.cli.options import Verb, json_option, storage_option
+from lkm_tune.cli.options import Verb, json_option, margin_option, storage_option
 
 
 @click.command("best-gamma", cls=Verb)
@@ -13,11 +13,19 @@ from lkm_tune.cli.options import Verb, json_option, storage_option
 @click.option("--study", help="Only this study, by its own report; else all studies together.")
 @click.option("--model", help="Only this model.")
 @click.option("--task", help="Only this task.")
+@margin_option
 @json_option
 def best_gamma(
-    storage: Path, study: str | None, model: str | None, task: str | None, as_json: bool
+    storage: Path,
+    study: str | None,
+    model: str | None,
+    task: str | None,
+    margin: float | None,
+    as_json: bool,
 ) -> None:
-    """Say which γ is best, with its interval and gain, from finished studies.
+    """Say which γ to use, what it gains, and whether it works in other cells.
+
+    Verdicts are known at margins of 0.01, 0.02 and 0.05, and at that of the report.
 
     For a model on a task that were not searched together, the γ to begin with is predicted from
     the cells that were.
@@ -26,17 +34,16 @@ def best_gamma(
     Examples:
       lkm-tune best-gamma
       lkm-tune best-gamma --model pamnet --task qm9/alpha
+      lkm-tune best-gamma --study quickstart --margin 0.05
       lkm-tune best-gamma --study quickstart --json
     """
     import json
 
-    found = app.best_gamma(storage, study, model, task)
     if as_json:
+        found = app.best_gamma(storage, study, model, task)
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
-    from lkm_tune.cli.answer_table import answer_table
-    from lkm_tune.cli.console import console, say
+    from lkm_tune.cli.console import line_width, say
 
-    console.print(answer_table(found))
-    for answer in found:
-        say(answer["sentence"])
+    for line in app.best_gamma_lines(storage, study, model, task, margin, line_width()):
+        say(line)

@@ -12,3 +12,8 @@ if not console.is_terminal:
 def say(text: str) -> None:
     """One line of text; a terminal wraps it between words, a file gets it whole."""
     console.print(text, soft_wrap=not console.is_terminal)
+
+
+def line_width() -> int:
+    """Letters that fit in a line of running text."""
+    return console.width if console.is_terminal else 100

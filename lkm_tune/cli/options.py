@@ -29,6 +29,12 @@ set_option = click.option(
     help="Replaces a value of the file, as search.trials=20; may be given several times.",
 )
 
+margin_option = click.option(
+    "--margin",
+    type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
+    help="Difference of the error that does not matter, as 0.02; else what the study file says.",
+)
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Plain JSON for machines.")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lkm_tune import app
-from lkm_tune.cli.options import Verb, storage_option
+from lkm_tune.cli.options import Verb, margin_option, storage_option
 
 if TYPE_CHECKING:
     from lkm_tune.app import TransferReport
@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 @click.command(cls=Verb)
 @click.argument("study", required=False)
 @storage_option
-@click.option(
-    "--margin", default=app.MARGIN, show_default=True, help="Difference that does not matter."
-)
+@margin_option
 @click.option(
     "--against",
     type=click.Choice(["paper"]),
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     help="Read the runs from this MLflow alone, without the storage folder of the studies.",
 )
 def report(
-    study: str | None, storage: Path, margin: float, against: str | None, uri: str | None
+    study: str | None, storage: Path, margin: float | None, against: str | None, uri: str | None
 ) -> None:
     """Make the report of STUDY from its finished runs, or one of all studies together.
 
@@ -62,16 +60,8 @@ def report(
 
 
 def show_report(made: "TransferReport") -> None:
-    """The answer on the terminal: each cell, each question, every warning."""
-    from lkm_tune.cli.answer_table import answer_table
-    from lkm_tune.cli.console import console, say
+    """The answer on the terminal: decisions, then the pairs of cells, then remarks."""
+    from lkm_tune.cli.console import line_width, say
 
-    console.print(answer_table([app.answer_record(answer) for answer in made.answers]))
-    for answer in made.answers:
-        say(app.cell_sentence(answer))
-    for question in made.questions:
-        say(f"{question.title} {question.answer}")
-    for warning in made.warnings:
-        say(f"warning: {warning}")
-    for sign in made.signs:
-        say(f"sign of trouble: {sign}")
+    for line in app.summary_lines(made.summary(), made.margin, line_width()):
+        say(line)

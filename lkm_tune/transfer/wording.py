@@ -1,44 +1,11 @@
-"""Numbers as people and as JSON read them."""
+"""Numbers as people read them."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
-import pandas as pd
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON can hold it: tuples as lists, NaN and ±inf as None."""
-    if value is None or type(value) in (str, bool, int):
-        return value
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or value is pd.NaT or value is pd.NA:
-        return None
-    if isinstance(value, float):
-        return plain(value)
-    return value if isinstance(value, bool | int | str) else str(value)
-
-
-def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a table as JSON can hold them."""
-    columns = [_plain_column(table[name]) for name in table]
-    return [dict(zip(map(str, table), row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _plain_column(column: pd.Series[Any]) -> list[Any]:
-    if column.dtype != np.float64:
-        return [plain(value) for value in column.to_numpy(dtype=object)]
-    # Ten thousand pairs of cells have many numbers.
-    return [value if math.isfinite(value) else None for value in column.tolist()]
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def gamma_text(gamma: float) -> str:
@@ -56,12 +23,45 @@ def percent(fraction: float) -> str:
     digits = 1 if abs(fraction) < 0.9995 else 0
     text = f"{100 * fraction:.{digits}f}".replace("-", "−")
     # A no-break space: a number never stands at a line's end without its sign.
-    return f"{text.removeprefix('−') if text == '−0.0' else text}\N{NO-BREAK SPACE}%"
+    return f"{text.removeprefix('−') if text == '−0.0' else text}{NO_BREAK}%"
+
+
+def margin_text(margin: float) -> str:
+    """A margin as a percentage: `2 %`, with a no-break space."""
+    return f"{100 * margin:g}{NO_BREAK}%"
+
+
+def at_most(fraction: float) -> str:
+    """An upper bound as a percentage, rounded up: `0.1 %` where it is 0."""
+    if not math.isfinite(fraction):
+        return percent(fraction)
+    return percent(max(math.ceil(1000 * fraction - 1e-9), 1) / 1000)
 
 
 def span(low: float, high: float) -> str:
-    """An interval of fractions: `1.0 % to 3.2 %`."""
-    return f"{percent(low)} to {percent(high)}"
+    """An interval of fractions: `1.0 to 3.2 %`."""
+    if math.isnan(low) or math.isnan(high):
+        return "no interval"
+    if math.isinf(high):
+        return f"{percent(low)} or more"
+    return f"{percent(low).removesuffix(f'{NO_BREAK}%')} to {percent(high)}"
+
+
+def count_text(count: int) -> str:
+    """A number of things, in a word up to twelve."""
+    return _WORDS[count] if count < len(_WORDS) else f"{count:,}"
+
+
+_WORDS = (
+    *("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("eleven", "twelve"),
+)
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """Names one after the other, separated by semicolons; of more than `most`, how many more."""
+    more = len(names) - most
+    return "; ".join(names[:most]) + (f"; and {more} more" if more > 0 else "")
 
 
 def number_text(value: float) -> str:

@@ -13,7 +13,7 @@ from lkm_tune.ledger.ledger import Ledger
 from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.study import DataPlan, SearchPlan, Study
 from lkm_tune.transfer import TransferReport
-from lkm_tune.transfer.report.answer import answer_record
+from lkm_tune.transfer.report.summary import answer_record
 
 GAMMAS = (0.0, 0.001, 0.01, 0.1, 1.0)
 BEST = {
@@ -88,7 +88,8 @@ def no_analysis(monkeypatch):
 
 def test_the_report_of_all_studies_keeps_its_answers(storage, no_analysis):
     output = ask(storage, "report")
-    assert "Does γ transfer from one architecture to another?" in output
+    assert "Does the γ of a row work in the cell of a column?" in output
+    assert "all three cells" in output
     told = json.loads((storage / "transfer/transfer.json").read_text())
     assert {(o["model"], o["task"]) for o in told["optima"]} == {cell[1:] for cell in BEST}
     assert "one (digest" in told["provenance"]["studies"]
@@ -102,13 +103,22 @@ def test_the_report_of_all_studies_keeps_its_answers(storage, no_analysis):
     assert answer["gain_low"] > 0
 
 
-def test_the_table_says_what_the_published_gamma_costs(storage):
+def test_one_cell_is_answered_with_all_that_is_known_of_it(storage):
     (answer,) = answers(storage, "--model", "gcn")
-    table = ask(storage, "best-gamma", "--model", "gcn").partition("gcn on")[0]
-    assert "costs" in table
-    assert f"{100 * answer['paper_regret']:.1f} %" in table
-    # What is the same in all answers takes no room.
-    assert "samples" not in table
+    told = ask(storage, "best-gamma", "--model", "gcn")
+    assert answer["sentence"] in told
+    assert "The published γ = 0.02 costs" in answer["sentence"]
+    assert told.splitlines()[1].startswith("gcn, qm9/homo")
+
+
+@pytest.mark.parametrize("margin", [0.01, 0.05])
+def test_other_margins_need_no_new_analysis(storage, no_analysis, margin):
+    usual = ask(storage, "best-gamma")
+    no_analysis()
+    other = ask(storage, "best-gamma", "--margin", str(margin))
+    assert other != usual
+    assert f"within {100 * margin:g} %" in other.replace("\N{NO-BREAK SPACE}", " ")
+    assert "known at the margins" in ask(storage, "best-gamma", "--margin", "0.03", code=1)
 
 
 def test_another_margin_keeps_no_answers(storage):

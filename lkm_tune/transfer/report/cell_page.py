@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from markupsafe import escape
 
 from lkm_tune.transfer.fit.cells import CellKey
-from lkm_tune.transfer.report.answer import cell_sentence
 from lkm_tune.transfer.report.curve_svg import curve_svg
+from lkm_tune.transfer.report.palette import STYLE
 from lkm_tune.transfer.report.report import TransferReport
+from lkm_tune.transfer.report.sentences import cell_sentence
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{name}</title>
-<style>body {{ font: 16px sans-serif; max-width: 44em; margin: 1em }}</style></head>
+<style>{style}body {{ color: var(--ink); background: var(--paper); font: 16px sans-serif;
+max-width: 44em; margin: 1em }}</style></head>
 <body><h1>{name}</h1><p>{sentence}</p>{figure}</body></html>
 """
 
@@ -39,5 +41,7 @@ def cell_pages(report: TransferReport) -> Iterator[CellPage]:
     curves = dict(list(report.curves.groupby(list(CellKey._fields))))
     for answer in report.answers:
         figure, sentence = curve_svg(curves[tuple(answer.key)], answer), cell_sentence(answer)
-        html = _PAGE.format(name=escape(answer.name), sentence=escape(sentence), figure=figure)
+        html = _PAGE.format(
+            style=STYLE, name=escape(answer.name), sentence=escape(sentence), figure=figure
+        )
         yield CellPage(answer.key, sentence, html)

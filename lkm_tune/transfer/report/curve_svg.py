@@ -1,4 +1,4 @@
-"""The figure of one cell as a small SVG: points, curve with band, interval of γ, control level.
+"""The figure of one cell as an SVG: points, curve and control with their bands, recommended γ.
 
 Drawn directly: matplotlib takes a tenth of a second for each, and a report may hold a hundred.
 """
@@ -13,10 +13,14 @@ from markupsafe import escape
 
 from lkm_tune.transfer.fit.answer import CellAnswer
 from lkm_tune.transfer.fit.noise import Array
-from lkm_tune.transfer.report.palette import BLUE, GREY, INK, ORANGE, VERMILLION
+from lkm_tune.transfer.report.palette import BLUE, GREY, INK, ORANGE, PAPER, VERMILLION
+from lkm_tune.transfer.wording import gamma_text
 
-_WIDTH, _HEIGHT = 320.0, 220.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 8.0, 8.0, 34.0
+_WIDTH, _HEIGHT = 480.0, 320.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 66.0, 10.0, 26.0, 42.0
+_LETTER = 7.0
+"""Width of a letter, about."""
+
 _TALLEST = 1.3
 _TICKS = 5
 _MOST_TEXTS = 7
@@ -46,6 +50,7 @@ class _Drawing:
         self.fitted = _arrays(curve, "fitted", "gamma", "error", "low", "high")
         self.measured = _arrays(curve, "measured", "gamma", "error", "aligned", "seed")
         self.diverged = _arrays(curve, "diverged", "gamma")["gamma"]
+        self.control = _arrays(curve, "control", "error", "low", "high")
         gammas = curve["gamma"].to_numpy(dtype=float)
         gammas = gammas[gammas > 0]
         self.low, self.high = float(np.log10(gammas.min())), float(np.log10(gammas.max()))
@@ -79,41 +84,58 @@ class _Drawing:
     def svg(self) -> str:
         parts = [*self._interval(), *self._control(), *self._curve(), *self._points()]
         parts += [*self._beyond(), *self._divergence(), *self._axes(), *self._control_name()]
+        parts += self._recommended()
         return (
-            f'<svg viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" font-family="sans-serif" font-size="10">'
-            + "".join(parts)
-            + "</svg>"
+            f'<svg viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" font-family="sans-serif" font-size="13"'
+            ' aria-hidden="true">' + "".join(parts) + "</svg>"
         )
 
     def _interval(self) -> list[str]:
-        answer, out = self.answer, []
-        floor = _HEIGHT - _BOTTOM
-        if np.isfinite(answer.gamma_low):
-            left, right = self.x(np.log10([answer.gamma_low, answer.gamma_high])).tolist()
-            # A single best point still deserves a visible strip.
-            left, right = min(left, (left + right) / 2 - 1.5), max(right, (left + right) / 2 + 1.5)
-            out.append(
-                f'<rect x="{left:.1f}" y="{_TOP:g}" width="{right - left:.1f}"'
-                f' height="{floor - _TOP:g}" fill="{ORANGE}" fill-opacity="0.22"/>'
-            )
-        if not answer.flat:
-            best = float(self.x(np.log10(answer.gamma_best)))
-            out.append(_line(best, _TOP, best, floor, ORANGE, 1.4))
-        return out
+        answer, floor = self.answer, _HEIGHT - _BOTTOM
+        if not np.isfinite(answer.gamma_low):
+            return []
+        left, right = self.x(np.log10([answer.gamma_low, answer.gamma_high])).tolist()
+        # A single best point still deserves a visible strip.
+        left, right = min(left, (left + right) / 2 - 1.5), max(right, (left + right) / 2 + 1.5)
+        return [
+            f'<rect x="{left:.1f}" y="{_TOP:g}" width="{right - left:.1f}"'
+            f' height="{floor - _TOP:g}" fill="{ORANGE}" fill-opacity="0.2"/>'
+        ]
+
+    def _recommended(self) -> list[str]:
+        """The recommended γ with its name above the axes, where nothing else is drawn."""
+        gamma = self.answer.recommended
+        x = float(self.x(np.log10(gamma) if gamma > 0 else self.zero))
+        text = f"γ = {gamma_text(gamma)}"
+        half = _LETTER * len(text) / 2
+        middle = min(max(x, half), _WIDTH - half)
+        return [
+            _line(x, _TOP, x, _HEIGHT - _BOTTOM, ORANGE, 2),
+            f'<path d="M{x - 5:.1f} {_TOP - 6:g}h10l-5 7z" fill="{ORANGE}"/>',
+            _text(middle, _TOP - 11, text, "middle", INK),
+        ]
 
     def _control(self) -> list[str]:
         level = self.answer.control_error
         if not np.isfinite(level):
             return []
+        out, wide = [], _WIDTH - _RIGHT - _LEFT
+        for low, high in zip(self.control["low"], self.control["high"], strict=True):
+            if np.isfinite(high):
+                top, floor = float(self.y(high)), float(self.y(low))
+                out.append(
+                    f'<rect x="{_LEFT:g}" y="{top:.1f}" width="{wide:g}"'
+                    f' height="{floor - top:.1f}" fill="{GREY}" fill-opacity="0.18"/>'
+                )
         y = float(self.y(level))
-        return [_line(_LEFT, y, _WIDTH - _RIGHT, y, GREY, 1, "5 3")]
+        return [*out, _line(_LEFT, y, _WIDTH - _RIGHT, y, GREY, 1.2, "5 3")]
 
     def _control_name(self) -> list[str]:
         """Drawn last: points may lie where it stands."""
         level = self.answer.control_error
         if not np.isfinite(level):
             return []
-        return [_inside(_WIDTH - _RIGHT, float(self.y(level)) - 3, "γ = 0", INK)]
+        return [_inside(_WIDTH - _RIGHT, float(self.y(level)) - 4, "γ = 0", INK)]
 
     def _curve(self) -> list[str]:
         x = self.x(np.log10(self.fitted["gamma"]))
@@ -136,8 +158,8 @@ class _Drawing:
             seed.tolist(), gamma.tolist(), error.tolist(), strict=True,
         )  # fmt: skip
         return [
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.2" fill="#fff" stroke="{INK}"'
-            f' stroke-width="0.8"><title>seed {int(seed)}, γ = {g:g}: {error:.4g}</title></circle>'
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{PAPER}" stroke="{INK}"'
+            f' stroke-width="1"><title>seed {int(seed)}, γ = {g:g}: {error:.4g}</title></circle>'
             for x, y, seed, g, error in spots
         ]
 
@@ -148,45 +170,45 @@ class _Drawing:
         gamma = self.measured["gamma"][beyond]
         places = np.log10(np.unique(gamma[gamma > 0]))
         x = self.x(places if len(places) else np.array([self.zero])).tolist()
-        marks = [f'<path d="M{a - 3:.1f} {_TOP + 8:g}h6l-3 -6z" fill="{INK}"/>' for a in x]
+        marks = [f'<path d="M{a - 3:.1f} {_TOP + 11:g}h6l-3 -6z" fill="{INK}"/>' for a in x]
         text = f"up to {self.measured['aligned'][beyond].max():.3g}"
-        return [*marks, _inside(min(x) - 6, _TOP + 8, text, INK)]
+        return [*marks, _inside(min(x) - 6, _TOP + 13, text, INK)]
 
     def _divergence(self) -> list[str]:
         if not len(self.diverged):
             return []
         x = self.x(np.log10(self.diverged)).tolist()
         marks = [
-            f'<path d="M{a - 3:.1f} {_TOP + 12:g}l6 6m0 -6l-6 6" stroke="{VERMILLION}"'
+            f'<path d="M{a - 3:.1f} {_TOP + 20:g}l6 6m0 -6l-6 6" stroke="{VERMILLION}"'
             ' stroke-width="1.6"/>'
             for a in x
         ]
-        return [*marks, _inside(min(x) - 6, _TOP + 18, "diverges", VERMILLION)]
+        return [*marks, _inside(min(x) - 6, _TOP + 28, "diverges", VERMILLION)]
 
     def _axes(self) -> list[str]:
         floor, answer = _HEIGHT - _BOTTOM, self.answer
         out = [
             _line(_LEFT, _TOP, _LEFT, floor, INK, 0.8),
             _line(_LEFT, floor, _WIDTH - _RIGHT, floor, INK, 0.8),
-            _text(float(self.x(self.zero)), floor + 13, "0", "middle", INK),
-            _text(float(self.x((self.zero + self.low) / 2)), floor + 3, "//", "middle", INK),
-            _text((_LEFT + _WIDTH) / 2, _HEIGHT - 5, "γ", "middle", INK),
+            _text(float(self.x(self.zero)), floor + 17, "0", "middle", INK),
+            _text(float(self.x((self.zero + self.low) / 2)), floor + 4, "//", "middle", INK),
+            _text((_LEFT + _WIDTH) / 2, _HEIGHT - 6, "γ", "middle", INK),
         ]
         decades = np.arange(np.ceil(self.low - 1e-9), np.floor(self.high + 1e-9) + 1)
         shown = decades[:: int(np.ceil(len(decades) / _MOST_TEXTS))]
         for decade, x in zip(shown.tolist(), self.x(shown).tolist(), strict=True):
-            out.append(_text(x, floor + 13, f"{10**decade:g}", "middle", INK))
+            out.append(_text(x, floor + 17, f"{10**decade:g}", "middle", INK))
         for value in _round_ticks(self.bottom, self.top):
             y = float(self.y(value))
             out += [
                 _line(_LEFT - 3, y, _LEFT, y, INK, 0.8),
-                _text(_LEFT - 5, y + 3.5, f"{value:g}", "end", INK),
+                _text(_LEFT - 5, y + 4.5, f"{value:g}", "end", INK),
             ]
         kind = "test error" if answer.outcome == "test_error" else "validation error"
         label = f"{kind} / {answer.unit}" if answer.unit else kind
         middle = (_TOP + floor) / 2
         out.append(
-            f'<text transform="translate(10 {middle:g}) rotate(-90)" text-anchor="middle"'
+            f'<text transform="translate(13 {middle:g}) rotate(-90)" text-anchor="middle"'
             f' fill="{INK}">{escape(label)}</text>'
         )
         return out
@@ -217,7 +239,7 @@ def _line(
 
 def _inside(x: float, y: float, text: str, colour: str) -> str:
     """A text that ends at x, with a white border to be read over points and curves."""
-    halo = '<g stroke="#fff" stroke-width="3" paint-order="stroke">'
+    halo = f'<g stroke="{PAPER}" stroke-width="3" paint-order="stroke">'
     return f"{halo}{_text(x, y, text, 'end', colour)}</g>"
 
 

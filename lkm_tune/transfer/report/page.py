@@ -1,4 +1,4 @@
-"""The page that a supervisor reads: the answer in words, then figures, tables and provenance."""
+"""The page of a report: decisions first, then curves and the matrix; all else is folded."""
 
 from __future__ import annotations
 
@@ -11,19 +11,34 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from lkm_tune.transfer.fit.answer import PAPER_GAMMA
+from lkm_tune.transfer.fit.analysis import all_margins
+from lkm_tune.transfer.fit.answer import PAPER_GAMMA, USE
 from lkm_tune.transfer.fit.cells import CellKey
 from lkm_tune.transfer.fit.drivers import drivers_sentence
 from lkm_tune.transfer.fit.prediction_test import RULES, prediction_sentence, prediction_summary
-from lkm_tune.transfer.report.answer import cell_sentence
+from lkm_tune.transfer.fit.verdict import UNDECIDED
 from lkm_tune.transfer.report.curve_svg import curve_svg
-from lkm_tune.transfer.report.matrix_svg import MARKS, key, matrix_svg, short_names
-from lkm_tune.transfer.report.next_runs import what_would_change
-from lkm_tune.transfer.report.overview import overview
+from lkm_tune.transfer.report.matrix import MARKS, MEANINGS, counts, matrix
+from lkm_tune.transfer.report.names import short_names
+from lkm_tune.transfer.report.palette import STYLE
 from lkm_tune.transfer.report.report import TransferReport
-from lkm_tune.transfer.wording import gamma_text, number_text, percent, short_text, span
-
-_KEY = list(CellKey._fields)
+from lkm_tune.transfer.report.sentences import (
+    cell_sentence,
+    decision_sentence,
+    detail_sentences,
+    further_runs,
+    paper_sentence,
+    shared_sentence,
+)
+from lkm_tune.transfer.wording import (
+    at_most,
+    gamma_text,
+    margin_text,
+    number_text,
+    percent,
+    short_text,
+    span,
+)
 
 MOST_ROWS = 300
 """Longer tables than this are cut, and say so."""
@@ -31,36 +46,45 @@ MOST_ROWS = 300
 MOST_LINES = 20
 """Longer lists, too."""
 
+MOST_WITH_BOUNDS = 40
+"""The fields of larger matrices have no room for a number."""
+
 
 def render(report: TransferReport) -> str:
-    """The report as one HTML page that needs no network and no script."""
+    """The report as one HTML page that needs no network; scripts only sort its tables."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {
-        "percent": percent, "gamma": gamma_text, "number": number_text,
-        "short": short_text, "sentence": cell_sentence,
+        "percent": percent, "at_most": at_most, "gamma": gamma_text, "number": number_text,
+        "short": short_text, "margin": margin_text, "sentence": cell_sentence,
     }  # fmt: skip
     environment.globals |= {"span": span, "most_rows": MOST_ROWS, "most_lines": MOST_LINES}
-    source = files("lkm_tune.transfer.report").joinpath("templates/report.html.j2")
-    template = environment.from_string(source.read_text(encoding="utf-8"))
+    names = short_names({answer.key: answer.name for answer in report.answers})
     summary = prediction_summary(report.predictions)
-    return template.render(
+    missing = report.regret.loc[report.regret["verdict"] == UNDECIDED, "missing"]
+    return environment.from_string(_template("report.html.j2")).render(
         report=report,
-        cells=_cells(report),
-        overview=overview(report.answers),
-        optima=report.answers,
-        names=_names(report),
+        style=Markup(STYLE + _template("report.css")),
+        script=Markup(_template("sort.js")),
+        all_cells=shared_sentence(report.shared, len(report.answers), report.margin, names),
+        paper=paper_sentence(report.answers),
+        cells=_cells(report, names),
+        names=names,
+        used=USE,
+        matrix=matrix(report.pairs, names, report.margin) if report.pairs else [],
+        with_bounds=len(names) <= MOST_WITH_BOUNDS,
+        by_margin={m: counts(report.pairs, m) for m in sorted(all_margins(report.margin))},
         regret=_longest(report.regret.sort_values("regret", ascending=False, kind="stable")),
         agreement=_longest(report.agreement),
+        axes=report.axes.to_dict("records"),
         prediction=prediction_sentence(summary, report.margin),
-        summary=summary.to_dict("records"),
+        predicted=summary.to_dict("records"),
         rules=RULES,
         drivers=report.drivers.to_dict("records"),
         drivers_sentence=drivers_sentence(report.drivers),
         importance=report.importance.to_dict("records"),
-        changes=what_would_change(report),
-        matrix=_matrix(report),
+        further=further_runs(report.answers, report.unsearched, Counter(missing)),
         marks=MARKS,
-        key=key(len(report.optima)),
+        meanings=MEANINGS,
         paper_gamma=PAPER_GAMMA,
         provenance=_provenance(report) + _scales(report),
         trials=_trial_counts(report),
@@ -68,12 +92,19 @@ def render(report: TransferReport) -> str:
     )
 
 
-def _cells(report: TransferReport) -> list[dict[str, Any]]:
-    curves, names = dict(list(report.curves.groupby(_KEY))), _names(report)
+def _template(name: str) -> str:
+    source = files("lkm_tune.transfer.report").joinpath(f"templates/{name}")
+    return source.read_text(encoding="utf-8")
+
+
+def _cells(report: TransferReport, names: dict[CellKey, str]) -> list[dict[str, Any]]:
+    curves = dict(list(report.curves.groupby(list(CellKey._fields))))
     return [
         {
+            "answer": answer,
             "short": names[answer.key],
-            "sentence": cell_sentence(answer),
+            "decision": decision_sentence(answer),
+            "details": detail_sentences(answer),
             "figure": Markup(curve_svg(curves[tuple(answer.key)], answer)),
         }
         for answer in report.answers
@@ -83,16 +114,6 @@ def _cells(report: TransferReport) -> list[dict[str, Any]]:
 def _longest(table: pd.DataFrame) -> list[dict[Any, Any]]:
     """As many rows as a page can hold and a person read; the files have all."""
     return table.head(MOST_ROWS).to_dict("records")
-
-
-def _names(report: TransferReport) -> dict[tuple[Any, ...], str]:
-    return short_names({answer.key: answer.name for answer in report.answers})
-
-
-def _matrix(report: TransferReport) -> Markup:
-    if report.regret.empty:
-        return Markup("")
-    return Markup(matrix_svg(report.regret, _names(report)))
 
 
 def _provenance(report: TransferReport) -> list[tuple[str, str]]:

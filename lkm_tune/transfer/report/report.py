@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from lkm_tune.transfer.fit.analysis import MARGIN, compare, fit_cells
+from lkm_tune.transfer.fit.analysis import MARGIN, Pair, compare, fit_cells
 from lkm_tune.transfer.fit.answer import CellAnswer, cell_answers, predicted_answer
 from lkm_tune.transfer.fit.drivers import drivers_table
+from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.prediction import Pool
-from lkm_tune.transfer.fit.prediction_test import like, predictions_table
+from lkm_tune.transfer.fit.prediction_test import like, never_searched, predictions_table
 from lkm_tune.transfer.fit.run_table import check_runs
+from lkm_tune.transfer.fit.shared_gamma import SharedGamma, shared_gamma
 from lkm_tune.transfer.fit.trouble import study_signs
 from lkm_tune.transfer.fit.verdict import FALSE_DISCOVERY_RATE
-from lkm_tune.transfer.report.answer import Question, answer_record, transfer_questions
-from lkm_tune.transfer.report.answers import table_warnings, unsearched_answers
+from lkm_tune.transfer.json_data import plain, records
+from lkm_tune.transfer.report.remarks import once, table_warnings
 from lkm_tune.transfer.report.stored_runs import finished_runs
+from lkm_tune.transfer.report.summary import SCHEMA_VERSION, answer_record, summary
 from lkm_tune.transfer.report.tables import (
     agreement_table,
     answer_tables,
+    axes_table,
     curves_table,
     regret_table,
 )
-from lkm_tune.transfer.wording import plain, records
 
 SCHEMA = "lkm-tune/transfer"
-SCHEMA_VERSION = 3
 IMPORTANCE = ("study", "cell", "setting", "importance", "trials")
 
 
@@ -53,7 +55,9 @@ class TransferReport:
         answers: all that is known of each cell, in the order of `optima`.
         unsearched: the predicted γ of each architecture with each task never searched together.
         pool: what the cells say on one that is not among them.
-        questions: what the pairs say along each axis.
+        pairs: every ordered pair of cells, with its verdicts at all margins.
+        shared: the γ that costs least in the cell where it costs most, None where there is none.
+        axes: how the pairs along each axis are decided (`tables.axes_table`).
         warnings: what was left out, is missing or looks wrong, in sentences.
         signs: signs of trouble with γ, in sentences with the γ to try next.
         pictures: PNG files of what is inside the networks, with their titles.
@@ -74,7 +78,9 @@ class TransferReport:
     answers: tuple[CellAnswer, ...]
     unsearched: tuple[CellAnswer, ...]
     pool: Pool
-    questions: tuple[Question, ...]
+    pairs: tuple[Pair, ...]
+    shared: SharedGamma | None
+    axes: pd.DataFrame
     warnings: tuple[str, ...]
     signs: tuple[str, ...]
     pictures: Mapping[str, Path]
@@ -132,11 +138,13 @@ class TransferReport:
             importance=pd.DataFrame(columns=IMPORTANCE) if importance is None else importance,
             trials=runs.reset_index(drop=True),
             answers=answers,
-            unsearched=unsearched_answers(cells, pool),
+            unsearched=_unsearched(cells, pool),
             pool=pool,
-            questions=tuple(transfer_questions(pairs, margin)),
+            pairs=pairs,
+            shared=shared_gamma(cells),
+            axes=axes_table(pairs, margin),
             warnings=table_warnings(checked, cells),
-            signs=study_signs(checked, margin),
+            signs=tuple(once([a.name for a in answers], study_signs(checked, margin))),
             pictures=dict(pictures or {}),
             provenance=dict(provenance or {}),
         )
@@ -219,10 +227,8 @@ class TransferReport:
             "seed": self.seed,
             "answers": [answer_record(answer) for answer in self.answers],
             "unsearched": [answer_record(answer) for answer in self.unsearched],
-            "questions": [
-                {"question": q.title, "answer": q.answer, "counts": q.counts}
-                for q in self.questions
-            ],
+            "summary": self.summary(),
+            "axes": records(self.axes),
             "optima": records(self.optima),
             "details": records(self.details),
             "regret": records(self.regret),
@@ -234,3 +240,15 @@ class TransferReport:
             "signs": list(self.signs),
             "provenance": plain(dict(self.provenance)),
         }
+
+    def summary(self) -> dict[str, Any]:
+        """The answer as the texts that a terminal shows (`summary.summary`)."""
+        remarks = (*self.warnings, *self.signs)
+        return summary(self.answers, self.pairs, self.shared, self.margin, remarks)
+
+
+def _unsearched(cells: Sequence[CellCurve], pool: Pool) -> tuple[CellAnswer, ...]:
+    """The predicted γ of each architecture with each task never searched together."""
+    keys = never_searched([cell.runs.key for cell in cells])
+    found = [(key, pool.predict(key)) for key in keys]
+    return tuple(predicted_answer(key, str(key), p) for key, p in found if p is not None)

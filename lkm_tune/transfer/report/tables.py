@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from itertools import combinations
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t as student_t
 
 from lkm_tune.transfer.fit.agreement import Orders, curve_agreement
 from lkm_tune.transfer.fit.analysis import MARGINS, Pair
@@ -16,6 +18,7 @@ from lkm_tune.transfer.fit.answer import CellAnswer, level_of, seed_levels
 from lkm_tune.transfer.fit.cells import CellKey
 from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.rivals import LEVEL
+from lkm_tune.transfer.report.matrix import MARKS, counts
 
 _OUTSIDE = (1 - LEVEL) / 2
 
@@ -57,8 +60,9 @@ def answer_tables(answers: Sequence[CellAnswer]) -> tuple[pd.DataFrame, pd.DataF
 def curves_table(cells: Sequence[CellCurve]) -> pd.DataFrame:
     """Measured points and fitted curves, in long form.
 
-    `kind`: "measured" (one row a run; γ = 0 is the control), "diverged" (γ without an error) or
-    "fitted" (with `low` and `high`, the pointwise 95 % band of the difference from the control).
+    `kind`: "measured" (one row a run; γ = 0 is the control), "diverged" (γ without an error),
+    "control" (the level of γ = 0 with its own 95 % interval in `low` and `high`) or "fitted" (with
+    `low` and `high`, the pointwise 95 % band of the difference from the control).
     `aligned` is the error with the seed's own level replaced by the mean level of the seeds: what
     the curve is fitted to.
     """
@@ -67,7 +71,7 @@ def curves_table(cells: Sequence[CellCurve]) -> pd.DataFrame:
         key = cell.runs.key._asdict()
         rows += [{**key, **row} for row in _measured(cell)]
         rows += [{**key, "kind": "diverged", "gamma": g} for g in cell.runs.diverged]
-        rows += [{**key, **row} for row in _fitted(cell)]
+        rows += [{**key, **row} for row in (*_control(cell), *_fitted(cell))]
     return pd.DataFrame(rows, columns=_CURVE_COLUMNS)
 
 
@@ -89,6 +93,18 @@ def _measured(cell: CellCurve) -> list[dict[str, Any]]:
         for gamma, value in zip(gammas, row, strict=True)
         if not np.isnan(value)
     ]
+
+
+def _control(cell: CellCurve) -> list[dict[str, Any]]:
+    """The level of γ = 0, and how far the noise of its runs may move it (Student's t)."""
+    count = int((~np.isnan(cell.runs.log_error[:, 0])).sum())
+    if not cell.fit.sees_control or not count:
+        return []
+    level, reach = level_of(cell), np.nan
+    if cell.draws is not None:
+        reach = student_t.isf(_OUTSIDE, cell.fit.dof) * cell.fit.sigma / np.sqrt(count)
+    error, low, high = np.exp([level, level - reach, level + reach]).tolist()
+    return [{"kind": "control", "gamma": 0.0, "error": error, "low": low, "high": high}]
 
 
 def _fitted(cell: CellCurve) -> list[dict[str, Any]]:
@@ -150,3 +166,30 @@ def agreement_table(cells: Sequence[CellCurve]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows, columns=_AGREEMENT_COLUMNS)
+
+
+def _same(*fields: str) -> Callable[[CellKey, CellKey], bool]:
+    of = attrgetter(*fields)
+    return lambda s, t: bool(of(s) == of(t))
+
+
+_AXES: tuple[tuple[str, Callable[[CellKey, CellKey], bool]], ...] = (
+    ("from one depth to another", _same("model", "task", "n_train")),
+    ("from one sample size to another", _same("model", "task")),
+    ("from one architecture to another", _same("task", "n_train")),
+    ("from one task to another", _same("model", "n_train")),
+    ("in more than one way", lambda s, t: True),
+)
+"""Each pair belongs to the first axis that it fits. Depth may differ on the later ones: it is
+one of the settings that the search finds for each cell."""
+
+
+def axes_table(pairs: Sequence[Pair], margin: float) -> pd.DataFrame:
+    """For each axis along which cells differ, how many pairs have each verdict."""
+    left, rows = list(pairs), []
+    for name, fits in _AXES:
+        here = [pair for pair in left if fits(pair.source, pair.target)]
+        left = [pair for pair in left if not fits(pair.source, pair.target)]
+        if here:
+            rows.append({"axis": name, "pairs": len(here), **counts(here, margin)})
+    return pd.DataFrame(rows, columns=["axis", "pairs", *MARKS])

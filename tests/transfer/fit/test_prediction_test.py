@@ -69,7 +69,7 @@ def test_a_cell_never_searched_is_predicted_with_what_from(report) -> None:
     assert answer.predicted
     assert answer.gamma_low < 0.2 < answer.gamma_high
     assert len(answer.based_on) == 7
-    assert "never searched. From 7 finished cells" in cell_sentence(answer)
+    assert "never searched. Predicted from seven finished cells" in cell_sentence(answer)
     assert report.best_gamma("early", "md17/new").predicted
     assert report.best_gamma("early", "qm9/mu", n_train=9000).predicted
     assert report.best_gamma("other", "md17/new").kin == 0

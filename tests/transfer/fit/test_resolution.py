@@ -3,7 +3,7 @@
 import pytest
 
 from lkm_tune.transfer import TransferReport, cell_sentence
-from lkm_tune.transfer.report.next_runs import what_would_change
+from lkm_tune.transfer.report.sentences import further_runs
 
 HALF_DECADES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 
@@ -19,6 +19,7 @@ def test_the_step_of_the_grid_is_told_where_dips_may_hide_in_it(
     report = TransferReport.from_runs(runs)
     assert report.details["step"].tolist() == pytest.approx([step])
     (answer,) = report.answers
-    told = "in steps of a factor of 10 there: a dip narrower than that" in cell_sentence(answer)
-    changes = any("narrower dips: a on qm9/homo" in told for told in what_would_change(report))
+    told = "in steps of a factor of 10: a narrower dip" in cell_sentence(answer)
+    further = further_runs(report.answers, report.unsearched, {})
+    changes = any("narrower dips: a on qm9/homo" in sentence for sentence in further)
     assert told == changes == (step == 10)

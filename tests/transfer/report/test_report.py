@@ -8,7 +8,7 @@ from lkm_tune.transfer import CellKey, TransferReport, cell_sentence
 from lkm_tune.transfer.fit.answer import LEAVE_OFF, USE
 from lkm_tune.transfer.fit.answer import UNDECIDED as UNDECIDED_CELL
 from lkm_tune.transfer.fit.verdict import DOES_NOT, NOTHING, TRANSFERS, UNDECIDED
-from lkm_tune.transfer.report.answer import answer_record
+from lkm_tune.transfer.report.summary import answer_record
 from lkm_tune.transfer.report.write import write_report
 
 
@@ -131,7 +131,7 @@ def test_best_gamma_by_name(report) -> None:
     assert found.decision == USE
     said = cell_sentence(found)
     assert said.startswith("early on qm9/homo (depth 4, 300 samples): use γ = 0.00")
-    assert "6 seeds" in said
+    assert "rests on 6 seeds" in said
     stranger = report.best_gamma("pamnet", "qm9/mu")
     assert stranger.predicted
     assert stranger.kin == 0
@@ -172,10 +172,15 @@ def test_json_is_valid_and_whole(report) -> None:
         raise AssertionError(f"{name} is not JSON")
 
     data = json.loads(json.dumps(report.to_dict(), allow_nan=False), parse_constant=refuse)
-    assert (data["schema"], data["schema_version"]) == ("lkm-tune/transfer", 3)
+    assert (data["schema"], data["schema_version"]) == ("lkm-tune/transfer", 4)
     assert len(data["regret"]) == 30
     assert data["regret"][0]["source"] == list(report.regret["source"][0])
-    assert answer_record(report.best_gamma("flat", "qm9/homo")) == data["answers"][4]
+    flat = data["answers"][4]
+    assert answer_record(report.best_gamma("flat", "qm9/homo")) == flat
+    assert (flat["schema_version"], flat["decision"], flat["bound"]) == (
+        4, report.answers[4].decision, report.answers[4].bound,
+    )  # fmt: skip
+    assert data["summary"]["lines"][4] == ["flat", *flat["line"][1:]]
     assert data["answers"][4]["studies"] == ["study"]
 
 
@@ -308,13 +313,14 @@ def test_pairs_are_asked_along_their_axis(simulate, shapes) -> None:
     base = simulate({"a": curve, "b": curve})
     more = simulate({"a": curve}, random=2)
     report = TransferReport.from_runs(pd.concat([base, more.assign(n_train=5000)]))
-    titles = [q.title for q in report.questions]
-    assert titles == [
-        "Does γ transfer from one sample size to another?",
-        "Does γ transfer from one architecture to another?",
-        "Does γ transfer between cells that differ in more than one way?",
+    assert report.axes["axis"].tolist() == [
+        "from one sample size to another",
+        "from one architecture to another",
+        "in more than one way",
     ]
-    assert [sum(q.counts.values()) for q in report.questions] == [2, 2, 2]
+    assert report.axes["pairs"].tolist() == [2, 2, 2]
+    verdicts = [TRANSFERS, DOES_NOT, NOTHING, UNDECIDED]
+    assert report.axes[verdicts].sum(axis=1).tolist() == [2, 2, 2]
     assert report.best_gamma("a", "qm9/homo").n_train == 5000
     assert report.best_gamma("a", "qm9/homo", n_train=300).n_train == 300
     assert report.regret["source"][0] == CellKey("a", "qm9/homo", 4, 300)

@@ -1,0 +1,103 @@
+"""One γ for all cells: which γ costs least in the cell where it costs most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lkm_tune.transfer.fit.cells import CellKey
+from lkm_tune.transfer.fit.gain import bound_of_recommended
+from lkm_tune.transfer.fit.noise import Array
+from lkm_tune.transfer.fit.optimum import CellCurve
+from lkm_tune.transfer.fit.regret import find_place, says_enough
+from lkm_tune.transfer.fit.rivals import largest_difference
+from lkm_tune.transfer.fit.verdict import FEWEST_SEEDS
+
+_CLOSEST = 8
+"""So many γ, those with the smallest expected regret in their worst cell, are bounded."""
+
+
+@dataclass(frozen=True)
+class SharedGamma:
+    """The γ with the smallest worst bound over all cells.
+
+    Attributes:
+        gamma: the γ (0 allowed).
+        bound: in no cell is it further above the best than this, as a fraction of the error. One
+            test at 5 % a cell; that all hold at once is one such test, too, for a γ named
+            beforehand (intersection–union test: R. L. Berger, Technometrics 24, 1982, theorem 1).
+            That γ is the best of a few makes the bound a little too small.
+        worst: the cell with the largest bound.
+        cells: how many cells were judged.
+        seeds: the fewest seeds of any of them.
+    """
+
+    gamma: float
+    bound: float
+    worst: CellKey
+    cells: int
+    seeds: int
+
+    @property
+    def decides(self) -> bool:
+        """Whether every cell has the seeds that a verdict takes."""
+        return self.seeds >= FEWEST_SEEDS
+
+
+def shared_gamma(cells: Sequence[CellCurve]) -> SharedGamma | None:
+    """The γ that could be used in all cells.
+
+    Candidates are 0, the measured γ and those that the cells recommend.
+
+    Args:
+        cells: the cells; those with one seed or hardly any γ say nothing and are left out.
+
+    Returns:
+        None with fewer than two cells, or where no γ has a known bound in every cell.
+    """
+    judged = [cell for cell in cells if says_enough(cell)]
+    if len(judged) < 2:
+        return None
+    candidates = _candidates(judged)
+    expected = np.array([_expected(cell, candidates) for cell in judged]).max(axis=0)
+    closest = candidates[np.argsort(expected, kind="stable")[:_CLOSEST]]
+    bounds = np.array([_bounds(cell, closest) for cell in judged])
+    best = int(bounds.max(axis=0).argmin())
+    worst = int(bounds[:, best].argmax())
+    if not np.isfinite(bounds[worst, best]):
+        return None
+    return SharedGamma(
+        gamma=float(closest[best]),
+        bound=float(bounds[worst, best]),
+        worst=judged[worst].runs.key,
+        cells=len(judged),
+        seeds=min(cell.seeds for cell in judged),
+    )
+
+
+def _candidates(cells: Sequence[CellCurve]) -> Array:
+    recommended = [float(cell.places[cell.recommended]) for cell in cells]
+    return np.unique(np.concatenate([[0.0], recommended, *(cell.runs.gammas for cell in cells)]))
+
+
+def _expected(cell: CellCurve, gammas: Array) -> Array:
+    """Expected regret of each γ, inf where it is not known."""
+    places = [find_place(cell, float(gamma))[0] for gamma in gammas]
+    regret = cell.expected_regret
+    return np.array([np.inf if place is None else regret[place] for place in places])
+
+
+def _bounds(cell: CellCurve, gammas: Array) -> Array:
+    """The smallest margin that each γ is shown to be within, inf where it is not known."""
+    found = []
+    for gamma in gammas:
+        place = find_place(cell, float(gamma))[0]
+        if place is None:
+            found.append(np.inf)
+        elif place == cell.recommended:
+            found.append(bound_of_recommended(cell))
+        else:
+            found.append(float(np.expm1(largest_difference(cell.rivals.differences(place, ())))))
+    return np.array(found)

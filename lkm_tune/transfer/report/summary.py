@@ -1,0 +1,93 @@
+"""What a terminal shows of a report, as plain data: texts in the fields of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from lkm_tune.transfer.fit.analysis import Pair, all_margins
+from lkm_tune.transfer.fit.answer import CellAnswer
+from lkm_tune.transfer.fit.cells import CellKey
+from lkm_tune.transfer.fit.shared_gamma import SharedGamma
+from lkm_tune.transfer.json_data import plain
+from lkm_tune.transfer.report.matrix import MARKS, counts, legend, matrix
+from lkm_tune.transfer.report.names import short_names
+from lkm_tune.transfer.report.sentences import (
+    cell_line,
+    cell_sentence,
+    paper_sentence,
+    shared_sentence,
+)
+from lkm_tune.transfer.wording import margin_text
+
+SCHEMA_VERSION = 4
+"""Of `transfer.json` and of the answers of `best-gamma --json`."""
+
+MOST_IN_MATRIX = 12
+"""A terminal has no room for the matrix of more cells."""
+
+
+def answer_record(answer: CellAnswer) -> dict[str, Any]:
+    """An answer as data that is valid JSON (unknown numbers are None), with its texts.
+
+    `sentence` says all in words, `line` holds name, decision, gain and what is excluded.
+    """
+    record = {name: plain(value) for name, value in asdict(answer).items()}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **record,
+        "predicted": answer.predicted,
+        "sentence": cell_sentence(answer),
+        "line": [answer.name, *cell_line(answer)],
+    }
+
+
+def summary(
+    answers: Sequence[CellAnswer],
+    pairs: Sequence[Pair],
+    shared: SharedGamma | None,
+    margin: float,
+    remarks: Sequence[str],
+) -> dict[str, Any]:
+    """The texts that `terminal.summary_lines` lays out.
+
+    Returns:
+        `lines`: short name, decision, gain and what is excluded for each cell; `margin`: of the
+        report; `by_margin`: for each margin that verdicts are known at, with the margin as key, the
+        sentence on all cells (`all`), what the signs mean (`legend`), how many pairs have each
+        sign (`counts`), and the fields of the matrix (`matrix`, empty where there is no room);
+        `remarks`: sentences.
+    """
+    names = short_names({answer.key: answer.name for answer in answers})
+    paper = paper_sentence(answers)
+    return {
+        "lines": [[names[a.key], *cell_line(a)] for a in answers],
+        "margin": margin,
+        "by_margin": {
+            f"{m:g}": {
+                "margin": margin_text(m),
+                "all": shared_sentence(shared, len(answers), m, names),
+                "legend": legend(m),
+                "counts": {MARKS[v]: n for v, n in counts(pairs, m).items()},
+                "matrix": _matrix(pairs, names, m),
+            }
+            for m in all_margins(margin)
+        },
+        "remarks": [*([paper] if paper else []), *(_shortened(r, answers, names) for r in remarks)],
+    }
+
+
+def _matrix(pairs: Sequence[Pair], names: dict[CellKey, str], margin: float) -> list[list[str]]:
+    if not 1 < len(names) <= MOST_IN_MATRIX:
+        return []
+    return [
+        [f"{field.mark} {field.cost}".strip() for field in row]
+        for row in matrix(pairs, names, margin)
+    ]
+
+
+def _shortened(remark: str, answers: Sequence[CellAnswer], names: dict[CellKey, str]) -> str:
+    for answer in sorted(answers, key=lambda a: len(a.name), reverse=True):
+        remark = remark.replace(answer.name, names[answer.key])
+    return remark

@@ -1,0 +1,47 @@
+"""One γ for all cells."""
+
+import pytest
+
+from lkm_tune.transfer.fit.analysis import fit_cells
+from lkm_tune.transfer.fit.run_table import check_runs
+from lkm_tune.transfer.fit.shared_gamma import shared_gamma
+
+
+def found(runs):
+    return shared_gamma(fit_cells(check_runs(runs), 0))
+
+
+def test_it_lies_between_the_best_of_two_cells(simulate, shapes):
+    """Neither cell's own best γ costs as little in the other as one between them."""
+    peak = shapes["peak"]
+    curves = {"low": peak(0.01, 0.1), "high": peak(0.1, 0.1)}
+    shared = found(simulate(curves, seeds=8, noise=0.002))
+    # By the truth at γ = 0.03: 0.1·(1 − exp(−½ (0.5/0.7)²)) = 2.2 % in both.
+    assert shared.gamma == pytest.approx(0.03)
+    assert 0.02 < shared.bound < 0.032
+    assert (shared.cells, shared.seeds, shared.decides) == (2, 8, True)
+
+
+def test_no_mixing_where_every_gamma_harms(simulate, shapes):
+    harm = {name: shapes["peak"](0.03, -0.1, 3.0) for name in "abc"}
+    shared = found(simulate(harm, seeds=4, noise=0.003))
+    assert shared.gamma == 0
+    assert shared.bound < 0.005
+
+
+def test_a_gamma_at_which_one_cell_diverges_is_none(simulate, shapes):
+    runs = simulate({"a": shapes["peak"](0.5, 0.1), "b": shapes["peak"](0.5, 0.1)})
+    bad = (runs["model"] == "b") & (runs["gamma"] >= 0.3)
+    runs.loc[bad, "status"] = "diverged"
+    shared = found(runs)
+    assert 0.03 < shared.gamma < 0.3
+    assert shared.worst.model == "a"
+
+
+@pytest.mark.parametrize(
+    "keep", ["model == 'a'", "seed == 0", "(model == 'a') == (gamma < 0.02) and gamma > 0"]
+)
+def test_too_little_says_nothing(simulate, shapes, keep):
+    """One cell, one seed, no γ that both cells measured."""
+    runs = simulate({"a": shapes["peak"](0.03, 0.1), "b": shapes["flat"]()})
+    assert found(runs.query(keep)) is None

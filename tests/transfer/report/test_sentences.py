@@ -1,0 +1,214 @@
+"""Answers as sentences, word for word."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from lkm_tune.transfer.fit.answer import LEAVE_OFF, PREDICTED, UNDECIDED, USE, CellAnswer
+from lkm_tune.transfer.fit.cells import CellKey
+from lkm_tune.transfer.fit.shared_gamma import SharedGamma
+from lkm_tune.transfer.report.remarks import once
+from lkm_tune.transfer.report.sentences import (
+    cell_line,
+    cell_sentence,
+    decision_sentence,
+    detail_sentences,
+    paper_sentence,
+    shared_sentence,
+)
+
+NAME = "pamnet on qm9/homo (depth 4, 300 samples)"
+
+
+def answer(recommended: float, decision: str, **known: object) -> CellAnswer:
+    known = {"seeds": 5, "studies": ("demo",), **known}
+    return CellAnswer("pamnet", "qm9/homo", 4, 300, "", NAME, recommended, decision, **known)
+
+
+USED = answer(0.02, USE, gain=0.041, gain_low=0.012, gain_high=0.068, bound=0.0101)
+OFF = answer(0.0, LEAVE_OFF, gain=0.0, gain_low=0.0, gain_high=0.0, largest_gain=0.0689, bound=0.02)
+OPEN = answer(
+    0.01, UNDECIDED, gain=-0.001, gain_low=-0.045, gain_high=0.069, open_low=0.0, open_high=0.1,
+    bound=0.03,
+)  # fmt: skip
+
+DECISIONS = [
+    (USED, "Use γ = 0.02: 4.1 % lower error than without mixing (1.2 to 6.8 %)."),
+    (OFF, "Leave mixing off: no γ was shown to help; a gain above 6.9 % is excluded."),
+    (
+        OPEN,
+        "Undecided between 0 and 0.1; lowest expected error at 0.01, at most 3.0 % above the best.",
+    ),
+    (
+        replace(OPEN, bound=math.inf),
+        "Undecided between 0 and 0.1; lowest expected error at 0.01, how far above the best is not"
+        " known.",
+    ),
+    (
+        replace(OPEN, gain=math.nan, open_low=0.01),
+        "Whether mixing helps is not known, because no run has γ = 0. Among the other γ the lowest"
+        " expected error is at 0.01, at most 3.0 % above the best.",
+    ),
+    (
+        replace(OPEN, seeds=1),
+        "Undecided: of the γ measured with one seed, 0.01 has the lowest error, but whether that is"
+        " chance cannot be told from a single seed. Add seeds.",
+    ),
+    (
+        replace(OPEN, seeds=0),
+        "Nothing can be said, because no seed ran at more than one γ. Repeat the same seeds at"
+        " every γ.",
+    ),
+    (
+        answer(0.03, PREDICTED, seeds=0),
+        "Begin with γ = 0.03: predicted, since this cell was never searched.",
+    ),
+]
+
+
+def plain(text: str) -> str:
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+@pytest.mark.parametrize(("known", "sentence"), DECISIONS)
+def test_a_decision_in_one_sentence(known, sentence):
+    assert plain(decision_sentence(known)) == sentence
+
+
+@pytest.mark.parametrize(
+    ("known", "line"),
+    [
+        (USED, ("use γ = 0.02", "4.1 % (1.2 to 6.8 %)", "more than 1.1 % above the best")),
+        (OFF, ("leave mixing off", "none shown", "a gain above 6.9 %")),
+        (
+            OPEN,
+            ("undecided: 0 to 0.1, best guess 0.01", "none shown",
+             "more than 3.0 % above the best"),
+        ),
+        (replace(OPEN, bound=math.inf), (
+            "undecided: 0 to 0.1, best guess 0.01", "none shown", "nothing",
+        )),
+        (replace(OPEN, seeds=1), ("undecided", "not known: one seed", "")),
+        (
+            answer(0.03, PREDICTED, expected_regret=0.012),
+            ("begin with γ = 0.03", "never searched", "costs 1.2 % on average"),
+        ),
+    ],
+)  # fmt: skip
+def test_a_decision_in_the_fields_of_a_table(known, line):
+    assert tuple(map(plain, cell_line(known))) == line
+
+
+@pytest.mark.parametrize(
+    ("known", "sentence"),
+    [
+        (USED, "γ = 0.02 is at most 1.1 % above the best."),
+        (
+            replace(USED, gain_own_control=0.02, gain_own_control_low=-0.01,
+                    gain_own_control_high=0.05),
+            "Against γ = 0 at its own best settings the error is 2.0 % lower (−1.0 to 5.0 %).",
+        ),
+        (
+            replace(USED, gain_own_control=-0.02, gain_own_control_low=-0.05,
+                    gain_own_control_high=0.01),
+            "γ = 0 at its own best settings has a lower error: mixing costs 2.0 % (−1.0 to 5.0 %)"
+            " against it.",
+        ),
+        (
+            replace(USED, at_edge=True, gamma_best=1.0, range_high=1.0),
+            "The lowest error at γ > 0 is at the upper end of the measured range, so a better γ may"
+            " lie beyond it.",
+        ),
+        (
+            replace(USED, at_edge=True, gamma_best=1e-3, range_high=1.0, diverges_below=1e-4),
+            "The lowest error at γ > 0 is at the lower end of the usable range: training diverges"
+            " at γ = 0.0001.",
+        ),
+        (
+            replace(USED, step=10.0),
+            "γ was measured in steps of a factor of 10: a narrower dip of the error is not seen.",
+        ),
+        (
+            replace(USED, paper_regret=0.01, paper_regret_low=0.0, paper_regret_high=0.03),
+            "The published γ = 0.02 costs 1.0 % (0.0 to 3.0 %).",
+        ),
+    ],
+)  # fmt: skip
+def test_what_else_is_known_of_a_cell(known, sentence):
+    details = list(map(plain, detail_sentences(known)))
+    assert details[0] == "This rests on 5 seeds."
+    assert sentence in details
+
+
+def test_a_cell_with_its_name():
+    assert plain(cell_sentence(OFF)) == (
+        f"{NAME}: leave mixing off: no γ was shown to help; a gain above 6.9 % is excluded. This"
+        " rests on 5 seeds."
+    )
+
+
+def test_no_negative_gain_is_ever_told():
+    """An estimate of a gain below 0 exists where nothing is decided; nobody reads it."""
+    for known, _ in DECISIONS:
+        assert "−" not in cell_sentence(known) + "".join(cell_line(known))
+
+
+CELL = CellKey("gin", "qm9/mu", 4, 300)
+SHARED = SharedGamma(gamma=0.01, bound=0.0195, worst=CELL, cells=4, seeds=3)
+
+
+@pytest.mark.parametrize(
+    ("shared", "cells", "sentence"),
+    [
+        (
+            SHARED, 4,
+            "γ = 0.01 is within 2 % of the best in all four cells: γ need not be searched here.",
+        ),
+        (
+            replace(SHARED, gamma=0.0, cells=2), 2,
+            "γ = 0 (no mixing) is within 2 % of the best in both cells: mixing need not be searched"
+            " here.",
+        ),
+        (
+            replace(SHARED, bound=0.0723), 5,
+            "No single γ is shown to be within 2 % of the best in all four cells (one more with too"
+            " few runs). γ = 0.01 comes closest: at most 7.3 % above the best (in gin, qm9/mu).",
+        ),
+        (
+            replace(SHARED, seeds=2), 4,
+            "No verdict yet on one γ for all four cells: a cell has two seeds. γ = 0.01 comes"
+            " closest: at most 2.0 % above the best (in gin, qm9/mu).",
+        ),
+        (
+            None, 3,
+            "Whether one γ works in all cells is not known: that takes at least two seeds at the"
+            " same γ in every cell.",
+        ),
+        (None, 1, "One cell is finished, so there is nothing to compare yet."),
+    ],
+)  # fmt: skip
+def test_one_gamma_for_all_cells(shared, cells, sentence):
+    assert plain(shared_sentence(shared, cells, 0.02, {CELL: "gin, qm9/mu"})) == sentence
+
+
+def test_what_the_published_gamma_costs():
+    one = replace(USED, paper_regret=0.002, paper_regret_high=0.0111)
+    two = replace(USED, paper_regret=0.013, paper_regret_high=0.034)
+    assert plain(paper_sentence([OFF])) == ""
+    assert plain(paper_sentence([one])) == (
+        "The published γ = 0.02 costs 0.2 %; more than 1.2 % is excluded."
+    )
+    assert plain(paper_sentence([one, two, OFF])) == (
+        "The published γ = 0.02 costs 0.2 to 1.3 %; more than 3.4 % is excluded in every cell."
+    )
+
+
+def test_a_remark_is_made_once():
+    names = ["a", "b", "c"]
+    few = [f"{name}: only two seeds." for name in names]
+    assert once(names, [*few, "b: no control.", "a: odd.", "c: odd."]) == [
+        "All cells: only two seeds.",
+        "b: no control.",
+        "Two cells (a; c): odd.",
+    ]

@@ -1,0 +1,90 @@
+"""The answer of four simulated cells on a terminal, letter by letter."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lkm_tune.transfer import TransferReport
+from lkm_tune.transfer.report.terminal import summary_lines
+
+
+@pytest.fixture(scope="module")
+def runs(simulate, shapes) -> pd.DataFrame:
+    peak, flat, cliff = (shapes[name] for name in ("peak", "flat", "cliff"))
+    curves = {"peak": peak(0.02, 0.06), "flat": flat(), "cliff": cliff(0.01, 0.05),
+              "late": peak(0.2, 0.08)}  # fmt: skip
+    return simulate(curves, seeds=6, noise=0.004)
+
+
+def shown(report: TransferReport, margin: float = 0.02) -> str:
+    # As `best-gamma` has it, which reads it from a file.
+    summary = json.loads(json.dumps(report.summary(), allow_nan=False))
+    return "\n".join(summary_lines(summary, margin)).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_four_cells(runs):
+    lines = shown(TransferReport.from_runs(runs)).splitlines()
+    assert len(lines) < 25
+    assert lines == GOLDEN.strip("\n").splitlines()
+
+
+GOLDEN = """
+cell   decision                            gain over no mixing   excluded
+cliff  use γ = 0.0079                      4.6 % (4.1 to 5.1 %)  more than 0.2 % above the best
+flat   undecided: 0 to 1, best guess 0.11  none shown            more than 0.4 % above the best
+late   use γ = 0.23                        7.5 % (7.0 to 7.9 %)  more than 0.1 % above the best
+peak   use γ = 0.019                       5.9 % (5.4 to 6.3 %)  more than 0.1 % above the best
+
+No single γ is shown to be within 2 % of the best in all four cells. γ = 0.03 comes closest: at most
+4.4 % above the best (in late).
+
+Does the γ of a row work in the cell of a column? It costs at most so many per cent.
+   γ from \\ used in  1      2      3      4
+1  cliff             –      ○ 0.3  ✗ 7.6  ✓ 1.2
+2  flat              ✗ 9.7  –      ✓ 1.2  ✗ 3.0
+3  late              ✗ 21   ○ 0.3  –      ✗ 4.7
+4  peak              ✓ 1.5  ○ 0.3  ✗ 5.6  –
+✓ works (within 2 %)   ✗ does not   ○ nothing to transfer   ? open
+
+- The published γ = 0.02 costs 0.0 to 4.8 %; more than 5.5 % is excluded in every cell.
+- cliff: γ = 0.1 is too high: the error is 3.7 % above that of γ = 0. Next γ to try: 0.05.
+- flat: No γ up to 1 has an effect: no error is told from that of γ = 0. Next γ to try: 10.
+"""
+
+
+@pytest.mark.parametrize("margin", [0.01, 0.05])
+def test_other_margins_are_answered_from_the_same_report(runs, margin):
+    other = TransferReport.from_runs(runs, margin=margin)
+    told = shown(TransferReport.from_runs(runs), margin).partition("- ")[0]
+    assert told == shown(other, margin).partition("- ")[0]
+    assert f"within {100 * margin:g} %" in told
+
+
+def test_another_margin_is_refused_with_those_that_are_known(runs):
+    with pytest.raises(ValueError, match=r"known at the margins 0.02, 0.01, 0.05, but got 0.03"):
+        shown(TransferReport.from_runs(runs), 0.03)
+
+
+def test_two_seeds_are_told_of_once(simulate, shapes):
+    runs = simulate({name: shapes["peak"](0.03, 0.1) for name in "abcd"}, seeds=2)
+    told = shown(TransferReport.from_runs(runs))
+    assert told.count("two seeds") == 2  # no verdict on one γ; wide intervals
+    assert "All cells: only two seeds" in told
+
+
+def test_many_cells_have_counts_instead_of_a_matrix(simulate, shapes):
+    runs = simulate({f"m{i:02d}": shapes["flat"]() for i in range(13)}, seeds=3)
+    told = shown(TransferReport.from_runs(runs))
+    assert "Ordered pairs of cells: ✓ 0, ✗ 0, ○ 156, ? 0" in told
+    assert "used in" not in told
+
+
+def test_one_seed_of_one_cell(simulate, shapes):
+    runs = simulate({"a": shapes["flat"]()}, seeds=1)
+    runs.loc[runs["gamma"] == 1.0, ["status", "test_error"]] = ["diverged", np.inf]
+    told = shown(TransferReport.from_runs(runs))
+    assert "undecided  not known: one seed" in told
+    assert "One cell is finished, so there is nothing to compare yet." in told
+    assert "nan" not in told
