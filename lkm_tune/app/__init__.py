@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lkm_tune.app.train import TrainedRun, train_run
     from lkm_tune.datasets.describe import Description
     from lkm_tune.package import package_digest
+    from lkm_tune.search.looks import Look
     from lkm_tune.training.result import EpochResult
     from lkm_tune.transfer.report.report import TransferReport
     from lkm_tune.transfer.report.summary import answer_record
@@ -42,6 +43,7 @@ __all__ = [
     "EpochResult",
     "Events",
     "LkmTuneError",
+    "Look",
     "Predictions",
     "StudyCheck",
     "StudyProgress",
@@ -94,6 +96,7 @@ _HOMES = {
     "app.train": ("TrainedRun", "train_run"),
     "datasets.describe": ("Description",),
     "package": ("package_digest",),
+    "search.looks": ("Look",),
     "training.result": ("EpochResult",),
     "transfer.report.report": ("TransferReport",),
     "transfer.report.summary": ("answer_record",),

@@ -17,12 +17,15 @@ class StudyCheck:
         source: its file; its name where it came from no file.
         study: as it was read.
         plan: its numbers of cells, trials and epochs.
+        most: its numbers if every pair of cells stays undecided; the same without
+            `curve.until: decided`.
         advice: what may be other than intended, in sentences.
     """
 
     source: str
     study: Study
     plan: PlanSummary
+    most: PlanSummary
     advice: tuple[str, ...]
 
 
@@ -54,7 +57,9 @@ def check_study(study: StudyLike, overrides: Iterable[str] = ()) -> StudyCheck:
     with user_errors():
         checked = read_study(study, overrides)
         source = checked.name if isinstance(study, Study | Mapping) else find_study(str(study))
-    return StudyCheck(str(source), checked, plan_summary(checked), tuple(advice(checked)))
+    seeds = checked.curve.max_seeds if checked.curve.adaptive else None
+    plan, most = plan_summary(checked), plan_summary(checked, seeds)
+    return StudyCheck(str(source), checked, plan, most, tuple(advice(checked)))
 
 
 def study_cost(study: Study, cache: Path | None = None) -> tuple[CellCost, ...]:

@@ -13,6 +13,7 @@ from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.ledger.trials import StudyTrials
 from lkm_tune.ledger.use import Spent, Use
 from lkm_tune.search.limits import Limits
+from lkm_tune.search.looks import Look
 from lkm_tune.search.planner import Plan
 from lkm_tune.search.progress import Left, Progress
 
@@ -26,11 +27,13 @@ class StudyStatus:
         finished: whether everything that was planned has ended.
         limit: the limit that it has reached before its plan was done, in words; "" if none.
         driver: the process that runs it; None if none does.
-        planned: trials that its plan has in all.
+        planned: trials that are planned so far.
         ended: trials that have ended.
         spent: hours of wall time, CPU-hours and GPU-hours.
         left: what its limits leave.
         nodes: what trials hold on each node, while a driver runs it.
+        look: what the last look at the results decided; None without `curve.until: decided`, and
+            before the first look.
         signs: signs of trouble with γ, in sentences.
         cells: the same cell by cell.
     """
@@ -44,6 +47,7 @@ class StudyStatus:
     spent: Spent
     left: Left
     nodes: Mapping[str, Mapping[str, float]]
+    look: Look | None
     signs: tuple[str, ...]
     cells: tuple[CellStatus, ...]
 
@@ -59,6 +63,12 @@ class StudyStatus:
             "spent_hours": asdict(self.spent),
             "left": asdict(self.left),
             "nodes": dict(self.nodes),
+            "look": self.look
+            and {
+                "seeds": self.look.seeds,
+                "open_pairs": self.look.judgement.open_pairs,
+                "seeds_of_open": self.look.following,
+            },
             "signs": list(self.signs),
             "cells": cells,
         }
@@ -90,7 +100,7 @@ def _status(storage: Path, name: StudyLike) -> StudyStatus:
     # The driver is looked up first: one that ends meanwhile has at least written its ends.
     driver = holder(folder.lock)
     trials, use = StudyTrials.read(study, folder.ledger), Use.read(folder.use)
-    plan, spent = Plan(study, trials), use.spent
+    plan, spent = Plan(study, trials, memory=folder.looks), use.spent
     progress = Progress.of(plan)
     driven = driver is not None
     return StudyStatus(
@@ -103,6 +113,7 @@ def _status(storage: Path, name: StudyLike) -> StudyStatus:
         spent=spent,
         left=Left.of(study, progress.ended + progress.running, spent),
         nodes=use.nodes if driven else {},
+        look=plan.looks[-1] if plan.looks else None,
         signs=_signs(folder),
         cells=cell_statuses(plan, driven),
     )

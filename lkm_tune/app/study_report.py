@@ -11,6 +11,8 @@ from lkm_tune.ledger.importance import setting_importance
 from lkm_tune.ledger.run_table import ended, study_runs
 from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.ledger.trials import StudyTrials
+from lkm_tune.search.judgement import rate_at_stop
+from lkm_tune.search.planner import Plan
 from lkm_tune.study import Study, digest
 from lkm_tune.transfer.report.report import TransferReport
 from lkm_tune.transfer.report.stored_runs import training_time
@@ -116,6 +118,7 @@ def report_of(
         provenance=provenance,
         importance=setting_importance(study, trials),
         pictures=_pictures(study, folder),
+        rate=rate_at_stop(study, Plan(study, trials, memory=folder.looks).looks),
     )
 
 

@@ -57,6 +57,11 @@ def _show_plan(checked: "StudyCheck") -> None:
         f"in all: {plan.trials} trials, at most {plan.max_epochs:,} epochs, "
         f"about {plan.expected_epochs:,.0f} with successive halving"
     )
+    if checked.most.trials > plan.trials:
+        say(
+            f"pairs of cells that stay undecided get up to {study.curve.max_seeds} seeds: at most "
+            f"{checked.most.trials} trials, about {checked.most.expected_epochs:,.0f} epochs"
+        )
 
 
 def _show_cost(checked: "StudyCheck") -> None:
@@ -66,5 +71,7 @@ def _show_cost(checked: "StudyCheck") -> None:
     for cost in costs:
         say(f"  {cost.cell}: {cost.seconds_per_epoch:.3g} s an epoch")
     hours = sum(cost.seconds for cost in costs) / 3600
-    slots = f"{hours:.2g} hours of one thread of this machine's CPU"
+    most = hours * checked.most.expected_epochs / checked.plan.expected_epochs
+    span = f"{hours:.2g}" if most == hours else f"{hours:.2g} to {most:.2g}"
+    slots = f"{span} hours of one thread of this machine's CPU"
     say(f"cost: about {slots}, divided by the trials that run at once")

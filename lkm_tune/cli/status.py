@@ -13,7 +13,7 @@ from lkm_tune.cli.options import Verb, json_option, storage_option
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from lkm_tune.app import CellStatus, StudyStatus
+    from lkm_tune.app import CellStatus, Look, StudyStatus
 
 STATES = (
     "running", "interrupted", "complete", "stopped", "diverged", "infeasible", "failed",
@@ -54,6 +54,8 @@ def _show(study: "StudyStatus") -> None:
         f"{study.ended} of {study.planned} trials ended; spent {spent.wall:.3g} h of wall "
         f"time, {spent.cpu:.3g} CPU-hours, {spent.gpu:.3g} GPU-hours"
     )
+    if study.look:
+        say(look_text(study.look))
     units = {"trials": "trials", "wall": "h of wall time", "compute": f"{spent.compute[1]}-hours"}
     left = asdict(study.left)
     rest = [f"{n:.4g} {units[name]}" for name, n in left.items() if n is not None]
@@ -66,6 +68,15 @@ def _show(study: "StudyStatus") -> None:
         say(f"node {node}: {use['trials']:g} trials hold {held}")
     for sign in study.signs:
         say(f"sign of trouble: {sign}")
+
+
+def look_text(look: "Look") -> str:
+    """What a look at the results decided."""
+    pairs = look.judgement.open_pairs
+    if not pairs:
+        return f"after {look.seeds} seeds every pair of cells is decided"
+    counted = "1 pair is" if pairs == 1 else f"{pairs} pairs are"
+    return f"after {look.seeds} seeds {counted} undecided: their cells get {look.following} seeds"
 
 
 def _state(study: "StudyStatus") -> str:

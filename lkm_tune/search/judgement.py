@@ -6,7 +6,8 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from lkm_tune.ledger.trial_record import TrialRecord
-from lkm_tune.search.looks import Judgement, LookPlan
+from lkm_tune.search.looks import Judgement, Look, LookPlan
+from lkm_tune.study import Study
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -51,6 +52,18 @@ def judge_curves(records: Sequence[TrialRecord], plan: LookPlan) -> Judgement:
             key: half_steps(states[key]) for key in sorted(open_cells) if states[key].needs_gammas
         },
     )
+
+
+def rate_at_stop(study: Study, looks: Sequence[Look]) -> float:
+    """The false discovery rate of the verdicts where a study stopped after these looks."""
+    if not study.curve.guarantee or not looks:
+        return ERROR
+    decided = looks[-1].judgement.open_pairs == 0
+    sizes = (*(look.seeds for look in looks), looks[-1].following)
+    number = len(looks) - 1 if decided else len(looks)
+    most = max(study.curve.max_seeds, sizes[-1])
+    whole = (*sizes, most) if most > sizes[-1] else sizes
+    return spent(LookPlan(number, whole, study.report.margin, True))
 
 
 def spent(plan: LookPlan) -> float:

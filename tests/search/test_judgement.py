@@ -6,9 +6,15 @@ import random
 import pytest
 
 from lkm_tune.ledger.trial_record import TrialRecord
-from lkm_tune.search.judgement import half_steps, judge_curves, spent, worth_seeds
-from lkm_tune.search.looks import Judgement, LookPlan
-from lkm_tune.study import Cell, TrialSpec
+from lkm_tune.search.judgement import (
+    half_steps,
+    judge_curves,
+    rate_at_stop,
+    spent,
+    worth_seeds,
+)
+from lkm_tune.search.looks import Judgement, Look, LookPlan
+from lkm_tune.study import Cell, CurvePlan, Study, TrialSpec
 from lkm_tune.transfer.fit.open_pairs import CellState
 
 GAMMAS = (0.0, 0.001, 0.01, 0.1, 1.0)
@@ -58,6 +64,21 @@ def test_all_looks_together_spend_the_error_and_the_first_ones_little():
     assert parts == sorted(parts)
     # 2 − 2Φ(1.96 / √(3/12)) = 2 − 2Φ(3.92)
     assert parts[0] == pytest.approx(8.857e-5, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("open_pairs", "number"), [((), None), ((0,), 0), ((2,), 1), ((2, 0), 1), ((2, 1, 1), 3)]
+)
+def test_the_report_judges_as_the_look_at_which_the_study_stopped(open_pairs, number):
+    looks = [
+        Look(size, following, Judgement(count))
+        for size, following, count in zip(SIZES, SIZES[1:], open_pairs, strict=False)
+    ]
+    study = Study("s", {"pamnet": {}}, ("qm9/homo",), curve=CurvePlan(max_seeds=12))
+    assert rate_at_stop(study, looks) == 0.05
+    kept = Study("s", {"pamnet": {}}, ("qm9/homo",), curve=CurvePlan(max_seeds=12, guarantee=True))
+    expected = 0.05 if number is None else spent(LookPlan(number, SIZES, 0.02, True))
+    assert rate_at_stop(kept, looks) == pytest.approx(expected)
 
 
 def points(curves, seeds, noise):
