@@ -16,7 +16,7 @@ from lkm_tune.datasets.prepared import CLOSEST
 from lkm_tune.datasets.sdf import sdf_entries
 from lkm_tune.datasets.smiles import parsed, table_entries
 from lkm_tune.datasets.table import bytes_of, parse_table, text_of
-from lkm_tune.datasets.xyz import frame_problems, read_frames
+from lkm_tune.datasets.xyz import read_frames
 
 
 @dataclass(frozen=True, eq=False)
