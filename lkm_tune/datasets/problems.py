@@ -22,7 +22,11 @@ def refuse_any(path: Path | str, problems: Sequence[str], hint: str = "") -> Non
     """
     if not problems:
         return
-    shown = list(problems[:SHOWN])
+    # What a file calls its columns may not be fit for a terminal.
+    shown = [
+        "".join(c if c.isprintable() else repr(c)[1:-1] for c in problem)
+        for problem in problems[:SHOWN]
+    ]
     if len(problems) > SHOWN:
         shown.append(f"and {len(problems) - SHOWN} more")
     shown += [hint] if hint else []

@@ -105,7 +105,6 @@ def _frames(path: Path) -> Sequence[Any]:
 
 
 def _of_frames(path: Path, frames: Sequence[Any]) -> Rows:
-    from lkm_tune.datasets.xyz import frame_problems  # What training refuses, predict refuses too.
 
     reasons = {}
     for number, frame in enumerate(frames):

@@ -23,6 +23,16 @@ from lkm_tune.datasets.repeats import find_repeats
 _WEIGHT = re.compile(r"config(_\w+)?_weight|(energy|forces?|sample|frame|loss)_weight", re.I)
 
 
+# ASE makes as many columns as `Properties` says, for ever if it must.
+_WIDE = re.compile(r"""Properties\s*=\s*["'{\[]?\S*?:(\d{5,})""", re.I)
+
+FARTHEST = 1e8
+"""Å from the origin, beyond which double precision loses the digits of a position."""
+
+LARGEST = 1e30
+"""Of the components of forces, which single precision must hold."""
+
+
 def read_xyz(
     path: Path,
     target: str,
@@ -120,8 +130,14 @@ def _check_counts(path: Path, file: TextIO) -> None:
                 f"{path}: frame {number} (counted from 0) must begin with the number of its "
                 f"atoms, but begins with {line.strip()[:40]!r}"
             )
+        comment = file.readline()
+        if wide := _WIDE.search(comment):
+            raise DataError(
+                f"{path}: frame {number} (counted from 0) must have columns of at most 9999 "
+                f"numbers, but has one of {wide[1][:40]}"
+            )
         # A line at a time: the count may be anything.
-        found = sum(1 for _ in islice(file, min(int(line[:30]), 2**40) + 1))
+        found = bool(comment) + sum(1 for _ in islice(file, min(int(line[:30]), 2**40)))
         if found < int(line[:30]) + 1:
             raise DataError(
                 f"{path}: frame {number} (counted from 0) must have {int(line[:30])} atoms, but "
@@ -144,6 +160,11 @@ def frame_problems(atoms: ase.Atoms) -> list[str]:
         told.append("has an atom of no element")
     if not np.isfinite(atoms.positions).all():
         told.append("has a position that is not finite")
+    elif np.abs(atoms.positions).max() > FARTHEST:
+        farthest = np.abs(atoms.positions).max()
+        told.append(
+            f"has an atom {farthest:.3g} Å from the origin, but it must be within {FARTHEST:g} Å"
+        )
     return told
 
 
@@ -181,8 +202,8 @@ def _slope(atoms: ase.Atoms, key: str, told: list[str]) -> Array | None:
     )
     if key not in fitting:
         told.append(f"has no three {key} an atom; it has {', '.join(fitting) or 'none'}")
-    elif columns[key].dtype.kind not in "fiu" or not np.isfinite(columns[key]).all():
-        told.append(f"has {key} that are not finite numbers")
+    elif columns[key].dtype.kind not in "fiu" or not (np.abs(columns[key]) < LARGEST).all():
+        told.append(f"has {key} that are not finite numbers below {LARGEST:g}")
     else:
         return columns[key]
     return None

@@ -126,6 +126,8 @@ def test_repeated_frames_and_no_element_are_named(write: Write):
         ("2\n", "0\n", "frame 0 .* must begin with the number of its atoms"),
         ("H 0 0 0.71", "Qq 0 0 0.71", "is not a readable extended XYZ file .*Qq"),
         ("0.71", "far", "is not a readable extended XYZ file"),
+        ("pos:R:3", "pos:R:" + "9" * 30, "frame 0 .* columns of at most 9999 numbers, but .* 99"),
+        ("0.71", "1e39", r"frame 1 has an atom 1e\+39 Å from the origin"),
         ("pos:R:3", "pos:Z:3", "is not a readable extended XYZ file"),
         ("species:S:1", "species:L:1", "is not a readable extended XYZ file"),
         ("species:S:1", "species:S :1", "frame 0 has no atoms"),
