@@ -16,7 +16,7 @@ from lkm_tune.datasets.prepared import CLOSEST
 from lkm_tune.datasets.sdf import sdf_entries
 from lkm_tune.datasets.smiles import parsed, table_entries
 from lkm_tune.datasets.table import bytes_of, parse_table, text_of
-from lkm_tune.datasets.xyz import read_frames
+from lkm_tune.datasets.xyz import frame_problems, read_frames
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +105,6 @@ def _frames(path: Path) -> Sequence[Any]:
 
 
 def _of_frames(path: Path, frames: Sequence[Any]) -> Rows:
-
     reasons = {}
     for number, frame in enumerate(frames):
         told = frame_problems(frame) or [_coinciding(frame.positions)]
