@@ -10,11 +10,11 @@ import pandas as pd
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON can hold it: tuples as lists, NaN and ±inf as None."""
+    """A value as JSON can hold it: tuples as lists, NaN and ±inf as None, numbers rounded."""
     if value is None or type(value) in (str, bool, int):
         return value
     if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
+        return _rounded(value) if math.isfinite(value) else None
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -38,4 +38,9 @@ def _plain_column(column: pd.Series[Any]) -> list[Any]:
     if column.dtype != np.float64:
         return [plain(value) for value in column.to_numpy(dtype=object)]
     # Ten thousand pairs of cells have many numbers.
-    return [value if math.isfinite(value) else None for value in column.tolist()]
+    return [_rounded(value) if math.isfinite(value) else None for value in column.tolist()]
+
+
+def _rounded(value: float) -> float:
+    """Twelve digits: the rest depends on how many threads added the numbers."""
+    return float(f"{value:.12g}")
