@@ -83,7 +83,8 @@ def _of_group(
         second = first + 1
     some = np.unique(np.linspace(0, len(frames) - 1, _SAMPLE).astype(np.int64))
     nearest = _nearest(pos[atoms[some]])
-    first, second = np.concatenate([first, some]), np.concatenate([second, some[nearest]])
+    found = np.stack([np.concatenate([first, some]), np.concatenate([second, some[nearest]])])
+    first, second = np.unique(np.sort(found, axis=0), axis=1)
     turns, distances = _turned(centred(pos[atoms[first]]), centred(pos[atoms[second]]))
     best = np.argsort(distances, kind="stable")[:MOST]
     return frames[first[best]], frames[second[best]], turns[best], distances[best]

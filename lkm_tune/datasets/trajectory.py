@@ -38,7 +38,7 @@ CH_STIFFNESS = (0.8, 1.55)
 WORK_SLOPE = (0.8, 1.2)
 """E(a) − E(b) over the work of the forces from a to b: 0.997 to 1.003 in rMD17 and MD17."""
 
-WORK_SLOPE_FAR = (0.6, 1.6)
+WORK_SLOPE_FAR = (0.25, 2.0)
 """The same between frames that are too far apart for the second order."""
 
 WORK_SIZE_FAR = (1 / 15, 4.0)
