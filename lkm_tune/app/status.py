@@ -114,19 +114,22 @@ def _status(storage: Path, name: StudyLike) -> StudyStatus:
         left=Left.of(study, progress.ended + progress.running, spent),
         nodes=use.nodes if driven else {},
         look=plan.looks[-1] if plan.looks else None,
-        signs=_signs(folder),
+        signs=_signs(folder, study.report.margin),
         cells=cell_statuses(plan, driven),
     )
 
 
-def _signs(folder: StudyFolder) -> tuple[str, ...]:
+def _signs(folder: StudyFolder, margin: float) -> tuple[str, ...]:
     """Signs of trouble in the curve runs that have ended; none before there are any."""
     from lkm_tune.ledger.run_table import ended, study_runs
+    from lkm_tune.transfer.fit.cells import cell_names
     from lkm_tune.transfer.fit.run_table import RunTableError, check_runs
     from lkm_tune.transfer.fit.trouble import study_signs
+    from lkm_tune.transfer.report.remarks import once
 
     try:
         checked = check_runs(ended(study_runs(folder)))
     except RunTableError:
         return ()
-    return study_signs(checked)
+    names = list(cell_names(checked).values())
+    return tuple(once(names, study_signs(checked, margin)))

@@ -71,7 +71,7 @@ def test_the_settings_of_the_best_are_exported(storage, invoke, tmp_path):
     invoke("export", *cell, "--storage", storage, "--out", tmp_path / "best.yaml")
     config = yaml.safe_load((tmp_path / "best.yaml").read_text())
     found = json.loads(invoke("best-gamma", "--storage", storage, "--json"))
-    best = min(found, key=lambda one: one["best_error"])
+    best = min(found, key=lambda one: one["error"])
     assert config["model_settings"]["depth"] == best["depth"]
     assert config["data"]["n_train"] == best["n_train"]
     assert best["model"] == f"pamnet[mixing={config['lkm']['mixing']}]"

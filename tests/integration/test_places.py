@@ -42,7 +42,7 @@ def folder(tmp_path):
                 key: whole[key][chosen if key in ("z", "pos") else part]
                 for key in whole if whole[key].ndim
             })  # fmt: skip
-    (tmp_path / "set/t.csv").write_text(table("CCBr"))
+    (tmp_path / "set/t.csv").write_text(table("CC(C)O"))
     (tmp_path / "rel.yaml").write_text(STUDY)
     return tmp_path
 
@@ -72,9 +72,9 @@ def test_trials_read_the_files_that_the_driver_has_checked(lkm_tune, folder):
     more = (*run, "--set", "curve.seeds=[1,2]")
     said = lkm_tune(*more, cwd=other, code=1, **places)
     assert f"{other}/set/t.csv: cannot be read" in said
-    (other / "set/t.csv").write_text(table("CCCl"))
+    (other / "set/t.csv").write_text(table("CC(C)N"))
     (other / "set/mu.npz").symlink_to(folder / "set/mu.npz")
     said = lkm_tune(*more, cwd=other, code=1, **places)
     assert "was run on another data file for file:set/t.csv" in said
-    (other / "set/t.csv").write_text(table("CCBr"))
+    (other / "set/t.csv").write_text(table("CC(C)O"))
     assert "curve.seeds: 1 seed more" in lkm_tune(*more, cwd=other, **places)

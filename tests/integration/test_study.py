@@ -40,13 +40,13 @@ def test_a_study_ends_with_its_answer(finished):
     assert {path.name for path in report.iterdir()} == {
         "report.html", "transfer.json", "curves.csv", "regret.csv", "trials.csv",
     }  # fmt: skip
-    answers = json.loads((report / "transfer.json").read_text())["answers"]
-    assert [(a["model"], a["task"]) for a in answers] == [
+    found = json.loads((report / "transfer.json").read_text())
+    assert [(a["model"], a["task"]) for a in found["answers"]] == [
         ("mxmnet", "qm9/alpha"),
         ("pamnet", "qm9/alpha"),
     ]
-    for answer in answers:
-        assert answer["sentence"] in output
+    for name, decision, *_ in found["summary"]["lines"]:
+        assert any(name in line and decision in line for line in output.splitlines())
     assert "mlflow ui" in output
     assert "lkm-tune best-gamma" in output
 
@@ -206,7 +206,9 @@ def test_a_study_with_failures_goes_on_and_names_them(lkm_tune, study_file, tmp_
     assert "failed: pamnet-qm9_alpha-48/search/0000-" in output
     assert "Error: " in output.partition("failed: ")[2]
     assert "no trial of pamnet on qm9/alpha (search) was complete" in output
-    assert "mxmnet on qm9/alpha (depth" in output
+    found = json.loads((tmp_path / "studies/small/report/transfer.json").read_text())
+    assert [answer["model"] for answer in found["answers"]] == ["mxmnet"]
+    assert found["summary"]["lines"][0][1] in output
     runs = import_runs(tracking_uri(tmp_path), ["small"])
     assert runs[runs["model"] == "pamnet"]["status"].tolist() == ["failed"]
     assert (runs[runs["model"] == "mxmnet"]["status"] == "complete").sum() == 1 + 6
