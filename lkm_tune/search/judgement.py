@@ -6,7 +6,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from lkm_tune.ledger.trial_record import TrialRecord
-from lkm_tune.search.looks import Judgement, Look, LookPlan
+from lkm_tune.search.looks import Judgement, Look, LookPlan, look_sizes
 from lkm_tune.study import Study
 
 if TYPE_CHECKING:
@@ -59,11 +59,8 @@ def rate_at_stop(study: Study, looks: Sequence[Look]) -> float:
     if not study.curve.guarantee or not looks:
         return ERROR
     decided = looks[-1].judgement.open_pairs == 0
-    sizes = (*(look.seeds for look in looks), looks[-1].following)
     number = len(looks) - 1 if decided else len(looks)
-    most = max(study.curve.max_seeds, sizes[-1])
-    whole = (*sizes, most) if most > sizes[-1] else sizes
-    return spent(LookPlan(number, whole, study.report.margin, True))
+    return spent(LookPlan(number, look_sizes(study), study.report.margin, True))
 
 
 def spent(plan: LookPlan) -> float:

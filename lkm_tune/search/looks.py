@@ -84,6 +84,15 @@ Judge = Callable[[Sequence[TrialRecord], LookPlan], Judgement]
 """The analysis: of the ended points of all curves, at a look."""
 
 
+def look_sizes(study: Study) -> tuple[int, ...]:
+    """The numbers of seeds of a curve at which a look is taken, and its largest number."""
+    plan = study.curve
+    first, most = len(plan.first_seeds), plan.max_seeds
+    if not plan.adaptive or most <= first:
+        return (first,)
+    return (first, *(n for n in SEEDS if first < n < most), most)
+
+
 class Looks:
     """The looks of one study, computed from its ledger and remembered in a file."""
 
@@ -107,12 +116,8 @@ class Looks:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The numbers of seeds of a curve at which a look is taken, and its largest number."""
-        plan = self._study.curve
-        first, most = len(plan.first_seeds), plan.max_seeds
-        if not plan.adaptive or most <= first:
-            return (first,)
-        return (first, *(n for n in SEEDS if first < n < most), most)
+        """See `look_sizes`."""
+        return look_sizes(self._study)
 
     @property
     def first_points(self) -> tuple[Point, ...]:
