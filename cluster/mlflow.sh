@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The MLflow server of the head: `mlflow.sh start|stop|restart`. It listens on loopback alone, since
-# only the driver writes to it and a browser comes through ssh; when it dies it is started again.
+# The MLflow server of the head: `mlflow.sh start|stop|restart`. It listens only on loopback: only the
+# driver writes to it, and browsers use an ssh tunnel. The script starts a dead server again.
 set -euo pipefail
 . "$(dirname "$(readlink -f "$0")")/shell.sh"
 
@@ -13,16 +13,16 @@ running() {
 }
 
 stop() {
-    # The keeper leads a group of its own, the server and its workers with it.
+    # The server and its workers are in the process group of the keep-up process.
     running && kill -- "-$(cat "$pid_file")" || true
     rm -f "$pid_file"
 }
 
 keep_up() {
-    # Jobs are for MLflow's work on language models: seven processes that a study has no use for.
+    # Jobs serve MLflow's features for language models: seven processes that a study does not need.
     export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
     export MLFLOW_DISABLE_TELEMETRY="${MLFLOW_DISABLE_TELEMETRY:-true}"
-    # In the environment and not an argument: an argument with a password is for all to see.
+    # Every user can read the arguments of a process, so a password goes into the environment.
     export MLFLOW_BACKEND_STORE_URI="${LKM_TUNE_MLFLOW_DATABASE:-sqlite:///$LKM_TUNE_STORAGE/mlflow.db}"
     while true; do
         mlflow server --host 127.0.0.1 --port "$port" --workers 1 \
@@ -34,7 +34,7 @@ keep_up() {
 
 start() {
     running && return
-    # Runs are their user's alone, unless a group shares the storage.
+    # Only the user reads the runs, unless a group shares the storage.
     [ "${LKM_TUNE_SHARED:-}" = 1 ] || umask 077
     mkdir -p "$LKM_TUNE_STORAGE"
     setsid bash "$0" keep-up >> "$LKM_TUNE_STORAGE/mlflow.log" 2>&1 < /dev/null &

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes a machine a node: installs the checkout around this file, and has every shell know it.
-# Repeated at every `ray up`; takes a second where nothing has changed.
+# Makes a machine a node: installs the checkout that contains this file and sets up every shell.
+# Every `ray up` runs it; without changes it takes a second.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
@@ -13,11 +13,11 @@ if ((${#missing[@]})); then
     exit 1
 fi
 
-# What this machine alone needs, such as its build of torch, or a password. Nobody else's to read.
+# Settings of this machine, such as its build of torch or a password. Only the user may read them.
 [ -e ~/.lkm-tune.env ] || install -m 600 cluster/node.env ~/.lkm-tune.env
 . ~/.lkm-tune.env
 
-# Ray writes its token, and `ray up` copies it, for every user of the machine to read.
+# Ray writes its token readable for every user of the machine, and `ray up` copies it so.
 if [ -e ~/.ray/auth_token ]; then
     chmod 700 ~/.ray
     chmod 600 ~/.ray/auth_token
@@ -27,7 +27,7 @@ gpu() {
     command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -q ^GPU
 }
 
-# What pip chooses by itself is the CUDA build: gigabytes that a node without a GPU does not need.
+# pip's default is the CUDA build: gigabytes that a node without a GPU does not need.
 if [ -z "${TORCH:-}" ] && ! gpu; then
     TORCH="$(sed -n 's/^TESTED_TORCH := //p' Makefile)"
     TORCH+=" --extra-index-url https://download.pytorch.org/whl/cpu"

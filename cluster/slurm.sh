@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# A Ray of one job's nodes under Slurm, and a study on it:  sbatch cluster/slurm.sh qm9
+# Starts Ray on the nodes of one Slurm job and runs a study on it:  sbatch cluster/slurm.sh qm9
 #
-# For clusters whose nodes share the home folder, with `make setup` done once in the checkout. The
-# same line again continues the study, so a job may end before it. Checked by shellcheck and by a
-# run with a stand-in for srun; never run under Slurm.
+# The nodes must share the home folder. Run `make setup` once in the checkout. The same command continues
+# the study, so the job may end before the study. Checked by shellcheck and by a run with a stand-in for
+# srun; never run under Slurm.
 #SBATCH --job-name=lkm-tune
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=1
@@ -14,11 +14,11 @@ set -euo pipefail
 cd "${SLURM_SUBMIT_DIR:?submit this with sbatch, in the checkout}"
 
 export PATH="$PWD/.venv/bin:$PATH" OMP_NUM_THREADS=1
-# A token of this job alone, which srun hands on with the environment.
+# A token for this job only; srun passes it on with the environment.
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN
 RAY_AUTH_TOKEN="$(python -c 'import secrets; print(secrets.token_hex(32))')"
 
-# No server without the token, and no report to Ray's makers.
+# Turn off Ray's servers without a token and its usage statistics.
 export RAY_enable_metrics_collection=0 DASHBOARD_METRIC_PORT=-1 AUTOSCALER_METRIC_PORT=-1
 export RAY_USAGE_STATS_ENABLED="${RAY_USAGE_STATS_ENABLED:-0}"
 [ "${LKM_TUNE_SHARED:-}" = 1 ] || umask 077
