@@ -18,7 +18,15 @@ from mlflow_databases import free_port
 from lkm_tune.tracking.outbox import OUTBOX, Outbox
 
 from .mlflow_server import server
-from .tiny_study import check_whole, reported_epochs, runs_of, table, trained_epochs, wait_for_steps
+from .tiny_study import (
+    check_whole,
+    lay_out,
+    reported_epochs,
+    runs_of,
+    table,
+    trained_epochs,
+    wait_for_steps,
+)
 
 SEARCHED = 10
 
@@ -82,6 +90,35 @@ def test_a_driver_killed_again_and_again(start, lkm_tune, whole, folder, kills):
     wasted = trained_epochs(folder) - reported_epochs(whole)
     # The epoch that was being trained at a kill is all that it costs.
     assert 0 <= wasted <= kills
+
+
+def judged(folder):
+    """What the looks of a study planned, its runs, and the verdict on each pair of cells."""
+    study = folder / "lkm-runs/studies/looks"
+    runs = pd.read_csv(study / "report/trials.csv").drop(columns=["seconds"])
+    regret = pd.read_csv(study / "report/regret.csv")
+    looks = json.loads((study / "looks.json").read_text())
+    return looks, runs.sort_values(["task", "gamma", "seed"], ignore_index=True), regret
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_looks_of_a_driver_killed_again_and_again(start, lkm_tune, folder, tmp_path_factory):
+    """Ten kills anywhere between the looks change no planned run and no verdict."""
+    undisturbed = lay_out(tmp_path_factory.mktemp("undisturbed"))
+    lkm_tune("run", "looks.yaml", cwd=undisturbed)
+    total, draw = trained_epochs(undisturbed), random.Random(10)
+    for epochs in sorted(draw.uniform(0, total) for _ in range(10)):
+        process = start("run", "looks.yaml", cwd=folder)
+        wait_for_steps(folder, epochs)
+        kill(process)
+    lkm_tune("run", "looks.yaml", cwd=folder)
+    looks, runs, regret = judged(folder)
+    assert len(looks) >= 2
+    same_looks, same_runs, same_regret = judged(undisturbed)
+    assert looks == same_looks
+    pd.testing.assert_frame_equal(runs, same_runs)
+    pd.testing.assert_frame_equal(regret, same_regret)
 
 
 @pytest.mark.slow

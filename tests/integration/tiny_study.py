@@ -70,12 +70,24 @@ search: {trials: 10, startup_trials: 4, grace_period: 4, control: false, max_con
 curve: {gammas: [0, 0.01, 1], seeds: [1, 2, 3]}
 training: {epochs: 16, batch_size: 16, warmup_epochs: 1, lr: 0.01}
 """
+LOOKS = """
+name: looks
+models: ["counting_net:net"]
+tasks: [qm9/alpha, qm9/homo]
+data: {source: sample, n_train: 16, n_val: 8, n_test: 8}
+space: {depth: {type: choice, values: [2]}}
+search: {trials: 0, max_concurrent: 2}
+curve: {gammas: [0, 0.01, 1, 100], seeds: 3, until: decided, max_seeds: 8}
+training: {epochs: 6, batch_size: 16, warmup_epochs: 1, lr: 0.01}
+"""
+"""Two cells that are never told apart, so that their curves are looked at 3, 5 and 8 seeds."""
 
 
 def lay_out(path):
-    """Writes the study and its network into a folder."""
+    """Writes the studies and their network into a folder."""
     (path / "counting_net.py").write_text(NET)
     (path / "tiny.yaml").write_text(STUDY)
+    (path / "looks.yaml").write_text(LOOKS)
     return path
 
 
