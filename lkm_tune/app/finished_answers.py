@@ -7,7 +7,8 @@ from typing import Any
 from lkm_tune.app.errors import user_errors
 from lkm_tune.app.stored_answers import predicted, stored_answers
 from lkm_tune.app.studies import Storage, StudyLike, storage_path, study_names
-from lkm_tune.transfer.report.terminal import WIDTH, cell_lines, summary_lines
+from lkm_tune.transfer import SCHEMA_VERSION
+from lkm_tune.transfer.report.terminal import WIDTH, at_margin, cell_lines, summary_lines
 
 
 def best_gamma(
@@ -60,10 +61,11 @@ def best_gamma_lines(
         stored = _stored(storage_path(storage), study)
         found = _select(stored, study, model, task)
         summary, answers = stored["summary"], stored["answers"]
+        asked = summary["margin"] if margin is None else margin
+        known = at_margin(summary, asked)["lines"]
         if len(found) == len(answers) > 1:
-            asked = summary["margin"] if margin is None else margin
             return summary_lines(summary, asked, width)
-    short = {answer["name"]: line for answer, line in zip(answers, summary["lines"], strict=True)}
+    short = {answer["name"]: line for answer, line in zip(answers, known, strict=True)}
     lines = cell_lines([short.get(answer["name"], answer["line"]) for answer in found])
     return lines if len(found) > 1 else [*lines, "", found[0]["sentence"]]
 
@@ -103,7 +105,7 @@ def stored_report(storage: Path, name: str) -> dict[str, Any]:
             f"`lkm-tune report {name}` for what is finished"
         )
     stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if "summary" not in stored:
+    if stored.get("schema_version") != SCHEMA_VERSION:
         raise FileNotFoundError(
             f"the report of study {name} was made by an earlier version of lkm-tune: `lkm-tune "
             f"report {name}` makes it again"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from lkm_tune.transfer import TransferReport
 
 FILE = "transfer/answers.json"
-VERSION = 5
+VERSION = 6
 """Of what an answer holds: a file of another version is made again."""
 
 MARGIN = 0.02

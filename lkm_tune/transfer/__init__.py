@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from lkm_tune.transfer.report.report import TransferReport
     from lkm_tune.transfer.report.sentences import cell_sentence
 
-__all__ = ["COLUMNS", "CellAnswer", "CellKey", "RunTableError", "TransferReport", "cell_sentence"]
+SCHEMA_VERSION = 5
+"""Of `transfer.json` and of the answers of `best-gamma --json`."""
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "COLUMNS",
+    "CellAnswer",
+    "CellKey",
+    "RunTableError",
+    "TransferReport",
+    "cell_sentence",
+]
 
 _HOMES = {
     "COLUMNS": "fit.run_table",

@@ -45,7 +45,7 @@ def test_a_study_ends_with_its_answer(finished):
         ("mxmnet", "qm9/alpha"),
         ("pamnet", "qm9/alpha"),
     ]
-    for name, decision, *_ in found["summary"]["lines"]:
+    for name, decision, *_ in found["summary"]["by_margin"]["0.02"]["lines"]:
         assert any(name in line and decision in line for line in output.splitlines())
     assert "mlflow ui" in output
     assert "lkm-tune best-gamma" in output
@@ -208,7 +208,7 @@ def test_a_study_with_failures_goes_on_and_names_them(lkm_tune, study_file, tmp_
     assert "no trial of pamnet on qm9/alpha (search) was complete" in output
     found = json.loads((tmp_path / "studies/small/report/transfer.json").read_text())
     assert [answer["model"] for answer in found["answers"]] == ["mxmnet"]
-    assert found["summary"]["lines"][0][1] in output
+    assert found["summary"]["by_margin"]["0.02"]["lines"][0][1] in output
     runs = import_runs(tracking_uri(tmp_path), ["small"])
     assert runs[runs["model"] == "pamnet"]["status"].tolist() == ["failed"]
     assert (runs[runs["model"] == "mxmnet"]["status"] == "complete").sum() == 1 + 6

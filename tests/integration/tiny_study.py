@@ -75,7 +75,7 @@ name: looks
 models: ["counting_net:net"]
 tasks: [qm9/alpha, qm9/homo]
 data: {source: sample, n_train: 16, n_val: 8, n_test: 8}
-space: {depth: {type: choice, values: [2]}}
+space: {gamma: {type: float, low: 1e-4, high: 100, log: true}}
 search: {trials: 0, max_concurrent: 2}
 curve: {gammas: [0, 0.01, 1, 100], seeds: 3, until: decided, max_seeds: 8}
 training: {epochs: 6, batch_size: 16, warmup_epochs: 1, lr: 0.01}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from lkm_tune.transfer.fit.gain import (
     gain_on_own_control,
     largest_gain,
 )
+from lkm_tune.transfer.fit.harm import harm_of_strong_mixing
 from lkm_tune.transfer.fit.limits import what_is_missing
 from lkm_tune.transfer.fit.noise import Array
 from lkm_tune.transfer.fit.optimum import CellCurve
@@ -25,7 +26,8 @@ from lkm_tune.transfer.fit.verdict import FEWEST_SEEDS
 PAPER_GAMMA = 0.02
 """The γ that the method's paper found best on QM9, on its own scale of γ (arXiv:2510.20236)."""
 
-USE, LEAVE_OFF, UNDECIDED, PREDICTED = "use", "leave off", "undecided", "predicted"
+USE, LEAVE_OFF, NOT_NEEDED = "use", "leave off", "not needed"
+UNDECIDED, PREDICTED = "undecided", "predicted"
 """Kinds of decisions, see `CellAnswer.decision`."""
 
 
@@ -45,9 +47,10 @@ class CellAnswer:
         name: of the cell for people.
         recommended: γ with the lowest expected error; 0 is a candidate.
         decision: `USE` (the recommended γ is shown to lower the error), `LEAVE_OFF` (γ = 0 has the
-            lowest expected error: no γ was shown to help), `UNDECIDED` (neither), or `PREDICTED`
-            (the cell was never searched).
-        open_low: where undecided, the lowest γ that may be the best (0 allowed).
+            lowest expected error: no γ was shown to help), `NOT_NEEDED` (no γ was shown to help,
+            and γ = 0 is shown to be within the margin of the best), `UNDECIDED` (none of these), or
+            `PREDICTED` (the cell was never searched).
+        open_low: where no gain is shown, the lowest γ that may be the best (0 allowed).
         open_high: the highest such γ.
         gain: by how much the recommended γ lowers the error of γ = 0; 0 where γ = 0 is recommended.
         gain_low: lower end, cross-fitted over seeds.
@@ -61,6 +64,11 @@ class CellAnswer:
             had no search.
         gain_own_control_low: lower end.
         gain_own_control_high: upper end.
+        harm_start: the lowest measured γ from which on every γ is shown to cost more than the
+            margin, against γ = 0.
+        harm: what the largest measured γ costs against γ = 0.
+        harm_low: lower end.
+        harm_high: upper end.
         paper_regret: what `PAPER_GAMMA` costs here.
         paper_regret_low: lower end.
         paper_regret_high: upper end.
@@ -113,6 +121,10 @@ class CellAnswer:
     gain_own_control: float = math.nan
     gain_own_control_low: float = math.nan
     gain_own_control_high: float = math.nan
+    harm_start: float = math.nan
+    harm: float = math.nan
+    harm_low: float = math.nan
+    harm_high: float = math.nan
     paper_regret: float = math.nan
     paper_regret_low: float = math.nan
     paper_regret_high: float = math.nan
@@ -147,6 +159,13 @@ class CellAnswer:
         """The cell."""
         return CellKey(self.model, self.task, self.depth, self.n_train, self.protocol)
 
+    def at_margin(self, margin: float) -> CellAnswer:
+        """The answer with the decision at another margin."""
+        decision = self.decision
+        if decision in (NOT_NEEDED, UNDECIDED) and self.seeds >= FEWEST_SEEDS:
+            decision = NOT_NEEDED if self.largest_gain <= margin else UNDECIDED
+        return replace(self, margin=margin, decision=decision)
+
     @property
     def predicted(self) -> bool:
         """Whether the cell was never searched."""
@@ -174,19 +193,21 @@ def _answer(cell: CellCurve, margin: float) -> CellAnswer:
     flat = flat and (cell.flat_within(margin) or bool(cell.as_good.all()))
     nearest = int(np.abs(np.log10(runs.gammas) - cell.grid[cell.best]).argmin())
     level = float(np.exp(level_of(cell)))
-    decision = _decision(cell, recommended, gain.low)
+    excluded, harm = largest_gain(cell), harm_of_strong_mixing(cell, margin)
+    decision = _decision(cell, recommended, gain.low, excluded <= margin)
+    is_open = decision in (NOT_NEEDED, UNDECIDED)
     bound = bound_of_recommended(cell)
     return CellAnswer(
         **runs.key._asdict(),
         name=runs.name,
         recommended=recommended,
         decision=decision,
-        open_low=_open_low(cell, gamma_low, gain.low) if decision == UNDECIDED else math.nan,
-        open_high=gamma_high if decision == UNDECIDED else math.nan,
+        open_low=_open_low(cell, gamma_low, gain.low) if is_open else math.nan,
+        open_high=gamma_high if is_open else math.nan,
         gain=gain.value,
         gain_low=gain.low,
         gain_high=gain.high,
-        largest_gain=largest_gain(cell),
+        largest_gain=excluded,
         bound=bound,
         gamma_best=float(10 ** cell.grid[cell.best]),
         gamma_low=gamma_low,
@@ -194,6 +215,10 @@ def _answer(cell: CellCurve, margin: float) -> CellAnswer:
         gain_own_control=own.value,
         gain_own_control_low=own.low,
         gain_own_control_high=own.high,
+        harm_start=harm.start,
+        harm=harm.cost.value,
+        harm_low=harm.cost.low,
+        harm_high=harm.cost.high,
         paper_regret=paper.value,
         paper_regret_low=paper.low,
         paper_regret_high=paper.high,
@@ -243,12 +268,16 @@ def predicted_answer(key: CellKey, name: str, found: Prediction) -> CellAnswer:
     )
 
 
-def _decision(cell: CellCurve, recommended: float, gain_low: float) -> str:
+def _decision(
+    cell: CellCurve, recommended: float, gain_low: float, control_is_as_good: bool
+) -> str:
     if cell.seeds < FEWEST_SEEDS or math.isnan(gain_low):
         return UNDECIDED
     if recommended == 0:
         return LEAVE_OFF
-    return USE if gain_low > 0 else UNDECIDED
+    if gain_low > 0:
+        return USE
+    return NOT_NEEDED if control_is_as_good else UNDECIDED
 
 
 def _open_low(cell: CellCurve, gamma_low: float, gain_low: float) -> float:

@@ -11,7 +11,7 @@ from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.regret import says_enough
 from lkm_tune.transfer.fit.rivals import LEVEL, largest_difference
 
-_OUTSIDE = (1 - LEVEL) / 2
+OUTSIDE = (1 - LEVEL) / 2
 
 
 class Interval(NamedTuple):
@@ -36,8 +36,8 @@ def gain_at_recommended(cell: CellCurve) -> Interval:
     if cell.recommended == len(cell.grid):
         return Interval(0.0, 0.0, 0.0)
     draws = cell.level_draws[:, cell.recommended]
-    low, high = np.quantile(draws, [_OUTSIDE, 1 - _OUTSIDE])
-    honest = np.quantile(cell.honest_draws, 1 - _OUTSIDE)
+    low, high = np.quantile(draws, [OUTSIDE, 1 - OUTSIDE])
+    honest = np.quantile(cell.honest_draws, 1 - OUTSIDE)
     return Interval(
         value=-float(np.expm1(cell.levels[cell.recommended])),
         low=-float(np.expm1(max(high, honest))),
@@ -87,6 +87,6 @@ def gain_on_own_control(cell: CellCurve) -> Interval:
     if len(difference) == 1:
         return Interval(-float(np.expm1(difference[0])), np.nan, np.nan)
     mean, error = difference.mean(), difference.std(ddof=1) / np.sqrt(len(difference))
-    reach = student_t.isf(_OUTSIDE, len(difference) - 1) * error
+    reach = student_t.isf(OUTSIDE, len(difference) - 1) * error
     low, value, high = (-np.expm1([mean + reach, mean, mean - reach])).tolist()
     return Interval(value, low, high)

@@ -27,7 +27,7 @@ from lkm_tune.transfer.report.sentences import (
     decision_sentence,
     detail_sentences,
     further_runs,
-    paper_sentence,
+    general_sentences,
     shared_sentence,
 )
 from lkm_tune.transfer.wording import (
@@ -66,7 +66,7 @@ def render(report: TransferReport) -> str:
         style=Markup(STYLE + _template("report.css")),
         script=Markup(_template("sort.js")),
         all_cells=shared_sentence(report.shared, len(report.answers), report.margin, names),
-        paper=paper_sentence(report.answers),
+        general=general_sentences(report.answers, report.margin, names),
         cells=_cells(report, names),
         names=names,
         used=USE,

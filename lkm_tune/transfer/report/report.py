@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from lkm_tune.transfer import SCHEMA_VERSION
 from lkm_tune.transfer.fit.analysis import MARGIN, Pair, compare, fit_cells
 from lkm_tune.transfer.fit.answer import CellAnswer, cell_answers, predicted_answer
 from lkm_tune.transfer.fit.drivers import drivers_table
@@ -22,7 +23,7 @@ from lkm_tune.transfer.fit.verdict import FALSE_DISCOVERY_RATE
 from lkm_tune.transfer.json_data import plain, records
 from lkm_tune.transfer.report.remarks import once, table_warnings
 from lkm_tune.transfer.report.stored_runs import finished_runs
-from lkm_tune.transfer.report.summary import SCHEMA_VERSION, answer_record, summary
+from lkm_tune.transfer.report.summary import answer_record, summary
 from lkm_tune.transfer.report.tables import (
     agreement_table,
     answer_tables,

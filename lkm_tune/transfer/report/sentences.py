@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from lkm_tune.transfer.fit.answer import LEAVE_OFF, PAPER_GAMMA, UNDECIDED, USE, CellAnswer
+from lkm_tune.transfer.fit.answer import (
+    LEAVE_OFF,
+    NOT_NEEDED,
+    PAPER_GAMMA,
+    UNDECIDED,
+    USE,
+    CellAnswer,
+)
 from lkm_tune.transfer.fit.cells import CellKey
 from lkm_tune.transfer.fit.shared_gamma import SharedGamma
 from lkm_tune.transfer.wording import (
@@ -46,6 +53,11 @@ def decision_sentence(answer: CellAnswer) -> str:
         )
     if answer.decision == LEAVE_OFF:
         return f"Leave mixing off: no γ was shown to help; {_largest_gain(answer)}."
+    if answer.decision == NOT_NEEDED:
+        return (
+            f"Mixing is not needed: no γ was shown to help; {_largest_gain(answer)}. Lowest"
+            f" expected error at γ = {best}."
+        )
     return _undecided(answer, best)
 
 
@@ -85,6 +97,9 @@ def cell_line(answer: CellAnswer) -> tuple[str, str, str]:
     if answer.decision == LEAVE_OFF:
         excluded = _largest_gain(answer).removesuffix(" is excluded")
         return "leave mixing off", "none shown", excluded
+    if answer.decision == NOT_NEEDED:
+        excluded = _largest_gain(answer).removesuffix(" is excluded")
+        return f"mixing not needed, best guess {best}", "none shown", excluded
     excluded = "nothing" if math.isinf(answer.bound) else ""
     if math.isfinite(answer.bound):
         excluded = f"more than {at_most(answer.bound)} above the best"
@@ -106,7 +121,7 @@ def detail_sentences(answer: CellAnswer) -> list[str]:
     found = [f"This rests on {answer.seeds} seeds."]
     if answer.decision == USE and math.isfinite(answer.bound):
         found.append(f"γ = {gamma_text(answer.recommended)} is {_at_most_above(answer)}.")
-    found += [*_own_control(answer), *_edge(answer)]
+    found += [*_own_control(answer), *_edge(answer), *_harm(answer)]
     if math.isfinite(answer.paper_regret_high) and not answer.flat:
         found.append(
             f"The published γ = {PAPER_GAMMA:g} costs {percent(answer.paper_regret)}"
@@ -143,8 +158,21 @@ def _own_control(answer: CellAnswer) -> list[str]:
     ]
 
 
+def _harm(answer: CellAnswer) -> list[str]:
+    if not math.isfinite(answer.harm_start):
+        return []
+    start, largest = gamma_text(answer.harm_start), gamma_text(answer.range_high)
+    cost = f"{percent(answer.harm)} ({span(answer.harm_low, answer.harm_high)})"
+    if start == largest:
+        return [f"γ = {largest} costs {cost} against no mixing."]
+    return [
+        f"From γ = {start} on mixing costs more than {margin_text(answer.margin)}: {cost} at"
+        f" γ = {largest}."
+    ]
+
+
 def _edge(answer: CellAnswer) -> list[str]:
-    if not answer.at_edge or answer.decision == LEAVE_OFF:
+    if not answer.at_edge or answer.decision in (LEAVE_OFF, NOT_NEEDED):
         return []
     upper = answer.gamma_best >= answer.range_high * (1 - 1e-6)
     beyond = answer.diverges_above if upper else answer.diverges_below
@@ -234,6 +262,37 @@ def paper_sentence(answers: Sequence[CellAnswer]) -> str:
         f"The published γ = {PAPER_GAMMA:g} costs {costs}; more than {at_most(worst)} is excluded"
         f"{where}."
     )
+
+
+def harm_sentence(
+    answers: Sequence[CellAnswer], margin: float, names: Mapping[CellKey, str]
+) -> str:
+    """Where strong mixing is shown to cost more than the margin; "" where it is nowhere.
+
+    Args:
+        answers: of the finished cells.
+        margin: of the report.
+        names: of the cells.
+    """
+    starts: dict[float, list[str]] = {}
+    harmed = [answer for answer in answers if math.isfinite(answer.harm_start)]
+    for answer in sorted(harmed, key=lambda a: a.harm_start):
+        cost = f"{percent(answer.harm)} at γ = {gamma_text(answer.range_high)}"
+        starts.setdefault(answer.harm_start, []).append(f"{names[answer.key]} ({cost})")
+    if not starts:
+        return ""
+    where = [
+        f"from γ = {gamma_text(start)} on in {listed(cells, most=2)}"
+        for start, cells in starts.items()
+    ]
+    return f"Mixing is shown to cost more than {margin_text(margin)} {listed(where)}."
+
+
+def general_sentences(
+    answers: Sequence[CellAnswer], margin: float, names: Mapping[CellKey, str]
+) -> list[str]:
+    """What the cells together say of strong mixing and of the published γ."""
+    return list(filter(None, [harm_sentence(answers, margin, names), paper_sentence(answers)]))
 
 
 def further_runs(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from lkm_tune.transfer import SCHEMA_VERSION
 from lkm_tune.transfer.fit.analysis import Pair, all_margins
 from lkm_tune.transfer.fit.answer import CellAnswer
 from lkm_tune.transfer.fit.cells import CellKey
@@ -16,13 +17,10 @@ from lkm_tune.transfer.report.names import short_names
 from lkm_tune.transfer.report.sentences import (
     cell_line,
     cell_sentence,
-    paper_sentence,
+    general_sentences,
     shared_sentence,
 )
 from lkm_tune.transfer.wording import margin_text
-
-SCHEMA_VERSION = 4
-"""Of `transfer.json` and of the answers of `best-gamma --json`."""
 
 MOST_IN_MATRIX = 12
 """A terminal has no room for the matrix of more cells."""
@@ -53,20 +51,19 @@ def summary(
     """The texts that `terminal.summary_lines` lays out.
 
     Returns:
-        `lines`: short name, decision, gain and what is excluded for each cell; `margin`: of the
-        report; `by_margin`: for each margin that verdicts are known at, with the margin as key, the
+        `margin`: of the report; `by_margin`: for each margin that verdicts are known at, with the
+        margin as key, short name, decision, gain and what is excluded for each cell (`lines`), the
         sentence on all cells (`all`), what the signs mean (`legend`), how many pairs have each
         sign (`counts`), and the fields of the matrix (`matrix`, empty where there is no room);
         `remarks`: sentences.
     """
     names = short_names({answer.key: answer.name for answer in answers})
-    paper = paper_sentence(answers)
     return {
-        "lines": [[names[a.key], *cell_line(a)] for a in answers],
         "margin": margin,
         "by_margin": {
             f"{m:g}": {
                 "margin": margin_text(m),
+                "lines": [[names[a.key], *cell_line(a.at_margin(m))] for a in answers],
                 "all": shared_sentence(shared, len(answers), m, names),
                 "legend": legend(m),
                 "counts": {MARKS[v]: n for v, n in counts(pairs, m).items()},
@@ -74,7 +71,10 @@ def summary(
             }
             for m in all_margins(margin)
         },
-        "remarks": [*([paper] if paper else []), *(_shortened(r, answers, names) for r in remarks)],
+        "remarks": [
+            *general_sentences(answers, margin, names),
+            *(_shortened(remark, answers, names) for remark in remarks),
+        ],
     }
 
 

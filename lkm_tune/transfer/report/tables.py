@@ -34,6 +34,7 @@ _DETAIL_COLUMNS = [
     *CellKey._fields, "flat_within_margin", "gain_own_control", "gain_own_control_low",
     "gain_own_control_high", "control_error", "error", "unit", "outcome", "range_low",
     "range_high", "step", "diverged", "seeds", "runs", "noise", "kd_ratio", "scale", "missing",
+    "harm_start", "harm", "harm_low", "harm_high",
 ]  # fmt: skip
 _REGRET_COLUMNS = [
     "source", "target", "gamma", "regret", "regret_low", "regret_high", "bound", "gain_kept",

@@ -22,6 +22,22 @@ def cell_lines(lines: Sequence[Sequence[str]]) -> list[str]:
     return _aligned([_HEADINGS, *lines], "<" * len(_HEADINGS))
 
 
+def at_margin(summary: Mapping[str, Any], margin: float) -> dict[str, Any]:
+    """What a summary says at one of its margins.
+
+    Raises:
+        ValueError: when no verdicts are known at the margin.
+    """
+    found: dict[str, Any] | None = summary["by_margin"].get(f"{margin:g}")
+    if found is None:
+        known = ", ".join(summary["by_margin"])
+        raise ValueError(
+            f"verdicts are known at the margins {known}, but got {margin:g}; `lkm-tune report"
+            f" --margin {margin:g}` makes them"
+        )
+    return found
+
+
 def summary_lines(summary: Mapping[str, Any], margin: float, width: int = WIDTH) -> list[str]:
     """The whole answer.
 
@@ -33,16 +49,10 @@ def summary_lines(summary: Mapping[str, Any], margin: float, width: int = WIDTH)
     Raises:
         ValueError: when no verdicts are known at the margin.
     """
-    found = summary["by_margin"].get(f"{margin:g}")
-    if found is None:
-        known = ", ".join(summary["by_margin"])
-        raise ValueError(
-            f"verdicts are known at the margins {known}, but got {margin:g}; `lkm-tune report"
-            f" --margin {margin:g}` makes them"
-        )
-    out = [*cell_lines(summary["lines"]), "", *_wrapped(found["all"], width)]
+    found = at_margin(summary, margin)
+    out = [*cell_lines(found["lines"]), "", *_wrapped(found["all"], width)]
     if found["matrix"]:
-        out += ["", *_matrix([line[0] for line in summary["lines"]], found)]
+        out += ["", *_matrix([line[0] for line in found["lines"]], found)]
     elif sum(found["counts"].values()):
         told = ", ".join(f"{sign} {count}" for sign, count in found["counts"].items())
         out += ["", f"Ordered pairs of cells: {told}", found["legend"]]

@@ -5,7 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from lkm_tune.transfer.fit.answer import LEAVE_OFF, PREDICTED, UNDECIDED, USE, CellAnswer
+from lkm_tune.transfer.fit.answer import (
+    LEAVE_OFF,
+    NOT_NEEDED,
+    PREDICTED,
+    UNDECIDED,
+    USE,
+    CellAnswer,
+)
 from lkm_tune.transfer.fit.cells import CellKey
 from lkm_tune.transfer.fit.shared_gamma import SharedGamma
 from lkm_tune.transfer.report.remarks import once
@@ -14,6 +21,7 @@ from lkm_tune.transfer.report.sentences import (
     cell_sentence,
     decision_sentence,
     detail_sentences,
+    harm_sentence,
     paper_sentence,
     shared_sentence,
 )
@@ -32,10 +40,19 @@ OPEN = answer(
     0.01, UNDECIDED, gain=-0.001, gain_low=-0.045, gain_high=0.069, open_low=0.0, open_high=0.1,
     bound=0.03,
 )  # fmt: skip
+NEEDLESS = replace(OPEN, decision=NOT_NEEDED, largest_gain=0.0181)
+HARMED = replace(
+    OFF, margin=0.05, harm_start=1.0, range_high=100.0, harm=0.24, harm_low=0.2, harm_high=0.291
+)
 
 DECISIONS = [
     (USED, "Use γ = 0.02: 4.1 % lower error than without mixing (1.2 to 6.8 %)."),
     (OFF, "Leave mixing off: no γ was shown to help; a gain above 6.9 % is excluded."),
+    (
+        NEEDLESS,
+        "Mixing is not needed: no γ was shown to help; a gain above 1.9 % is excluded. Lowest"
+        " expected error at γ = 0.01.",
+    ),
     (
         OPEN,
         "Undecided between 0 and 0.1; lowest expected error at 0.01, at most 3.0 % above the best.",
@@ -81,6 +98,7 @@ def test_a_decision_in_one_sentence(known, sentence):
     [
         (USED, ("use γ = 0.02", "4.1 % (1.2 to 6.8 %)", "more than 1.1 % above the best")),
         (OFF, ("leave mixing off", "none shown", "a gain above 6.9 %")),
+        (NEEDLESS, ("mixing not needed, best guess 0.01", "none shown", "a gain above 1.9 %")),
         (
             OPEN,
             ("undecided: 0 to 0.1, best guess 0.01", "none shown",
@@ -190,6 +208,22 @@ SHARED = SharedGamma(gamma=0.01, bound=0.0195, worst=CELL, cells=4, seeds=3)
 )  # fmt: skip
 def test_one_gamma_for_all_cells(shared, cells, sentence):
     assert plain(shared_sentence(shared, cells, 0.02, {CELL: "gin, qm9/mu"})) == sentence
+
+
+def test_where_strong_mixing_harms():
+    other = replace(HARMED, model="gcn", harm_start=100.0, harm=0.12)
+    names = {HARMED.key: "pamnet, qm9/homo", other.key: "gcn, qm9/homo"}
+    assert plain(" ".join(detail_sentences(HARMED))).endswith(
+        "From γ = 1 on mixing costs more than 5 %: 24.0 % (20.0 to 29.1 %) at γ = 100."
+    )
+    assert plain(" ".join(detail_sentences(other))).endswith(
+        "γ = 100 costs 12.0 % (20.0 to 29.1 %) against no mixing."
+    )
+    assert harm_sentence([OFF], 0.05, names) == ""
+    assert plain(harm_sentence([other, OFF, HARMED], 0.05, names)) == (
+        "Mixing is shown to cost more than 5 % from γ = 1 on in pamnet, qm9/homo (24.0 % at"
+        " γ = 100); from γ = 100 on in gcn, qm9/homo (12.0 % at γ = 100)."
+    )
 
 
 def test_what_the_published_gamma_costs():
