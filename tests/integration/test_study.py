@@ -38,7 +38,7 @@ def test_a_study_ends_with_its_answer(finished):
     storage, output = finished
     report = storage / "studies/small/report"
     assert {path.name for path in report.iterdir()} == {
-        "report.html", "transfer.json", "curves.csv", "regret.csv", "trials.csv",
+        "report.html", "curves.svg", "transfer.json", "curves.csv", "regret.csv", "trials.csv",
     }  # fmt: skip
     found = json.loads((report / "transfer.json").read_text())
     assert [(a["model"], a["task"]) for a in found["answers"]] == [

@@ -110,7 +110,9 @@ def test_looks_of_a_driver_killed_again_and_again(start, lkm_tune, folder, tmp_p
     total, draw = trained_epochs(undisturbed), random.Random(10)
     for epochs in sorted(draw.uniform(0, total) for _ in range(10)):
         process = start("run", "looks.yaml", cwd=folder)
-        wait_for_steps(folder, epochs)
+        while process.poll() is None and trained_epochs(folder) < epochs:
+            time.sleep(0.05)
+        assert process.poll() is None, process.communicate()[0]
         kill(process)
     lkm_tune("run", "looks.yaml", cwd=folder)
     looks, runs, regret = judged(folder)

@@ -16,7 +16,9 @@ from lkm_tune.transfer.fit.noise import Array
 from lkm_tune.transfer.report.palette import BLUE, GREY, INK, ORANGE, PAPER, VERMILLION
 from lkm_tune.transfer.wording import gamma_text
 
-_WIDTH, _HEIGHT = 480.0, 320.0
+WIDTH, HEIGHT = 480.0, 320.0
+"""Of a figure, in its own units."""
+
 _LEFT, _RIGHT, _TOP, _BOTTOM = 66.0, 10.0, 26.0, 42.0
 _LETTER = 7.0
 """Width of a letter, about."""
@@ -75,23 +77,23 @@ class _Drawing:
 
     def x(self, place: Array | float) -> Any:
         share = (np.asarray(place) - self.zero + 0.15) / (self.high - self.zero + 0.3)
-        return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
+        return _LEFT + share * (WIDTH - _LEFT - _RIGHT)
 
     def y(self, error: Array | float) -> Any:
         share = (np.asarray(error) - self.bottom) / (self.top - self.bottom)
-        return _HEIGHT - _BOTTOM - np.clip(share, -0.02, 1.0) * (_HEIGHT - _BOTTOM - _TOP)
+        return HEIGHT - _BOTTOM - np.clip(share, -0.02, 1.0) * (HEIGHT - _BOTTOM - _TOP)
 
     def svg(self) -> str:
         parts = [*self._interval(), *self._control(), *self._curve(), *self._points()]
         parts += [*self._beyond(), *self._divergence(), *self._axes(), *self._control_name()]
         parts += self._recommended()
         return (
-            f'<svg viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" font-family="sans-serif" font-size="13"'
+            f'<svg viewBox="0 0 {WIDTH:g} {HEIGHT:g}" font-family="sans-serif" font-size="13"'
             ' aria-hidden="true">' + "".join(parts) + "</svg>"
         )
 
     def _interval(self) -> list[str]:
-        answer, floor = self.answer, _HEIGHT - _BOTTOM
+        answer, floor = self.answer, HEIGHT - _BOTTOM
         if not np.isfinite(answer.gamma_low):
             return []
         left, right = self.x(np.log10([answer.gamma_low, answer.gamma_high])).tolist()
@@ -108,9 +110,9 @@ class _Drawing:
         x = float(self.x(np.log10(gamma) if gamma > 0 else self.zero))
         text = f"γ = {gamma_text(gamma)}"
         half = _LETTER * len(text) / 2
-        middle = min(max(x, half), _WIDTH - half)
+        middle = min(max(x, half), WIDTH - half)
         return [
-            _line(x, _TOP, x, _HEIGHT - _BOTTOM, ORANGE, 2),
+            _line(x, _TOP, x, HEIGHT - _BOTTOM, ORANGE, 2),
             f'<path d="M{x - 5:.1f} {_TOP - 6:g}h10l-5 7z" fill="{ORANGE}"/>',
             _text(middle, _TOP - 11, text, "middle", INK),
         ]
@@ -119,7 +121,7 @@ class _Drawing:
         level = self.answer.control_error
         if not np.isfinite(level):
             return []
-        out, wide = [], _WIDTH - _RIGHT - _LEFT
+        out, wide = [], WIDTH - _RIGHT - _LEFT
         for low, high in zip(self.control["low"], self.control["high"], strict=True):
             if np.isfinite(high):
                 top, floor = float(self.y(high)), float(self.y(low))
@@ -128,14 +130,14 @@ class _Drawing:
                     f' height="{floor - top:.1f}" fill="{GREY}" fill-opacity="0.18"/>'
                 )
         y = float(self.y(level))
-        return [*out, _line(_LEFT, y, _WIDTH - _RIGHT, y, GREY, 1.2, "5 3")]
+        return [*out, _line(_LEFT, y, WIDTH - _RIGHT, y, GREY, 1.2, "5 3")]
 
     def _control_name(self) -> list[str]:
         """Drawn last: points may lie where it stands."""
         level = self.answer.control_error
         if not np.isfinite(level):
             return []
-        return [_inside(_WIDTH - _RIGHT, float(self.y(level)) - 4, "γ = 0", INK)]
+        return [_inside(WIDTH - _RIGHT, float(self.y(level)) - 4, "γ = 0", INK)]
 
     def _curve(self) -> list[str]:
         x = self.x(np.log10(self.fitted["gamma"]))
@@ -186,13 +188,13 @@ class _Drawing:
         return [*marks, _inside(min(x) - 6, _TOP + 28, "diverges", VERMILLION)]
 
     def _axes(self) -> list[str]:
-        floor, answer = _HEIGHT - _BOTTOM, self.answer
+        floor, answer = HEIGHT - _BOTTOM, self.answer
         out = [
             _line(_LEFT, _TOP, _LEFT, floor, INK, 0.8),
-            _line(_LEFT, floor, _WIDTH - _RIGHT, floor, INK, 0.8),
+            _line(_LEFT, floor, WIDTH - _RIGHT, floor, INK, 0.8),
             _text(float(self.x(self.zero)), floor + 17, "0", "middle", INK),
             _text(float(self.x((self.zero + self.low) / 2)), floor + 4, "//", "middle", INK),
-            _text((_LEFT + _WIDTH) / 2, _HEIGHT - 6, "γ", "middle", INK),
+            _text((_LEFT + WIDTH) / 2, HEIGHT - 6, "γ", "middle", INK),
         ]
         decades = np.arange(np.ceil(self.low - 1e-9), np.floor(self.high + 1e-9) + 1)
         shown = decades[:: int(np.ceil(len(decades) / _MOST_TEXTS))]

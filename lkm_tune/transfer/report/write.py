@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from lkm_tune.files import write_text
+from lkm_tune.transfer.report.curve_sheet import curve_sheet
 from lkm_tune.transfer.report.page import render
 from lkm_tune.transfer.report.report import TransferReport
 
@@ -14,11 +15,13 @@ def write_report(report: TransferReport, folder: Path | str) -> dict[str, Path]:
     """Writes each file of a report whole or not at all.
 
     Returns:
-        The paths by name: report.html, transfer.json, curves.csv, regret.csv, trials.csv.
+        The paths by name: report.html, curves.svg, transfer.json, curves.csv, regret.csv,
+        trials.csv.
     """
     folder = Path(folder)
     texts = {
         "report.html": render(report),
+        "curves.svg": curve_sheet(report),
         "transfer.json": json.dumps(report.to_dict(), allow_nan=False) + "\n",
         "curves.csv": report.curves.to_csv(index=False),
         "regret.csv": report.regret.to_csv(index=False),

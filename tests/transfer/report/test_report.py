@@ -1,4 +1,5 @@
 import json
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -187,7 +188,15 @@ def test_write_leaves_only_whole_files(report, runs, tmp_path) -> None:
     (tmp_path / "report.html").write_text("old")
     paths = write_report(report, tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(paths)
-    assert set(paths) == {"report.html", "transfer.json", "curves.csv", "regret.csv", "trials.csv"}
+    assert set(paths) == {
+        "report.html", "curves.svg", "transfer.json", "curves.csv", "regret.csv", "trials.csv",
+    }  # fmt: skip
+    sheet = ElementTree.parse(paths["curves.svg"]).getroot()
+    figures = sheet.findall("{http://www.w3.org/2000/svg}svg")
+    assert len(figures) == len(report.answers)
+    assert [title.text for title in sheet.findall("{http://www.w3.org/2000/svg}text")] == [
+        line[0] for line in report.summary()["by_margin"]["0.02"]["lines"]
+    ]
     assert len(pd.read_csv(paths["trials.csv"])) == len(runs)
     curves = pd.read_csv(paths["curves.csv"])
     assert (curves["kind"] == "measured").sum() == len(runs)
