@@ -47,6 +47,8 @@ class StudyProgress:
         running: trials that have begun and not ended.
         elapsed: seconds since this driver began.
         seconds_left: at the rate so far; None before a trial has ended.
+        next_look: the number of seeds at which the results are looked at next, which may add
+            trials; None if never again.
         cells: the same cell by cell.
     """
 
@@ -55,6 +57,7 @@ class StudyProgress:
     running: int
     elapsed: float
     seconds_left: float | None
+    next_look: int | None
     cells: tuple[CellStatus, ...]
 
 
@@ -77,6 +80,7 @@ def progress_since(plan: Plan, start: Progress, elapsed: float) -> StudyProgress
         running=now.running,
         elapsed=elapsed,
         seconds_left=now.seconds_left(start, elapsed),
+        next_look=plan.next_look,
         cells=cell_statuses(plan, driven=True),
     )
 

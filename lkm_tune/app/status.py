@@ -15,7 +15,7 @@ from lkm_tune.ledger.use import Spent, Use
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.looks import Look
 from lkm_tune.search.planner import Plan
-from lkm_tune.search.progress import Left, Progress
+from lkm_tune.search.progress import Left, Progress, hours_of_training
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,9 @@ class StudyStatus:
         nodes: what trials hold on each node, while a driver runs it.
         look: what the last look at the results decided; None without `curve.until: decided`, and
             before the first look.
+        next_look: the number of seeds at which the results are looked at next; None if never again.
+        training_left: hours of training of the planned trials that have not ended; None before a
+            point of a curve has ended.
         signs: signs of trouble with γ, in sentences.
         cells: the same cell by cell.
     """
@@ -48,6 +51,8 @@ class StudyStatus:
     left: Left
     nodes: Mapping[str, Mapping[str, float]]
     look: Look | None
+    next_look: int | None
+    training_left: float | None
     signs: tuple[str, ...]
     cells: tuple[CellStatus, ...]
 
@@ -69,6 +74,8 @@ class StudyStatus:
                 "open_pairs": self.look.judgement.open_pairs,
                 "seeds_of_open": self.look.following,
             },
+            "next_look": self.next_look,
+            "training_left_hours": self.training_left,
             "signs": list(self.signs),
             "cells": cells,
         }
@@ -114,6 +121,8 @@ def _status(storage: Path, name: StudyLike) -> StudyStatus:
         left=Left.of(study, progress.ended + progress.running, spent),
         nodes=use.nodes if driven else {},
         look=plan.looks[-1] if plan.looks else None,
+        next_look=plan.next_look,
+        training_left=hours_of_training(plan, progress.to_end),
         signs=_signs(folder, study.report.margin),
         cells=cell_statuses(plan, driven),
     )

@@ -45,7 +45,7 @@ class TerminalEvents(Events):
 
     def progress(self, progress: "StudyProgress") -> None:
         """The table with a line under it; without a terminal the line alone."""
-        left = left_text(progress.seconds_left)
+        left = left_text(progress.seconds_left, progress.next_look)
         line = f"{progress.ended} of {progress.planned} trials, {progress.running} running, {left}"
         if self._live:
             self._live.update(Group(cell_table(progress.cells), Text(line)), refresh=True)
@@ -57,11 +57,13 @@ class TerminalEvents(Events):
         show_report(report)
 
 
-def left_text(seconds: float | None) -> str:
-    """The time left, in words."""
+def left_text(seconds: float | None, next_look: int | None) -> str:
+    """The time left, in words: until the next look at the results, which may add trials."""
+    until = f"until the look at {next_look} seeds" if next_look else "left"
     if seconds is None:
-        return "time left not known yet"
+        return f"time {until} not known yet"
     minutes = seconds / 60
     if minutes < 1:
-        return "less than a minute left"
-    return f"about {minutes:.0f} min left" if minutes < 90 else f"about {minutes / 60:.1f} h left"
+        return f"less than a minute {until}"
+    time = f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+    return f"about {time} {until}"

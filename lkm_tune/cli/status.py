@@ -56,6 +56,8 @@ def _show(study: "StudyStatus") -> None:
     )
     if study.look:
         say(look_text(study.look))
+    if study.planned > study.ended:
+        say(_cost_text(study))
     units = {"trials": "trials", "wall": "h of wall time", "compute": f"{spent.compute[1]}-hours"}
     left = asdict(study.left)
     rest = [f"{n:.4g} {units[name]}" for name, n in left.items() if n is not None]
@@ -77,6 +79,16 @@ def look_text(look: "Look") -> str:
         return f"after {look.seeds} seeds every pair of cells is decided"
     counted = "1 pair is" if pairs == 1 else f"{pairs} pairs are"
     return f"after {look.seeds} seeds {counted} undecided: their cells get {look.following} seeds"
+
+
+def _cost_text(study: "StudyStatus") -> str:
+    """What the planned trials cost, until the next look at the results if there is one."""
+    hours, look = study.training_left, study.next_look
+    cost = (
+        "" if hours is None else f", about {hours:.2g} h of training divided by the trials at once"
+    )
+    until = f"until the look at {look} seeds" if look else "left"
+    return f"trials {until}: {study.planned - study.ended}{cost}"
 
 
 def _state(study: "StudyStatus") -> str:

@@ -101,6 +101,15 @@ class Plan:
         return self._plan_curves()[1]
 
     @property
+    def next_look(self) -> int | None:
+        """The number of seeds at which the results are looked at next; None if never again."""
+        sizes, looks = self._looks.sizes, self.looks
+        if looks and not looks[-1].judgement.open_pairs:
+            return None
+        following = looks[-1].following if looks else sizes[0]
+        return following if following < sizes[-1] else None
+
+    @property
     def trials_known(self) -> int:
         """How many trials are planned as far as the looks so far say."""
         curves = [

@@ -22,6 +22,11 @@ class Progress:
     ended: int
     running: int
 
+    @property
+    def to_end(self) -> int:
+        """How many planned trials have not ended."""
+        return self.planned - self.ended
+
     @classmethod
     def of(cls, plan: Plan) -> "Progress":
         """The present counts."""
@@ -32,7 +37,17 @@ class Progress:
     def seconds_left(self, start: "Progress", elapsed: float) -> float | None:
         """At the rate since `start`, `elapsed` seconds ago; None before any trial has ended."""
         since = self.ended - start.ended
-        return (self.planned - self.ended) * elapsed / since if since > 0 else None
+        return self.to_end * elapsed / since if since > 0 else None
+
+
+def hours_of_training(plan: Plan, trials: int) -> float | None:
+    """What so many further points of curves cost, in hours of trials; None before one has ended."""
+    seconds = [
+        record.summary["seconds"]
+        for record in plan.trials.all_records()
+        if record.spec.phase == "curve" and record.state == "complete"
+    ]
+    return trials * sum(seconds) / len(seconds) / 3600 if seconds else None
 
 
 @dataclass(frozen=True)

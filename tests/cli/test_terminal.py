@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lkm_tune.app.errors import LONGEST, LkmTuneError, sentence, user_errors
+from lkm_tune.cli.live import left_text
 
 LKM_TUNE = str(Path(sys.executable).with_name("lkm-tune"))
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
@@ -73,3 +74,17 @@ def test_a_verb_that_is_given_what_it_cannot_open(tmp_path):
         done = subprocess.run([LKM_TUNE, *arguments], capture_output=True, text=True)
         assert done.returncode in (1, 2), arguments
         assert "Traceback" not in done.stderr and "Error: " in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("seconds", "look", "text"),
+    [
+        (None, None, "time left not known yet"),
+        (None, 3, "time until the look at 3 seeds not known yet"),
+        (59, None, "less than a minute left"),
+        (120, 5, "about 2 min until the look at 5 seeds"),
+        (7200, None, "about 2.0 h left"),
+    ],
+)
+def test_the_time_left_ends_at_the_next_look(seconds, look, text):
+    assert left_text(seconds, look) == text

@@ -114,6 +114,15 @@ def test_a_study_that_is_killed_at_any_moment_runs_the_same_points(tmp_path, slo
     assert seen[26] == WHOLE
 
 
+def test_the_next_look_is_known(tmp_path):
+    planner = Planner(STUDY, Ledger(STUDY, tmp_path / "ledger"), judge=Judge(*PLAY))
+    ahead = []
+    while spec := planner.take_next():
+        planner.ledger.finish(spec, "complete", {"val_error": 1.0, "test_error": spec.seed}, "")
+        ahead += [planner.next_look] if planner.next_look not in ahead[-1:] else []
+    assert ahead == [2, 3, 5, None]
+
+
 def test_a_judgement_is_made_once(tmp_path):
     judge = Judge(*PLAY)
     drive(tmp_path / "ledger", judge, slots=2, stop_every=2, memory=tmp_path / "looks.json")
