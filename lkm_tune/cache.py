@@ -1,4 +1,4 @@
-"""Folders that the environment names: of data, and where what was computed once is kept."""
+"""Folders that the environment names: the folder of data, and the cache of computed results."""
 
 import os
 from pathlib import Path
@@ -12,18 +12,18 @@ def cache_folder() -> Path:
 
 
 def named_folder(variable: str) -> Path | None:
-    """The folder that a variable of the environment names; None where it is not set or empty."""
+    """The folder that an environment variable names; None if it is unset or empty."""
     named = os.environ.get(variable)
     return Path(named).expanduser() if named else None
 
 
 def settle_folders(seen_from: Path) -> None:
-    """Makes the named folders of this process, and of processes that it starts, absolute.
+    """Makes the named folders absolute, for this process and its child processes.
 
-    Ray trains in a working folder of its own, where a relative path is another folder.
+    Ray trains in another working folder, where a relative path leads elsewhere.
 
     Args:
-        seen_from: the folder that relative paths start from, an absolute path.
+        seen_from: the folder where relative paths start, as an absolute path.
     """
     for variable in (DATA, CACHE):
         if folder := named_folder(variable):

@@ -1,4 +1,4 @@
-"""Small files that are written whole or not at all, and whose damage is named."""
+"""Atomic writes of small files, and reads that report damage."""
 
 import json
 import os
@@ -10,14 +10,14 @@ CURE = "restore it from a copy, or begin anew with --fresh"
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
-    """Writes a file; a kill, a crash or a full disk leaves the file that was there.
+    """Writes a file; after a kill, a crash or a full disk, the previous file remains.
 
-    The content is on the disk when this returns. The folder is made where it is missing.
+    The content is on the disk when this returns. A missing folder is created.
 
     Raises:
-        OSError: if the file cannot be written; names it.
+        OSError: if the file cannot be written; the error names the file.
     """
-    # Two processes that write the same file must not write into one unfinished copy.
+    # Two processes that write the same file need separate unfinished copies.
     part = path.with_name(f"{path.name}.{uuid4().hex[:8]}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,19 +33,19 @@ def write_bytes(path: Path, content: bytes) -> Path:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Writes a UTF-8 file as `write_bytes` does; lines end as they do in `text`."""
+    """Writes a UTF-8 file with `write_bytes`; line ends stay those of `text`."""
     return write_bytes(path, text.encode())
 
 
 def read_json(path: Path, cure: str = CURE) -> Any:
-    """The content of a JSON file of ours.
+    """The content of a JSON file that this package wrote.
 
     Args:
-        path: of the file.
-        cure: what helps where the file is damaged.
+        path: the file.
+        cure: advice for the error of a damaged file.
 
     Raises:
-        ValueError: if the file is damaged; names it.
+        ValueError: if the file is damaged; the error names the file.
     """
     try:
         return json.loads(path.read_bytes())

@@ -1,4 +1,4 @@
-"""Molecules as batched graphs: neighbours, bonds, and the pairs of edges that angles live on.
+"""Molecules as batched graphs: neighbours, bonds, and the pairs of edges that form angles.
 
 The symbols of every shape in this package:
 
@@ -19,7 +19,7 @@ from ase.data import covalent_radii
 from torch import Tensor
 
 BOND_TOLERANCE = 1.25
-"""Two atoms are bonded when closer than this times the sum of their covalent radii.
+"""Two atoms are bonded if their distance is below this multiple of the sum of their covalent radii.
 
 Stretched bonds of strained molecules reach about 1.15 times the sum; second neighbours begin at
 about 1.4 (across a four-membered ring).
@@ -40,7 +40,7 @@ class MoleculeBatch:
         n_graphs: G.
         edge_index: all ordered pairs of atoms of one molecule closer than `cutoff`,
             int64 [2, E]; row 0 source, row 1 target.
-        cutoff: the radius of that graph in Å.
+        cutoff: the radius of the graph of `edge_index` in Å.
         bond_index: covalent bonds in both directions, int64 [2, B].
     """
 
@@ -60,7 +60,7 @@ class MoleculeBatch:
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> "MoleculeBatch":
-        """A copy on `device` with positions in `dtype`; None leaves either as it is."""
+        """A copy on `device` with positions in `dtype`; None keeps the present one."""
         return replace(
             self,
             z=self.z.to(device),
@@ -80,14 +80,13 @@ def batch_from_arrays(
         z: atomic numbers [N].
         pos: positions in Å [N, 3]; their floating type and device are kept.
         graph_index: the molecule of each atom [N], numbered 0 .. G-1 without gaps.
-        bonds: bonds in both directions [2, B], self loops are dropped; None finds them with
-            `covalent_bonds`.
-        cutoff: radius of the neighbour graph in Å. A model of another cutoff takes its edges from
-            this graph, or finds them in every step where this one is smaller.
+        bonds: bonds in both directions [2, B]; self loops are dropped. None uses `covalent_bonds`.
+        cutoff: radius of the neighbour graph in Å. A model with a smaller cutoff selects its edges
+        from this graph; a model with a larger cutoff computes its edges in every step.
 
     Raises:
-        ValueError: where shapes do not agree, a number is out of range or not finite, two atoms
-            of a molecule coincide, or a bond is one-way, given twice or between two molecules.
+        ValueError: if shapes disagree, a number is out of range or not finite, two atoms of a
+        molecule coincide, or a bond is one-way, repeated or between two molecules.
     """
     pos = _tensor(pos)
     if not pos.is_floating_point():
@@ -114,7 +113,7 @@ def batch_from_arrays(
 def radius_edges(pos: Tensor, graph_index: Tensor, cutoff: float) -> Tensor:
     """All ordered pairs of distinct atoms of one molecule closer than `cutoff`.
 
-    Exact, without a cap on neighbours. Time and memory grow with sum_g n_g^2 over the molecules.
+    The number of neighbours has no limit. Time and memory grow with sum_g n_g^2 over the molecules.
 
     Args:
         pos: positions in Å [N, 3].
@@ -131,7 +130,7 @@ def radius_edges(pos: Tensor, graph_index: Tensor, cutoff: float) -> Tensor:
 def covalent_bonds(z: Tensor, pos: Tensor, graph_index: Tensor) -> Tensor:
     """Bonds by distance: d < 1.25 (r_a + r_b) with covalent radii (see `BOND_TOLERANCE`).
 
-    Radii: Cordero et al. 2008, "Covalent radii revisited", table 2, as ASE holds them.
+    Radii: Cordero et al. 2008, "Covalent radii revisited", table 2, from ASE.
 
     Args:
         z: atomic numbers, int64 [N].
@@ -151,8 +150,8 @@ def covalent_bonds(z: Tensor, pos: Tensor, graph_index: Tensor) -> Tensor:
 def edges_within(batch: MoleculeBatch, cutoff: float) -> Tensor:
     """The edges [2, E] of the radius graph of `cutoff`.
 
-    They are the batch's own where it was built with that cutoff, a part of them where its own is
-    larger, and found anew where it is smaller.
+    If the cutoff of the batch is equal, these are its edges; if it is larger, a selection of them;
+    if it is smaller, the edges are computed.
     """
     if batch.cutoff == cutoff:
         return batch.edge_index
@@ -188,7 +187,7 @@ def two_hop_pairs(edge_index: Tensor, n_atoms: int) -> tuple[Tensor, Tensor]:
 
 
 def one_hop_pairs(edge_index: Tensor, n_atoms: int) -> tuple[Tensor, Tensor]:
-    """Pairs (e, f) of edges that enter the same atom, t_e = t_f, with e = f among them.
+    """Pairs (e, f) of edges that enter the same atom, t_e = t_f, including e = f.
 
     The message of f is delivered to e (Zhang et al. 2020, "Molecular Mechanics-Driven Graph Neural
     Network with Multiplex Graph for Molecular Structures"; its published code keeps e = f).
@@ -225,7 +224,7 @@ def _molecule_pairs(pos: Tensor, graph_index: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _bond_lengths(z: Tensor, pairs: Tensor) -> Tensor:
-    """The longest bond that each pair of atoms may have, in Å [pairs]."""
+    """The largest bond length of each pair of atoms, in Å [pairs]."""
     if z.numel() and int(z.max()) > _HEAVIEST_WITH_RADIUS:
         raise ValueError(
             f"covalent radii are known for Z <= {_HEAVIEST_WITH_RADIUS}, but got Z = "
@@ -237,12 +236,12 @@ def _bond_lengths(z: Tensor, pairs: Tensor) -> Tensor:
 
 
 def _tensor(values: Any) -> Tensor:
-    # Copied from numpy, since a tensor over a read-only array would warn.
+    # A copy, since torch warns about a tensor over a read-only numpy array.
     return torch.tensor(values) if isinstance(values, np.ndarray) else torch.as_tensor(values)
 
 
 def _check_atoms(z: Tensor, pos: Tensor, graph_index: Tensor, cutoff: float) -> int:
-    """Check what `batch_from_arrays` was given and return the number of molecules."""
+    """Check the arguments of `batch_from_arrays` and return the number of molecules."""
     n_atoms = z.shape[0] if z.ndim == 1 else -1
     if n_atoms < 1 or pos.shape != (n_atoms, 3) or graph_index.shape != (n_atoms,):
         raise ValueError(

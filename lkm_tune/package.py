@@ -1,4 +1,4 @@
-"""Which code this is: a digest of the whole package, by which a worker knows its driver's code."""
+"""A digest of the whole package, which a worker compares with its driver's."""
 
 import hashlib
 from functools import cache
@@ -9,7 +9,7 @@ _PACKAGE = Path(__file__).parent
 
 @cache
 def package_digest() -> str:
-    """SHA-256 over names and contents of the package's files, the first 16 hexadecimal digits."""
+    """The first 16 hexadecimal digits of SHA-256 over names and contents of the package's files."""
     files = {path.relative_to(_PACKAGE).as_posix(): path for path in _PACKAGE.rglob("*")}
     digest = hashlib.sha256()
     for name, path in sorted(files.items()):

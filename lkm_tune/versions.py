@@ -1,4 +1,4 @@
-"""Which code made a result: versions of the packages and the commit of this one."""
+"""The code that made a result: versions of packages, and the commit of this package."""
 
 import platform
 import subprocess
@@ -11,7 +11,7 @@ PACKAGES = ("lkm-tune", "torch", "torch-geometric", "numpy", "ray", "optuna", "m
 
 @cache
 def package_versions() -> str:
-    """The versions that a result depends on: `python 3.11.2, lkm-tune 0.1.0, torch 2.13.0, …`."""
+    """The versions that affect results: `python 3.11.2, lkm-tune 0.1.0, torch 2.13.0, …`."""
     found = [f"python {platform.python_version()}"]
     for name in PACKAGES:
         try:
@@ -23,7 +23,7 @@ def package_versions() -> str:
 
 @cache
 def requirements() -> list[str]:
-    """The same as pip takes it: what a machine needs to use a trained network."""
+    """The same versions as requirements for pip, for a machine that uses a trained network."""
     return [f"{name}=={version(name)}" for name in ("lkm-tune", "torch", "torch-geometric")]
 
 
@@ -31,8 +31,7 @@ def requirements() -> list[str]:
 def code_commit() -> str:
     """The git commit of this package's checkout, `-dirty` when changed, "" when installed.
 
-    A wheel installed somewhere inside another repository is not that repository's commit: this
-    very file has to be under version control.
+    A wheel may be installed inside another repository, so git must track this file.
     """
     file = Path(__file__).resolve()
     git = ("git", "-C", str(file.parent))

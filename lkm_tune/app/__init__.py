@@ -1,7 +1,7 @@
-"""The Python API: what the verbs of `lkm-tune` do, as functions that print nothing.
+"""The Python API: the commands of `lkm-tune` as functions that print nothing.
 
-Remarks and progress go to an `Events`; an error that the caller can mend is a `LkmTuneError`. Each
-name is imported when it is first used: who asks for a status loads neither torch nor Ray.
+Remarks and progress go to an `Events`. Errors that the caller can correct are `LkmTuneError`s. Each
+name is imported at its first use: a query for the status loads neither torch nor Ray.
 """
 
 from importlib import import_module
@@ -102,7 +102,7 @@ _HOMES = {
     "transfer.report.summary": ("answer_record",),
     "transfer.report.terminal": ("summary_lines",),
 }
-"""Module of lkm_tune -> the names that it gives to this package."""
+"""Module of lkm_tune -> its names in this package."""
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 

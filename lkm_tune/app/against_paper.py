@@ -1,4 +1,4 @@
-"""The gains of a study beside the published ones, with what differs."""
+"""Compares the gains of a study with the published gains and lists the differences."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ from lkm_tune.transfer.report.report import TransferReport
 from lkm_tune.transfer.wording import percent, span
 
 UNKNOWN = (
-    "which networks, molecules and seeds the published figures are of, how their γ was chosen, and "
-    "whether their intervals would hold zero: the paper's text was not at hand",
-    "distance and reduction of the published mixing term, and the scale of the loss beside it: the "
-    "same γ need not mean the same here",
+    "networks, molecules and seeds of the published figures, the choice of their γ, and whether "
+    "their intervals contain zero: the paper's text was not available",
+    "distance and reduction of the published mixing term, and the scale of its prediction loss: "
+    "equal γ may have another effect here",
 )
-"""What cannot be compared, in sentences."""
+"""Unknown facts that limit the comparison, in words."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How the published networks were probably trained.
+    """The probable training of the published networks.
 
-    Inferred from an earlier public repository of the same authors: the paper's own is not known.
+    It is inferred from an earlier public repository of the same authors; the paper's is not known.
     """
 
     n_train: int
@@ -49,18 +49,18 @@ PROTOCOLS: Mapping[str, Protocol] = {
 def compare_with_paper(
     report: TransferReport, study: StudyLike, storage: Storage = "lkm-runs"
 ) -> Path:
-    """Sets the gains of a study beside the published ones.
+    """Compares the gains of a study with the published gains.
 
     Args:
-        report: of the study, as `make_report` made it.
-        study: that was run.
+        report: the report of the study, from `make_report`.
+        study: the study.
         storage: its storage folder.
 
     Returns:
-        The path of `against_paper.md`, with `against_paper.csv` beside it, in the report's folder.
+        The path of `against_paper.md` in the report's folder, which also has `against_paper.csv`.
 
     Raises:
-        LkmTuneError: if the study has not been run in the storage folder.
+        LkmTuneError: if the study has not run in the storage folder.
     """
     with user_errors():
         kept, folder = stored_study(storage_path(storage), study)
@@ -73,8 +73,8 @@ def _page(table: Any, study: Study) -> str:
     lines = [
         f"# {study.name} against the paper (arXiv:2510.20236)",
         "",
-        "Gains are fractions of the error at γ = 0, with 95 % intervals over seeds; γ is chosen on "
-        "the other seeds and judged on the one held out.",
+        "Gains are fractions of the error at γ = 0, with 95 % intervals over seeds. γ is chosen on "
+        "all seeds but one and judged on that seed.",
         "",
         "| published | | cell | ours | interval | |",
         "|---|---|---|---|---|---|",
@@ -86,10 +86,10 @@ def _page(table: Any, study: Study) -> str:
             f"{span(row['low'], row['high'])} | {row['agreement']} |"
         )
     if table.empty:
-        lines.append("| none of them speaks about a cell of this study | | | | | |")
-    lines += ["", "What differs from the published set-up, as far as that is known:", ""]
+        lines.append("| no published figure concerns a cell of this study | | | | | |")
+    lines += ["", "Known differences from the published set-up:", ""]
     lines += [f"- {text}" for text in dict.fromkeys(_differences(study))]
-    lines += ["", "What is not known:", "", *(f"- {text}" for text in UNKNOWN)]
+    lines += ["", "Unknown:", "", *(f"- {text}" for text in UNKNOWN)]
     return "\n".join(lines) + "\n"
 
 
@@ -111,11 +111,11 @@ def _differences(study: Study) -> Iterator[str]:
         if name in study.space or name in study.compare:
             yield f"lkm.{name} is not the same for all trials"
     if study.lkm.mixing != "uniform":
-        yield f"mixing is {study.lkm.mixing}, in the paper the mean of all layers"
+        yield f"mixing is {study.lkm.mixing}; in the paper it is the mean of all layers"
     searched = sorted(study.space.keys() - {"gamma"})
     if searched:
         yield (
-            f"{', '.join(searched)} are searched with γ free, and the curves are at what was best; "
+            f"the search varies {', '.join(searched)} and γ; the curves use the best settings; "
             "the published settings are those of the networks' authors"
         )
 
@@ -123,11 +123,11 @@ def _differences(study: Study) -> Iterator[str]:
 def _training(task: str, config: RunConfig) -> Iterator[str]:
     dataset = task.partition("/")[0]
     if dataset == "rmd17":
-        yield "rmd17: the revised energies and forces; which MD17 the paper has is not known"
+        yield "rmd17: the revised energies and forces; the paper's version of MD17 is not known"
     if dataset == "chignolin":
         yield "chignolin: the published split and training are not known"
     if config.data.source == "sample":
-        yield f"{dataset}: the 3,000 molecules that come with the package instead of the whole set"
+        yield f"{dataset}: the 3,000 molecules of the package instead of the whole set"
     protocol = PROTOCOLS.get(dataset)
     if protocol is None:
         return

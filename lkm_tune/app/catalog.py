@@ -17,7 +17,7 @@ def list_models() -> Mapping[str, Mapping[str, Any]]:
 
 
 def make_catalog() -> Catalog:
-    """What exists, for reading a study file."""
+    """The catalog for reading a study file."""
     return Catalog(
         models=list_models(),
         tasks=tuple(TASKS),
@@ -32,7 +32,7 @@ def make_catalog() -> Catalog:
 def _try_model(name: str, settings: Mapping[str, Any]) -> None:
     import torch
 
-    # Only to see whether it can be built. What a user's own code does is not ours to change.
+    # Only a check. The code of a user's model may do anything, so it is not changed.
     with nullcontext() if is_own(name) else torch.device("meta"):
         build_model(name, **settings)
 
@@ -55,5 +55,5 @@ def _other_task(name: str, data: DataPlan) -> str:
     try:
         return find_task(name).name
     except ValueError as error:
-        # Only what begins like a task that can be made is told how to make it.
+        # Only names with a known beginning get the error that explains these tasks.
         raise LookupError(name) from error

@@ -14,12 +14,12 @@ class StudyCheck:
     """A study without errors.
 
     Attributes:
-        source: its file; its name where it came from no file.
-        study: as it was read.
-        plan: its numbers of cells, trials and epochs.
-        most: its numbers if every pair of cells stays undecided; the same without
+        source: its file, or its name if it has no file.
+        study: the study.
+        plan: numbers of cells, trials and epochs.
+        most: these numbers if every pair of cells stays undecided; equal to `plan` without
             `curve.until: decided`.
-        advice: what may be other than intended, in sentences.
+        advice: sentences on settings that weaken the answer.
     """
 
     source: str
@@ -34,9 +34,9 @@ class CellCost:
     """The cost of one cell on one thread of this machine.
 
     Attributes:
-        cell: which one.
+        cell: the cell.
         seconds_per_epoch: training and validation, at settings in the middle of their ranges.
-        seconds: of all that the plan expects to train.
+        seconds: training time of all expected epochs of the plan.
     """
 
     cell: Cell
@@ -45,14 +45,14 @@ class CellCost:
 
 
 def check_study(study: StudyLike, overrides: Iterable[str] = ()) -> StudyCheck:
-    """Checks what a study says; opens no data.
+    """Checks the keys of a study; opens no data.
 
     Args:
         study: a path, the name of a shipped study, the content of a study file, or a `Study`.
-        overrides: texts `key=value`, as `search.trials=20`, that replace what the study says.
+        overrides: texts such as `search.trials=20`, which replace keys of the study.
 
     Raises:
-        LkmTuneError: with every error of the study, its file and line, and what would be valid.
+        LkmTuneError: with every error of the study, its file and line, and the valid values.
     """
     with user_errors():
         checked = read_study(study, overrides)
@@ -66,11 +66,11 @@ def study_cost(study: Study, cache: Path | None = None) -> tuple[CellCost, ...]:
     """Opens the data of every cell and times a few training steps.
 
     Args:
-        study: that was checked.
-        cache: folder of prepared data; None for the default.
+        study: a checked study.
+        cache: the folder of prepared data; None for the default.
 
     Raises:
-        LkmTuneError: if the data are missing, damaged, or fewer than the study asks for.
+        LkmTuneError: if the data are missing, damaged, or too few for the study.
     """
     from lkm_tune.search.cost import estimate
 

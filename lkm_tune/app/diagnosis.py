@@ -1,4 +1,4 @@
-"""Looks into trained networks: figures by layer and pictures, of a study or of single files."""
+"""Examines trained networks of a study or of files: figures by layer, and pictures."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,20 +17,20 @@ from lkm_tune.ledger.trials import StudyTrials
 from lkm_tune.search.trial_files import local_model
 
 Files = Mapping[str, Path]
-"""The files of trained networks by their labels."""
+"""Label -> file of a trained network."""
 
 SAMPLES = 256
-"""Of a task, looked at unless another number is asked for."""
+"""Default number of validation samples."""
 
 
 @dataclass(frozen=True, eq=False)
 class Diagnosis:
-    """Networks that are shown side by side.
+    """Networks that are compared with each other.
 
     Attributes:
-        name: the cell; "" for single files.
-        networks: with their figures.
-        folder: where their pictures lie; None if there are none.
+        name: the cell; "" for files.
+        networks: the networks with their figures.
+        folder: the folder of their pictures; None if there are no pictures.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Diagnosis:
     folder: Path | None
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Every figure as plain data; None stands for a figure that has no value."""
+        """Every figure as plain data; a figure without a value is None."""
         return to_json(self.networks, self.name)
 
 
@@ -53,22 +53,23 @@ def diagnose(
     own_model: str | None = None,
     output: Path | None = None,
 ) -> Iterator[Diagnosis]:
-    """Shows what mixing did inside networks.
+    """Examines the effect of mixing inside networks.
 
     Args:
-        runs: the name of a study, of which γ = 0, the best and the highest γ of each cell are
-            taken; or trained networks: a model.safetensors, a folder of `lkm-tune train`, a
-            trial's name or an MLflow run. Empty: the only study of the storage folder.
+        runs: the name of a study (γ = 0, the best and the highest γ of each cell are compared), or
+            trained networks: a model.safetensors, a folder of `lkm-tune train`, a trial's name or
+            an MLflow run. Empty: the only study of the storage folder.
         storage: the storage folder.
-        cell: of a study only this cell, as `pamnet@qm9/gap@depth=2`.
-        samples: validation samples to look at.
+        cell: only this cell of a study, such as `pamnet@qm9/gap@depth=2`.
+        samples: number of validation samples.
         methods: of projection: "pca", "tsne", "umap".
-        molecule: to draw: benzene, a formula, or its number in the dataset.
-        own_model: the name of a user's own model, whose code may be imported then.
-        output: folder of the pictures; None: of a study beside its cells, of files nowhere.
+        molecule: the molecule to draw: benzene, a formula, or its number in the dataset.
+        own_model: the name of a user's model, whose code may then be imported.
+        output: the folder of the pictures; None: the folders of a study's cells, or no pictures for
+            files.
 
     Yields:
-        A cell after the other; one `Diagnosis` for single files.
+        One `Diagnosis` for each cell; one for files.
 
     Raises:
         LkmTuneError: if there is no such run or cell, or an argument is out of range.
@@ -87,12 +88,12 @@ def diagnose(
 
 
 def draw_cells(folder: StudyFolder, events: Events) -> None:
-    """Draws the networks of a study that was just run; `events` hears where that is impossible."""
+    """Draws the networks of a study after its run; `events` receives cells that cannot be drawn."""
     study = folder.read_study()
     own = {cell.key: cell.model for cell in study.cells} if study else {}
     try:
         for key, (files, place) in _cells(folder, None).items():
-            # Code of the user's own has run in this study.
+            # The code of the user's model has already run in this study.
             draw(examine_all(files, SAMPLES, own[key]), place, ("pca",))
     except (ValueError, FileNotFoundError) as error:
         events.remark(f"no pictures of the layers: {error}")
@@ -101,18 +102,18 @@ def draw_cells(folder: StudyFolder, events: Events) -> None:
 def _groups(
     runs: Sequence[str], storage: Path, cell: str | None
 ) -> Mapping[str, tuple[Files, Path | None]]:
-    """The networks to be shown side by side, by name, with where their pictures go by default."""
+    """Name of a comparison -> its networks, and the default folder of their pictures."""
     known = study_names(storage) if not runs else stored_studies(storage)
     names = list(runs) or known
     if not runs and len(known) > 1:
-        raise ValueError(f"there are several studies in {storage}, name one: {', '.join(known)}")
+        raise ValueError(f"{storage} has several studies, name one: {', '.join(known)}")
     studies = [name for name in names if name in known]
     if studies and len(names) > 1:
-        raise ValueError(f"a study stands alone, but got {', '.join(names)}")
+        raise ValueError(f"a study must be the only argument, but got {', '.join(names)}")
     if studies:
         return _cells(StudyFolder(storage, studies[0]), cell)
     if cell is not None:
-        raise ValueError(f"--cell is of a study, but {', '.join(names)} is none")
+        raise ValueError(f"--cell needs a study, but {', '.join(names)} is no study")
     return {"": ({name: find_model(name, storage) for name in names}, None)}
 
 

@@ -18,14 +18,14 @@ from lkm_tune.transfer.report.report import TransferReport
 from lkm_tune.transfer.report.write import write_report
 
 DELIVERY_SECONDS, CLOSING_SECONDS = 120.0, 30.0
-"""How long the end waits for a slow MLflow to have everything; one that is down is tried once."""
+"""Time that the end waits for a slow MLflow; an MLflow that is down is tried once."""
 
 INTERRUPTED_SECONDS = 4.0
-"""The same after an interrupt: the user does not wait for an MLflow that does not answer."""
+"""The same time after an interrupt: the user should not wait for MLflow."""
 
 
 def drive(engine: Engine, storage: Path, events: Events) -> StudyResult:
-    """Runs what is left and reports; MLflow has it all then, or `events` hears what it lacks."""
+    """Runs the rest of the plan and reports; `events` receives the records that MLflow lacks."""
     study, folder = engine.study, engine.folder
     recorder = StudyRecorder(
         study,
@@ -47,8 +47,8 @@ def drive(engine: Engine, storage: Path, events: Events) -> StudyResult:
     finally:
         if behind := recorder.close(patience):
             events.remark(
-                f"MLflow has not got {behind} records, which are kept in {folder.path}: once it "
-                "is there, the same command again delivers them"
+                f"MLflow lacks {behind} records, which {folder.path} keeps: when MLflow is back, "
+                "the same command delivers them"
             )
     return StudyResult(
         name=study.name,
@@ -78,7 +78,7 @@ def _run_trials(engine: Engine, recorder: StudyRecorder, events: Events) -> Endi
 def _close(
     engine: Engine, recorder: StudyRecorder, ending: Ending, storage: Path, events: Events
 ) -> TransferReport | None:
-    """Reports on a study that has ended; None where no curve has a run."""
+    """Makes the report of a study that has ended; None if no curve has a run."""
     study, folder = engine.study, engine.folder
     if study.curve.diagnostics:
         draw_cells(folder, events)

@@ -1,25 +1,25 @@
-"""The one exception of this room, and how errors of the rooms below become it."""
+"""The exception of this package, and the conversion of other errors to it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 USER_ERRORS = (ValueError, OSError, RecursionError, MemoryError)
-"""What bad input leads to, beside files and machines that are not as they should be."""
+"""Errors of bad input, files and machines."""
 
 LONGEST, MOST_LINES = 2_000, 100
-"""Characters of a line, and lines, of an error that are shown."""
+"""Shown characters of a line, and shown lines, of an error."""
 
 
 class LkmTuneError(Exception):
-    """The request cannot be met; the message names the rule, the value and what would be valid."""
+    """A request that is impossible; the message names the rule, the value and the valid values."""
 
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """Turns the errors that bad input leads to into a `LkmTuneError`.
+    """Turns errors of bad input into a `LkmTuneError`.
 
-    It belongs around the statements that read the input, not around the work that follows: an
-    error of the work is a bug, and keeps its traceback.
+    Use it around statements that read input. Errors of the work that follows are bugs and keep
+    their traceback.
     """
     try:
         yield
@@ -28,9 +28,9 @@ def user_errors() -> Iterator[None]:
 
 
 def sentence(error: BaseException) -> str:
-    """The message of an error as text for people: control characters of an input are escaped."""
+    """The message of an error for people, with control characters escaped."""
     if isinstance(error, MemoryError):
-        said = "the input asks for more memory than there is"
+        said = "the input needs more memory than this machine has"
     elif isinstance(error, RecursionError):
         said = "the input is nested too deeply"
     else:

@@ -1,4 +1,4 @@
-"""What a function of this room reports while it works."""
+"""Reports of running functions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,21 +14,21 @@ class Events:
     """Receives remarks and progress. This class ignores them: override the methods of interest."""
 
     seconds_between_progress = 15.0
-    """`progress` is called at most once in this time."""
+    """Shortest time between two calls of `progress`."""
 
     def remark(self, text: str) -> None:
-        """Something to know that is no error, in a sentence."""
+        """Receives a note that is no error, in a sentence."""
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Surrounds the time in which trials run and `progress` is called."""
+        """A context around the time of trials, in which `progress` is called."""
         yield
 
     def progress(self, progress: "StudyProgress") -> None:
-        """How far a running study is."""
+        """Receives the progress of a running study."""
 
     def report(self, report: "TransferReport") -> None:
-        """The report of a study is made; MLflow may still be receiving its last records."""
+        """Receives the report of a study; MLflow may still lack the last records."""
 
     def epoch(self, epoch: "EpochResult", unit: str) -> None:
-        """An epoch of `train_run` has ended; its errors are in `unit`."""
+        """Receives an epoch of `train_run`, with errors in `unit`."""

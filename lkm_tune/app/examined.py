@@ -1,4 +1,4 @@
-"""Trained networks looked into side by side: their figures, and pictures as files."""
+"""Compares trained networks: figures, and pictures as files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from lkm_tune.training.objective import Indices
 from lkm_tune.transfer.json_data import plain
 
 MOST_POINTS = 3000
-"""States in one projection, at most: more hide each other, and t-SNE takes minutes."""
+"""Largest number of states in a projection: more overlap, and t-SNE takes minutes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +29,12 @@ class Examined:
     """A trained network on its validation samples.
 
     Attributes:
-        label: what tells it from the others.
-        run: it, with its data.
-        looked_at: positions of these samples in their dataset.
-        states: of the atoms.
-        pull: of the mixing term beside the prediction, on as many samples as one training step.
+        label: its name in the comparison.
+        run: the network with its data.
+        looked_at: indices of these samples in their dataset.
+        states: the states of the atoms.
+        pull: gradient norms of the mixing term and of the prediction, on the samples of one
+            training step.
     """
 
     label: str
@@ -46,15 +47,15 @@ class Examined:
 def examine_all(
     files: Mapping[str, Path], samples: int, own_model: str | None = None
 ) -> list[Examined]:
-    """Looks into networks.
+    """Examines networks.
 
     Args:
-        files: model.safetensors by label.
-        samples: of the validation part to look at, its first ones.
-        own_model: the name of a user's own model whose code may be imported.
+        files: label -> model.safetensors.
+        samples: number of samples, the first of the validation part.
+        own_model: the name of a user's model whose code may be imported.
 
     Raises:
-        ValueError: if a file is none, its data are not there, or `samples` is below 1.
+        ValueError: if a file is no model, its data are missing, or `samples` is below 1.
     """
     if samples < 1:
         raise ValueError(f"--samples must be at least 1, but is {samples}")
@@ -62,7 +63,7 @@ def examine_all(
     runs = {label: reopen(path, own_model) for label, path in files.items()}
     gammas = {run.config.gamma for run in runs.values()}
     for name, run in runs.items():
-        # Where γ tells all of them apart, it says more than a path.
+        # If all γ differ, γ is a better label than a path.
         label = name if name.startswith("γ") or len(gammas) < len(runs) else _gamma(run)
         chosen = run.data.split.val[:samples]
         pull = gradients(run, chosen[: run.objective.micro_batch_size])
@@ -75,7 +76,7 @@ def _gamma(run: TrainingRun) -> str:
 
 
 def to_json(examined: Sequence[Examined], group: str) -> list[dict[str, Any]]:
-    """Every figure as plain data; what has no value is None."""
+    """Every figure as plain data; a figure without a value is None."""
     return [
         {
             "group": group,
@@ -95,16 +96,16 @@ def to_json(examined: Sequence[Examined], group: str) -> list[dict[str, Any]]:
 def draw(
     examined: Sequence[Examined], folder: Path, methods: Sequence[str], molecule: str | None = None
 ) -> list[Path]:
-    """Writes the pictures, replacing earlier ones; their paths.
+    """Writes the pictures over earlier pictures; returns their paths.
 
     Args:
-        examined: the networks, side by side.
-        folder: is made if it is not there.
+        examined: the networks.
+        folder: is created if it is missing.
         methods: of projection.
-        molecule: which to draw, as `find_molecule` takes it.
+        molecule: the molecule to draw, for `find_molecule`.
 
     Raises:
-        ValueError: if a method is not known or not installed, or there is no such molecule.
+        ValueError: if a method is unknown or not installed, or there is no such molecule.
     """
     pictures = {"cka": cka_figure({one.label: one.states.figures.cka for one in examined})}
     count = len(examined[0].looked_at)

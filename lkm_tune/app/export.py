@@ -15,7 +15,7 @@ from lkm_tune.study import RunConfig, TrialSpec
 def best_settings(
     study: StudyLike, model: str, task: str, storage: Storage = "lkm-runs"
 ) -> tuple[RunConfig, str]:
-    """The best settings of a cell with its best γ, and in words where they come from.
+    """The best settings of a cell with its best γ, and their origin in words.
 
     Raises:
         LkmTuneError: if the cell has no finished curve.
@@ -25,7 +25,7 @@ def best_settings(
 
 
 def export_settings(study: StudyLike, model: str, task: str, storage: Storage = "lkm-runs") -> str:
-    """The same as the text of a file that `train_run` and `lkm-tune train --config` read.
+    """The same settings as the text of a file for `train_run` and `lkm-tune train --config`.
 
     Raises:
         LkmTuneError: if the cell has no finished curve.
@@ -41,7 +41,7 @@ def _best_settings(
     answers = [a for a in stored_report(storage, study.name)["answers"] if is_of(a, model, task)]
     if not answers:
         raise ValueError(f"study {study.name} has no finished curve of {model} on {task}")
-    # Of cells that differ in what is compared, the one with the lowest error.
+    # Among cells with different compared values, the cell with the lowest error.
     answer = min(answers, key=lambda answer: answer["error"] or math.inf)
     trials = StudyTrials.read(study, folder.ledger)
     cell = study.find_cell(answer["model"], answer["task"], answer["depth"], answer["n_train"])

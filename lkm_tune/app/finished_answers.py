@@ -1,4 +1,4 @@
-"""The best γ of every finished cell, and the predicted one of a cell never searched."""
+"""The best γ of every finished cell, and the predicted γ of a cell without a search."""
 
 import json
 from pathlib import Path
@@ -17,20 +17,20 @@ def best_gamma(
     model: str | None = None,
     task: str | None = None,
 ) -> list[dict[str, Any]]:
-    """The answers of finished studies, as `transfer.json` has them.
+    """The answers of finished studies, in the form of `transfer.json`.
 
     Args:
         storage: the storage folder.
-        study: only this study, by its own report; None: all studies together.
-        model: only this model, with what is compared or without, in upper or lower case.
+        study: only this study, by its report; None: all studies together.
+        model: only this model, with or without its compared values, in upper or lower case.
         task: only this task.
 
     Returns:
-        An answer for each cell. Where a model and a task are given that were not searched
-        together, the one answer is the prediction from the cells that were.
+        An answer for each cell. If no study has searched `model` on `task`, the only answer is a
+        prediction from the searched cells.
 
     Raises:
-        LkmTuneError: if there is no such answer; names those that there are.
+        LkmTuneError: if there is no such answer; the error names the existing answers.
     """
     with user_errors():
         return _select(_stored(storage_path(storage), study), study, model, task)
@@ -44,14 +44,14 @@ def best_gamma_lines(
     margin: float | None = None,
     width: int = WIDTH,
 ) -> list[str]:
-    """The same answers as lines of text; of all cells with the verdicts of their pairs.
+    """The same answers as lines of text; for all cells, also the verdicts of their pairs.
 
     Args:
         storage: the storage folder.
-        study: only this study, by its own report; None: all studies together.
+        study: only this study, by its report; None: all studies together.
         model: only this model.
         task: only this task.
-        margin: of the verdicts: 0.01, 0.02, 0.05 or that of the report; None: that of the report.
+        margin: the margin of the verdicts: 0.01, 0.02, 0.05 or the report's; None: the report's.
         width: letters that fit in a line.
 
     Raises:
@@ -71,7 +71,7 @@ def best_gamma_lines(
 
 
 def _stored(storage: Path, study: StudyLike | None) -> dict[str, Any]:
-    """`answers` and `summary` of one study or of all, and for all what predictions are made of."""
+    """`answers` and `summary` of one study or of all; for all, also the data of predictions."""
     if study is None:
         return stored_answers(storage)
     (name,) = study_names(storage, study)
@@ -96,18 +96,18 @@ def stored_report(storage: Path, name: str) -> dict[str, Any]:
     """The `transfer.json` of a study, its answers with the name of the study.
 
     Raises:
-        FileNotFoundError: if the study has no report yet, or one of an earlier version.
+        FileNotFoundError: if the study has no report yet, or its report is of an earlier version.
     """
     path = storage / "studies" / name / "report" / "transfer.json"
     if not path.exists():
         raise FileNotFoundError(
             f"study {name} has no report yet: run `lkm-tune run {name}` to its end, or "
-            f"`lkm-tune report {name}` for what is finished"
+            f"`lkm-tune report {name}` for its finished cells"
         )
     stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     if stored.get("schema_version") != SCHEMA_VERSION:
         raise FileNotFoundError(
-            f"the report of study {name} was made by an earlier version of lkm-tune: `lkm-tune "
+            f"an earlier version of lkm-tune made the report of study {name}: `lkm-tune "
             f"report {name}` makes it again"
         )
     stored["answers"] = [{"study": name, **answer} for answer in stored["answers"]]
@@ -115,7 +115,7 @@ def stored_report(storage: Path, name: str) -> dict[str, Any]:
 
 
 def is_of(answer: dict[str, Any], model: str | None, task: str | None) -> bool:
-    """Whether an answer is of a model, named with what is compared or without, and of a task."""
+    """Whether an answer is of a task and of a model, with or without its compared values."""
     named = (answer["model"].lower(), answer["model"].lower().partition("[")[0])
     of_model = model is None or model.lower() in named
     return of_model and (task is None or answer["task"].lower() == task.lower())

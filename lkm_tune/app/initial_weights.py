@@ -1,4 +1,4 @@
-"""A training run that begins with the weights of a file."""
+"""A training run that starts from the weights of a file."""
 
 import json
 from collections.abc import Mapping
@@ -16,19 +16,18 @@ from lkm_tune.training import Weights, read_weights
 def begin(
     config: RunConfig, init: Path | None, init_config: Path | None
 ) -> tuple[RunConfig, Mapping[str, Tensor] | None]:
-    """The run that begins with the weights at `init`: its config, and these weights.
+    """The config of a run that starts from the weights at `init`, and these weights.
 
-    The settings of the network come from the config, from the JSON file `init_config`, and from
-    the weights themselves: our own files say them all, and the shapes of a published network's
-    parameters tell its sizes.
+    The settings of the network come from the config, from the JSON file `init_config`, and from the
+    weights: files of lkm-tune contain all settings, and the shapes of a published network's
+    parameters give its sizes.
 
     Raises:
-        ValueError: naming the settings that none of these says or that contradict each other, or
-            what is wrong with a file.
+        ValueError: if a setting is missing or contradictory, or a file is invalid.
     """
     if init is None:
         if init_config is not None:
-            raise ValueError("--init-config speaks of the weights of --init, which is not given")
+            raise ValueError("--init-config describes the weights of --init, which is missing")
         return config, None
     weights = read_weights(init)
     said = _settings(config, weights, {**_json(init_config), **config.model_settings})

@@ -1,4 +1,4 @@
-"""Errors that no trial is to blame for, in words that say how the study goes on."""
+"""Errors that end a study, in words that say how to continue it."""
 
 import errno
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ def named_interruptions(folder: Path) -> Iterator[None]:
     """Turns a held study, a full disk and changed code into a `LkmTuneError`.
 
     Args:
-        folder: of the study.
+        folder: the folder of the study.
     """
     try:
         yield
@@ -28,13 +28,13 @@ def named_interruptions(folder: Path) -> Iterator[None]:
     except CodeError as error:
         raise LkmTuneError(
             f"{str(error).splitlines()[-1]}\n"
-            "lkm-tune was changed, here or on a node, while the study ran. What was done until "
-            "then is kept: the same command again continues with the same code everywhere."
+            "the code of lkm-tune changed during the study, here or on a node. The results "
+            "so far are kept: with the same code everywhere, the same command continues."
         ) from error
     except (StorageError, OSError) as error:
         if isinstance(error, OSError) and error.errno not in UNWRITABLE:
             raise
         raise LkmTuneError(
             f"{folder} cannot be written: {error}\n"
-            "What was done until then is kept: the same command continues once it can be written."
+            "The results so far are kept: the same command continues when the folder is writable."
         ) from error

@@ -1,4 +1,4 @@
-"""What MLflow gets of a study beside its trials: curves and best networks."""
+"""The curves and best networks of a study in MLflow."""
 
 from lkm_tune.datasets import find_task
 from lkm_tune.ledger.study_folder import StudyFolder
@@ -13,7 +13,7 @@ from lkm_tune.transfer.report.report import TransferReport
 def log_curves(
     report: TransferReport, study: Study, folder: StudyFolder, recorder: StudyRecorder
 ) -> None:
-    """Every cell's run gets what its curve says, in words and as a page."""
+    """Adds the answer and the curve of every cell to its run."""
     for page in cell_pages(report):
         cell = study.find_cell(*page.key[:4])
         place = folder.cells / cell.key
@@ -23,7 +23,7 @@ def log_curves(
 
 
 def finish_cell(engine: Engine, recorder: StudyRecorder, cell: Cell) -> None:
-    """A cell's run ends with its best network, and with figures to compare cells by."""
+    """Ends the run of a cell, with its best network and with figures for comparisons."""
     metrics = {}
     if best := engine.best_model(cell):
         trial, file = best

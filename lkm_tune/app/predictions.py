@@ -22,13 +22,13 @@ from lkm_tune.training.predicted import Forces, RowPredictions, columns, predict
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a network predicts.
+    """The predictions of a network.
 
     Attributes:
-        molecules: [M] names of the entries of the file.
-        columns: [P] the targets with their units, as `qm9/homo [meV]`.
-        values: [M, P] in these units; NaN where there is no prediction.
-        reasons: place of every entry without one, from 0, to why.
+        molecules: [M] names of the file's entries.
+        columns: [P] the targets with their units, such as `qm9/homo [meV]`.
+        values: [M, P] in these units; NaN without a prediction.
+        reasons: index of every entry without a prediction, from 0 -> the reason.
     """
 
     molecules: tuple[str, ...]
@@ -51,13 +51,13 @@ def predict(
         model: a model.safetensors, a trial's name, or the id of an MLflow run.
         molecules: a table of SMILES (.csv, .tsv), SMILES (.smi), SDF, extended XYZ or another file
             that ASE reads, compressed or not; `-` for standard input.
-        storage: the folder in which trials and runs are looked up.
-        own_model: the name of a user's own model, whose code may be imported then.
-        smiles: the column of a table.
-        forces: where energies and forces are written as extended XYZ, if they are wanted.
+        storage: the storage folder of the trials and runs.
+        own_model: the name of a user's model, whose code may then be imported.
+        smiles: the column of SMILES in a table.
+        forces: the extended XYZ file for energies and forces; None writes none.
 
     Raises:
-        LkmTuneError: if there is no such model, or the network cannot be used on the molecules.
+        LkmTuneError: if there is no such model, or the network cannot predict such molecules.
     """
     with user_errors():
         if own_model is not None:
@@ -75,7 +75,7 @@ def find_model(name: str, storage: Path) -> Path:
     """The file of a model given as a path, a trial's name, or the id of an MLflow run.
 
     Raises:
-        FileNotFoundError: if it is none of these.
+        FileNotFoundError: if there is no such model.
     """
     path = Path(name)
     if path.is_file():
@@ -93,7 +93,7 @@ def find_model(name: str, storage: Path) -> Path:
 
 
 def _trial_of_run(name: str, storage: Path) -> str | None:
-    # MLflow takes a second to import, which a path to a file does not need.
+    # A path needs no MLflow, whose import takes a second.
     from lkm_tune.tracking.reader import trial_of_run
 
     return trial_of_run(tracking_uri(storage), name)
@@ -111,7 +111,7 @@ def _of_file(trained: TrainedModel, path: Path, smiles: str, with_forces: bool) 
 
 
 def _write(path: Path, molecules: Sequence[Forces]) -> None:
-    """Frames whose energy and forces are in the unit of the task, as their keys say."""
+    """Writes frames with energy and forces; the keys contain the units."""
     from ase import Atoms
     from ase.io import write
 

@@ -1,4 +1,4 @@
-"""The checks before the first trial of a study: what is wrong is found before any work starts."""
+"""The checks before the first trial of a study."""
 
 from pathlib import Path
 
@@ -22,26 +22,26 @@ def open_engine(
     fresh: bool,
     events: Events,
 ) -> Engine:
-    """The engine of a study that nothing known keeps from running.
+    """The engine of a study that has passed all checks.
 
     Args:
-        study: to run.
-        folder: of the study, held by the caller.
-        storage: of all studies.
-        address: of a running Ray, None for one of this machine.
-        wait: for how many minutes the first node of a cluster that adds them by demand is waited
-            for; 0 for one whose nodes are there.
-        fresh: whether earlier results are put aside.
-        events: hears what was extended, changed or put aside.
+        study: the study.
+        folder: the folder of the study; the caller holds its lock.
+        storage: the storage folder.
+        address: the address of a running Ray; None starts Ray on this machine.
+        wait: minutes to wait for the first node of a cluster that adds nodes on demand; 0 for a
+            cluster with fixed nodes.
+        fresh: whether to set earlier results aside.
+        events: receives extensions, changes and results set aside.
 
     Raises:
-        LkmTuneError: naming what is wrong, and what to do.
+        LkmTuneError: if a check fails; the error says what to do.
     """
     with user_errors():
-        tracking_uri(storage)  # Refused before there is work to lose.
+        tracking_uri(storage)  # Refused before any work.
         data, notes = check_data(study)
         if fresh and folder.study.exists():
-            # First: what is put aside here alone would be mixed with the new runs in MLflow.
+            # MLflow first: otherwise a failure there would mix old runs with new runs.
             retire_experiment(tracking_uri(storage), study.name)
             events.remark(f"earlier results are kept in {folder.put_aside()}")
         _settle(folder, study, data, events)
@@ -57,16 +57,16 @@ def open_engine(
 
 
 def _settle(folder: StudyFolder, study: Study, data: dict[str, str], events: Events) -> None:
-    """Compares the study with what has been run under its name, and keeps it if they agree."""
+    """Compares the study with the earlier study of its name, and stores it if they agree."""
     before = folder.read_study()
     if before is not None:
         change = compare(before, study)
         if change.mixes:
             differences = "\n  ".join(change.mixes)
             raise LkmTuneError(
-                f"study {study.name} in {folder.path} was run with other settings:\n"
+                f"study {study.name} in {folder.path} ran with other settings:\n"
                 f"  {differences}\n"
-                "Results of both cannot stand side by side. Give the study another name, or put "
+                "Their results are not comparable. Give the study another name, or set "
                 "the earlier results aside with --fresh."
             )
         for sentence in change.extends:
@@ -75,9 +75,9 @@ def _settle(folder: StudyFolder, study: Study, data: dict[str, str], events: Eve
             events.remark(f"changed: {sentence}")
     if other := folder.note_data(data):
         raise LkmTuneError(
-            f"study {study.name} in {folder.path} was run on another data file for "
+            f"study {study.name} in {folder.path} ran on another data file for "
             f"{', '.join(other)}: give `data.source` as the path of that file, give the study "
-            "another name, or put the earlier results aside with --fresh"
+            "another name, or set the earlier results aside with --fresh"
         )
     folder.note_place()
     folder.write_study(study)

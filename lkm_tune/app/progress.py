@@ -1,4 +1,4 @@
-"""How far a study is, as data to show."""
+"""The progress of a study, as data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from lkm_tune.search.progress import CellProgress, Progress
 
 @dataclass(frozen=True)
 class CellStatus:
-    """One cell.
+    """The progress of one cell.
 
     Attributes:
-        name: for people.
-        model: as a study names it.
-        task: in its own spelling.
+        name: name for people.
+        model: name of the model.
+        task: canonical name of the task.
         n_train: training samples.
-        compared: what tells it from other cells of its model and task.
-        search: number of search trials by state, of the control's search too.
+        compared: the compared settings with their values.
+        search: number of search trials by state, including the search of the control.
         curve: number of curve points by state.
-        best: settings and result of the best search trial so far; without a search, of the best
-            curve point. None before there is one.
+        best: settings and result of the best search trial so far, or of the best curve point of a
+            cell without a search. None before the first.
         unit: of the errors.
     """
 
@@ -42,14 +42,13 @@ class StudyProgress:
     """Counts over a whole study.
 
     Attributes:
-        planned: trials that the study's plan has in all.
-        ended: trials that have ended, however they did.
+        planned: trials of the study's plan.
+        ended: trials that have ended in any way.
         running: trials that have begun and not ended.
         elapsed: seconds since this driver began.
-        seconds_left: at the rate so far; None before a trial has ended.
-        next_look: the number of seeds at which the results are looked at next, which may add
-            trials; None if never again.
-        cells: the same cell by cell.
+        seconds_left: time left at the rate so far; None before a trial has ended.
+        next_look: the number of seeds of the next look, which may add trials; None if none.
+        cells: the progress of each cell.
     """
 
     planned: int
@@ -65,14 +64,14 @@ def cell_statuses(plan: Plan, driven: bool) -> tuple[CellStatus, ...]:
     """The present state of every cell.
 
     Args:
-        plan: of the study.
+        plan: the plan of the study.
         driven: whether a driver runs the study; if not, its running trials are interrupted.
     """
     return tuple(_status(plan, CellProgress.of(plan, cell, driven)) for cell in plan.study.cells)
 
 
 def progress_since(plan: Plan, start: Progress, elapsed: float) -> StudyProgress:
-    """The present state of a study that this driver began `elapsed` seconds ago, at `start`."""
+    """The progress of a study; this driver began `elapsed` seconds ago, at progress `start`."""
     now = Progress.of(plan)
     return StudyProgress(
         planned=now.planned,

@@ -1,4 +1,4 @@
-"""How a run of a study ended."""
+"""The result of a run of a study."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,13 @@ class StudyResult:
     """How a run of a study ended.
 
     Attributes:
-        name: of the study.
-        folder: of the study, with its ledger and its report.
-        finished: whether everything that was planned has ended.
-        limit: the limit of the study that ended it before, in words; "" if none did.
+        name: the name of the study.
+        folder: the folder of the study, with its ledger and its report.
+        finished: whether every planned trial has ended.
+        limit: the limit that ended the study early, in words; "" if none did.
         failed: the trials that failed, and the curve points that did not fit into memory.
-        infeasible: the search trials that did not fit into memory: a finding of the search.
-        without_curve: cells of which no search trial was complete, in words.
+        infeasible: the search trials that did not fit into memory, which is a result of the search.
+        without_curve: cells without a complete search trial, in words.
         mlflow_command: the shell command that shows the study's runs in a browser.
         report: the analysis; None if the study was interrupted, or no curve has a run.
     """
@@ -35,10 +35,10 @@ class StudyResult:
 
     @property
     def interrupted(self) -> bool:
-        """Whether the user ended the run while its plan was not done."""
+        """Whether the user ended the run before its plan was complete."""
         return not self.finished and not self.limit
 
     @property
     def page(self) -> Path:
-        """Where the report lies, once it is made."""
+        """The path of the report."""
         return self.folder / "report" / "report.html"

@@ -23,25 +23,25 @@ def run_study(
     fresh: bool = False,
     events: Events | None = None,
 ) -> StudyResult:
-    """Runs what is left of a study, and reports.
+    """Runs the rest of a study, and reports.
 
     Args:
         study: a path, the name of a shipped study, the content of a study file, or a `Study`.
-        storage: folder of all studies and of MLflow's database.
-        overrides: texts `key=value`, as `search.trials=20`, that replace what the study says.
-        address: a running Ray to join, as "auto"; None: one of this machine, for this run.
-        checkpoints: object store for the files of trials, where nodes share no folder.
-        wait: minutes to wait for the first node of a cluster that adds nodes by demand.
-        fresh: whether earlier results of the study are put aside.
-        events: hears remarks and progress.
+        storage: the folder of all studies and of MLflow's database.
+        overrides: texts such as `search.trials=20`, which replace keys of the study.
+        address: the address of a running Ray, such as "auto"; None starts Ray on this machine.
+        checkpoints: object store for the files of trials, if nodes share no folder.
+        wait: minutes to wait for the first node of a cluster that adds nodes on demand.
+        fresh: whether to set earlier results of the study aside.
+        events: receives remarks and progress.
 
     Raises:
-        LkmTuneError: if the study is wrong, differs from what was run under its name, is run by
-            another process, or the storage cannot be written.
+        LkmTuneError: if the study is invalid, differs from the earlier study of its name, already
+            runs in another process, or the storage cannot be written.
     """
     events = events or Events()
     place = storage_path(storage)
-    # Ray reads the mode when it is imported, which happens below and where models are checked.
+    # Ray reads the mode at its import, below and in the checks of models.
     choose_auth_mode(address)
     from lkm_tune.app.driver import drive
     from lkm_tune.app.preflight import open_engine

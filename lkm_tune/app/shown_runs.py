@@ -1,4 +1,4 @@
-"""Which runs of a cell show what γ does: without mixing, at the best γ, and at the highest."""
+"""The runs of a cell that show the effect of γ: γ = 0, the best γ and the highest γ."""
 
 from collections.abc import Iterable, Mapping
 from statistics import fmean
@@ -8,10 +8,11 @@ from lkm_tune.study import TrialSpec
 
 
 def side_by_side(points: Iterable[TrialRecord]) -> Mapping[str, TrialSpec]:
-    """The runs of a curve to be looked at together, of one seed, by what tells them apart.
+    """Label -> one of the compared runs of a curve, all with the same seed.
 
-    γ = 0, the γ > 0 with the lowest mean validation error over its seeds, and the highest γ that
-    did not diverge: two where the best is the highest, one without any γ > 0.
+    They are the runs of γ = 0, of the γ > 0 with the lowest mean validation error over its seeds,
+    and of the highest γ that did not diverge. There are two if the best γ is the highest, and one
+    without any γ > 0.
 
     Args:
         points: the curve points of a cell, in any state.

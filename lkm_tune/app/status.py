@@ -1,4 +1,4 @@
-"""What the folder of a study tells: how far it is, who runs it, what it has spent."""
+"""The status of a study, from its folder: progress, driver and hours spent."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -20,25 +20,25 @@ from lkm_tune.search.progress import Left, Progress, hours_of_training
 
 @dataclass(frozen=True)
 class StudyStatus:
-    """A study as its folder tells it.
+    """The status of a study.
 
     Attributes:
-        name: of the study.
-        finished: whether everything that was planned has ended.
-        limit: the limit that it has reached before its plan was done, in words; "" if none.
-        driver: the process that runs it; None if none does.
-        planned: trials that are planned so far.
+        name: the name of the study.
+        finished: whether every planned trial has ended.
+        limit: the limit that it has reached before its plan was complete, in words; "" if none.
+        driver: the process that runs the study; None if none does.
+        planned: trials planned so far.
         ended: trials that have ended.
         spent: hours of wall time, CPU-hours and GPU-hours.
-        left: what its limits leave.
-        nodes: what trials hold on each node, while a driver runs it.
-        look: what the last look at the results decided; None without `curve.until: decided`, and
-            before the first look.
-        next_look: the number of seeds at which the results are looked at next; None if never again.
+        left: trials and hours left within its limits.
+        nodes: resources that trials hold on each node, while a driver runs.
+        look: the last look at the results; None without `curve.until: decided`, and before the
+            first look.
+        next_look: the number of seeds of the next look; None if there is none.
         training_left: hours of training of the planned trials that have not ended; None before a
-            point of a curve has ended.
+            curve point has ended.
         signs: signs of trouble with γ, in sentences.
-        cells: the same cell by cell.
+        cells: the progress of each cell.
     """
 
     name: str
@@ -57,7 +57,7 @@ class StudyStatus:
     cells: tuple[CellStatus, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """The status as JSON can hold it."""
+        """The status as JSON data."""
         cells = [asdict(cell) for cell in self.cells]
         return {
             "study": self.name,
@@ -85,7 +85,7 @@ def study_status(study: StudyLike, storage: Storage = "lkm-runs") -> StudyStatus
     """The status of one study.
 
     Raises:
-        LkmTuneError: if it has not been run in the storage folder, or a file of it is damaged.
+        LkmTuneError: if the study has not run in the storage folder, or a file of it is damaged.
     """
     with user_errors():
         return _status(storage_path(storage), study)
@@ -95,7 +95,7 @@ def all_statuses(storage: Storage = "lkm-runs") -> list[StudyStatus]:
     """The status of every study of a storage folder.
 
     Raises:
-        LkmTuneError: if no study has been run there, or a file is damaged.
+        LkmTuneError: if no study has run there, or a file is damaged.
     """
     with user_errors():
         place = storage_path(storage)
@@ -104,7 +104,7 @@ def all_statuses(storage: Storage = "lkm-runs") -> list[StudyStatus]:
 
 def _status(storage: Path, name: StudyLike) -> StudyStatus:
     study, folder = stored_study(storage, name)
-    # The driver is looked up first: one that ends meanwhile has at least written its ends.
+    # First the driver: a driver that ends meanwhile has already written the ends of its trials.
     driver = holder(folder.lock)
     trials, use = StudyTrials.read(study, folder.ledger), Use.read(folder.use)
     plan, spent = Plan(study, trials, memory=folder.looks), use.spent
@@ -129,7 +129,7 @@ def _status(storage: Path, name: StudyLike) -> StudyStatus:
 
 
 def _signs(folder: StudyFolder, margin: float) -> tuple[str, ...]:
-    """Signs of trouble in the curve runs that have ended; none before there are any."""
+    """Signs of trouble in the ended curve runs; none before the first."""
     from lkm_tune.ledger.run_table import ended, study_runs
     from lkm_tune.transfer.fit.cells import cell_names
     from lkm_tune.transfer.fit.run_table import RunTableError, check_runs

@@ -1,4 +1,4 @@
-"""The answers of all studies of a storage folder, kept so that asking again takes no second."""
+"""A cache of the answers of all studies of a storage folder."""
 
 import json
 from pathlib import Path
@@ -11,23 +11,21 @@ if TYPE_CHECKING:
 
 FILE = "transfer/answers.json"
 VERSION = 6
-"""Of what an answer holds: a file of another version is made again."""
+"""Version of the file's content; a file of another version is replaced."""
 
 MARGIN = 0.02
-"""Difference of the error, as a fraction, that does not matter unless another is asked for."""
+"""Default difference of the error, as a fraction, that does not matter."""
 
 _OTHER = "<other>"
-"""Stands in a kept answer for an architecture or task of which no run is known."""
+"""Placeholder in a stored answer for an unknown architecture or task."""
 
 
 def stored_answers(storage: Path) -> dict[str, Any]:
-    """Answers for the finished cells of all studies together, and for those never searched.
-
-    They are read from a file as long as no ledger has changed since; then pandas is not loaded.
+    """Answers for the finished cells of all studies together, and for cells without a search.
 
     Returns:
         `answers` and `unsearched`, each a list of `answer_record`, the `summary` of a report,
-        and what `predicted` reads.
+        and the data of `predicted`.
 
     Raises:
         ValueError: when no run can be analysed.
@@ -41,7 +39,7 @@ def stored_answers(storage: Path) -> dict[str, Any]:
 
 
 def load_report(storage: Path, margin: float = MARGIN) -> "TransferReport":
-    """The report of all studies of a storage folder; at the usual margin its answers are kept.
+    """The report of all studies of a storage folder; at the default margin its answers are stored.
 
     Raises:
         ValueError: when no run can be analysed.
@@ -49,7 +47,7 @@ def load_report(storage: Path, margin: float = MARGIN) -> "TransferReport":
     from lkm_tune.transfer import TransferReport
     from lkm_tune.transfer.report.summary import answer_record
 
-    # Before the runs are read: what is written meanwhile makes the file old.
+    # Before reading the runs: later changes of a ledger then outdate the file.
     state = _state(storage)
     report = TransferReport.load(storage, margin=margin)
     if margin == MARGIN:
@@ -66,7 +64,7 @@ def load_report(storage: Path, margin: float = MARGIN) -> "TransferReport":
 
 
 def predicted(kept: dict[str, Any], model: str, task: str) -> list[dict[str, Any]]:
-    """The prediction for a cell of which only the architecture or only the task was searched."""
+    """The prediction for a cell with a known architecture or a known task."""
     for answer in kept["half_known"]:
         names = [
             asked if answer[field] == _OTHER else answer[field]

@@ -1,4 +1,4 @@
-"""Which study is meant: a file, a shipped name, a mapping or a `Study`; and what was run."""
+"""Finds a study by a file, a shipped name, a mapping or a `Study`, and finds stored studies."""
 
 from collections.abc import Iterable, Mapping
 from os import PathLike
@@ -9,10 +9,10 @@ from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.study import Study, find_study, load_study, study_to_dict
 
 StudyLike = Study | Mapping[str, Any] | str | PathLike[str]
-"""A study: the path of its file, the name of a shipped one, the content of a file, or a `Study`."""
+"""The path of a study file, the name of a shipped study, the content of a file, or a `Study`."""
 
 Storage = str | PathLike[str]
-"""The folder that holds all studies and MLflow's database."""
+"""The folder of all studies and of MLflow's database."""
 
 
 def storage_path(storage: Storage) -> Path:
@@ -21,16 +21,16 @@ def storage_path(storage: Storage) -> Path:
 
 
 def read_study(study: StudyLike, overrides: Iterable[str] = ()) -> Study:
-    """The study, checked as a file is.
+    """The study, checked by the rules of a study file.
 
     Args:
         study: see `StudyLike`.
-        overrides: texts `key=value`, as `search.trials=20`, that replace what the study says.
+        overrides: texts such as `search.trials=20`, which replace keys of the study.
 
     Raises:
         StudyError: with every problem of the study and of the overrides.
     """
-    # The models bring torch, which a question about finished studies does not need.
+    # The models import torch; queries on finished studies do not need it.
     from lkm_tune.app.catalog import make_catalog
 
     if isinstance(study, Study):
@@ -41,10 +41,9 @@ def read_study(study: StudyLike, overrides: Iterable[str] = ()) -> Study:
 
 
 def study_name(study: StudyLike) -> str:
-    """The name under which a study was run.
+    """The name of a study.
 
-    A path stands for the study that has the name of its file: a command that ran `mine.yaml`
-    finds its results with `mine.yaml`.
+    The path `mine.yaml` stands for the study `mine`.
     """
     if isinstance(study, Study):
         return study.name
@@ -55,37 +54,37 @@ def study_name(study: StudyLike) -> str:
 
 
 def stored_studies(storage: Path) -> list[str]:
-    """The names of the studies that have been run in a storage folder."""
+    """The names of the studies in a storage folder."""
     return sorted(path.parent.name for path in storage.glob("studies/*/study.json"))
 
 
 def study_names(storage: Path, study: StudyLike | None = None) -> list[str]:
-    """The studies that have been run in a storage folder, or the one asked for.
+    """The names of all studies in a storage folder, or the name of `study`.
 
     Raises:
-        FileNotFoundError: if there is none, or not this one; names the studies that there are.
+        FileNotFoundError: if there is no such study; the error names the existing studies.
     """
     names = stored_studies(storage)
     if study is None:
         if not names:
-            raise FileNotFoundError(f"no study has been run in {storage}")
+            raise FileNotFoundError(f"no study has run in {storage}")
         return names
     name = study_name(study)
     if name not in names:
         known = ", ".join(names) or "none"
-        raise FileNotFoundError(f"study {name} has not been run in {storage}; there are: {known}")
+        raise FileNotFoundError(f"study {name} has not run in {storage}; there are: {known}")
     return [name]
 
 
 def stored_study(storage: Path, study: StudyLike) -> tuple[Study, StudyFolder]:
-    """A study as it was last run, and its folder.
+    """A study as it last ran, and its folder.
 
     Raises:
-        FileNotFoundError: if it has not been run in the storage folder.
+        FileNotFoundError: if the study has not run in the storage folder.
     """
     (name,) = study_names(storage, study)
     folder = StudyFolder(storage, name)
     kept = folder.read_study()
     if kept is None:
-        raise FileNotFoundError(f"study {name} has not been run in {storage}")
+        raise FileNotFoundError(f"study {name} has not run in {storage}")
     return kept, folder

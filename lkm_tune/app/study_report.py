@@ -20,7 +20,7 @@ from lkm_tune.transfer.report.write import write_report
 from lkm_tune.versions import package_versions
 
 PICTURE = "layers-"
-"""How the names of the pictures of a cell's networks begin."""
+"""Prefix of the pictures of a cell's networks."""
 
 
 def make_report(
@@ -34,17 +34,16 @@ def make_report(
 
     Args:
         storage: the storage folder.
-        study: which study; None: all of them together.
-        margin: difference of the error, as a fraction, that does not matter; None: what the study
-            says (`report.margin`), and `MARGIN` for all studies and for runs from MLflow.
-        from_mlflow: address of an MLflow from which the runs are read, without the studies'
-            folders; None: runs are read from the ledgers.
+        study: the study; None: all studies together.
+        margin: difference of the error, as a fraction, that does not matter; None: `report.margin`
+            of the study, and `MARGIN` for all studies and for runs from MLflow.
+        from_mlflow: the address of an MLflow server with the runs; None: the ledgers have the runs.
 
     Returns:
-        The report, and the folder in which its files lie.
+        The report, and the folder of its files.
 
     Raises:
-        LkmTuneError: if no run can be analysed, or the study has not been run.
+        LkmTuneError: if no run can be analysed, or the study has not run.
     """
     with user_errors():
         place, usual = storage_path(storage), MARGIN if margin is None else margin
@@ -89,9 +88,9 @@ def report_of(
     Args:
         study: the study.
         storage: its storage folder.
-        margin: difference of the error, as a fraction, that does not matter; None: what the study
-            says (`report.margin`).
-        ended_by: what ended the study, in words.
+        margin: difference of the error, as a fraction, that does not matter; None: `report.margin`
+            of the study.
+        ended_by: the reason that ended the study, in words.
 
     Raises:
         ValueError: if no run of the study can be analysed.
@@ -123,7 +122,7 @@ def report_of(
 
 
 def _pictures(study: Study, folder: StudyFolder) -> Mapping[str, Path]:
-    """The pictures that `diagnose` has drawn of the cells, by title."""
+    """Title -> picture of a cell's networks, from `diagnose`."""
     return {
         f"{cell}: {path.stem.removeprefix(PICTURE).replace('-', ', ')}": path
         for cell in study.cells
@@ -132,7 +131,7 @@ def _pictures(study: Study, folder: StudyFolder) -> Mapping[str, Path]:
 
 
 def _data_in_words(study: Study, folder: StudyFolder) -> dict[str, str]:
-    """Sizes and sources of the data, with the tasks that share them; then cautions."""
+    """Sizes and sources of the data, with the tasks that share them, and remarks."""
     plans: dict[str, list[str]] = {}
     for task in study.tasks:
         plan = study.data_plan(task)

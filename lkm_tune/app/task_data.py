@@ -1,4 +1,4 @@
-"""The data of a task, ahead of time and in numbers."""
+"""Prepares and describes the data of a task."""
 
 from collections.abc import Iterable
 
@@ -15,13 +15,13 @@ CUTOFF = 5.0
 def prepare_data(
     task: str, source: str | None = None, cutoff: float = CUTOFF, settings: Iterable[str] = ()
 ) -> TaskData:
-    """Finds or downloads the data of a task, checks them, and prepares what training reads.
+    """Finds or downloads the data of a task, checks them, and prepares them for training.
 
     Args:
-        task: its name.
-        source: a path, "sample" (of QM9) or "auto"; None: what `settings` say.
+        task: the name of the task.
+        source: a path, "sample" (of QM9) or "auto"; None: the source in `settings`.
         cutoff: radius of the neighbour graph, Å.
-        settings: keys of `data` in a study file, as `n_train=500`.
+        settings: keys of `data` in a study file, such as `n_train=500`.
 
     Raises:
         LkmTuneError: if there is no such task, or its data are not there or no good.
@@ -54,7 +54,7 @@ def _open(task: str, source: str | None, cutoff: float, settings: Iterable[str])
     given = [f"data.{setting}" for setting in settings]
     if source is not None:
         given.append(f"data.source={source}")
-    # The data plan is checked as part of a run, whose model does not matter here.
+    # A run checks the data plan; its model does not matter here.
     model = next(iter(catalog.models))
     run = load_run_config(None, catalog, [f"model={model}", f"task={task}", *given])
     return load_task(run.task, run.data, run.seed, cutoff)

@@ -1,4 +1,4 @@
-"""The tasks that a study may name; a file of its own, since models bring torch and tasks do not."""
+"""The tasks that a study may name; separate from the models, which import torch."""
 
 from collections.abc import Mapping
 
@@ -6,5 +6,5 @@ from lkm_tune.datasets import TASKS, Task
 
 
 def list_tasks() -> Mapping[str, Task]:
-    """The tasks on public datasets, each with its targets and units."""
+    """The tasks of public datasets, with their targets and units."""
     return TASKS

@@ -20,7 +20,7 @@ class TrainedRun:
     """A training run that has ended.
 
     Attributes:
-        result: its errors.
+        result: the errors of the run.
         unit: of the errors.
         model: the file of the network.
     """
@@ -43,17 +43,17 @@ def train_run(
     """Trains one network; writes model.safetensors, history.csv and result.json.
 
     Args:
-        config: the run, or the path of a file as `export_settings` makes it; None: all is said by
-            `overrides`.
-        overrides: texts `key=value`, as `training.lr=1e-3`, that replace what a file says.
-        init: weights to begin with.
-        init_config: JSON file with settings that the weights do not tell.
-        device: to train on.
-        out: folder for the files.
-        events: hears every epoch.
+        config: the run, or the path of a file from `export_settings`; None: `overrides` are the
+            whole config.
+        overrides: texts such as `training.lr=1e-3`, which replace keys of the file.
+        init: the initial weights.
+        init_config: JSON file with settings that the weights do not contain.
+        device: the device of the training.
+        out: the folder of the files.
+        events: receives every epoch.
 
     Raises:
-        LkmTuneError: if the run cannot begin, or diverges.
+        LkmTuneError: if the run cannot start, or diverges.
     """
     events = events or Events()
     with user_errors():

@@ -1,4 +1,4 @@
-"""Models of a user's own whose code lies in the working folder."""
+"""User's models with code in the working folder."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def settings_of_own(name: str) -> Mapping[str, Any]:
-    """The settings of the own model `name`, which may lie in the working folder.
+    """The settings of the user's model `name`, which may lie in the working folder.
 
     Raises:
         ValueError: if there is no such model.
@@ -21,7 +21,7 @@ def settings_of_own(name: str) -> Mapping[str, Any]:
 def look_in_working_folder() -> None:
     """Makes the modules of the working folder importable, as `python -m` does.
 
-    Ray puts the working folder of a driver on the path of its workers by itself.
+    Ray adds the working folder of a driver to the path of its workers.
     """
     folder = os.getcwd()
     if folder not in sys.path:

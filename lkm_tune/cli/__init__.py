@@ -1,6 +1,6 @@
-"""The command line: verbs over the library, and nothing else.
+"""The command line: commands that call `lkm_tune.app`, and nothing else.
 
-What a verb needs is imported when it runs: `lkm-tune --help` loads neither torch nor Ray.
+A command imports its dependencies when it runs: `lkm-tune --help` loads neither torch nor Ray.
 """
 
 import os
@@ -25,7 +25,7 @@ from lkm_tune.cli.train import train
 
 
 def _version(context: click.Context, option: click.Parameter, asked: bool) -> None:
-    """The version and the digest of the code, so that two machines can be compared."""
+    """Prints the version and the digest of the code, to compare machines."""
     if asked:
         click.echo(f"lkm-tune {__version__}, code {app.package_digest()}")
         context.exit()
@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # Whoever read the output has seen enough. Python would say it again when it flushes.
+        # The reader closed the pipe. Without this, Python would report the error again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (OSError, MemoryError, RecursionError) as error:
@@ -74,10 +74,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def tune(version: str) -> None:
-    """Runs `tune.py [STUDY] [options]`, the same as `lkm-tune run`.
+    """Runs `tune.py [STUDY] [options]`, which is the same as `lkm-tune run`.
 
     Args:
-        version: of lkm-tune that the script belongs to.
+        version: the version of lkm-tune in the script.
     """
     if version != __version__:
         click.echo(

@@ -1,4 +1,4 @@
-"""`lkm-tune best-gamma`: the answer of finished studies, in words or as JSON."""
+"""`lkm-tune best-gamma`: the answers of finished studies, in words or as JSON."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from lkm_tune.cli.options import Verb, json_option, margin_option, storage_optio
 
 @click.command("best-gamma", cls=Verb)
 @storage_option
-@click.option("--study", help="Only this study, by its own report; else all studies together.")
+@click.option("--study", help="Only this study, by its report; otherwise all studies together.")
 @click.option("--model", help="Only this model.")
 @click.option("--task", help="Only this task.")
 @margin_option
@@ -23,12 +23,11 @@ def best_gamma(
     margin: float | None,
     as_json: bool,
 ) -> None:
-    """Say which γ to use, what it gains, and whether it works in other cells.
+    """Show the recommended γ of each cell, its gain, and whether it works in other cells.
 
-    Verdicts are known at margins of 0.01, 0.02 and 0.05, and at that of the report.
+    Verdicts are known at margins of 0.01, 0.02 and 0.05, and at the margin of the report.
 
-    For a model on a task that were not searched together, the γ to begin with is predicted from
-    the cells that were.
+    If no study has searched a model on a task, the answer is a prediction from the searched cells.
 
     \b
     Examples:

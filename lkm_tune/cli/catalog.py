@@ -1,4 +1,4 @@
-"""`lkm-tune models` and `lkm-tune tasks`: what a study may name."""
+"""`lkm-tune models` and `lkm-tune tasks`: the models and tasks that a study may name."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""`lkm-tune check`: every error of a study file, or what the study will run and cost."""
+"""`lkm-tune check`: every error of a study file, or the trials and the cost of the study."""
 
 from typing import TYPE_CHECKING
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def check(study: str, overrides: tuple[str, ...], no_cost: bool) -> None:
     """Check STUDY, a file or the name of a shipped study, without running it.
 
-    Prints every error at once with file, line and what would be valid; or the cells, the counts
-    of trials and an estimate of the cost, from a few training steps on this machine.
+    Prints every error with file, line and the valid values. Without errors, prints the cells, the
+    numbers of trials and an estimate of the cost, from a few training steps on this machine.
 
     \b
     Examples:
@@ -38,8 +38,8 @@ def check(study: str, overrides: tuple[str, ...], no_cost: bool) -> None:
     try:
         _show_cost(checked)
     except app.LkmTuneError as error:
-        # The file may be checked on a laptop for a cluster that has the data.
-        say(f"note: on this machine it could not run: {error}")
+        # A user may check the file on a laptop for a cluster that has the data.
+        say(f"note: the study cannot run on this machine: {error}")
 
 
 def _show_plan(checked: "StudyCheck") -> None:
@@ -59,7 +59,7 @@ def _show_plan(checked: "StudyCheck") -> None:
     )
     if checked.most.trials > plan.trials:
         say(
-            f"pairs of cells that stay undecided get up to {study.curve.max_seeds} seeds: at most "
+            f"undecided pairs of cells get up to {study.curve.max_seeds} seeds: at most "
             f"{checked.most.trials} trials, about {checked.most.expected_epochs:,.0f} epochs"
         )
 
@@ -74,4 +74,4 @@ def _show_cost(checked: "StudyCheck") -> None:
     most = hours * checked.most.expected_epochs / checked.plan.expected_epochs
     span = f"{hours:.2g}" if most == hours else f"{hours:.2g} to {most:.2g}"
     slots = f"{span} hours of one thread of this machine's CPU"
-    say(f"cost: about {slots}, divided by the trials that run at once")
+    say(f"cost: about {slots}, divided by the number of concurrent trials")

@@ -1,4 +1,4 @@
-"""`lkm-tune diagnose`: what mixing did inside trained networks."""
+"""`lkm-tune diagnose`: the effect of mixing inside trained networks."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lkm_tune.app import Diagnosis
 
 SAMPLES = 256
-"""Of a task, looked at unless another number is asked for."""
+"""Default number of validation samples."""
 
 
 @click.command(cls=Verb)
@@ -21,11 +21,9 @@ SAMPLES = 256
 @click.option(
     "--cell",
     metavar="MODEL@TASK",
-    help="Of a study: only this cell; with what is compared, as pamnet@qm9/gap@depth=2.",
+    help="Only this cell of a study, such as pamnet@qm9/gap@depth=2.",
 )
-@click.option(
-    "--samples", default=SAMPLES, show_default=True, help="Validation samples to look at."
-)
+@click.option("--samples", default=SAMPLES, show_default=True, help="Number of validation samples.")
 @click.option(
     "--projection",
     "methods",
@@ -35,12 +33,18 @@ SAMPLES = 256
     show_default=True,
     help="May be given several times.",
 )
-@click.option("--molecule", help="To draw: benzene, a formula, or its number in the dataset.")
-@click.option("--own-model", metavar="NAME", help="Of your own: package.module:function to run.")
+@click.option(
+    "--molecule", help="The molecule to draw: benzene, a formula, or its number in the dataset."
+)
+@click.option(
+    "--own-model",
+    metavar="NAME",
+    help="Your own model, package.module:function, whose code may run.",
+)
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where pictures go; of a study by default beside its cells, for its report.",
+    help="Folder of the pictures; by default, the folders of a study's cells, for its report.",
 )
 @json_option
 def diagnose(
@@ -54,11 +58,11 @@ def diagnose(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Show what mixing did inside networks: layers alike, atoms alike, what pulls harder.
+    """Show the effect of mixing inside networks: similarity of layers and of atoms, and gradients.
 
-    RUN is a study, of which γ = 0, the best and the highest γ of each cell are shown side by side;
-    or trained networks: a model.safetensors, a folder of `lkm-tune train`, a trial's name or an
-    MLflow run. Without RUN it is the only study of the storage folder.
+    RUN is a study, or trained networks: a model.safetensors, a folder of `lkm-tune train`, a
+    trial's name or an MLflow run. Of a study, γ = 0, the best and the highest γ of each cell are
+    compared. Without RUN, it is the only study of the storage folder.
 
     \b
     Examples:
@@ -110,8 +114,8 @@ def _show(shown: "Diagnosis") -> None:
             table.add_row(str(j + 1), *(f"{value:.3g}" for value in values))
         console.print(table)
         say(
-            f"gradient of the prediction {pull.prediction:.3g}, of γ·L_KD {pull.mixing:.3g}: "
-            f"{pull.ratio:.2g} of it"
+            f"gradient of the prediction loss {pull.prediction:.3g}, of γ·L_KD {pull.mixing:.3g}: "
+            f"ratio {pull.ratio:.2g}"
         )
     if shown.folder is not None:
         say(f"pictures: {shown.folder}")

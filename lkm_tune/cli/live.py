@@ -1,4 +1,4 @@
-"""What a running study shows: a live table on a terminal, plain lines elsewhere."""
+"""The progress of a running study: a live table on a terminal, plain lines elsewhere."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ class TerminalEvents(Events):
     """Writes remarks and progress to the console."""
 
     def __init__(self) -> None:
-        """Takes hold of the terminal only while `watching`."""
+        """Uses the terminal only while `watching`."""
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self.seconds_between_progress = (
             SECONDS_BETWEEN_TABLES if self._live else SECONDS_BETWEEN_LINES
@@ -36,7 +36,7 @@ class TerminalEvents(Events):
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """A live table, where there is a terminal."""
+        """Shows a live table if there is a terminal."""
         if self._live is None:
             yield
             return
@@ -44,7 +44,7 @@ class TerminalEvents(Events):
             yield
 
     def progress(self, progress: "StudyProgress") -> None:
-        """The table with a line under it; without a terminal the line alone."""
+        """Shows the table and a line under it; without a terminal, only the line."""
         left = left_text(progress.seconds_left, progress.next_look)
         line = f"{progress.ended} of {progress.planned} trials, {progress.running} running, {left}"
         if self._live:
@@ -58,10 +58,10 @@ class TerminalEvents(Events):
 
 
 def left_text(seconds: float | None, next_look: int | None) -> str:
-    """The time left, in words: until the next look at the results, which may add trials."""
+    """The time until the next look at the results, which may add trials, or to the end."""
     until = f"until the look at {next_look} seeds" if next_look else "left"
     if seconds is None:
-        return f"time {until} not known yet"
+        return f"time {until} unknown"
     minutes = seconds / 60
     if minutes < 1:
         return f"less than a minute {until}"

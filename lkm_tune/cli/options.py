@@ -1,4 +1,4 @@
-"""Options that several verbs share, and the commands themselves: a user's error is one line."""
+"""Options that several commands share, and the class of commands."""
 
 from pathlib import Path
 from typing import Any
@@ -26,20 +26,20 @@ set_option = click.option(
     "overrides",
     metavar="KEY=VALUE",
     multiple=True,
-    help="Replaces a value of the file, as search.trials=20; may be given several times.",
+    help="Replaces a value of the file: search.trials=20. May be given several times.",
 )
 
 margin_option = click.option(
     "--margin",
     type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
-    help="Difference of the error that does not matter, as 0.02; else what the study file says.",
+    help="Difference of the error that does not matter, such as 0.02; by default the study's.",
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Plain JSON for machines.")
 
 
 class Verb(click.Command):
-    """A command whose user errors end in one message and exit code 1, not in a traceback."""
+    """A command whose user errors end in one message and exit code 1, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command."""

@@ -1,4 +1,4 @@
-"""`lkm-tune predict`: a trained network on molecules, as CSV."""
+"""`lkm-tune predict`: predictions of a trained network for molecules, as CSV."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -17,9 +17,13 @@ INPUT = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 )
 @click.argument("molecules", type=INPUT)
 @storage_option
-@click.option("--own-model", metavar="NAME", help="Of your own: package.module:function to run.")
-@click.option("--smiles", default="smiles", show_default=True, help="Column of a table.")
-@click.option("--forces", type=OUT, help="Write energies and forces too, as extended XYZ.")
+@click.option(
+    "--own-model",
+    metavar="NAME",
+    help="Your own model, package.module:function, whose code may run.",
+)
+@click.option("--smiles", default="smiles", show_default=True, help="Column of SMILES in a table.")
+@click.option("--forces", type=OUT, help="Also write energies and forces, as extended XYZ.")
 @click.option("-o", "--out", type=OUT, help="Else printed.")
 def predict(
     model: str,
@@ -33,8 +37,8 @@ def predict(
     """Predict properties of MOLECULES as CSV.
 
     MOLECULES is a table of SMILES (.csv, .tsv), SMILES (.smi), SDF, extended XYZ or another file
-    that ASE reads, compressed or not, or - for standard input. Every molecule is a row; one that
-    cannot be predicted has an empty row with the reason, and the exit code is 3.
+    that ASE reads, compressed or not, or - for standard input. Every molecule is a row. The row of
+    a molecule without a prediction has the reason, and the exit code is then 3.
 
     \b
     Examples:

@@ -19,20 +19,18 @@ if TYPE_CHECKING:
 @click.option(
     "--against",
     type=click.Choice(["paper"]),
-    help="Also sets the gains of STUDY beside the published ones, with what differs.",
+    help="Also compare the gains of STUDY with the published gains.",
 )
 @click.option(
     "--from-mlflow",
     "uri",
     metavar="URI",
-    help="Read the runs from this MLflow alone, without the storage folder of the studies.",
+    help="Read the runs from this MLflow server instead of the storage folder.",
 )
 def report(
     study: str | None, storage: Path, margin: float | None, against: str | None, uri: str | None
 ) -> None:
-    """Make the report of STUDY from its finished runs, or one of all studies together.
-
-    Runs are read from the ledgers of the storage folder.
+    """Make the report of STUDY, or of all studies together, from the finished runs in the ledgers.
 
     \b
     Examples:
@@ -60,7 +58,7 @@ def report(
 
 
 def show_report(made: "TransferReport") -> None:
-    """The answer on the terminal: decisions, then the pairs of cells, then remarks."""
+    """Prints the answer: decisions, then the pairs of cells, then remarks."""
     from lkm_tune.cli.console import line_width, say
 
     for line in app.summary_lines(made.summary(), made.margin, line_width()):

@@ -1,4 +1,4 @@
-"""`lkm-tune run`: search, curves and report of a study; the same command again continues it."""
+"""`lkm-tune run`: search, curves and report of a study; the same command continues it."""
 
 import os
 import shlex
@@ -23,7 +23,7 @@ INTERRUPTED = 130
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Ctrl-C at any moment, also before trials run and in the report, ends with how to go on."""
+    """Ends with advice after Ctrl-C at any moment, also before trials and during the report."""
     try:
         yield
     except KeyboardInterrupt:
@@ -38,14 +38,14 @@ def interruptible() -> Iterator[None]:
     metavar="ADDR",
     envvar="LKM_TUNE_ADDRESS",
     show_envvar=True,
-    help="A running Ray to join, as auto or HOST:6379.",
+    help="Address of a running Ray, such as auto or HOST:6379.",
 )
 @click.option(
     "--checkpoints",
     metavar="URI",
     envvar="LKM_TUNE_CHECKPOINTS",
     show_envvar=True,
-    help="Object store for the files of trials, as s3://BUCKET/PATH, where nodes share no folder.",
+    help="Object store for the files of trials if nodes share no folder: s3://BUCKET/PATH.",
 )
 @click.option(
     "--wait",
@@ -54,9 +54,11 @@ def interruptible() -> Iterator[None]:
     default=0.0,
     envvar="LKM_TUNE_WAIT",
     show_envvar=True,
-    help="On a cluster that adds nodes by demand: ask for them, the first within this time.",
+    help="Request nodes of a cluster that adds nodes on demand; wait this long for the first.",
 )
-@click.option("--fresh", is_flag=True, help="Put earlier results of the study aside, start anew.")
+@click.option(
+    "--fresh", is_flag=True, help="Set earlier results of the study aside and start again."
+)
 @set_option
 @interruptible()
 def run(
@@ -70,8 +72,8 @@ def run(
 ) -> None:
     """Run STUDY, a file or the name of a shipped study, and report.
 
-    The same command again continues what was interrupted. A finished study whose file asks for
-    more (trials, seeds, γ points, models, tasks) is extended, not repeated.
+    The same command continues an interrupted study. If its file now has more trials, seeds, γ,
+    models or tasks, the command extends a finished study and repeats nothing.
 
     \b
     Examples:
@@ -81,7 +83,7 @@ def run(
     """
     from lkm_tune.cli.live import TerminalEvents
 
-    # What a study writes, trials on this machine included, is its user's alone.
+    # Only the user may read the files of the study, including those of trials on this machine.
     if os.environ.get("LKM_TUNE_SHARED") != "1":
         os.umask(0o077)
 
@@ -99,7 +101,7 @@ def run(
 
 
 def _tell(result: "StudyResult", storage: Path) -> None:
-    """Where everything lies, what went wrong, and how to go on."""
+    """Prints the places of the results, failed trials, and how to continue."""
     from lkm_tune.cli.console import say
 
     if result.interrupted:
@@ -110,11 +112,11 @@ def _tell(result: "StudyResult", storage: Path) -> None:
     say(f"runs in MLflow: {result.mlflow_command}")
     say(f"best γ: {shlex.join(ask)}")
     if result.limit:
-        say(f"ended by a limit before its plan was done: {result.limit}; a higher one continues it")
+        say(f"a limit ended the study: {result.limit}; a higher limit continues it")
     for record in result.infeasible:
         say(f"did not fit: {record.spec.key}\n{record.reason}")
     for cell in result.without_curve:
-        say(f"no trial of {cell} was complete: there is no curve for it")
+        say(f"{cell} has no complete trial and therefore no curve")
     for record in result.failed:
         say(f"failed: {record.spec.key}\n{record.reason}")
     if result.failed or result.without_curve:
@@ -124,5 +126,5 @@ def _tell(result: "StudyResult", storage: Path) -> None:
 def _end_interrupted() -> NoReturn:
     from lkm_tune.cli.console import say
 
-    say("interrupted: the same command again continues")
+    say("interrupted: the same command continues")
     raise SystemExit(INTERRUPTED)

@@ -1,4 +1,4 @@
-"""`lkm-tune status`: how far the studies of a storage folder are."""
+"""`lkm-tune status`: the progress of the studies in a storage folder."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -25,9 +25,9 @@ STATES = (
 @storage_option
 @json_option
 def status(study: str | None, storage: Path, as_json: bool) -> None:
-    """Show cells, trials by state, the best error so far, what was spent and is left.
+    """Show cells, trials by state, the best errors so far, and hours spent and left.
 
-    During a run, from another terminal, or after it.
+    The command works during and after a run.
 
     \b
     Examples:
@@ -73,7 +73,7 @@ def _show(study: "StudyStatus") -> None:
 
 
 def look_text(look: "Look") -> str:
-    """What a look at the results decided."""
+    """The result of a look, in words."""
     pairs = look.judgement.open_pairs
     if not pairs:
         return f"after {look.seeds} seeds every pair of cells is decided"
@@ -95,14 +95,14 @@ def _state(study: "StudyStatus") -> str:
     if study.finished:
         return "finished"
     if study.driver is not None:
-        return f"run by {study.driver}"
+        return f"running in {study.driver}"
     if study.limit:
-        return f"not finished, and at its limit: {study.limit}"
-    return "not finished, and nobody runs it"
+        return f"not finished, at its limit: {study.limit}"
+    return "not finished, not running"
 
 
 def cell_table(cells: "Iterable[CellStatus]") -> "Table":
-    """A row a cell: searches and curve points by state, the best search trial so far."""
+    """One row per cell: searches and curve points by state, and the best search trial so far."""
     from rich.table import Table
 
     table = Table("cell", "search", "curve", "best error", "at γ", box=None, pad_edge=False)

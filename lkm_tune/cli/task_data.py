@@ -1,4 +1,4 @@
-"""`lkm-tune data prepare` and `data info`: a task's data, ahead of time and in numbers."""
+"""`lkm-tune data prepare` and `data info`: prepare and describe the data of a task."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ plan_option = click.option(
     "settings",
     metavar="KEY=VALUE",
     multiple=True,
-    help="A key of `data` in a study file, as n_train=500, split=scaffold or target=logP.",
+    help="A key of `data` in a study file, such as n_train=500, split=scaffold or target=logP.",
 )
 cutoff_option = click.option(
     "--cutoff", default=5.0, show_default=True, help="Radius of the neighbour graph, Å."
@@ -27,7 +27,7 @@ cutoff_option = click.option(
 
 @click.group()
 def data() -> None:
-    """Get the data of a task ahead of time, or look at them."""
+    """Prepare or describe the data of a task."""
 
 
 @data.command(cls=Verb)
@@ -36,10 +36,10 @@ def data() -> None:
 @cutoff_option
 @plan_option
 def prepare(task: str, source: str | None, cutoff: float, settings: tuple[str, ...]) -> None:
-    """Find or download the data of TASK, check them, and prepare what training reads.
+    """Find or download the data of TASK, check them, and prepare them for training.
 
-    What is prepared lies in LKM_TUNE_CACHE, else in ~/.cache/lkm-tune, for one neighbour graph:
-    every model of the package has 5 Å by default.
+    The prepared data lie in LKM_TUNE_CACHE, else in ~/.cache/lkm-tune. They contain one neighbour
+    graph; the default cutoff of every model of the package is 5 Å.
 
     \b
     Examples:

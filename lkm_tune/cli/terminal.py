@@ -1,4 +1,4 @@
-"""Output on terminals and into files that cannot hold every letter: γ is spelled `gamma` there."""
+"""Output to terminals and files whose encoding lacks letters: γ becomes `gamma`."""
 
 import codecs
 import io
@@ -10,25 +10,25 @@ SPELLED = {
     "·": "*", "–": "-", "—": "-", "−": "-", "±": "+-", "…": "...", "→": "->", "≤": "<=", "≥": ">=",
     "≈": "~", "∞": "inf", "°": " deg", "█": "#", "━": "-", "─": "-", "│": "|", "•": "*",
 }  # fmt: skip
-"""In letters that every terminal has."""
+"""Letter -> its spelling in ASCII."""
 
 _NAME = "spelled"
 
 
 def spell(error: UnicodeError) -> tuple[str, int]:
-    """What stands for letters that an encoding lacks: a codec's handler of errors."""
+    """An error handler for codecs: it spells letters that the encoding lacks."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(map(_plain, error.object[error.start : error.end])), error.end
 
 
 def prepare_output() -> None:
-    """No letter ends a verb any more: what standard output and errors cannot show is spelled."""
+    """Makes standard output and standard error spell letters that their encoding lacks."""
     codecs.register_error(_NAME, spell)
     codecs.register(_spelled_ascii)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # click takes a stream named ascii for a mistake, and writes UTF-8 to it.
+            # click treats a stream named ascii as a mistake and writes UTF-8 to it.
             ascii_only = codecs.lookup(stream.encoding).name == "ascii"
             encoding = f"{_NAME}_ascii" if ascii_only else stream.encoding
             stream.reconfigure(encoding=encoding, errors=_NAME)

@@ -11,21 +11,25 @@ from lkm_tune.cli.options import FILE, Verb, set_option
 if TYPE_CHECKING:
     from lkm_tune.app import EpochResult
 
-# Options that are short for a key of the file.
+# Options that set one key of the file.
 SHORT = {"lr": "training.lr", "epochs": "training.epochs", "depth": "model_settings.depth"}
 
 
 @click.command(cls=Verb)
 @click.option("--config", type=FILE)
-@click.option("--model", help="See `lkm-tune models`, or your own as package.module:function.")
-@click.option("--task", help="A task, see `lkm-tune tasks`.")
-@click.option("--gamma", type=float, help="Strength of the mixing; 0 is the plain network.")
+@click.option("--model", help="A model (`lkm-tune models`), or your own: package.module:function.")
+@click.option("--task", help="A task (`lkm-tune tasks`).")
+@click.option("--gamma", type=float, help="Strength of the mixing; 0 is training without mixing.")
 @click.option("--depth", type=int, help="Interaction blocks.")
 @click.option("--lr", type=float, help="Peak learning rate.")
 @click.option("--epochs", type=int)
 @click.option("--seed", type=int)
-@click.option("--init", type=FILE, help="Weights to begin with: the authors' or our own.")
-@click.option("--init-config", type=FILE, help="JSON: settings that those weights do not tell.")
+@click.option(
+    "--init", type=FILE, help="Initial weights: a file of lkm-tune or of the authors' code."
+)
+@click.option(
+    "--init-config", type=FILE, help="JSON: settings that the initial weights do not contain."
+)
 @set_option
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("lkm-train"))
@@ -38,10 +42,10 @@ def train(
     out: Path,
     **given: Any,
 ) -> None:
-    """Train one network, in this process: for a debugger, or for the final model.
+    """Train one network in this process, for a debugger or as the final model.
 
-    Writes model.safetensors, history.csv and result.json into --out. The keys of --set are those
-    of the file that `lkm-tune export` writes.
+    Writes model.safetensors, history.csv and result.json into --out. --set takes the keys of the
+    file that `lkm-tune export` writes.
 
     \b
     Examples:
@@ -69,7 +73,7 @@ def train(
 
 
 class _Epochs(app.Events):
-    """A line for every epoch."""
+    """Prints a line for every epoch."""
 
     def remark(self, text: str) -> None:
         click.echo(text)

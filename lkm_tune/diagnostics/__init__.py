@@ -1,4 +1,4 @@
-"""What mixing does inside a network: figures of its layers, and pictures of them."""
+"""The effect of mixing inside a network: figures and pictures of its layers."""
 
 from lkm_tune.diagnostics.gradients import GradientNorms, gradient_norms
 from lkm_tune.diagnostics.measure import LayerFigures, measure_layers

@@ -1,4 +1,4 @@
-"""What an atom is, in words: its element, and that with its bonded neighbours."""
+"""Names of atoms: the element, and the element with its bonded neighbours."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ def elements(z: Tensor) -> list[str]:
 
 
 def environments(z: Tensor, bonds: Tensor) -> list[str]:
-    """Element and bonded neighbours of each atom, as `C(CCH)`; `H` for one without bonds.
+    """Element and bonded neighbours of each atom, such as `C(CCH)`; `H` for an atom without bonds.
 
     Args:
         z: atomic numbers [N].
@@ -35,15 +35,15 @@ def environments(z: Tensor, bonds: Tensor) -> list[str]:
 
 
 def commonest(names: Sequence[str], most: int) -> list[str]:
-    """The names, all but the `most` commonest of them replaced by `other`."""
+    """The names; all except the `most` commonest names become `other`."""
     counts = Counter(names)
-    # Ties by name, so that two networks on the same atoms have the same legend.
+    # Names break ties, so that two networks on the same atoms have the same legend.
     kept = sorted(counts, key=lambda name: (-counts[name], name))[:most]
     return [name if name in kept else "other" for name in names]
 
 
 def is_benzene(z: Tensor, bonds: Tensor) -> bool:
-    """Whether a molecule is C6H6 with two carbons and one hydrogen at every carbon."""
+    """Whether a molecule is C6H6 with two carbons and one hydrogen bonded to every carbon."""
     around = environments(z, bonds)
     return bool(
         np.array_equal(np.sort(z.numpy()), [1] * 6 + [6] * 6)

@@ -1,4 +1,4 @@
-"""What pulls at the parameters: the prediction, or the mixing."""
+"""The gradients of the prediction loss and of the mixing term."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,20 +21,20 @@ class GradientNorms:
 
     @property
     def ratio(self) -> float:
-        """Mixing over prediction; above 1 the mixing term pulls harder. NaN at a minimum."""
+        """`mixing` over `prediction`; above 1 the mixing term dominates. NaN at a minimum."""
         return self.mixing / self.prediction if self.prediction else float("nan")
 
 
 def gradient_norms(
     prediction: Tensor, kd: Tensor, gamma: float, parameters: Iterable[Tensor]
 ) -> GradientNorms:
-    """The gradient of γ · L_KD beside that of the prediction loss; leaves no `grad` behind.
+    """The norms of the gradients of γ · L_KD and of the prediction loss; it sets no `grad`.
 
     Args:
         prediction: scalar L_pred with its graph.
         kd: scalar L_KD with its graph.
         gamma: γ ≥ 0.
-        parameters: those of the network; what a loss does not depend on counts as 0.
+        parameters: of the network; a parameter that a loss does not use counts as 0.
     """
     learnt = [p for p in parameters if p.requires_grad]
     norms = [_norm(loss, learnt) for loss in (prediction, kd)]

@@ -22,17 +22,14 @@ Matrix = tuple[Vector, ...]
 
 @dataclass(frozen=True)
 class LayerFigures:
-    """L layers in numbers, each defined at the function of its name.
+    """Figures of L layers; the function of each name defines the figure.
 
     Attributes:
-        layer_variance: across layers, the mean of `distance_to_mean`, a scalar; 0 where all layers
-            are the same, as perfect mixing makes them.
-        distance_to_mean: of each layer, [L].
-        atom_variance: across atoms, of each layer, [L].
-        dirichlet_energy: over the graph's edges, of each layer, [L].
-        mean_average_distance: over the graph's edges, of each layer, [L].
-        effective_rank: of each layer less its mean over atoms, [L].
-        cosine: similarity of pairs of layers, [L, L].
+        layer_variance: variance across layers, the mean of `distance_to_mean`, a scalar; 0 if all
+        layers are equal (perfect mixing). distance_to_mean: of each layer, [L]. atom_variance:
+        across atoms, of each layer, [L]. dirichlet_energy: over the graph's edges, of each layer,
+        [L]. mean_average_distance: over the graph's edges, of each layer, [L]. effective_rank: of
+        each layer minus its mean over atoms, [L]. cosine: similarity of pairs of layers, [L, L].
         cka: linear CKA of pairs of layers, [L, L].
     """
 
@@ -50,10 +47,10 @@ class LayerFigures:
         return asdict(self)
 
     def metrics(self) -> dict[str, float]:
-        """Every figure by name: of each layer as `atom_variance/2`, of layers side by side.
+        """Every figure by name, of layers (`atom_variance/2`) and of pairs of adjacent layers.
 
-        Layers are counted from 1. `cka_mean` and `cosine_mean` are over all pairs of two layers,
-        `rank_mean` is over layers.
+        Layers are counted from 1. `cka_mean` and `cosine_mean` are means over all pairs of layers,
+        `rank_mean` over layers.
         """
         found = {"layer_variance": self.layer_variance, "rank_mean": _mean(self.effective_rank)}
         for name in _EACH:
@@ -83,7 +80,7 @@ def measure_layers(layers: Sequence[Tensor], edges: Tensor) -> LayerFigures:
 
     Args:
         layers: L ≥ 1 states of the same N atoms, each [N, D].
-        edges: [2, E] of the graph over which neighbours are compared, both directions.
+        edges: [2, E] of the graph that defines neighbours, both directions.
 
     Raises:
         ValueError: if there is no layer, or their shapes differ.

@@ -1,4 +1,4 @@
-"""Pictures of the layers of several networks side by side, as when only γ differs."""
+"""Pictures of the layers of several networks, such as networks with different γ."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from lkm_tune.diagnostics.measure import Matrix
 from lkm_tune.diagnostics.projection import Points
 
 MOST_NAMES = 9
-"""More colours than this are not told apart."""
+"""Readers cannot distinguish more colours."""
 
 _OTHER = "#bbbbbb"
 
@@ -25,9 +25,9 @@ class Cloud:
     """The projected states of one network.
 
     Attributes:
-        label: what tells it from the others, as `γ = 0`.
+        label: the name of the network, such as `γ = 0`.
         points: [L, N, 2] of `project`.
-        kinds: how to tell atoms apart: `element` to [N] names, `environment` likewise.
+        kinds: the kind of colouring -> a name for each atom: `element` and `environment`, [N] each.
     """
 
     label: str
@@ -36,7 +36,7 @@ class Cloud:
 
 
 def cka_figure(matrices: Mapping[str, Matrix]) -> Figure:
-    """Layer × layer heatmaps of linear CKA, one for each label, on one scale from 0 to 1."""
+    """Layer × layer heatmaps of linear CKA, one for each label, on a common scale from 0 to 1."""
     figure = Figure(figsize=(3.3 * len(matrices) + 0.9, 3.7), layout="constrained")
     panels = figure.subplots(1, len(matrices), squeeze=False)[0]
     for axes, (label, matrix) in zip(panels, matrices.items(), strict=True):
@@ -67,7 +67,7 @@ def projection_figure(clouds: Sequence[Cloud], method: str, what: str) -> Figure
     Args:
         clouds: of the networks, all with the same kinds.
         method: the name of the projection.
-        what: whose atoms these are, for the title.
+        what: the origin of the atoms, for the title.
 
     Raises:
         ValueError: if there is no network.
@@ -91,7 +91,7 @@ def projection_figure(clouds: Sequence[Cloud], method: str, what: str) -> Figure
 
 
 def _names(cloud: Cloud, kind: str) -> list[str]:
-    """What each point of a cloud is, layer after layer."""
+    """The name of each point of a cloud, layer after layer."""
     n_layers, n_atoms, _ = cloud.points.shape
     if kind == "layer":
         return [str(j + 1) for j in range(n_layers) for _ in range(n_atoms)]
@@ -100,7 +100,7 @@ def _names(cloud: Cloud, kind: str) -> list[str]:
 
 
 def _colours(kind: str, names: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """A colour for each name; layers along a scale, since they have an order."""
+    """A colour for each name; layers are ordered, so they get a colour scale."""
     every = dict.fromkeys(name for own in names for name in own)
     if kind == "layer":
         ordered = sorted(every, key=int)
@@ -112,12 +112,12 @@ def _colours(kind: str, names: Sequence[Sequence[str]]) -> dict[str, Any]:
 
 
 def _scatter(axes: Axes, points: Points, colours: Sequence[Any]) -> None:
-    # Drawn in a random order, or the last layer would hide the others.
+    # A random order: otherwise the last layer would hide the others.
     order = np.random.default_rng(0).permutation(len(points))
     shown = [colours[i] for i in order]
     size = float(np.clip(4000 / len(points), 3, 30))
     axes.scatter(points[order, 0], points[order, 1], c=shown, s=size, alpha=0.7, linewidths=0)
-    # One scale for both directions: PCA keeps distances, and what has collapsed is to look so.
+    # Equal scales of both axes: PCA keeps distances, and collapsed states must look collapsed.
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xticks([])
     axes.set_yticks([])

@@ -10,7 +10,7 @@ from torch import Tensor
 Method = Literal["pca", "tsne", "umap"]
 METHODS: tuple[Method, ...] = get_args(Method)
 TITLES: Mapping[str, str] = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
-"""How each is called."""
+"""Title of each method."""
 
 Points = NDArray[np.float64]
 
@@ -19,8 +19,8 @@ def project(layers: Sequence[Tensor], method: Method, seed: int = 0) -> Points:
     """Every state of every atom in the plane of one map, [L, N, 2].
 
     Principal components (Pearson 1901), t-SNE (van der Maaten & Hinton 2008) or UMAP (McInnes et
-    al. 2018, arXiv:1802.03426). Only the first keeps distances: in the other two, how far clusters
-    lie apart says nothing.
+    al. 2018, arXiv:1802.03426). Only the first keeps distances: in the other two, distances between
+    clusters mean nothing.
 
     Args:
         layers: L states of the same N atoms, each [N, D].
@@ -61,7 +61,7 @@ def _umap(seed: int, count: int) -> Any:
             "pip install 'lkm-tune[umap]', or ask for pca or tsne"
         ) from error
 
-    # More than one job would not be repeatable.
+    # Several jobs would give random results.
     return UMAP(n_components=2, n_neighbors=min(15, count - 1), random_state=seed, n_jobs=1)
 
 

@@ -1,4 +1,4 @@
-"""How alike the layers of a network are, pair by pair."""
+"""Similarity of pairs of layers of a network."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from torch.nn import functional
 def cosine_similarity(layers: Sequence[Tensor]) -> Tensor:
     """Mean over atoms of the cosine of the angle between an atom's states in two layers, [L, L].
 
-    1 where each atom points the same way in both, whatever the lengths.
+    It is 1 if each atom's states in both layers have the same direction, with any lengths.
 
     Args:
         layers: L states of the same N atoms, each [N, D].
@@ -22,9 +22,9 @@ def cosine_similarity(layers: Sequence[Tensor]) -> Tensor:
 def linear_cka(layers: Sequence[Tensor]) -> Tensor:
     """Linear centred kernel alignment of each pair of layers, [L, L], between 0 and 1.
 
-    ‖YᵀX‖²_F / (‖XᵀX‖_F · ‖YᵀY‖_F), X and Y less their means over atoms (Kornblith et al. 2019,
-    arXiv:1905.00414, section 3). 1 where two layers hold the same up to rotation and scale. NaN
-    where a layer is the same for all atoms, and so holds nothing to compare.
+    ‖YᵀX‖²_F / (‖XᵀX‖_F · ‖YᵀY‖_F), X and Y minus their means over atoms (Kornblith et al. 2019,
+    arXiv:1905.00414, section 3). It is 1 if two layers are equal up to rotation and scale, and NaN
+    if a layer has the same state for all atoms.
 
     Args:
         layers: L states of the same N atoms, each [N, D]; D may differ.

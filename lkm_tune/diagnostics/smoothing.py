@@ -1,4 +1,4 @@
-"""Over-smoothing: how different neighbours still are."""
+"""Over-smoothing: the difference between neighbours."""
 
 import torch
 from torch import Tensor
@@ -6,7 +6,7 @@ from torch.nn import functional
 
 
 def dirichlet_energy(layer: Tensor, edges: Tensor) -> Tensor:
-    """(1/N) Σ_i Σ_{j ∈ N(i)} ‖e_i − e_j‖², a scalar; 0 where neighbours are the same.
+    """(1/N) Σ_i Σ_{j ∈ N(i)} ‖e_i − e_j‖², a scalar; 0 if all neighbours are equal.
 
     Rusch, Bronstein, Mishra 2023, "A survey on oversmoothing in graph neural networks",
     arXiv:2303.10993. It grows with the square of the states' scale.
@@ -24,8 +24,9 @@ def mean_average_distance(layer: Tensor, edges: Tensor) -> Tensor:
 
     D̄_i = mean over j ∈ N(i) of 1 − cos(e_i, e_j), MAD = mean of D̄_i over atoms with neighbours
     (Chen et al. 2020, arXiv:1909.03211, equations 1 to 4, with the graph's edges as target mask).
-    There, pairs at distance 0 are left out; here they count, since rounding decides which
-    distances are exactly 0. Between 0 (all neighbours alike) and 2; free of the states' scale.
+    The paper leaves out pairs at distance 0. Here they count, since rounding decides which
+    distances are exactly 0. The value lies between 0 (all neighbours alike) and 2 and does not
+    depend on scale.
 
     Args:
         layer: states of atoms [N, D].

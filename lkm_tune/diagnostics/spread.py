@@ -1,4 +1,4 @@
-"""How far the states of atoms lie apart: between layers, and within each."""
+"""The spread of the states of atoms, between layers and within each layer."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ from torch import Tensor
 
 
 def check_layers(layers: Sequence[Tensor]) -> None:
-    """Refuses what is not a list of layers.
+    """Refuses an invalid list of layers.
 
     Raises:
-        ValueError: if there is none, or their shapes are not one [N, D].
+        ValueError: if there is no layer, or the layers have different shapes [N, D].
     """
     shapes = [tuple(layer.shape) for layer in layers]
     if not shapes or len(shapes[0]) != 2 or len(set(shapes)) > 1:
@@ -34,7 +34,7 @@ def distance_to_mean(layers: Sequence[Tensor]) -> Tensor:
 def atom_variance(layer: Tensor) -> Tensor:
     """Variance across atoms: mean over features of Var_i e_i, a scalar.
 
-    0 where all atoms have one state: the embeddings have collapsed.
+    It is 0 if all atoms have the same state: the embeddings have collapsed.
 
     Args:
         layer: states of atoms [N, D].
@@ -43,15 +43,15 @@ def atom_variance(layer: Tensor) -> Tensor:
 
 
 def effective_rank(matrix: Tensor) -> Tensor:
-    """The number of directions that a matrix uses, a scalar between 1 and its rank.
+    """The effective number of directions of a matrix, a scalar between 1 and its rank.
 
     exp(−Σ_k p_k log p_k) with p_k = σ_k / Σ σ, σ the singular values (Roy & Vetterli 2007, "The
-    effective rank", definition 1). 0 for a matrix of zeros, which has no directions.
+    effective rank", definition 1). A matrix of zeros has 0.
 
     Args:
         matrix: any [N, D].
     """
-    # Singular values of a tall matrix, from a square one that is small.
+    # Singular values of a tall matrix, from a small square matrix.
     small = matrix if matrix.shape[0] < matrix.shape[1] else matrix.T
     sigma: Tensor = torch.linalg.eigvalsh(small @ small.T).clamp(min=0).sqrt()
     total = sigma.sum()

@@ -1,1 +1,1 @@
-"""The book of a study: its trials and how they ended, its folder, its lock, what it has spent."""
+"""The record of a study: its trials and their ends, its folder, its lock, its hours."""

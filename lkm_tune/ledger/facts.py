@@ -1,6 +1,6 @@
-"""What the networks and data of a study say of its runs: kept with the study, for its reports.
+"""Facts on the networks and data of a study, stored with the study for its reports.
 
-Whoever reads a ledger a year later may have neither the data nor a user's own network.
+A later reader of a ledger may have neither the data nor a user's network.
 """
 
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from lkm_tune.study.comparable import RunFacts
 
 @dataclass(frozen=True)
 class TaskFacts:
-    """Of one task.
+    """Facts on one task.
 
     Attributes:
-        unit: of its error; "" where it has none or it is not known.
-        loss: of its prediction.
-        forces: whether forces are learnt beside it.
+        unit: unit of the error; "" if there is none or it is unknown.
+        loss: loss of the prediction.
+        forces: whether the task also learns forces.
     """
 
     unit: str = ""
@@ -28,12 +28,12 @@ class TaskFacts:
 
 @dataclass(frozen=True)
 class StudyFacts:
-    """Of all models and tasks of a study.
+    """Facts on all models and tasks of a study.
 
     Attributes:
         models: the defaults of each model's settings.
-        tasks: of each task.
-        data: the digest of the content of the file that each task is read from.
+        tasks: the facts on each task.
+        data: the digest of the content of each task's data file.
         precision: of the numbers.
     """
 
@@ -44,13 +44,13 @@ class StudyFacts:
 
     @classmethod
     def from_dict(cls, kept: Mapping[str, Any], data: Mapping[str, str]) -> "StudyFacts":
-        """From the plain data of a study's folder, as `dataclasses.asdict` gives them."""
+        """From the stored plain data (`dataclasses.asdict`) and the digests of data."""
         tasks = {name: TaskFacts(**told) for name, told in kept.get("tasks", {}).items()}
         precision = kept.get("precision", RunFacts.precision)
         return cls(kept.get("models", {}), tasks, data, precision)
 
     def of_run(self, config: RunConfig, code: str) -> RunFacts:
-        """Of one run, whose own network has source code of this digest."""
+        """The facts of one run; `code` is the digest of the source of its user's network."""
         task = self.tasks.get(config.task, TaskFacts())
         weight = config.training.force_weight
         forces = f"+{weight:g}*l1(forces)" if task.forces and weight > 0 else ""

@@ -1,7 +1,7 @@
-"""Why an attempt at a trial broke off, and what follows from it.
+"""The causes of broken attempts at a trial, and their consequences.
 
-`lkm_tune.search.broken` finds the cause. Where a worker was killed it says nothing, the cause can
-only be guessed, and the words for it say so.
+`lkm_tune.search.broken` finds the cause. A killed worker leaves no error; the cause is then a
+guess, and its text says so.
 """
 
 from collections import Counter
@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 Cause = Literal["own", "memory", "killed", "node", "storage", "code"]
-"""Of a broken attempt: an error of the trial itself, memory that was refused, a process that died
-without a word, a node that was lost, a disk that cannot be written, a package that is not the
-driver's: it was changed while the study ran. Storage is also one that a node does not see."""
+"""The cause of a broken attempt: an error of the trial, refused memory, a process that died without
+an error, a lost node, storage that the node cannot write or see, or a worker's package that differs
+from the driver's, because it changed during the study."""
 
 Verdict = Literal["again", "alone", "failed", "infeasible"]
-"""What becomes of a trial: it goes on, it goes on with a node (or GPU) to itself, it has failed,
-it does not fit at this setting."""
+"""The future of a trial: it continues, it continues alone on a node (or GPU), it has failed, or it
+does not fit into memory with its settings."""
 
 OWN_ERRORS, REFUSALS, DEATHS = 3, 2, 3
-"""So many of one's own errors are a failure; so many refusals of memory, or deaths of the process
-in one and the same epoch, mean that the trial does not fit."""
+"""A trial has failed after this many errors. It does not fit into memory after this many refusals
+of memory, or this many deaths of the process in the same epoch."""
 
-# How much of an error's text is kept.
+# The kept length of an error's text.
 _LINES = 8
 
 
@@ -31,11 +31,11 @@ class StorageError(Exception):
 
 
 class CodeError(Exception):
-    """The package of a worker is not the one that the driver runs."""
+    """The package of a worker differs from the driver's."""
 
 
 ENDINGS: dict[Cause, type[Exception]] = {"storage": StorageError, "code": CodeError}
-"""Causes that no trial is to blame for and every trial would meet: they end the study."""
+"""Causes that would stop every trial; they end the study."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Failure:
 
     Attributes:
         cause: see `Cause`.
-        reason: the last lines of its error.
-        epoch: the last epoch that it had reported.
+        reason: the last lines of the error.
+        epoch: the last reported epoch.
     """
 
     cause: Cause
@@ -54,15 +54,15 @@ class Failure:
 
 
 def shortened(text: str) -> str:
-    """The last lines of an error's text: they say what it was."""
+    """The last lines of an error's text, which name the error."""
     return "\n".join(text.strip().splitlines()[-_LINES:])
 
 
 def judge(failures: Sequence[Failure]) -> Verdict:
-    """What becomes of a trial whose attempts so far ended in these failures.
+    """The verdict on a trial after these failures of its attempts.
 
-    A lost node says nothing about its trials, and a process that is killed again and again but
-    gets on in between is none that does not fit.
+    A lost node does not count against its trials. Deaths of the process in different epochs do not
+    count as lack of memory.
     """
     causes = Counter(failure.cause for failure in failures)
     if causes["own"] >= OWN_ERRORS:
@@ -75,15 +75,15 @@ def judge(failures: Sequence[Failure]) -> Verdict:
 
 
 def explain(failures: Sequence[Failure]) -> str:
-    """Why a trial was given up, in words; what is guessed is called a guess."""
+    """Why a trial was given up, in words; the text marks a guess."""
     last = failures[-1]
     if judge(failures) != "infeasible":
         return last.reason
     if sum(failure.cause == "memory" for failure in failures) >= REFUSALS:
         refused = next(f for f in reversed(failures) if f.cause == "memory")
-        return f"out of memory, the last time with a node (or GPU) to itself:\n{refused.reason}"
+        return f"out of memory, the last time alone on a node (or GPU):\n{refused.reason}"
     return (
-        f"its process was killed {DEATHS} times in epoch {last.epoch + 1}, the last time with a "
-        "node (or GPU) to itself. A guess: it was out of memory, which on a CPU looks like any "
+        f"its process was killed {DEATHS} times in epoch {last.epoch + 1}, the last time alone "
+        "on a node (or GPU). A guess: it was out of memory, which on a CPU looks like any "
         f"other kill\n{last.reason}"
     )

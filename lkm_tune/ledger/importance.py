@@ -1,4 +1,4 @@
-"""Which searched settings mattered, by Optuna's evaluator over the search trials."""
+"""The importance of searched settings, by Optuna's evaluator over the search trials."""
 
 import optuna
 import pandas as pd
@@ -8,14 +8,15 @@ from lkm_tune.ledger.trials import StudyTrials
 from lkm_tune.study import Study
 
 FEWEST_TRIALS = 10
-"""Over fewer completed trials importances are noise."""
+"""With fewer completed trials, importances are noise."""
 
 
 def setting_importance(study: Study, trials: StudyTrials) -> pd.DataFrame:
     """Importance of every searched setting of each cell for the validation error.
 
-    Share of the variance of the completed trials' error that a setting explains (F. Hutter et al.,
-    ICML 2014, fANOVA, eq. 13), biased by where the sampler looked and by what was stopped early.
+    The importance is the share of the variance of the completed trials' error that a setting
+    explains (F. Hutter et al., ICML 2014, fANOVA, eq. 13). The choice of the sampler and early
+    stopping bias it.
 
     Args:
         study: the study.
@@ -23,7 +24,7 @@ def setting_importance(study: Study, trials: StudyTrials) -> pd.DataFrame:
 
     Returns:
         Columns `study`, `cell`, `setting`, `importance` and `trials`, largest first in each cell;
-        no rows of cells with fewer than `FEWEST_TRIALS` completed search trials.
+        no rows for cells with fewer than `FEWEST_TRIALS` completed search trials.
     """
     rows = []
     for cell in study.cells:

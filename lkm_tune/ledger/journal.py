@@ -1,6 +1,6 @@
-"""The file under the ledger: Optuna's append-only journal, for one writer, on disks that fill up.
+"""The file of the ledger: Optuna's append-only journal, for one writer, on disks that fill up.
 
-Whoever reads it sees the lines up to a kill: one that was torn by it is cut off at the next start.
+After a kill, the next start removes an unfinished last line.
 """
 
 import json
@@ -18,13 +18,13 @@ from lkm_tune.ledger.journal_reader import check_lines
 
 
 def open_journal(path: Path) -> tuple["Journal", JournalStorage]:
-    """Opens the journal at `path` for writing, or begins it, with Optuna's storage on it.
+    """Opens or creates the journal at `path` for writing, with Optuna's storage.
 
-    A last line that a killed process left unfinished is cut off: an append to it would make the
+    It removes the unfinished last line of a killed process: an append to that line would make the
     file unreadable.
 
     Raises:
-        ValueError: if a line before the last is damaged; names it.
+        ValueError: if a line before the last is damaged; the error names the line.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _cut_unfinished_line(path)
@@ -34,10 +34,10 @@ def open_journal(path: Path) -> tuple["Journal", JournalStorage]:
 
 
 class Journal(JournalFileBackend):
-    """A journal whose lines can be written several at once, waiting once for the disk."""
+    """A journal that can write several lines with one wait for the disk."""
 
     def __init__(self, path: Path) -> None:
-        """Opens the file, or makes an empty one."""
+        """Opens the file, or creates an empty file."""
         super().__init__(str(path), lock_obj=_NoLock(str(path)))
         self._together = False
         self._held: list[dict[str, Any]] = []
@@ -47,10 +47,10 @@ class Journal(JournalFileBackend):
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """What is written within reaches the disk at its end, as one.
+        """A context whose lines reach the disk together, at its end.
 
-        The storage sees it at once. A kill before the end loses all of it, one during the end all
-        but its first lines.
+        The storage sees the lines at once. A kill before the end loses all lines; a kill during the
+        write at the end may keep the first lines.
 
         Raises:
             OSError: if the disk is full or cannot be written.
@@ -65,10 +65,10 @@ class Journal(JournalFileBackend):
                 self.append_logs(held)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Writes lines; a full disk leaves the file as it was.
+        """Writes lines; a full disk leaves the file unchanged.
 
-        After that nothing can be written any more: the storage in memory has what the file lacks,
-        and counts its trials on.
+        After a failed write the journal refuses all further writes, because the storage in memory
+        has records that the file lacks.
 
         Raises:
             OSError: if the disk is full or cannot be written.
@@ -83,21 +83,21 @@ class Journal(JournalFileBackend):
             super().append_logs(logs)
             self._written += len(logs)
         except OSError as error:
-            # Half a line would spoil what follows it.
+            # Half a line would damage the next line.
             os.truncate(self._file_path, size)
             self._failed = error
             raise
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:  # type: ignore[override]
-        """The lines from this number on, those that are held back included."""
+        """The lines from this number on, including lines that wait for the disk."""
         if log_number_from >= self._written:
-            # One process writes: the file has no more than what it wrote.
+            # One process writes, so the file has no other lines.
             return iter(self._held[log_number_from - self._written :])
         return chain(super().read_logs(log_number_from), self._held)
 
 
 class _NoLock(JournalFileOpenLock):
-    """The study has one writer; Optuna's own lock outlives a killed one by 30 s."""
+    """No lock: the study has one writer, and Optuna's lock outlives a killed writer by 30 s."""
 
     def acquire(self) -> bool:
         return True
@@ -107,7 +107,7 @@ class _NoLock(JournalFileOpenLock):
 
 
 def _cut_unfinished_line(path: Path) -> None:
-    """Removes what follows the last complete line of a journal."""
+    """Removes text after the last complete line of a journal."""
     if not path.exists():
         return
     with path.open("rb+") as file:

@@ -1,8 +1,7 @@
 """Reads the trials of a ledger from the lines of its journal, without Optuna.
 
-Optuna takes a second to import and many to replay ten thousand trials; a report needs neither. The
-format is that of Optuna's `JournalStorage`, whose operations `tests/ledger` compares with this
-reader.
+Optuna needs a second for its import and many seconds to replay ten thousand trials. The format is
+that of Optuna's `JournalStorage`; `tests/ledger` compares both readers.
 """
 
 import json
@@ -18,14 +17,14 @@ PHASES: tuple[Phase, ...] = ("search", "control", "curve", "control_curve")
 
 
 RUNNING, WAITING = 0, 4
-"""Optuna's states of a trial that has not ended."""
+"""Optuna's states of trials that have not ended."""
 
 
 class DamagedLedgerError(ValueError):
     """A line of a ledger that cannot be read."""
 
     def __init__(self, path: Path, line: int) -> None:
-        """Names the line, counted from 1."""
+        """Takes the number of the line, counted from 1."""
         super().__init__(
             f"{path} is damaged in line {line}: restore it from a copy, or begin anew with --fresh"
         )
@@ -39,11 +38,11 @@ class _Trial:
 
 
 def read_trials(study: Study, path: Path) -> dict[tuple[Cell, Phase], list[TrialRecord]]:
-    """The trials of each cell and phase, by number; none where there is no file.
+    """The trials of each cell and phase, by number; none if the file is missing.
 
     Args:
-        study: whose ledger it is.
-        path: of the ledger.
+        study: the study of the ledger.
+        path: the file of the ledger.
 
     Raises:
         DamagedLedgerError: if a line before the last is damaged.
@@ -52,7 +51,7 @@ def read_trials(study: Study, path: Path) -> dict[tuple[Cell, Phase], list[Trial
     names: list[str] = []
     trials: list[_Trial] = []
     for line in _lines(path):
-        match line["op_code"]:  # Operations 1, 2, 3, 5 and 9 of Optuna's say nothing on these.
+        match line["op_code"]:  # Optuna's operations 1, 2, 3, 5 and 9 do not concern trials.
             case 0:  # a study is made
                 if line["study_name"] not in names:
                     names.append(line["study_name"])
@@ -72,7 +71,7 @@ def read_trials(study: Study, path: Path) -> dict[tuple[Cell, Phase], list[Trial
         (cell, phase): [
             TrialRecord.of(study, cell, phase, number, one.attributes, one.finished, one.rungs)
             for number, one in enumerate(found.get(f"{cell.key}/{phase}", ()))
-            # A kill may have come while its settings were drawn; the seed comes last.
+            # A kill may have interrupted the suggestion; the seed comes last.
             if "seed" in one.attributes
         ]
         for cell in study.cells
@@ -90,7 +89,7 @@ def _has_ended(state: int) -> bool:
 
 
 def check_lines(path: Path) -> None:
-    """Raises `DamagedLedgerError` where a line before the last is damaged."""
+    """Raises `DamagedLedgerError` if a line before the last is damaged."""
     for _ in _lines(path):
         pass
 
@@ -105,7 +104,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             if held is not None:
                 yield _parsed(path, *held)
             held = number, line
-        # The last line may be one that a driver is writing, or that a kill cut off.
+        # A driver may be writing the last line, or a kill may have torn it.
         if held is not None and held[1].endswith(b"\n"):
             try:
                 yield json.loads(held[1])

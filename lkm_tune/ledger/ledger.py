@@ -1,8 +1,8 @@
 """The ledger: every trial of a study, in Optuna's append-only journal.
 
-A cell has one Optuna study for each phase. Starting again builds everything from here: finished
-trials are known to the sampler, running ones are issued again. One process writes at a time (the
-driver holds the study's lock); others read with `StudyTrials.read`.
+A cell has one Optuna study for each phase. A restart reads everything from the ledger: the sampler
+knows the finished trials, and running trials are issued again. One process writes at a time (the
+driver holds the study's lock); other processes read with `StudyTrials.read`.
 """
 
 import hashlib
@@ -23,53 +23,50 @@ from lkm_tune.ledger.trials import StudyTrials
 from lkm_tune.study import Cell, Phase, Study, TrialSpec
 from lkm_tune.study.halving import survives
 
-# What diverged or did not fit into memory is told a finite value beside its violated constraint:
-# Optuna refuses NaN, and a penalised value alone would rank ahead of every stopped trial.
+# Optuna gets this finite value and a violated constraint for trials that diverged or ran out of
+# memory: Optuna refuses NaN, and a large value alone would rank ahead of every stopped trial.
 INFEASIBLE, INFEASIBLE_VALUE = "infeasible", 1e30
 Settings = Mapping[str, Any]
 
 STOPPED = "stopped by successive halving"
-"""The reason of a trial that ended without a result of its own."""
+"""The reason of trials that successive halving ended."""
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 class Listener(Protocol):
-    """Hears what happens to trials, after the ledger has it."""
+    """Receives every event of trials, after the ledger has recorded it."""
 
     def began(self, record: TrialRecord) -> None:
-        """A trial starts, or goes on elsewhere."""
+        """A trial starts, or continues elsewhere."""
 
     def reported(self, spec: TrialSpec, result: Settings) -> None:
-        """An epoch of a trial is over: the fields of its `EpochResult`."""
+        """An epoch of a trial has ended, with the fields of its `EpochResult`."""
 
     def ended(self, record: TrialRecord) -> None:
         """A trial has ended, perhaps in an earlier process."""
 
     def interrupted(self, spec: TrialSpec) -> None:
-        """The driver ends while a trial runs; it goes on when the study does."""
+        """The driver ends while a trial runs; the trial continues with the study."""
 
 
 class Ledger(StudyTrials):
-    """Reads and writes the trials of one study, and decides how each ended.
+    """Reads and writes the trials of one study, and decides how each trial ended.
 
     Attributes:
-        changes: grows whenever a trial begins or ends, so that others need not look again.
+        changes: grows when a trial begins or ends, so that callers can cache.
     """
 
     def __init__(self, study: Study, path: Path) -> None:
-        """Opens the journal at `path`, or begins it.
-
-        A last line that a killed process left unfinished is cut off: an append to it would make
-        the file unreadable.
+        """Opens or creates the journal at `path`, and removes an unfinished last line.
 
         Raises:
-            ValueError: if a line before the last is damaged; names it.
+            ValueError: if a line before the last is damaged; the error names the line.
         """
         super().__init__(study, {})
         self._listeners: list[Listener] = []
         self._optuna: dict[tuple[Cell, Phase], optuna.Study] = {}
-        # Optuna's own number of each trial, which it would look for among all of them.
+        # Optuna's number of each trial; Optuna would search all trials for it.
         self._ids: dict[tuple[Cell, Phase], list[int]] = {both: [] for both in self._records}
         self.changes = 0
         self._journal, storage = open_journal(path)
@@ -88,7 +85,7 @@ class Ledger(StudyTrials):
         self._optuna[cell, phase] = opened
         for trial in opened.get_trials(deepcopy=False):
             if "seed" not in trial.user_attrs:
-                # A kill came while it was drawn. The same sampler draws the rest.
+                # A kill interrupted the suggestion. The same sampler suggests the rest.
                 opened.sampler = self._sampler(cell, phase, trial.number)
                 self._draw(optuna.trial.Trial(opened, trial._trial_id), phase)
         for trial in opened.get_trials(deepcopy=False):
@@ -110,9 +107,9 @@ class Ledger(StudyTrials):
         return record.spec
 
     def listen(self, listener: Listener) -> None:
-        """Tells a listener of what happens from now on, and at once of every trial that has ended.
+        """Adds a listener for future events, and tells it at once of every ended trial.
 
-        A driver may have been killed between the end of a trial and its listeners.
+        An earlier driver may have been killed before it told its listeners of the end of a trial.
         """
         self._listeners.append(listener)
         for record in self.all_records():
@@ -122,8 +119,8 @@ class Ledger(StudyTrials):
     def ask(self, cell: Cell, phase: Phase) -> TrialSpec:
         """Begins a search trial with settings that the cell's sampler suggests.
 
-        Suggestions are seeded by (study seed, cell, phase, number): one generator that goes on
-        over all trials would repeat its draws after a restart.
+        Suggestions are seeded by (study seed, cell, phase, number): one generator for all trials
+        would repeat its draws after a restart.
         """
         number = len(self._records[cell, phase])
         opened = self._optuna[cell, phase]
@@ -133,7 +130,7 @@ class Ledger(StudyTrials):
         return self._enter(cell, phase, opened.get_trials(deepcopy=False)[number])
 
     def _draw(self, trial: optuna.trial.Trial, phase: Phase) -> None:
-        """Draws the settings of a search trial, the seed last: it marks the drawing as whole."""
+        """Draws the settings of a search trial. The seed comes last and marks them as complete."""
         trial.set_user_attr("settings", suggest_settings(trial, self.study, phase))
         trial.set_user_attr("seed", self.study.seed)
 
@@ -150,7 +147,7 @@ class Ledger(StudyTrials):
         return self._enter(cell, phase, opened.get_trials(deepcopy=False)[-1])
 
     def start(self, spec: TrialSpec) -> None:
-        """A trial starts, or goes on elsewhere."""
+        """A trial starts, or continues elsewhere."""
         for listener in self._listeners:
             listener.began(self.record(spec))
 
@@ -162,7 +159,7 @@ class Ledger(StudyTrials):
     def enter_rung(self, spec: TrialSpec, epoch: int, best_error: float) -> None:
         """Enters a search trial's best error so far, if the epoch is a rung.
 
-        The same epoch may be reported again by a trial that was continued; the first error stands.
+        A continued trial may report the same epoch again; the first error stays.
         """
         record = self.record(spec)
         if epoch in self._rungs_of(spec) and epoch not in record.rungs:
@@ -170,7 +167,7 @@ class Ledger(StudyTrials):
             self._trial(spec).report(best_error, step=epoch)
 
     def survives(self, spec: TrialSpec, epoch: int) -> bool:
-        """Whether a trial goes on after an epoch; always, where that is no rung of its own."""
+        """Whether a trial continues after an epoch; always true between rungs."""
         if epoch not in self._rungs_of(spec):
             return True
         record = self.record(spec)
@@ -186,13 +183,13 @@ class Ledger(StudyTrials):
 
         Args:
             spec: the trial.
-            last: the report: with `summary`, the fields of a `RunResult`, where the run came to
-                its own end. Without, successive halving stopped it.
+            last: the report. If the run ended by itself, it has `summary`, the fields of a
+                `RunResult`. Otherwise successive halving stopped the trial.
         """
         if summary := last.get("summary"):
             self.finish(spec, summary["outcome"], summary, summary["reason"])
             return
-        # Its epochs count: what a search costs includes what was stopped.
+        # The cost of a search includes the epochs of stopped trials.
         reached = {
             "epoch": last["epoch"],
             "val_error": last["best_error"],
@@ -203,7 +200,7 @@ class Ledger(StudyTrials):
         self.finish(spec, "stopped", reached, STOPPED)
 
     def break_off(self, spec: TrialSpec, failure: Failure) -> Verdict:
-        """Enters a broken attempt; a trial that is given up has ended with it."""
+        """Enters a broken attempt, and the end of the trial if the verdict gives it up."""
         record = self.record(spec)
         record.failures = (*record.failures, failure)
         kept = [asdict(one) for one in record.failures]
@@ -214,14 +211,14 @@ class Ledger(StudyTrials):
         return verdict
 
     def interrupt(self) -> None:
-        """The driver ends: every trial that runs goes on when the study does."""
+        """The driver ends: every running trial continues with the study."""
         for record in self.all_records():
             if record.state == "running":
                 for listener in self._listeners:
                     listener.interrupted(record.spec)
 
     def finish(self, spec: TrialSpec, state: str, summary: Settings, reason: str) -> None:
-        """Enters how a trial ended, once and for all."""
+        """Enters the end of a trial."""
         record = self.record(spec)
         record.state, record.reason = state, reason
         record.summary = {key: _finite(value) for key, value in summary.items()}
@@ -250,7 +247,7 @@ class Ledger(StudyTrials):
 
     def _trial(self, spec: TrialSpec) -> optuna.trial.Trial:
         opened = self._optuna[spec.cell, spec.phase]
-        # Building a Trial draws from the study's sampler; this one has nothing to draw.
+        # Building a Trial draws from the study's sampler; this sampler draws nothing.
         opened.sampler = optuna.samplers.RandomSampler()
         return optuna.trial.Trial(opened, self._ids[spec.cell, spec.phase][spec.number])
 
@@ -264,5 +261,5 @@ class Ledger(StudyTrials):
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no NaN."""
+    """The value, or None for NaN, which JSON does not have."""
     return None if isinstance(value, float) and not math.isfinite(value) else value

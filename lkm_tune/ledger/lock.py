@@ -1,4 +1,4 @@
-"""One driver a study: the second one is refused and told who holds it."""
+"""The lock of a study: it refuses a second driver and names the first."""
 
 import json
 import os
@@ -19,21 +19,22 @@ class StudyHeldError(Exception):
 def hold(path: Path) -> Iterator[None]:
     """Holds the study whose lock file is at `path`.
 
-    The operating system releases the lock when its holder dies, however it dies; what the file
-    beside it says is for people only.
+    The operating system releases the lock when its holder dies. The note next to the lock file only
+    informs people.
 
     Raises:
-        StudyHeldError: if another process holds it; says which, and since when.
+        StudyHeldError: if another process holds the study; the error names the process and its
+            start.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     note = path.with_suffix(".json")
     lock = FileLock(path)
     try:
-        # Whoever looks who holds it (`holder`) has it for a moment.
+        # `holder` in another process also takes the lock for a moment.
         lock.acquire(timeout=1)
     except Timeout as error:
         raise StudyHeldError(
-            f"the study in {path.parent} is being run by {_holder(note)}; one at a time may"
+            f"the study in {path.parent} already runs in {_holder(note)}; a study has one process"
         ) from error
     try:
         since = datetime.now(UTC).isoformat(timespec="seconds")
@@ -46,9 +47,9 @@ def hold(path: Path) -> Iterator[None]:
 
 
 def holder(path: Path) -> str | None:
-    """Who holds the study whose lock file is at `path`, in words; None if nobody does.
+    """The process that holds the study with the lock file `path`, in words; None if it is free.
 
-    A driver that was killed holds nothing, whatever the file beside the lock says.
+    A killed driver holds nothing, even if its note remains.
     """
     if not path.exists():
         return None
@@ -58,7 +59,7 @@ def holder(path: Path) -> str | None:
     except Timeout:
         return _holder(path.with_suffix(".json"))
     except OSError:
-        return None  # Where one may not write, no driver of this machine runs the study either.
+        return None  # In a read-only folder, no driver of this user runs the study.
 
 
 def _holder(note: Path) -> str:

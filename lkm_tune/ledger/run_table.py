@@ -1,4 +1,4 @@
-"""The table of runs: one row for every trial and curve point, typed, made from ledgers."""
+"""The typed table of runs, from ledgers: one row for every trial and curve point."""
 
 import math
 from collections.abc import Iterable
@@ -46,13 +46,13 @@ COLUMNS = {
     "protocol": "str",
     "protocol_text": "str",
 }
-"""The columns of every table and their types, in order; searched settings follow."""
+"""The columns of every table with their types, in order. Columns of searched settings follow."""
 
 LAYERS = ("layer_cka", "layer_rank")
-"""Columns that follow, too, where curve runs recorded them (`curve.diagnostics`)."""
+"""Further columns, if curve runs recorded them (`curve.diagnostics`)."""
 
 ENDED = ("complete", "stopped", "diverged", "infeasible", "failed")
-"""How a run has ended for good."""
+"""The final states of a run."""
 
 _FROM_SUMMARY = (
     "test_error", "kd_ratio", "val_mean_error", "test_mean_error", "best_epoch", "n_parameters",
@@ -64,19 +64,19 @@ def study_runs(folder: StudyFolder, superseded: bool = False) -> "DataFrame":
     """The trials and curve points of one study, one row each.
 
     Args:
-        folder: of the study.
-        superseded: whether to keep curve points at settings that are no longer their cell's
-            best ones, with the status `superseded`.
+        folder: the folder of the study.
+        superseded: whether to keep curve points at settings that are no longer the best of their
+            cell, with the status `superseded`.
 
     Returns:
-        A table with the columns of `COLUMNS` and one for every searched setting, sorted by study,
-        model, task and trial. Errors are in `unit`; `val_error` of a trial that was stopped is its
-        best so far. `kd_ratio` is the last γ·L_KD / L_pred. `status` is `running` or one of
-        `ENDED`. `protocol` is equal for runs that are comparable (`study.comparable`). Unknown
-        numbers are missing.
+        A table with the columns of `COLUMNS` and one column for every searched setting, sorted by
+        study, model, task and trial. Errors are in `unit`; `val_error` of a stopped trial is its
+        best error so far. `kd_ratio` is the last γ·L_KD / L_pred. `status` is `running` or one of
+        `ENDED`. `protocol` is equal for comparable runs (`study.comparable`). Unknown numbers are
+        missing.
 
     Raises:
-        ValueError: if a file of the study's folder is damaged; names it.
+        ValueError: if a file of the study's folder is damaged; the error names the file.
     """
     return table(_rows(folder, superseded))
 
@@ -103,14 +103,14 @@ class RowMaker:
     """Makes the row of a trial."""
 
     def __init__(self, study: Study, facts: StudyFacts) -> None:
-        """Takes the study, and what its networks and data say of its runs."""
+        """Takes the study and the facts on its networks and data."""
         self._study = study
         self._facts = facts
-        # All points of a curve share these, and digests of ten thousand runs take seconds.
+        # A cache: all points of a curve share these, and digests of ten thousand runs take seconds.
         self._shared = cache(self._of_settings)
 
     def row(self, record: TrialRecord) -> Row:
-        """The row of a trial, as plain data that JSON can hold."""
+        """The row of a trial, as JSON data."""
         spec, summary = record.spec, record.summary
         settings = tuple(sorted(without_gamma(spec.settings).items()))
         shared = self._shared(spec.cell, settings, str(summary.get("code", "")))
@@ -165,7 +165,7 @@ def _rows(folder: StudyFolder, superseded: bool) -> list[Row]:
 
 
 def _whole(value: Any) -> int | None:
-    """A depth; None where it is no whole number, as a user's own `depth` may be."""
+    """A depth; None if it is no whole number, which a user's model may have."""
     whole = isinstance(value, int | float) and math.isfinite(value) and value == int(value)
     return int(value) if whole else None
 

@@ -1,4 +1,4 @@
-"""Search ranges, asked of an Optuna trial."""
+"""Suggestions of an Optuna trial for the search ranges."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ from lkm_tune.study import Choice, FloatRange, Phase, Range, Study
 
 
 def suggest_settings(trial: Trial, study: Study, phase: Phase) -> dict[str, Any]:
-    """Every searched setting of a trial; the control's γ is 0 and not searched."""
+    """Every searched setting of a trial; γ of the control is fixed at 0."""
     fixed = {"gamma": 0.0} if phase == "control" else {}
     searched = distributions(study, phase)
     return fixed | {name: _suggest(trial, name, study.space[name]) for name in searched}
 
 
 def distributions(study: Study, phase: Phase) -> dict[str, BaseDistribution]:
-    """What the trials of a phase are drawn from, by name; nothing for points of curves."""
+    """The distributions of a phase's settings, by name; none for curve points."""
     if phase not in ("search", "control"):
         return {}
     names = [name for name in study.space if phase == "search" or name != "gamma"]

@@ -1,4 +1,4 @@
-"""One trial as the ledger knows it."""
+"""The record of one trial in the ledger."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

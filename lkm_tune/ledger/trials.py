@@ -1,4 +1,4 @@
-"""The trials of a study, to be looked at: what a report, `status` and the planner read."""
+"""Read access to the trials of a study, for the report, `status` and the planner."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,17 +10,17 @@ from lkm_tune.study import Cell, Phase, Study, TrialSpec
 from lkm_tune.study.halving import rungs
 
 SEARCH_OF: Mapping[Phase, Phase] = {"curve": "search", "control_curve": "control"}
-"""Which search decides the settings of which curve."""
+"""Phase of a curve -> the phase of the search that decides its settings."""
 
 
 class StudyTrials:
-    """Every trial of one study; nothing here changes any.
+    """Every trial of one study, read only.
 
     Attributes:
         study: the study.
-        rungs: the epochs after which search trials are judged.
-        begun: how many trials it has.
-        changes: grows when a trial begins or ends, so that nobody need look again before.
+        rungs: the epochs of judgement of search trials.
+        begun: the number of trials that have begun.
+        changes: grows when a trial begins or ends, so that callers can cache.
     """
 
     changes = 0
@@ -40,16 +40,16 @@ class StudyTrials:
 
     @classmethod
     def read(cls, study: Study, path: Path) -> "StudyTrials":
-        """The trials of the ledger at `path`; an absent file has none.
+        """The trials of the ledger at `path`; none if the file is missing.
 
         Raises:
-            ValueError: if a line before the last is damaged; names it.
+            ValueError: if a line before the last is damaged; the error names the line.
         """
         return StudyTrials(study, read_trials(study, path))
 
     @property
     def begun(self) -> int:
-        """How many trials have begun."""
+        """The number of trials that have begun."""
         return sum(map(len, self._records.values()))
 
     def records(self, cell: Cell, phase: Phase) -> list[TrialRecord]:
@@ -61,7 +61,7 @@ class StudyTrials:
         return [record for records in self._records.values() for record in records]
 
     def record(self, spec: TrialSpec) -> TrialRecord:
-        """What is known of `spec`."""
+        """The record of `spec`."""
         return self._records[spec.cell, spec.phase][spec.number]
 
     def best(self, cell: Cell, phase: Phase) -> TrialRecord | None:
@@ -76,11 +76,10 @@ class StudyTrials:
         return len(records) >= planned and all(r.state != "running" for r in records)
 
     def curve_settings(self, cell: Cell, phase: Phase) -> dict[str, Any] | None:
-        """The settings, γ aside, of a cell's curve (`curve` or `control_curve`).
+        """The settings, without γ, of a cell's curve (`curve` or `control_curve`).
 
         Returns:
-            None until the search that decides them is over, and where none of its trials is
-            complete.
+            None while the search that decides them runs, and if no trial of it is complete.
         """
         searched = SEARCH_OF[phase]
         if not self.search_over(cell, searched):
@@ -92,9 +91,9 @@ class StudyTrials:
 
     @property
     def superseded(self) -> list[TrialRecord]:
-        """The curve points at settings that are no longer those of their cell's curve.
+        """The curve points at settings that are no longer the settings of their cell's curve.
 
-        While a search goes on that was extended, the last point that began says which they are.
+        While an extended search runs, the settings of the last curve point that began count.
         """
         found = []
         for cell in self.study.cells:

@@ -1,4 +1,4 @@
-"""The hours that a study has spent and what its trials hold, over all of its drivers."""
+"""The hours that a study has spent over all its drivers, and the resources its trials hold."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +8,7 @@ from lkm_tune.files import read_json
 
 @dataclass
 class Spent:
-    """Hours: of wall time while a driver ran the study, and of what its trials held."""
+    """Hours of wall time of the drivers, and hours of the resources that trials held."""
 
     wall: float = 0.0
     cpu: float = 0.0
@@ -16,19 +16,19 @@ class Spent:
 
     @property
     def compute(self) -> tuple[float, str]:
-        """Hours of GPU, or of CPU where no trial holds a GPU, and which of both."""
+        """GPU-hours, or CPU-hours if no trial holds a GPU, with the name of the resource."""
         return (self.gpu, "GPU") if self.gpu else (self.cpu, "CPU")
 
 
 @dataclass(frozen=True)
 class Use:
-    """What a study's driver last wrote.
+    """The last record of a study's driver.
 
     Attributes:
         spent: so far.
-        nodes: what trials hold on each node, by its address: `trials`, `cpu`, `gpu`, and of how
-            much: `of_cpu`, `of_gpu`.
-        at: when, in seconds since 1970.
+        nodes: address of each node -> resources that trials hold (`trials`, `cpu`, `gpu`) and the
+            total resources (`of_cpu`, `of_gpu`).
+        at: time of the record in seconds since 1970.
     """
 
     spent: Spent = field(default_factory=Spent)
@@ -37,10 +37,10 @@ class Use:
 
     @classmethod
     def read(cls, path: Path) -> "Use":
-        """From the file of a study's folder; nothing where there is none.
+        """The record in a study's folder; empty if the file is missing.
 
         Raises:
-            ValueError: if the file is damaged; names it.
+            ValueError: if the file is damaged; the error names the file.
         """
         if not path.exists():
             return cls()

@@ -1,4 +1,4 @@
-"""Layer-to-Layer Knowledge Mixing (LKM): the mixing term, and who teaches whom in it."""
+"""Layer-to-Layer Knowledge Mixing (LKM): the mixing term and its variants."""
 
 from lkm_tune.lkm.mixing import (
     ConfidenceMixing,

@@ -1,9 +1,9 @@
-"""Selective mixing: how much each layer teaches each other one.
+"""Selective mixing: variants with other shares of the layers in their teachers.
 
-The paper's mean over layers gives every layer the share 1/L in every teacher; whether some should
-teach more than others it leaves open. Each variant here is a matrix of shares w_jk, those of the
-layers k in the teacher Σ_k w_jk e_ik of layer j, for `layer_mixing_loss`. What a variant learns is
-trained beside the network and is no part of it: inference stays as it is.
+The paper's mean over layers gives every layer the share 1/L in every teacher. It leaves open
+whether some layers should teach more than others. Each variant here is a matrix of shares w_jk for
+`layer_mixing_loss`: the share of layer k in the teacher Σ_k w_jk e_ik of layer j. The parameters of
+a variant are trained with the network and are no part of it, so inference does not change.
 """
 
 from abc import abstractmethod
@@ -16,8 +16,8 @@ from torch import Tensor, nn
 MixingName = Literal["uniform", "neighbours", "learned", "confidence"]
 
 Judge = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""From outputs of atoms [N, P]: the error of the sample that each atom is of [N], and the share of
-these samples in the mean error of their batch (a scalar)."""
+"""A function of outputs of atoms [N, P]. It returns the error of each atom's sample [N], and the
+share of these samples in the mean error of their batch (a scalar)."""
 
 
 class Mixing(nn.Module):
@@ -29,16 +29,16 @@ class Mixing(nn.Module):
 
         Args:
             layers: the L embeddings, each [N, D].
-            judge: how good a prediction from outputs of atoms is.
+            judge: gives the error of predictions from outputs of atoms.
 
         Returns:
-            Shares as `layer_mixing_loss` takes them, None for 1/L each; and a scalar loss of the
-            variant's own parameters, which has no gradient in the layers.
+            Shares for `layer_mixing_loss` (None for 1/L each), and a scalar loss of the variant's
+            parameters, which has no gradient in the layers.
         """
 
     @property
     def n_parameters(self) -> int:
-        """How many parameters are trained that a network without mixing does not have."""
+        """The number of trained parameters that a network without mixing does not have."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 
@@ -53,8 +53,8 @@ class UniformMixing(Mixing):
 class NeighbourMixing(Mixing):
     """w_jk = 1 / |N_j| for k in N_j = {k : |j − k| ≤ reach}, else 0 (ours).
 
-    A layer learns from those next to it, in the order in which the network lists them. Equals
-    uniform mixing where the reach is at least L − 1.
+    A layer learns from adjacent layers, in the network's order of layers. With a reach of at least
+    L − 1, it equals uniform mixing.
     """
 
     def __init__(self, reach: int = 1) -> None:
@@ -72,10 +72,10 @@ class NeighbourMixing(Mixing):
 class LearnedMixing(Mixing):
     """w_jj = 1/L, and w_jk = (1 − 1/L) exp(a_k) / Σ_{l≠j} exp(a_l) for k ≠ j, a learnt (ours).
 
-    L parameters, 0 at first, where it equals uniform mixing. A layer's share in its own teacher
-    stays that of the mean: were it free, each layer would soon be its own teacher; and were one
-    softmax over all layers the teacher of all, the squared distance would be stationary at the
-    uniform start and nothing would be learnt. With two layers there is nothing to choose.
+    It has L parameters, which start at 0: uniform mixing. The share of a layer in its own teacher
+    stays 1/L: if it were free, each layer would soon be its own teacher. One softmax over all
+    layers, with one teacher for all layers, would learn nothing: the squared distance is stationary
+    at the uniform start. With two layers there is no choice.
     """
 
     def __init__(self, n_layers: int) -> None:
@@ -94,15 +94,15 @@ class LearnedMixing(Mixing):
 class ConfidenceMixing(Mixing):
     """w_jk = exp(−ℓ_k / (τ ℓ̄)) / Σ_l exp(−ℓ_l / (τ ℓ̄)), ℓ_k the error of layer k, by sample (ours).
 
-    Each layer has a linear readout, whose mean over the atoms of a molecule is that layer's own
-    prediction; ℓ_k is its error on the molecule, ℓ̄ the mean over layers. Whoever predicts better
-    teaches more, as among the teachers of Zhang et al., 2022 (CA-MKD, arXiv:2201.00007).
+    Each layer has a linear readout; its mean over the atoms of a molecule is the prediction of the
+    layer. ℓ_k is the error of this prediction on the molecule, ℓ̄ the mean over layers. Layers with
+    better predictions teach more, as the teachers of Zhang et al., 2022 (CA-MKD, arXiv:2201.00007).
 
-    The readouts are supervised as in deep supervision (Lee et al., 2015, arXiv:1409.5185), but see
-    detached states (the linear probes of Alain & Bengio, 2016, arXiv:1610.01644): else a variant
-    would also differ from uniform mixing by a prediction loss on every layer. L (D + 1) P
-    parameters for D features and P outputs, 0 at first, where all layers err alike and it equals
-    uniform mixing, as it does for τ → ∞.
+    The readouts are supervised as in deep supervision (Lee et al., 2015, arXiv:1409.5185), but read
+    detached states (the linear probes of Alain & Bengio, 2016, arXiv:1610.01644). Otherwise the
+    variant would also add a prediction loss on every layer. There are L (D + 1) P parameters for D
+    features and P outputs. They start at 0, where all layers have equal errors and the variant
+    equals uniform mixing, as it also does for τ → ∞.
     """
 
     def __init__(
@@ -129,11 +129,11 @@ class ConfidenceMixing(Mixing):
 
 
 def make_mixing(name: MixingName, shape: Callable[[], tuple[int, int, int]]) -> Mixing:
-    """A variant by its name in a study file.
+    """The variant of a name in a study file.
 
     Args:
         name: `uniform`, `neighbours`, `learned` or `confidence`.
-        shape: says L, D and P of the network, asked only where a variant has parameters.
+        shape: returns L, D and P of the network; called only if the variant has parameters.
     """
     if name == "uniform":
         return UniformMixing()

@@ -6,9 +6,9 @@ arXiv:2510.20236. For atom i with embeddings e_ij over the layers j = 1..L of a 
     L_KD = mean over atoms, layers and features of d(e_ij, ē_i)
     L    = L_pred + γ · L_KD
 
-Every layer teaches (is in the mean) and learns (is pulled to it). The term adds no parameters and
-leaves inference as it is. With weights w_jk in place of 1/L, Σ_k w_jk = 1, each layer j has a
-teacher Σ_k w_jk e_ik of its own (ours: the paper leaves selective mixing open).
+Every layer teaches (it is in the mean) and learns (it is pulled to the mean). The term adds no
+parameters and does not change inference. With weights w_jk in place of 1/L, Σ_k w_jk = 1, each
+layer j has a separate teacher Σ_k w_jk e_ik (ours: the paper leaves selective mixing open).
 """
 
 from collections.abc import Sequence
@@ -31,19 +31,20 @@ def layer_mixing_loss(
 ) -> Tensor:
     """The mixing term L_KD of arXiv:2510.20236, stand-alone for any training loop.
 
-    γ is comparable only between runs that share `distance`, `reduction` and the way `weights` are
-    made (and the scale of the prediction loss beside the term).
+    γ is comparable only between runs with equal `distance`, `reduction`, kind of `weights` and
+    scale of the prediction loss.
 
     Args:
         layers: the L ≥ 2 embeddings of the same N atoms (or nodes), each [N, D].
-        distance: `l2`, the squared difference (the method's text), or `l1`, the absolute one (its
-            abstract).
+        distance: `l2`, the squared difference (the paper's method section), or `l1`, the absolute
+            difference (its abstract).
         reduction: over the D features, `mean` or `sum`; the paper does not say. Atoms and layers
             are always averaged.
-        teacher: `live`, gradients flow through the teachers; `detached`, they are constants. With
-            `l2` and without weights both have one gradient: the deviations from a mean sum to 0.
-        weights: [L, L], in row j the share of each layer in the teacher of layer j, or such a
-            matrix for every atom [L, L, N]; each row sums to 1. None for the mean, 1/L each.
+        teacher: `live`, gradients flow through the teachers; `detached`, teachers are constants.
+            With `l2` and without weights both have the same gradient: the deviations from a mean
+            sum to 0.
+        weights: [L, L], where row j has the share of each layer in the teacher of layer j, or one
+            matrix for every atom [L, L, N]. Each row sums to 1. None for the mean, 1/L each.
 
     Returns:
         A scalar tensor, ≥ 0.
@@ -54,7 +55,7 @@ def layer_mixing_loss(
     """
     _check(layers, distance, reduction, teacher, weights)
     total = layers[0].new_zeros(())
-    # One layer after the other: a stacked [L, N, D] copy would double what the layers hold.
+    # One layer at a time: a stacked [L, N, D] copy would double the memory of the layers.
     for layer, aim in zip(layers, _teachers(layers, teacher, weights), strict=True):
         difference = layer - aim
         total = total + (difference.square().sum() if distance == "l2" else difference.abs().sum())
@@ -66,7 +67,7 @@ def layer_mixing_loss(
 def _teachers(
     layers: Sequence[Tensor], teacher: Teacher, weights: Tensor | None
 ) -> Sequence[Tensor]:
-    """What each layer is pulled to, [N, D] each."""
+    """The teacher of each layer, [N, D] each."""
     if weights is None:
         mean = sum(layers[1:], start=layers[0]) / len(layers)
         return [mean.detach() if teacher == "detached" else mean] * len(layers)

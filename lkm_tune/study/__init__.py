@@ -1,4 +1,4 @@
-"""Studies: what a user may write, and the cells and trials that it stands for."""
+"""Studies: the study file of a user, and its cells and trials."""
 
 from lkm_tune.study.catalog import Catalog
 from lkm_tune.study.change import Change, compare

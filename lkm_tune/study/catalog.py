@@ -1,6 +1,6 @@
-"""What exists for a study to name: models with their settings, and tasks.
+"""The models, with their settings, and the tasks that a study may name.
 
-The caller fills it in, so that studies know neither models nor data.
+The caller fills in the catalog, so this package depends neither on models nor on data.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -15,20 +15,20 @@ class Catalog:
     """The models and tasks that a study may name.
 
     Attributes:
-        models: name of a model -> names of its settings with their defaults. A default also says
-            what kind of value a setting takes, where it is a number, text, truth or a tuple.
+        models: name of a model -> names of its settings with their defaults. The type of a
+            default (number, text, truth value or tuple) is the type of the setting.
         tasks: the names of tasks; a study matches them without regard to case.
-        other_task: the name, in its own spelling, of a task that is not listed but can be made,
-            as `file:PATH`, with the data plan that goes with it. Raises ValueError, in a
-            sentence, where it cannot be. None: there are none.
-        usual_data: a task's data plan with the sizes filled in that are usual for it:
-            `usual_data(task, plan)`. Raises ValueError where it cannot. None: nothing is usual.
-        own_model: the settings, as in `models`, of a user's own model `package.module:build`.
-            Raises ValueError, in a sentence, where there is no such model. None: there are none.
-        try_model: builds a model, only to see whether it can be built: `try_model(name,
-            settings)` raises ValueError or TypeError where it cannot. None: it is not tried.
-        try_task: whether a model can learn a task: `try_task(model, settings, task, data plan,
-            training plan)` raises ValueError where it cannot. None: it is not tried.
+        other_task: returns the canonical name of a task that is not listed, such as `file:PATH`,
+            given its name and data plan. Raises ValueError for an invalid task. None: only listed
+            tasks exist.
+        usual_data: `usual_data(task, plan)` returns a task's data plan with the usual sizes filled
+            in. Raises ValueError if it cannot. None: there are no usual sizes.
+        own_model: returns the settings, as in `models`, of a user's model `package.module:build`.
+            Raises ValueError if there is no such model. None: only listed models exist.
+        try_model: `try_model(name, settings)` builds a model as a check. Raises ValueError or
+            TypeError if it cannot. None: no check.
+        try_task: `try_task(model, settings, task, data plan, training plan)` checks that a model
+            can learn a task. Raises ValueError if it cannot. None: no check.
     """
 
     models: Mapping[str, Mapping[str, Any]]
@@ -43,8 +43,8 @@ class Catalog:
         """The settings of `model` with their defaults.
 
         Raises:
-            LookupError: if the name is not among those of the catalog.
-            ValueError: if it names a user's own model that cannot be had.
+            LookupError: if the catalog has no model of this name.
+            ValueError: if the name is that of a user's model that cannot be loaded.
         """
         if model in self.models:
             return self.models[model]
@@ -53,11 +53,11 @@ class Catalog:
         raise LookupError(model)
 
     def task(self, name: str, data: DataPlan) -> str:
-        """The name of a task in its own spelling.
+        """The canonical name of a task.
 
         Raises:
             LookupError: if there is no such task.
-            ValueError: if it is one that can be made but not with these data.
+            ValueError: if the task cannot be made with these data.
         """
         listed = {task.lower(): task for task in self.tasks}.get(name.strip().lower())
         if listed is not None:

@@ -1,4 +1,4 @@
-"""What differs between a study that has runs and what its file says now."""
+"""The differences between a study with runs and the present version of its file."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -23,33 +23,33 @@ _FREE = (
     "resources.gpu",
     "tracking.system_metrics",
 )
-"""What decides when and where trials run, but not what they find."""
+"""Keys that decide when and where trials run, and do not change results."""
 _MORE: Mapping[str, Callable[[Any, Any], bool]] = {
     "search.trials": lambda first, second: bool(second > first),
-    # The control's search adds trials and touches none of the others.
+    # The search of the control adds trials and changes no other trial.
     "search.control": lambda first, second: bool(second and not first),
 }
-"""Key -> whether a change of its value only asks for more."""
+"""Key -> whether a change of its value only adds trials."""
 _LISTS = {
     "models": ("model", "models"),
     "tasks": ("task", "tasks"),
     "curve.gammas": ("γ", "values of γ"),
     "curve.seeds": ("seed", "seeds"),
 }
-"""Keys to which more may be added -> what one of them, and several, are called."""
+"""Keys that may get more items -> the singular and plural name of an item."""
 _NAMED = ("models", "tasks")
-"""Those of them that map a name to more keys."""
+"""The keys above that map names to further keys."""
 _ABSENT = object()
 
 
 @dataclass(frozen=True)
 class Change:
-    """The differences between two versions of a study, a sentence each, with the key first.
+    """The differences between two versions of a study, one sentence each, with the key first.
 
     Attributes:
-        extends: asks for more beside what has been run, which stays as it is.
-        mixes: would put results side by side that were made in different ways.
-        free: changes no result.
+        extends: differences that add trials and keep the existing results.
+        mixes: differences that would mix results of different methods.
+        free: differences that change no result.
     """
 
     extends: tuple[str, ...] = ()
@@ -58,9 +58,9 @@ class Change:
 
 
 def compare(old: Study, new: Study) -> Change:
-    """How `new` changes `old`: extended where `mixes` is empty, to be refused where it is not.
+    """The change from `old` to `new`; callers refuse it unless `mixes` is empty.
 
-    The order in which models, tasks, γ values and seeds are written is no difference.
+    The order of models, tasks, γ values and seeds is no difference.
     """
     before, now = _comparable(old, new)
     both = old.compare.keys() & new.compare.keys()
@@ -74,8 +74,8 @@ def compare(old: Study, new: Study) -> Change:
         if added := [item for item in wanted if item not in listed]:
             extends.append(f"{key}: {_counted(added, one, many)} more ({_names(added)})")
         if removed := [item for item in listed if item not in wanted]:
-            text = f"{_counted(removed, one, many)} taken away ({_names(removed)})"
-            mixes.append(f"{key}: {text}, which the study has results for")
+            text = f"{_counted(removed, one, many)} removed ({_names(removed)})"
+            mixes.append(f"{key}: {text}, but results exist")
     free = []
     for key, first, second in _leaves(before, now):
         if key in lists:
@@ -90,10 +90,10 @@ def compare(old: Study, new: Study) -> Change:
 
 
 def _comparable(old: Study, new: Study) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Both as plain data, with every task's own data plan in full.
+    """Both studies as plain data, with the complete data plan of every task.
 
-    Where a file says what, in `data` or beside a task, makes no difference. What is the same for
-    all tasks of a study is told once, under `data`.
+    A key has the same meaning in `data` and at a task. Keys that are equal for all tasks of a study
+    stand once, under `data`.
     """
     plans = [{task: asdict(study.data_plan(task)) for task in study.tasks} for study in (old, new)]
     common = [
@@ -146,7 +146,7 @@ def _names(items: Sequence[Any]) -> str:
 
 def _change(first: Any, second: Any) -> str:
     if first is _ABSENT:
-        return f"was not there, is {shown(second)} now"
+        return f"was absent, is {shown(second)} now"
     if second is _ABSENT:
-        return f"was {shown(first)}, is not there now"
+        return f"was {shown(first)}, is absent now"
     return f"was {shown(first)}, is {shown(second)} now"

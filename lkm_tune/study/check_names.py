@@ -1,4 +1,4 @@
-"""Rules on what a study names: models and their settings, tasks, and the settings searched."""
+"""Rules on the names of a study: models, their settings, and searched settings."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
@@ -15,23 +15,23 @@ from lkm_tune.study.study import Study
 from lkm_tune.study.validate import translated
 
 Settings = Mapping[str, Mapping[str, Any]]
-"""Every model of a study that exists -> its settings with their defaults."""
+"""Every existing model of a study -> its settings with their defaults."""
 Build = Callable[[str, Mapping[str, Any]], object]
 
 NOT_SEARCHED = {
     "epochs": "every schedule spans the full budget, training.epochs",
     "seed": "every trial of a search trains with the study's seed",
-    "eval_batch_size": "it changes nothing that is learnt",
-    "divergence_factor": "it changes nothing that is learnt",
-    "micro_batch_size": "it changes nothing that is learnt",
-    "judged_by": "trials are compared by one error",
+    "eval_batch_size": "it does not change what the model learns",
+    "divergence_factor": "it does not change what the model learns",
+    "micro_batch_size": "it does not change what the model learns",
+    "judged_by": "all trials are compared by one error",
 }
 _PLANS = {
     field.name: (plan, section, field.default)
     for plan, section in ((TrainingPlan, "training"), (LkmOptions, "lkm"))
     for field in fields(plan)
 }
-"""A setting outside the models -> (its class, its section of the file, its default)."""
+"""A setting of a section -> (its class, its section of the file, its default)."""
 _KINDS = {
     bool: "true or false",
     int: "a whole number",
@@ -42,7 +42,7 @@ _KINDS = {
 
 
 def check_names(study: Study, catalog: Catalog) -> Iterator[Finding]:
-    """Every finding on the names in `study`, whose tasks are in their own spelling already."""
+    """Every finding on the names in `study`, whose tasks have their canonical names."""
     known: dict[str, Mapping[str, Any]] = {}
     for model in study.models:
         try:
@@ -75,7 +75,7 @@ def _fixed(study: Study, known: Settings) -> Iterator[Finding]:
 
 
 def twice(study: Study, path: KeyPath, name: str, value: Any) -> Iterator[Finding]:
-    """The findings for a setting that is fixed at `path`, and searched or compared as well."""
+    """The findings for a setting that is fixed at `path` and also searched or compared."""
     for section, verb in (("space", "searched"), ("compare", "compared")):
         if name in getattr(study, section):
             said = f"is fixed here and {verb} by {section}.{name}; keep one of the two"
@@ -83,7 +83,7 @@ def twice(study: Study, path: KeyPath, name: str, value: Any) -> Iterator[Findin
 
 
 def _varied(study: Study) -> Iterator[tuple[KeyPath, str, Range]]:
-    """Every setting that takes several values: where, its name, and the values."""
+    """Every setting with several values: its place, name and values."""
     for name, values in study.space.items():
         yield ("space", name), name, values
     for name, several in study.compare.items():
@@ -94,7 +94,7 @@ def _compared(study: Study) -> Iterator[Finding]:
     for name, values in study.compare.items():
         path: KeyPath = ("compare", name)
         if name == "gamma":
-            yield Finding((path,), "cannot be compared: every cell searches γ, and has a curve")
+            yield Finding((path,), "cannot be compared: every cell searches γ and has a curve")
         elif name in study.space:
             said = f"is compared here and searched by space.{name}; keep one of the two"
             yield Finding((path, ("space", name)), said)
@@ -124,12 +124,12 @@ def _several(study: Study, known: Settings) -> Iterator[Finding]:
         elif name in _PLANS:
             yield from _range_of_plan(path, name, values)
         elif not known:
-            # No model of the study exists, so nothing can be said about their settings.
+            # No model of the study exists, so their settings are unknown.
             continue
         elif len(lacking) == len(known):
             yield Finding((path,), "unknown setting", None, tuple(names), nearest(name, names))
         elif lacking:
-            said = f"only a setting of every model can be {verb}, and {lacking[0]} has none such"
+            said = f"only a setting of every model can be {verb}, and {lacking[0]} lacks it"
             yield Finding((path, ("models",)), said, None, tuple(names))
         elif isinstance(defaults_of_one[name], tuple):
             yield Finding((path,), f"cannot be {verb}: it takes a list")
@@ -143,7 +143,7 @@ def _lacking(known: Settings, name: str) -> list[str]:
 
 
 def _ends(path: KeyPath, values: Range) -> list[tuple[KeyPath, Any]]:
-    """The values that decide whether a range is valid: its bounds, or every choice."""
+    """The values to check in a range: its bounds, or every choice."""
     if isinstance(values, Choice):
         listed = path if path[0] == "compare" else (*path, "values")
         return [((*listed, i), value) for i, value in enumerate(values.values)]
@@ -200,7 +200,7 @@ def _below_one(value: Any) -> str | None:
 
 
 def _built(study: Study, build: Build, known: Settings) -> Iterator[Finding]:
-    """What cannot be built: a model as it is fixed, or one value of a searched setting."""
+    """Models that cannot be built, with their fixed settings or with one value of a range."""
     for model in known:
         fixed = study.models[model]
         if said := _failure(build, model, fixed):

@@ -11,7 +11,7 @@ from lkm_tune.study.study import Study
 
 
 def check_plans(study: Study, written: Collection[KeyPath]) -> Iterator[Finding]:
-    """Every finding on the plans of `study`; `written` are the keys that its file holds."""
+    """Every finding on the plans of `study`; `written` are the keys in its file."""
     yield from _gamma(study)
     yield from _curve(study)
     yield from _budget(study)
@@ -19,7 +19,7 @@ def check_plans(study: Study, written: Collection[KeyPath]) -> Iterator[Finding]
     for name in (*study.space, *study.compare):
         for section in ("training", "lkm"):
             plan = getattr(study, section)
-            # A key that the section does not have is told as such elsewhere.
+            # Another rule reports unknown keys.
             if (section, name) in written and hasattr(plan, name) and name not in NOT_SEARCHED:
                 yield from twice(study, (section, name), name, getattr(plan, name))
 
@@ -30,7 +30,7 @@ def _gamma(study: Study) -> Iterator[Finding]:
         yield Finding((path, ("space",)), "is missing: γ is what a study searches for")
         return
     values = study.space["gamma"]
-    rule = "must be a finite number above 0: γ = 0 is the control, which is always run"
+    rule = "must be a finite number above 0: the control γ = 0 always runs"
     if not isinstance(values, Choice):
         if values.low <= 0:
             yield Finding(((*path, "low"),), rule, shown(values.low))
@@ -44,7 +44,7 @@ def _gamma(study: Study) -> Iterator[Finding]:
 def _curve(study: Study) -> Iterator[Finding]:
     gammas, seeds = study.curve.gammas, study.curve.first_seeds
     if 0.0 not in gammas:
-        rule = "must contain 0, the control that every gain is measured against"
+        rule = "must contain 0, the control for every gain"
         yield Finding((("curve", "gammas"),), rule, shown(gammas))
     if not any(gammas):
         rule = "must contain at least one γ above 0"
@@ -55,7 +55,7 @@ def _curve(study: Study) -> Iterator[Finding]:
                 yield Finding((("curve", name, i),), "is listed twice", shown(value))
     for i, value in enumerate(seeds):
         if value == study.seed:
-            rule = "must differ from `seed`, with which the settings are chosen"
+            rule = "must differ from `seed`, the seed of the search"
             yield Finding((("curve", "seeds", i), ("seed",)), rule, shown(value))
     if study.curve.adaptive and study.curve.max_seeds < len(seeds):
         rule = f"must be at least the number of seeds in curve.seeds ({len(seeds)})"
@@ -66,7 +66,7 @@ def _curve(study: Study) -> Iterator[Finding]:
 def _budget(study: Study) -> Iterator[Finding]:
     epochs, search = study.training.epochs, study.search
     if search.trials == 0 and (others := sorted(study.space.keys() - {"gamma"})):
-        rule = f"must be at least 1 where more than γ is searched ({', '.join(others)})"
+        rule = f"must be at least 1, since more than γ is searched ({', '.join(others)})"
         yield Finding((("search", "trials"), ("space", others[0])), rule, shown(search.trials))
     if search.trials and search.grace_period > epochs:
         keys: tuple[KeyPath, ...] = (("search", "grace_period"), ("training", "epochs"))
@@ -113,13 +113,12 @@ def _resources(study: Study) -> Iterator[Finding]:
 
 
 def advice(study: Study) -> list[str]:
-    """What is allowed in `study` but weakens its answer, a sentence each."""
+    """One sentence for each valid setting of `study` that weakens its answer."""
     said = []
     search, space = study.search, study.space
     if len(study.curve.first_seeds) == 1 and not study.curve.adaptive:
         said.append(
-            "curve.seeds: with one seed nothing tells an effect of γ from chance; "
-            "take three or more"
+            "curve.seeds: one seed cannot separate an effect of γ from chance; take three or more"
         )
     if len(study.curve.gammas) < 4:
         said.append(
@@ -128,19 +127,19 @@ def advice(study: Study) -> list[str]:
         )
     if search.trials and search.sampler == "tpe" and search.startup_trials >= search.trials:
         said.append(
-            f"search.startup_trials: all {search.trials} trials are drawn at random, since TPE "
+            f"search.startup_trials: all {search.trials} trials are random, since TPE "
             f"begins after {search.startup_trials}"
         )
     if "gamma" in space and _wide_and_linear(space["gamma"]):
         said.append(
-            "space.gamma: the range spans more than two decades and is not `log`, so small γ "
-            "are hardly tried"
+            "space.gamma: the range spans more than two decades without `log`, so the search "
+            "hardly tries small γ"
         )
     for name in ("distance", "reduction", "mixing", "force_weight"):
         if name in space:
             said.append(
-                f"space.{name}: γ is comparable only within one choice of it, and cells may end "
-                "with different ones"
+                f"space.{name}: γ is comparable only at equal {name}, and cells may end "
+                "with different values"
             )
     return said
 

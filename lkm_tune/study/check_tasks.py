@@ -1,4 +1,4 @@
-"""Rules on the tasks of a study: their names, their data, and which model can learn them."""
+"""Rules on the tasks of a study: their names, their data, and the models that can learn them."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -11,9 +11,9 @@ from lkm_tune.study.study import Study
 
 
 def settled_tasks(study: Study, catalog: Catalog) -> tuple[Study, list[Finding]]:
-    """`study` with its tasks in their own spelling and with their usual sizes, and findings.
+    """`study` with canonical task names and usual sizes, and findings.
 
-    Tasks that cannot be used stay as they are written.
+    Invalid tasks stay unchanged.
     """
     settled: dict[str, DataPlan] = {}
     findings = []
@@ -36,17 +36,17 @@ def settled_tasks(study: Study, catalog: Catalog) -> tuple[Study, list[Finding]]
 def settled_task(
     name: str, plan: DataPlan, common: DataPlan, catalog: Catalog
 ) -> tuple[str, DataPlan]:
-    """A task in its own spelling, and its part of the data plan with the usual sizes.
+    """The canonical name of a task, and its data plan with the usual sizes.
 
     Args:
-        name: as it is written.
-        plan: what the task says of its data.
-        common: what holds for all tasks.
-        catalog: what exists.
+        name: as written in the file.
+        plan: the data keys of the task.
+        common: the data keys of all tasks.
+        catalog: the existing models and tasks.
 
     Raises:
         LookupError: if there is no such task.
-        ValueError: if it cannot be used, in a sentence.
+        ValueError: if the task cannot be used.
     """
     name = catalog.task(name, plan.over(common))
     if catalog.usual_data is not None:
@@ -59,8 +59,8 @@ def settled_task(
 
 
 def check_tasks(study: Study, catalog: Catalog, known: Mapping[str, object]) -> Iterator[Finding]:
-    """Every finding on the cells of `study`, of whose models those in `known` exist."""
-    # Values that are compared twice are told as such.
+    """Every finding on the cells of `study`; its models in `known` exist."""
+    # Another rule reports repeated values of `compare`.
     cells = {(cell.model, cell.task): replace(cell, compared=()) for cell in study.cells}.values()
     folders = Counter(cell.key for cell in cells)
     for cell in cells:

@@ -1,8 +1,8 @@
-"""Which runs may be compared: the scale of γ, and the protocol of a run. One definition each.
+"""Which runs are comparable: the scale of γ and the protocol of a run, with one definition each.
 
-Two runs are on the same γ scale where equal γ mean equal strengths of mixing. They have the same
-protocol where nothing but γ and the seed tells them apart: only then do their seeds add up. A field
-of `RunConfig` that is new counts in both by itself; the few that do not count are named here.
+Two runs have the same γ scale if equal γ mean equal strengths of mixing. They have the same
+protocol if they differ only in γ and the seed; only then do their seeds add up. New fields of
+`RunConfig` count in both definitions. This module names the few fields that do not count.
 """
 
 import hashlib
@@ -14,17 +14,17 @@ from typing import Any, NamedTuple
 from lkm_tune.study.trial import RunConfig
 
 UNCOUNTED = ("gamma", "seed", "data.source", "training.eval_batch_size")
-"""Fields of `RunConfig` that are no part of a protocol: the two that a curve varies; where the data
-lie, for which the digest of their content stands; and how many samples are evaluated at a time."""
+"""Fields of `RunConfig` outside the protocol: γ and seed, which a curve varies; the path of the
+data, since the digest of their content counts; and the batch size of the evaluation."""
 
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What decides the result of a run and its config does not say.
+    """Facts that decide the result of a run and are not in its config.
 
     Attributes:
-        model_settings: the defaults of the model's settings.
-        data: digest of the content of the data file; "" where it is not known.
+        model_settings: defaults of the model's settings.
+        data: digest of the content of the data file; "" if unknown.
         loss: of the prediction.
         normalisation: of the targets.
         precision: of the numbers.
@@ -40,7 +40,7 @@ class RunFacts:
 
 
 class Protocol(NamedTuple):
-    """What must be equal for runs to be comparable.
+    """Comparable runs have equal protocols.
 
     Attributes:
         key: twelve hexadecimal digits.
@@ -52,7 +52,7 @@ class Protocol(NamedTuple):
 
 
 def gamma_scale(config: RunConfig, facts: RunFacts) -> str:
-    """What gives γ its scale: the γ of two runs compare only where this text is the same."""
+    """The scale of γ: the γ of two runs are comparable only if this text is equal."""
     settings = {**facts.model_settings, **config.model_settings}
     parts = {
         **asdict(config.lkm),
@@ -68,7 +68,7 @@ def protocol(config: RunConfig, facts: RunFacts) -> Protocol:
     told = {
         name: value
         for name, value in _leaves(config.to_dict())
-        # Without a digest of the data their place is all that is known of them.
+        # Without a digest of the data, only their path identifies them.
         if name not in UNCOUNTED or (name == "data.source" and not facts.data)
     }
     own = asdict(facts)

@@ -1,7 +1,7 @@
-"""A YAML file as plain data that still knows on which line each value was written.
+"""A YAML file as plain data, with the line of each value.
 
 Read by the core schema of YAML 1.2: `1e-4` is a number (PyYAML reads text) and `yes` is text
-(PyYAML reads true). `110_000` may be written for 110000.
+(PyYAML reads true). `110_000` is 110000.
 """
 
 import re
@@ -15,7 +15,7 @@ from lkm_tune.study.problem import Finding, KeyPath, Problem, StudyError, key_na
 
 OVERRIDE = "--set"
 MOST_CHARACTERS, MOST_VALUES, DEEPEST = 1_000_000, 20_000, 50
-"""Of a file: a thousand times what a study needs, and little enough to read in a second."""
+"""In a file: a thousand times the need of a study; reading them takes less than a second."""
 
 _TOO_DEEP = f"must be nested at most {DEEPEST} deep"
 _TAG = "tag:yaml.org,2002:"
@@ -40,7 +40,7 @@ _SCALARS: Mapping[str, tuple[str, str, Callable[[str], Any]]] = {
         _float,
     ),
 }
-"""Kind -> (how it is written, its first characters, the value of a text)."""
+"""Kind -> (its pattern, its first characters, the function from text to value)."""
 
 
 def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
@@ -65,7 +65,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Document:
-    """Plain data with the place of every value, and the findings of reading it."""
+    """Plain data with the place of every value, and the findings from reading."""
 
     file: str
     data: Any
@@ -73,7 +73,7 @@ class Document:
     findings: tuple[Finding, ...] = ()
 
     def problem(self, finding: Finding) -> Problem:
-        """`finding` with its place: the first of its keys that was written, else the nearest."""
+        """`finding` with its place: its first key that stands in the file, else the nearest key."""
         written = [path for path in finding.keys if path in self.marks]
         path = written[0] if written else finding.keys[0]
         while path and path not in self.marks:
@@ -86,13 +86,13 @@ class Document:
         return Problem(mark.file, mark.line, key_name(finding.keys[0]), *rest)
 
     def with_override(self, text: str) -> "Document":
-        """This document with `key=value` set, the value read as YAML.
+        """This document after `key=value`, where the value is YAML.
 
-        A key may go through names that contain dots themselves where they are already there.
+        A key may contain existing names that contain dots.
 
         Raises:
-            StudyError: if `text` is not `key=value`, its value not YAML, or the key leads into
-                something that holds no keys.
+            StudyError: if `text` is not `key=value`, the value is not YAML, or a part of the key
+                leads to a value without keys.
         """
         key, equals, value = text.partition("=")
         if not equals or not all(key.strip().split(".")):
@@ -107,12 +107,12 @@ class Document:
 
 
 def read_document(text: str, file: str, root: KeyPath = ()) -> Document:
-    """`text` as plain data; keys that are written twice are among its findings.
+    """`text` as plain data; its findings include repeated keys.
 
     Args:
         text: YAML.
         file: the name to show in errors.
-        root: where the data lie in the whole.
+        root: the path to the data within the document.
 
     Raises:
         StudyError: if the text is not YAML.
@@ -141,7 +141,7 @@ def read_document(text: str, file: str, root: KeyPath = ()) -> Document:
 
 
 def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str]:
-    """The line of a syntax error, within the text, and what PyYAML says about it."""
+    """The line of a syntax error, and PyYAML's message."""
     begun = error.context_mark.line + 1 if error.context_mark else None
     line = error.problem_mark.line + 1 if error.problem_mark else begun or 1
     since = f" (line {begun})" if begun and begun != line else ""
@@ -154,7 +154,7 @@ def _no_yaml(file: str, line: int, reason: str) -> Problem:
 
 
 class _Reader:
-    """Turns YAML nodes into plain data, noting the line of each."""
+    """Turns YAML nodes into plain data and records the line of each."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -164,7 +164,7 @@ class _Reader:
         self._values = 0
 
     def read(self, node: yaml.Node, path: KeyPath) -> Any:
-        # An alias stands for all that it names: ten lines can be a thousand million values.
+        # Ten lines of nested aliases can expand to a thousand million values.
         self._values += 1
         if self._values > MOST_VALUES:
             rule = f"must hold at most {MOST_VALUES:,} values, aliases written out"

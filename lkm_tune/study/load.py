@@ -1,4 +1,4 @@
-"""Reading a study file: YAML to a checked `Study`, or every error in it at once."""
+"""Reads a study file: from YAML to a checked `Study`, or all errors of the file."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, is_dataclass, replace
@@ -21,12 +21,12 @@ _SECTIONS = {name for name, kind in get_type_hints(Study).items() if is_dataclas
 def load_study(
     source: str | PathLike[str] | Mapping[str, Any], catalog: Catalog, overrides: Iterable[str] = ()
 ) -> Study:
-    """The study in a file, or in a mapping that has the keys of one.
+    """The study in a file, or in a mapping with the keys of a file.
 
     Args:
-        source: the path of a YAML file, whose keys docs/study_file.md describes, or its content.
+        source: the path of a YAML file, or its content as a mapping (docs/study_file.md).
         catalog: the models and tasks that exist.
-        overrides: texts `key=value`, as `search.trials=20`, that replace what the file says.
+        overrides: texts such as `search.trials=20`, which replace keys of the file.
 
     Raises:
         StudyError: with every problem of the file and of the overrides.
@@ -52,10 +52,10 @@ def load_study(
 
 
 def read_file(path: Path, first: str) -> Document:
-    """The file at `path`, a mapping of keys to values that begins with the key `first`.
+    """The file at `path`: a mapping that should begin with the key `first`.
 
     Raises:
-        StudyError: if it cannot be read, or is something else.
+        StudyError: if the file cannot be read or holds no mapping.
     """
     file = str(path)
     try:
@@ -74,13 +74,13 @@ def read_file(path: Path, first: str) -> Document:
 
 
 def _document(data: Mapping[str, Any]) -> Document:
-    # What was not read from a file has no lines; every section stands in the study itself.
+    # Data without a file have no lines.
     nowhere = Mark("study", None)
     return Document("study", dict(data), {(): nowhere} | {(key,): nowhere for key in data})
 
 
 def _expanded(document: Document) -> Document:
-    """`document` with its shorthands written out: lists of names, and keys left empty."""
+    """`document` with its shorthands expanded: lists of names, and empty keys."""
     data, marks = dict(document.data), dict(document.marks)
     findings: list[Finding] = []
     for section in _SECTIONS & data.keys():
@@ -101,10 +101,10 @@ def _expanded(document: Document) -> Document:
 
 
 def _checked(document: Document, catalog: Catalog) -> tuple[Study | None, list[Finding]]:
-    """The study, None where nothing sound is left of it, and every finding on it.
+    """The study (None if no valid part remains) and every finding on it.
 
-    What has a wrong type is left out and the rest is checked nevertheless, so that one reading
-    tells everything. Rules that speak about something left out are not asked.
+    Values of a wrong type are removed and the other values are checked, so that one reading finds
+    all errors. Rules about removed values do not run.
     """
     study, findings = validated(document.data, Study)
     left_out: set[KeyPath] = set()
@@ -124,16 +124,16 @@ def _checked(document: Document, catalog: Catalog) -> tuple[Study | None, list[F
 
 
 def _parts(finding: Finding, depth: int) -> Iterator[KeyPath]:
-    """What has to be left out of the data because of `finding`."""
+    """The parts of the data to remove because of `finding`."""
     path = finding.keys[0]
     yield path[:depth]
     if finding.near is not None:
-        # A misspelt key: the one that was meant does not have its intended value.
+        # A misspelt key: the key that the user meant lacks its value.
         yield (*path[:-1], finding.near)
 
 
 def _without(data: Mapping[str, Any], parts: set[KeyPath]) -> dict[str, Any]:
-    """`data` without `parts`, and something of the right type for what a study must have."""
+    """`data` without `parts`, with valid placeholders for required keys."""
     sound = {key: value for key, value in data.items() if (key,) not in parts}
     for section, *rest in parts:
         held = sound.get(str(section))

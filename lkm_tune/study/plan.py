@@ -1,4 +1,4 @@
-"""The plans of a study: how data are split, networks trained, γ searched and its curve measured."""
+"""The plans of a study: data, training, search, curve, report, tracking and resources."""
 
 from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
@@ -23,19 +23,19 @@ Seeds = Annotated[
     | Annotated[Annotated[tuple[Seed, ...], Field(min_length=1, strict=False)], Tag("listed")],
     Discriminator(_seeds_kind),
 ]
-"""A number n, which stands for the seeds 1 to n, or a list of seeds."""
+"""A number n, for the seeds 1 to n, or a list of seeds."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class DataPlan:
-    """Which samples, and how many of them are trained on, validated on and tested on.
+    """The samples, and the sizes of the training, validation and test parts.
 
-    None leaves a key to what is usual for the dataset. `source` is `auto` (a known folder, the
-    cache, a download), `sample` (the QM9 molecules that come with the package) or a path. `n_test`
-    None means all that is left. `split` is `random`, `scaffold` (molecules alike stay together)
-    or the name of a published one, as `published-01`. `target` to `atom_energies` describe a
-    user's own file; the keys after them say what becomes of molecules that no network can take as
-    they are (docs/datasets.md).
+    None stands for the usual value of the dataset. `source` is `auto` (a known folder, the cache, a
+    download), `sample` (the QM9 molecules of the package) or a path. `n_test` None means all
+    remaining samples. `split` is `random`, `scaffold` (molecules of one scaffold stay in one part)
+    or the name of a published split, such as `published-01`. `target` to `atom_energies` describe a
+    user's file. The keys after them decide about molecules that no network can use unchanged
+    (docs/datasets.md).
     """
 
     source: str | None = None
@@ -58,7 +58,7 @@ class DataPlan:
     conformer: Literal["etkdg"] | None = None
 
     def over(self, other: "DataPlan") -> "DataPlan":
-        """This plan, and what `other` says where this one leaves it open."""
+        """This plan, with the values of `other` for keys that are None here."""
         given = {k: v for k, v in asdict(self).items() if v is not None}
         return replace(other, **given)
 
@@ -69,9 +69,9 @@ class TrainingPlan:
 
     `divergence_factor`: a run whose validation error exceeds this many times the error of
     predicting the mean has diverged. `force_weight`: w of the loss L1(E) + w·L1(F) of tasks with
-    forces; 0 learns energies alone. `judged_by`: which of their two errors decides.
+    forces; 0 learns only energies. `judged_by`: the error that ranks runs of such tasks.
     `micro_batch_size`: a batch goes through the network this many samples at a time, which needs
-    less memory and gives the same gradient. Networks with batch normalisation are refused then.
+    less memory and gives the same gradient. It excludes networks with batch normalisation.
     """
 
     epochs: Positive = 150
@@ -90,9 +90,9 @@ class TrainingPlan:
 
 @dataclass(frozen=True, config=STRICT)
 class LkmOptions:
-    """Choices that the paper leaves open in the mixing term; γ is comparable only within one.
+    """Choices of the mixing term that the paper leaves open; γ is comparable only at equal choices.
 
-    `mixing`: how much each layer teaches each other one.
+    `mixing`: the variant, which sets the weight of each layer as a teacher of each other layer.
     """
 
     distance: Literal["l2", "l1"] = "l2"
@@ -103,13 +103,13 @@ class LkmOptions:
 
 @dataclass(frozen=True, config=STRICT)
 class SearchPlan:
-    """How a cell's settings are searched.
+    """The search of a cell.
 
-    `trials`: 0 where γ alone is free, so that its curve is the whole study.
-    `control`: γ = 0 gets a search of its own with as many trials, so that the control is not
-    judged at settings that were chosen for γ > 0. Limits are of the whole study, over all its runs:
-    `trial_limit` in trials, `time_limit` in hours of wall time, `compute_limit` in GPU-hours that
-    its trials hold, or CPU-hours where they hold no GPU.
+    `trials`: 0 if γ is the only free setting; the study then has only curves.
+    `control`: whether γ = 0 has a separate search with as many trials. Without it, the control runs
+    at settings that were chosen for γ > 0. Limits apply to the whole study, over all its runs:
+    `trial_limit` in trials, `time_limit` in hours of wall time, `compute_limit` in GPU-hours of its
+    trials (CPU-hours if they hold no GPU).
     Rungs lie at `grace_period · reduction_factor^k` epochs.
     """
 
@@ -130,11 +130,11 @@ class CurvePlan:
     """The response curve of a cell: every γ with every seed, at full budget.
 
     One seed means the same initial weights, split and batch order for every γ. `until`: `decided`
-    adds seeds, up to `max_seeds`, until every pair of cells has a verdict; `seeds` ends with the
-    seeds that are given. None means `decided` where `seeds` is a number and `seeds` where it is a
-    list. `guarantee`: the looks at the results share the 5 % of error (docs/transfer.md).
-    `diagnostics`: what mixing does inside the networks is recorded with the epochs of the curve's
-    runs, and drawn.
+    adds seeds, up to `max_seeds`, until every pair of cells has a verdict; `seeds` uses exactly the
+    given seeds. None means `decided` if `seeds` is a number, and `seeds` if it is a list.
+    `guarantee`: the looks at the results share the error rate of 5 % (docs/transfer.md).
+    `diagnostics`: runs of the curve record figures of their layers in each epoch, and the report
+    draws them.
     """
 
     gammas: Annotated[tuple[NonNegative, ...], Field(min_length=2, strict=False)] = (
@@ -148,22 +148,22 @@ class CurvePlan:
 
     @property
     def first_seeds(self) -> tuple[int, ...]:
-        """The seeds that every γ is run with, whatever the results are."""
+        """The seeds of every γ, before the first look at the results."""
         seeds = self.seeds
         return tuple(range(1, seeds + 1)) if isinstance(seeds, int) else seeds
 
     @property
     def adaptive(self) -> bool:
-        """Whether seeds are added until the pairs of cells are decided."""
+        """Whether the study adds seeds until the pairs of cells are decided."""
         until = self.until or ("decided" if isinstance(self.seeds, int) else "seeds")
         return until == "decided"
 
 
 @dataclass(frozen=True, config=STRICT)
 class ReportPlan:
-    """How the report judges. `margin`: a difference of the error that does not matter, a fraction.
+    """The report. `margin`: the difference of the error, as a fraction, that does not matter.
 
-    The verdicts of the report, and `curve.until: decided`, use it.
+    Verdicts and `curve.until: decided` use it.
     """
 
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
@@ -171,9 +171,9 @@ class ReportPlan:
 
 @dataclass(frozen=True, config=STRICT)
 class TrackingPlan:
-    """What is recorded beside a trial's own figures.
+    """Records in addition to the figures of trials.
 
-    `system_metrics`: with every epoch, how busy the node was that trained it.
+    `system_metrics`: the load of the node in every epoch.
     """
 
     system_metrics: bool = False
@@ -181,7 +181,7 @@ class TrackingPlan:
 
 @dataclass(frozen=True, config=STRICT)
 class Resources:
-    """What one trial holds while it runs; fractions of a GPU share it.
+    """The resources that a running trial holds; fractions of a GPU share it.
 
     `gpu` may be `auto`: a short probe then decides how many trials share a GPU.
     """

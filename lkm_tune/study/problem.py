@@ -1,4 +1,4 @@
-"""What is wrong with a study file, in words for the person who wrote it."""
+"""Errors of a study file, in words for its author."""
 
 import json
 import math
@@ -8,15 +8,15 @@ from difflib import get_close_matches
 from typing import Any
 
 KeyPath = tuple[str | int, ...]
-"""Where a value lies in a study file: `("curve", "gammas", 2)`."""
+"""The place of a value in a study file: `("curve", "gammas", 2)`."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A rule that a study breaks, not yet tied to a line of a file.
+    """A broken rule of a study, without a line of a file.
 
-    `keys` are the places that the rule speaks about, the one to blame first. `value` is what is
-    there, as a user would write it; None where nothing is.
+    `keys` are the places that the rule concerns; the first has the error. `value` is the value
+    there, as a user would write it, or None if it is missing.
     """
 
     keys: tuple[KeyPath, ...]
@@ -28,10 +28,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Problem:
-    """One error of a study file: the place, the rule, the value, and what would be valid.
+    """One error of a study file: the place, the rule, the value and the valid values.
 
-    `line` counts from 1 and is None for what was given by `--set`; `key` is empty where a file
-    cannot be read as YAML.
+    `line` counts from 1 and is None for `--set`; `key` is empty if a file is not YAML.
     """
 
     file: str
@@ -52,22 +51,22 @@ class Problem:
 
 
 class StudyError(ValueError):
-    """A study that cannot be run. `errors` holds every problem, the text is a line for each."""
+    """An invalid study. `errors` holds every problem; the text has one line for each."""
 
     def __init__(self, errors: Iterable[Problem]) -> None:
-        """Takes the problems in the order in which they are shown."""
+        """Takes the problems, in the order of the text."""
         self.errors: Sequence[Problem] = tuple(errors)
         super().__init__("\n".join(map(str, self.errors)))
 
 
 def key_name(path: KeyPath) -> str:
-    """The name of a place as it is shown and written after `--set`: `curve.gammas[2]`."""
+    """The name of a place in errors and after `--set`: `curve.gammas[2]`."""
     parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
     return "".join(parts).removeprefix(".")
 
 
 def shown(value: Any) -> str:
-    """A value as it would be written in the file, shortened where it is long."""
+    """A value as a user would write it in the file, shortened if long."""
     if isinstance(value, float) and not math.isfinite(value):
         return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
     if value is None:
@@ -77,13 +76,13 @@ def shown(value: Any) -> str:
 
 
 def nearest(name: Any, names: Collection[str]) -> str | None:
-    """The one of `names` that was probably meant by `name`, without regard to case."""
+    """The nearest of `names` to `name`, without regard to case."""
     lowered = {candidate.lower(): candidate for candidate in names}
     close = get_close_matches(str(name).lower(), lowered, n=1)
     return lowered[close[0]] if close else None
 
 
 def unknown(path: KeyPath, what: str, value: Any, names: Collection[str]) -> Finding:
-    """The finding for a name that does not exist, the last of `path` or a value there."""
+    """The finding for an unknown name: the last part of `path`, or a value there."""
     name = value if isinstance(path[-1], int) else path[-1]
     return Finding((path,), f"unknown {what}", shown(value), tuple(names), nearest(name, names))

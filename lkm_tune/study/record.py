@@ -1,4 +1,4 @@
-"""A study as plain data: to store it, to read it back, and to tell whether two are the same."""
+"""A study as plain data: to store it, to read it, and to compare it with another study."""
 
 import hashlib
 import json
@@ -13,23 +13,23 @@ _STUDY: TypeAdapter[Study] = TypeAdapter(Study)
 
 
 def study_to_dict(study: Study) -> dict[str, Any]:
-    """Every key of `study` as JSON can hold it, defaults written out."""
+    """Every key of `study` as JSON data, including defaults."""
     data: dict[str, Any] = _STUDY.dump_python(study, mode="json")
     return data
 
 
 def study_from_dict(data: Mapping[str, Any]) -> Study:
-    """The inverse of `study_to_dict`. Names are taken as they are: no catalog is asked.
+    """The inverse of `study_to_dict`. No catalog checks the names.
 
     Raises:
         pydantic.ValidationError: if the data do not describe a study.
     """
-    # Studies of earlier versions have `search.warm_start`, which is no more: they go on without it.
+    # Studies of earlier versions have `search.warm_start`, which no longer exists.
     search = {k: v for k, v in data.get("search", {}).items() if k != "warm_start"}
     return _STUDY.validate_json(json.dumps({**data, "search": search}))
 
 
 def digest(study: Study) -> str:
-    """Twelve hexadecimal digits of the SHA-256 of the study, the same wherever it is computed."""
+    """Twelve hexadecimal digits of the SHA-256 of the study, equal on every machine."""
     text = json.dumps(study_to_dict(study), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""The file of one training run: what `lkm-tune export` writes and `lkm-tune train` reads."""
+"""The file of one training run, which `lkm-tune export` writes and `lkm-tune train` reads."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -13,19 +13,19 @@ from lkm_tune.study.problem import Finding, Problem, StudyError, nearest, shown,
 from lkm_tune.study.trial import RunConfig
 from lkm_tune.study.validate import validated
 
-# What is missing there has no line.
+# Missing keys have no line.
 _NO_FILE = Document("command line", {}, {(): Mark("command line", None)})
 
 
 def load_run_config(
     path: Path | None, catalog: Catalog, overrides: Iterable[str] = ()
 ) -> RunConfig:
-    """The training run that a file and texts `key=value` describe, the texts last.
+    """The training run of a file, after overrides.
 
     Args:
         path: a YAML file whose keys are the fields of `RunConfig`, or None for no file.
         catalog: the models and tasks that exist.
-        overrides: as `training.lr=1e-3`.
+        overrides: texts such as `training.lr=1e-3`, which replace keys of the file.
 
     Raises:
         StudyError: with every problem.

@@ -1,11 +1,11 @@
-"""The study files that come with the package, found by name."""
+"""The study files of the package, by name."""
 
 from pathlib import Path
 
 from lkm_tune.study.problem import Problem, StudyError, nearest
 
 _PACKAGE = Path(__file__).parents[1]
-# An installed wheel carries the files inside the package, a checkout has them beside it.
+# A wheel has the files inside the package, a checkout next to the package.
 _FOLDERS = (_PACKAGE / "search_spaces", _PACKAGE.parent / "search_spaces")
 
 
@@ -16,13 +16,13 @@ def shipped_studies() -> dict[str, Path]:
 
 
 def find_study(study: str) -> Path:
-    """The file of a study, given as a path or as the name of a shipped one.
+    """The file of a study, given by its path or by the name of a shipped study.
 
-    A file that is there comes first. `search_spaces/NAME.yaml` means the shipped study wherever
-    it is said, since a script that is submitted to a cluster runs in another folder.
+    An existing file takes precedence. `search_spaces/NAME.yaml` means the shipped study in every
+    folder, since a script that is submitted to a cluster runs in another folder.
 
     Raises:
-        StudyError: if there is neither; it lists the shipped names.
+        StudyError: if neither exists; the error lists the shipped names.
     """
     path = Path(study)
     if path.is_file():

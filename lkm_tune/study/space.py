@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, PlainValidator, model_validator
 from pydantic.dataclasses import dataclass
 
 STRICT = ConfigDict(extra="forbid", strict=True)
-"""How every part of a study file is read: unknown keys and silent conversions are errors."""
+"""The parsing rules of a study file: unknown keys and silent conversions are errors."""
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -19,12 +19,12 @@ def _scalar(value: Any) -> Any:
 
 
 Scalar = Annotated[str | int | float | bool, PlainValidator(_scalar)]
-"""One value of a choice, kept exactly as it was written: 1, 1.0 and true stay apart."""
+"""One value of a choice, exactly as written: 1, 1.0 and true are different."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class FloatRange:
-    """Real numbers from `low` to `high`, both included; uniform in log10 when `log`."""
+    """Real numbers from `low` to `high`, inclusive; uniform in log10 if `log`."""
 
     type: Literal["float"]
     low: Finite
@@ -43,7 +43,7 @@ class FloatRange:
 
 @dataclass(frozen=True, config=STRICT)
 class IntRange:
-    """Whole numbers from `low` to `high`, both included."""
+    """Whole numbers from `low` to `high`, inclusive."""
 
     type: Literal["int"]
     low: int
@@ -68,7 +68,7 @@ class Choice:
     values: Annotated[tuple[Scalar, ...], Field(min_length=1, strict=False)]
 
     def holds(self, value: Any) -> bool:
-        """Whether `value` is one of the listed ones."""
+        """Whether `value` is one of the listed values."""
         return value in self.values
 
 

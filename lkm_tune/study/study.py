@@ -1,6 +1,6 @@
-"""A study: what a user may write, as one frozen dataclass.
+"""A study file as one frozen dataclass.
 
-The valid keys of a file are the fields of this class and of its parts; there is no second list.
+The valid keys of a file are the fields of this class and of its parts; there is no other list.
 """
 
 import re
@@ -27,10 +27,10 @@ from lkm_tune.study.space import STRICT, FloatRange, Scalar, Space
 from lkm_tune.study.trial import Cell, RunConfig, TrialSpec
 
 GAMMA = FloatRange(type="float", low=1e-4, high=100.0, log=True)
-"""The range of γ that holds every value known from the paper (arXiv:2510.20236)."""
+"""The default range of γ; it contains all γ of the paper (arXiv:2510.20236)."""
 
 N_TRAIN = 1000
-"""Training samples where neither the file nor the catalog says how many."""
+"""Training samples if neither the file nor the catalog gives a number."""
 
 
 def _folder_name(name: str) -> str:
@@ -43,7 +43,7 @@ def _folder_name(name: str) -> str:
 
 
 def _by_name(tasks: Any) -> Any:
-    """Names alone, as code may give them, are tasks of which nothing differs from `data`."""
+    """A list of names (as code may give it) stands for tasks without keys of `data`."""
     if isinstance(tasks, list | tuple) and all(isinstance(name, str) for name in tasks):
         return {name: DataPlan() for name in tasks}
     return tasks
@@ -51,11 +51,11 @@ def _by_name(tasks: Any) -> Any:
 
 @dataclass(frozen=True, config=STRICT)
 class Study:
-    """One study: every model on every task, one search space, one way to train.
+    """One study: every model on every task, with one search space and one training plan.
 
-    `models` maps the name of a model to the settings that are fixed for it, `tasks` the name of a
-    task to what differs for it from `data`, `compare` the name of a setting to values each of which
-    makes cells of its own.
+    `models` maps the name of a model to its fixed settings. `tasks` maps the name of a task to keys
+    that replace those of `data`. `compare` maps the name of a setting to values; each value has
+    separate cells.
     """
 
     name: Annotated[str, Field(max_length=100), AfterValidator(_folder_name)]
@@ -77,8 +77,8 @@ class Study:
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """Every model on every task, models first, with every combination of what is compared."""
-        # By name: the order in which a file has them names no other cells.
+        """Every model on every task, with every combination of the compared values."""
+        # Sorted by name: the order in the file must not change the names of cells.
         names = sorted(self.compare)
         combinations = [
             tuple(zip(names, values, strict=True))
@@ -92,10 +92,10 @@ class Study:
         )
 
     def find_cell(self, variant: str, task: str, depth: int, n_train: int) -> Cell:
-        """The cell that an analysis names so.
+        """The cell with these parts of its name in an analysis.
 
         Raises:
-            LookupError: if there is none.
+            LookupError: if there is no such cell.
         """
         for cell in self.cells:
             known = dict(cell.compared).get("depth", depth)
@@ -104,14 +104,14 @@ class Study:
         raise LookupError(f"{self.name} has no cell of {variant} on {task} with {n_train} samples")
 
     def data_plan(self, task: str) -> DataPlan:
-        """The data of one of the tasks."""
+        """The data plan of a task."""
         return self.tasks[task].over(self.data)
 
     def run_config(self, trial: TrialSpec) -> RunConfig:
-        """The training run that `trial` stands for.
+        """The training run of a trial.
 
-        A setting named like a field of `TrainingPlan` or `LkmOptions` goes there, `gamma` is
-        the strength of the mixing term, and every other one is the model's.
+        A setting with the name of a field of `TrainingPlan` or `LkmOptions` sets that field;
+        `gamma` is the strength of the mixing term; every other setting is one of the model's.
         """
         settings = {**dict(trial.cell.compared), **trial.settings}
         gamma = float(settings.pop("gamma"))
@@ -133,7 +133,7 @@ class Study:
 
     def _n_train(self, task: str, compared: tuple[tuple[str, Scalar], ...]) -> int:
         wanted = dict(compared).get("n_train", self.data_plan(task).n_train)
-        # What is no number is told as such by the checks of a file.
+        # The checks of a file report values that are no numbers.
         return wanted if isinstance(wanted, int) else N_TRAIN
 
 

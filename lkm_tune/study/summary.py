@@ -1,4 +1,4 @@
-"""What a study will run: the numbers that `lkm-tune check` shows."""
+"""The numbers of trials and epochs of a study, for `lkm-tune check`."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,17 @@ from lkm_tune.study.study import Study
 
 @dataclass(frozen=True)
 class PlanSummary:
-    """How many trials a study runs, and for how long at most and probably.
+    """The number of trials of a study, and their largest and expected number of epochs.
 
     Attributes:
-        cells: models × tasks × what is compared.
+        cells: models × tasks × combinations of compared values.
         search_trials: trials of one cell's search.
         control_trials: trials of one cell's search with γ = 0; 0 without `search.control`.
         curve_points: runs of one cell's curve, γ values × seeds.
-        control_curve_points: runs of one cell at the control's own best settings.
+        control_curve_points: runs of one cell at the best settings of the control.
         trials: all of these, over all cells.
         max_epochs: epochs over all cells if no trial is stopped early.
-        expected_epochs: epochs over all cells as successive halving should leave them.
+        expected_epochs: expected epochs over all cells with successive halving.
         max_molecule_epochs: `max_epochs` × the training samples of an epoch.
         expected_molecule_epochs: likewise for `expected_epochs`.
     """
@@ -39,10 +39,10 @@ def plan_summary(study: Study, seeds: int | None = None) -> PlanSummary:
     """The numbers of `study`.
 
     Args:
-        study: to be run.
-        seeds: of every curve; None for those that are run whatever the results are. With
-            `curve.until: decided` the numbers for `curve.max_seeds` are the upper end, half-steps
-            of γ aside.
+        study: the study.
+        seeds: number of seeds of every curve; None for the seeds before the first look. With
+            `curve.until: decided`, `curve.max_seeds` gives the largest numbers, except for
+            additional γ between the γ of the grid.
     """
     n_seeds = len(study.curve.first_seeds) if seeds is None else seeds
     cells, epochs, search = len(study.cells), study.training.epochs, study.search
@@ -73,10 +73,10 @@ def plan_summary(study: Study, seeds: int | None = None) -> PlanSummary:
 def expected_search_epochs(search: SearchPlan, epochs: int) -> float:
     """Epochs of one search of `search.trials` trials, stopped by asynchronous successive halving.
 
-    The n-th trial at a rung goes on if it is among the best max(⌊n/η⌋, 1) so far (Li et al.,
-    MLSys 2020, arXiv:1810.05934, section 3, in the form that stops trials). This is the
-    expectation for trials that come one after another with errors in random order: the n-th goes
-    on with probability max(⌊n/η⌋, 1)/n. A sampler that gets better as it learns stops fewer.
+    The n-th trial at a rung continues if it is among the best max(⌊n/η⌋, 1) so far (Li et al.,
+    MLSys 2020, arXiv:1810.05934, section 3, in the form that stops trials). This is the expectation
+    for sequential trials with errors in random order: the n-th trial continues with probability
+    max(⌊n/η⌋, 1)/n. A sampler that learns stops fewer trials.
     """
     rung, reached, reached_at = search.grace_period, float(search.trials), 0
     total = 0.0
@@ -88,7 +88,7 @@ def expected_search_epochs(search: SearchPlan, epochs: int) -> float:
 
 
 def _promoted(reached: float, reduction_factor: int) -> float:
-    """How many of `reached` trials are expected to go on; the last one may be a part of one."""
+    """The expected number of `reached` trials that continue; `reached` may be fractional."""
     whole = int(reached)
     shares = [max(n // reduction_factor, 1) / n for n in range(1, whole + 2)]
     return sum(shares[:whole]) + (reached - whole) * shares[whole]

@@ -1,4 +1,4 @@
-"""What is run: a cell of a study, a trial of a cell, and the training run behind a trial."""
+"""A cell of a study, a trial of a cell, and the training run of a trial."""
 
 import hashlib
 import json
@@ -14,14 +14,14 @@ from lkm_tune.study.plan import DataPlan, LkmOptions, NonNegative, TrainingPlan
 from lkm_tune.study.space import STRICT, Scalar
 
 LONGEST_KEY = 120
-"""Characters in the name of a cell's folder."""
+"""Largest number of characters in the name of a cell's folder."""
 
 Phase = Literal["search", "control", "curve", "control_curve"]
-"""What a trial is for.
+"""The purpose of a trial.
 
-`search`: γ is free. `control`: γ = 0, with a search of its own over the rest. `curve`: one γ of
-the grid with one seed at the cell's best settings. `control_curve`: γ = 0 with one seed at the
-control's own best settings.
+`search`: γ is free. `control`: γ = 0, in a separate search over the other settings. `curve`: one γ
+of the grid with one seed at the cell's best settings. `control_curve`: γ = 0 with one seed at the
+best settings of the control.
 """
 
 
@@ -29,8 +29,7 @@ control's own best settings.
 class Cell:
     """One model on one task with a fixed number of training samples.
 
-    `compared` holds what tells the cell from others of the same model and task: the names of
-    `Study.compare`, each with its value here.
+    `compared` holds the names of `Study.compare` with their values in this cell.
     """
 
     model: str
@@ -46,31 +45,31 @@ class Cell:
         whole = "-".join(map(_safe, parts))
         if len(whole) <= LONGEST_KEY:
             return whole
-        # The path of a user's file may be longer than the name of a folder may be.
+        # The path of a user's file may be too long for the name of a folder.
         digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
         return f"{whole[: LONGEST_KEY - 9]}-{digest}"
 
     @property
     def variant(self) -> str:
-        """The model with what is compared: `pamnet`, `pamnet[mixing=learned]`.
+        """The model with its compared values: `pamnet`, `pamnet[mixing=learned]`.
 
-        As analyses name it, which know depth and sample size apart.
+        Analyses use this name; they have depth and sample size in separate columns.
         """
         rest = [f"{k}={v}" for k, v in self.compared if k not in ("depth", "n_train")]
         return f"{self.model}[{', '.join(rest)}]" if rest else self.model
 
     @property
     def address(self) -> str:
-        """The name to give to a command: `pamnet@qm9/homo`, `pamnet@qm9/homo@depth=2`."""
+        """The name in commands: `pamnet@qm9/homo`, `pamnet@qm9/homo@depth=2`."""
         return "@".join([self.model, self.task, *(f"{k}={v}" for k, v in self.compared)])
 
     def __str__(self) -> str:
-        """The name for people: `pamnet on qm9/homo`, `pamnet on qm9/homo, depth 2`."""
+        """The name in texts: `pamnet on qm9/homo`, `pamnet on qm9/homo, depth 2`."""
         return ", ".join([f"{self.model} on {self.task}", *(f"{k} {v}" for k, v in self.compared)])
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Cell":
-        """The inverse of `dataclasses.asdict`, also after a way through JSON."""
+        """The inverse of `dataclasses.asdict`, also for data from JSON."""
         compared = tuple((name, value) for name, value in data.get("compared", ()))
         return cls(**{**data, "compared": compared})
 
@@ -79,8 +78,8 @@ class Cell:
 class TrialSpec:
     """One trial, a pure function of its identity: (cell, phase, settings, seed).
 
-    `settings` holds every searched name with its value, `gamma` included. `epochs` is the full
-    budget, also for a trial that may be stopped early.
+    `settings` holds every searched name with its value, including `gamma`. `epochs` is the full
+    budget.
     """
 
     study: str
@@ -111,9 +110,9 @@ class TrialSpec:
 
 @checked_dataclass(frozen=True, config=STRICT)
 class RunConfig:
-    """Everything that determines one training run. The same config gives the same numbers.
+    """The configuration of one training run. Equal configurations give equal numbers.
 
-    Its fields are the keys of the file that `lkm-tune export` writes.
+    `lkm-tune export` writes its fields as the keys of a file.
     """
 
     model: str

@@ -1,6 +1,6 @@
-"""Plain data to a `Study` or a `RunConfig`: types, bounds, keys, every error in plain English.
+"""Turns plain data into a `Study` or a `RunConfig`, with every error in plain English.
 
-pydantic does the checking, from the dataclasses alone; here its errors are translated.
+pydantic checks types, bounds and keys by the dataclasses; this module translates its errors.
 """
 
 import json
@@ -40,20 +40,20 @@ _RULES: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
     ),
     "string_too_long": lambda ctx: f"must have at most {ctx['max_length']} characters",
 }
-"""What pydantic calls an error -> the rule that it breaks, as a user reads it."""
+"""Type of a pydantic error -> the broken rule, in words for a user."""
 _NAMED = "must be a list of names, or a mapping of names to "
 _NAMES: Mapping[KeyPath, str] = {
     ("models",): _NAMED + "settings",
-    ("tasks",): _NAMED + "what differs from `data`",
+    ("tasks",): _NAMED + "keys of `data`",
     ("compare",): "must be a mapping of the names of settings to lists of values",
 }
 
 
 def validated(data: Any, kind: type[T]) -> tuple[T | None, list[Finding]]:
-    """The `kind` (a `Study`, say) that `data` describe, or None and every error in them.
+    """The instance of `kind` (such as `Study`) that `data` describe, or None and all errors.
 
-    A file holds what JSON can hold, so it is read in pydantic's JSON mode: lists become tuples
-    and mappings become dataclasses, while text never becomes a number.
+    pydantic's JSON mode turns lists into tuples and mappings into dataclasses, but never text into
+    a number.
     """
     try:
         return TypeAdapter(kind).validate_json(json.dumps(data)), []
@@ -62,10 +62,10 @@ def validated(data: Any, kind: type[T]) -> tuple[T | None, list[Finding]]:
 
 
 def translated(error: ValidationError, owner: type) -> list[Finding]:
-    """The errors that pydantic found in an `owner`, in plain English, one for each place."""
+    """The errors of pydantic in an `owner`, in plain English, one for each place."""
     details = error.errors(include_url=False)
     places = [item["loc"] for item in details]
-    # A list whose items are wrong is also "too short" to pydantic, which counts the good ones.
+    # pydantic also calls a list with wrong items "too short": it counts only valid items.
     outer = {loc[:n] for loc in places for n in range(len(loc))}
     return [_finding(item, owner) for item in details if item["loc"] not in outer]
 
@@ -91,7 +91,7 @@ def _finding(item: ErrorDetails, owner: type) -> Finding:
     if kind == "dict_type" and path in _NAMES:
         rule = _NAMES[path]
     text = rule if isinstance(rule, str) else rule(context)
-    # A rule over several keys names their values itself.
+    # The text of a rule over several keys already names their values.
     value = None if kind in ("value_error", "too_short") else shown(given)
     return Finding((path,), text, value, tuple(valid), nearest(given, valid) if valid else None)
 
@@ -101,13 +101,13 @@ def _number(bound: float) -> str:
 
 
 def _written(loc: tuple[str | int, ...]) -> KeyPath:
-    """`loc` without the kind of a value, which pydantic puts behind the key of the value."""
+    """`loc` without the types of values, which pydantic adds after their keys."""
     has_kind = loc[:1] == ("space",) or loc[:2] == ("curve", "seeds")
     return loc[:2] + loc[3:] if has_kind else loc
 
 
 def _keys_beside(loc: tuple[str | int, ...], owner: type) -> tuple[str, ...]:
-    """The valid keys of the mapping in which the last key of `loc` is."""
+    """The valid keys of the mapping that contains the last key of `loc`."""
     part: Any = owner
     if loc[0] == "space" and len(loc) > 2:
         part = _RANGES[str(loc[2])]

@@ -1,4 +1,4 @@
-"""The SQLite database of a storage folder, made whole or not at all."""
+"""Atomic creation of the SQLite database of a storage folder."""
 
 import shutil
 import sqlite3
@@ -15,22 +15,22 @@ from lkm_tune.tracking.storage import sqlite_uri
 
 
 def make_database(file: Path) -> None:
-    """Makes a SQLite database with MLflow's tables, unless there is one.
+    """Creates a SQLite database with MLflow's tables, unless it exists.
 
-    MLflow makes its tables in many steps, which takes seconds: an empty database is kept in the
-    cache folder, and later ones are copies of it.
+    MLflow needs seconds to create its tables, so the cache folder keeps an empty database, and
+    later databases are copies of it.
 
     Args:
-        file: The database; its folder is made when it is missing.
+        file: The database; a missing folder is created.
     """
     _appear(file, _make_copy)
 
 
 def _appear(file: Path, make: Callable[[Path], None]) -> None:
-    """Makes a database under another name and gives it its own when it is whole.
+    """Creates a database under a temporary name and renames it when it is complete.
 
-    A process killed between two of MLflow's steps would leave a database that no MLflow opens
-    again, and two processes that make its tables at once both fail.
+    A process killed between two of MLflow's steps would leave a database that MLflow cannot open,
+    and two processes that create tables at the same time both fail.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{file}.lock"):
@@ -48,15 +48,15 @@ def _make_copy(file: Path) -> None:
     try:
         _appear(empty, _make_empty)
         shutil.copyfile(empty, file)
-    except OSError:  # The cache cannot be written: nothing is saved, and nothing is lost.
+    except OSError:  # The cache is not writable; the database needs no cache.
         file.unlink(missing_ok=True)
     _make_tables(file)
 
 
 def _make_empty(file: Path) -> None:
     _make_tables(file)
-    # The experiment that MLflow begins with names a folder of this process; MLflow makes another
-    # one where there is none.
+    # MLflow's default experiment names a folder of this process; MLflow creates it again if
+    # missing.
     with closing(sqlite3.connect(file)) as database, database:
         database.execute("DELETE FROM experiments")
 

@@ -1,4 +1,4 @@
-"""Delivery: a thread that takes messages from the outbox to MLflow, in order and in batches."""
+"""Delivery: a thread that sends messages from the outbox to MLflow, in order and in batches."""
 
 import logging
 import threading
@@ -11,57 +11,56 @@ from lkm_tune.tracking.outbox import Message, Outbox
 logger = logging.getLogger(__name__)
 
 CHUNK = 1000
-"""How many messages are delivered between two notes of how far delivery is."""
+"""Number of messages between two records of the delivered offset."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
-"""Seconds between two attempts while MLflow cannot be reached; each pause doubles the last."""
+"""Seconds between two attempts while MLflow cannot be reached; each pause doubles."""
 
 
 REST, LONGEST_REST = 20.0, 15.0
-"""How many times as long as a delivery took the thread rests before the next, and at most how
-many seconds. MLflow's cost is mostly one per call, so that rarer deliveries of more messages
-leave the driver its processor."""
+"""The pause after a delivery as a multiple of its time, and the longest pause in seconds. MLflow's
+cost is mostly per call, so fewer and larger deliveries save processor time of the driver."""
 
 
 class UnreachableError(Exception):
-    """MLflow could not be reached or was busy; the same messages may be delivered later."""
+    """MLflow cannot be reached or is busy; the messages can be delivered later."""
 
 
 class Writer(Protocol):
-    """Whoever puts messages where they belong."""
+    """The destination of messages."""
 
     is_new: bool
-    """Whether nothing of the study was there, so that everything has to be delivered."""
+    """Whether the destination had nothing of the study, so that all messages must be delivered."""
 
     def write(self, messages: Sequence[Message]) -> list[tuple[Message, str]]:
-        """Put messages in their places, those already there not again.
+        """Writes messages, except those that are already written.
 
         Returns:
-            The messages that can never be taken, each with the reason.
+            The messages that can never be written, each with the reason.
 
         Raises:
-            UnreachableError: Some messages may not have arrived.
+            UnreachableError: if some messages may not have arrived.
         """
 
 
 class Delivery:
-    """Delivers an outbox in a daemon thread while the caller goes on."""
+    """Delivers an outbox in a daemon thread."""
 
     def __init__(self, outbox: Outbox, connect: Callable[[], Writer], interval: float) -> None:
-        """Start the thread.
+        """Starts the thread.
 
         Args:
             outbox: The messages.
-            connect: Makes the writer; raises `UnreachableError` when that is not possible now.
-            interval: Seconds over which messages are gathered into batches, at least.
+            connect: Creates the writer; raises `UnreachableError` if that is not possible now.
+            interval: Shortest time in seconds between batches.
         """
         self._outbox = outbox
         self._connect = connect
         self._interval = interval
         self._writer: Writer | None = None
         self._changed = threading.Condition()
-        # The thread connects at once: MLflow is imported while trials start, one that cannot be
-        # reached or lost everything is noticed, and what an earlier driver left is delivered.
+        # The thread connects at once: it imports MLflow while trials start, notices a server that
+        # is down or empty, and delivers messages of an earlier driver.
         self._hurry = True
         self._settled = False
         self._closing = False
@@ -70,18 +69,18 @@ class Delivery:
         self._thread.start()
 
     def notify(self) -> None:
-        """There are new messages."""
+        """Wakes the thread for new messages."""
         with self._changed:
             self._changed.notify_all()
 
     def flush(self, timeout: float) -> int:
-        """Deliver now what is there; tried once while MLflow cannot be reached.
+        """Delivers all present messages now; if MLflow cannot be reached, it tries once.
 
         Args:
-            timeout: Seconds to wait at most.
+            timeout: Longest wait in seconds.
 
         Returns:
-            How many messages are still not delivered.
+            The number of messages that are not delivered.
         """
         target = self._outbox.size
         with self._changed:
@@ -99,13 +98,13 @@ class Delivery:
         return self._outbox.pending()
 
     def close(self, timeout: float) -> int:
-        """Deliver what is there, try once when MLflow is down, and end.
+        """Delivers all present messages (one attempt if MLflow is down) and ends the thread.
 
         Args:
-            timeout: Seconds to wait at most.
+            timeout: Longest wait in seconds.
 
         Returns:
-            How many messages are not delivered; the next start delivers them.
+            The number of messages that are not delivered; the next start delivers them.
         """
         with self._changed:
             self._closing = True
@@ -118,7 +117,7 @@ class Delivery:
         rest = self._interval
         closing = False
         try:
-            # Closing waits for one attempt, not for a server that does not come back.
+            # Closing waits for one attempt only: the server may not come back.
             while not (closing and (pause or self._has_delivered(self._outbox.size))):
                 closing = self._wait(max(rest, pause))
                 started = time.monotonic()
@@ -128,7 +127,7 @@ class Delivery:
                 self.notify()
         except Exception:
             logger.exception(
-                "The delivery to MLflow ended with an error of its own. Training goes on; the "
+                "The delivery to MLflow stopped with an unexpected error. Training goes on; the "
                 "messages stay in %s and the next start delivers them.",
                 self._outbox.path,
             )
@@ -136,7 +135,7 @@ class Delivery:
             self.notify()
 
     def _wait(self, seconds: float) -> bool:
-        """Wait for messages, then these seconds for more; returns whether to close."""
+        """Waits for messages, then `seconds` for more; returns whether to close."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._in_haste() or not self._has_delivered(self._outbox.size)
@@ -152,7 +151,7 @@ class Delivery:
         return self._settled and self._outbox.offset >= target
 
     def _try(self, pause: float) -> float:
-        """Deliver everything that is there; returns the pause before the next attempt."""
+        """Delivers all present messages; returns the pause before the next attempt."""
         try:
             self._drain()
         except UnreachableError as error:
@@ -166,7 +165,7 @@ class Delivery:
                 )
             return min(max(FIRST_PAUSE, 2 * pause), LONGEST_PAUSE)
         if pause:
-            logger.warning("MLflow can be written again; what was kept is delivered.")
+            logger.warning("MLflow can be written again; the kept messages are delivered.")
         self._settled = True
         return 0.0
 
@@ -182,7 +181,7 @@ class Delivery:
             refused = self._writer.write(messages)
             if refused:
                 logger.warning(
-                    "MLflow refused %d messages, the first because: %s. They are kept beside %s.",
+                    "MLflow refused %d messages, the first because: %s. They are kept next to %s.",
                     len(refused),
                     refused[0][1],
                     self._outbox.path,

@@ -1,4 +1,4 @@
-"""The MLflow experiment of a study: opened, made, set aside."""
+"""Opens, creates and sets aside the MLflow experiment of a study."""
 
 import time
 from pathlib import Path
@@ -14,11 +14,11 @@ from lkm_tune.tracking.notes import NOTE, experiment_note
 from lkm_tune.tracking.storage import is_server, sqlite_file
 
 STUDY, RETIRED = "lkm.study", "lkm.retired"
-"""Tags of an experiment: the study that it belongs to, and when it was set aside."""
+"""Tags of an experiment: its study, and the time when it was set aside."""
 
 
 def open_client(uri: str) -> MlflowClient:
-    """A client whose database has its tables."""
+    """A client of a database that has MLflow's tables."""
     file = sqlite_file(uri)
     if file is not None and not file.exists():
         make_database(file)
@@ -30,19 +30,19 @@ def open_client(uri: str) -> MlflowClient:
 def open_experiment(
     client: MlflowClient, uri: str, study: str, artifacts: Path | None
 ) -> tuple[str, bool]:
-    """The experiment of a study, made when it is missing.
+    """The experiment of a study; creates it if it is missing.
 
     Args:
         client: The client.
-        uri: The MLflow that the client writes.
+        uri: The address of the client.
         study: Name of the study and of its experiment.
-        artifacts: Folder for the files of its runs; a server decides that itself.
+        artifacts: The folder of its runs' files; a server chooses its own.
 
     Returns:
         The experiment's id and whether it is new.
 
     Raises:
-        UnreachableError: The experiment was deleted in MLflow.
+        UnreachableError: if the experiment was deleted in MLflow.
     """
     found = client.get_experiment_by_name(study)
     if found is None:
@@ -58,15 +58,15 @@ def open_experiment(
 
 
 def retire_experiment(uri: str, study: str) -> str | None:
-    """Set a study's experiment aside so that the study can start afresh under its name.
+    """Sets a study's experiment aside so that the study can start again under its name.
 
     Its runs stay in MLflow under another name, and `import_runs` leaves them out.
 
     Returns:
-        The experiment's new name, None when there was none.
+        The experiment's new name; None if there was no experiment.
 
     Raises:
-        ConnectionError: MLflow cannot be reached now.
+        ConnectionError: if MLflow cannot be reached now.
     """
     file = sqlite_file(uri)
     if file is not None and not file.exists():
@@ -75,7 +75,7 @@ def retire_experiment(uri: str, study: str) -> str | None:
         return _retire(open_client(uri), study)
     except (MlflowException, SQLAlchemyError) as error:
         raise ConnectionError(
-            f"the earlier runs of {study} in MLflow cannot be set aside, so nothing is: "
+            f"the earlier runs of {study} in MLflow cannot be set aside, so no result is: "
             f"{type(error).__name__}: {str(error).splitlines()[0][:500]}"
         ) from error
 
@@ -88,7 +88,7 @@ def _retire(client: MlflowClient, study: str) -> str | None:
     if deleted:
         client.restore_experiment(found.experiment_id)
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
-    # The id keeps the name unique when a study starts afresh twice within a second.
+    # The id keeps the name unique if a study starts again twice within a second.
     name = f"{study} (until {stamp} UTC, {found.experiment_id})"
     client.set_experiment_tag(found.experiment_id, RETIRED, stamp)
     client.rename_experiment(found.experiment_id, name)
@@ -98,7 +98,7 @@ def _retire(client: MlflowClient, study: str) -> str | None:
 
 
 def study_experiments(client: MlflowClient) -> list[Experiment]:
-    """The experiments that belong to studies and were not set aside."""
+    """The experiments of studies that were not set aside."""
     experiments: list[Experiment] = []
     token = None
     while True:

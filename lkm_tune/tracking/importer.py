@@ -1,7 +1,7 @@
-"""The table of runs from MLflow alone: for whoever has the server, and no storage folder.
+"""The table of runs from MLflow alone, for users without the storage folder.
 
-Every ended run carries its row of the table (`messages.ROW`), made by the ledger's own `RowMaker`:
-what is read here is the table that `ledger.run_table` makes.
+Every ended run has its row of the table (`messages.ROW`) from the ledger's `RowMaker`, so the table
+here equals the table of `ledger.run_table`.
 """
 
 import json
@@ -24,18 +24,18 @@ PAGE = 1000
 
 
 def import_runs(tracking_uri: str, studies: Collection[str] | None = None) -> "DataFrame":
-    """The ended trials and current curve points of studies, one row each.
+    """The ended trials and current curve points of studies, with one row each.
 
     Args:
-        tracking_uri: the MLflow.
+        tracking_uri: the address of MLflow.
         studies: names of studies; None means all.
 
     Returns:
         See `ledger.run_table.study_runs`.
 
     Raises:
-        FileNotFoundError: if the MLflow is a SQLite database that is not there.
-        ValueError: if a run was written by a version that gave runs no row.
+        FileNotFoundError: if the address is a SQLite database that does not exist.
+        ValueError: if an earlier version wrote a run without a row.
     """
     file = sqlite_file(tracking_uri)
     if file is not None and not file.exists():
@@ -50,7 +50,7 @@ def import_runs(tracking_uri: str, studies: Collection[str] | None = None) -> "D
 
 
 def _rows(runs: list[Run]) -> Iterator[Mapping[str, Any]]:
-    """The rows of one experiment; points of curves that were superseded are left out."""
+    """The rows of one experiment, without superseded curve points."""
     curves: dict[tuple[str, str], Any] = {
         (run.data.tags["lkm.cell"], phase): json.loads(run.data.tags[curve_tag(phase)])
         for run in runs
@@ -65,8 +65,8 @@ def _rows(runs: list[Run]) -> Iterator[Mapping[str, Any]]:
         if current is None or without_gamma(json.loads(tags["lkm.settings"])) == current:
             if ROW not in tags:
                 raise ValueError(
-                    f"the run {tags['lkm.trial']} of {tags['lkm.study']} was written to MLflow by "
-                    "an earlier lkm-tune, which gave it no row of the table: make the report from "
+                    f"an earlier lkm-tune wrote {tags['lkm.trial']} of {tags['lkm.study']} to "
+                    "MLflow without a row of the table: make the report from "
                     "the storage folder of the study"
                 )
             yield json.loads(tags[ROW]) | {"reason": tags.get("lkm.reason", "")}

@@ -1,14 +1,14 @@
-"""What is recorded of a study: the messages that the outbox keeps and MLflow gets.
+"""The messages of a study, which the outbox stores and the writer puts into MLflow.
 
-A message is plain data and complete in itself, so that whoever finds it can deliver it without
-the study: which run it belongs to, what kind it is and when it was made.
+A message is complete plain data: a driver can deliver it without the study. It has its run, its
+kind and its time:
 
-    start      the run exists and runs: name, tags, parameters, the run it belongs under
+    start      a run starts: name, tags, parameters, parent run
     epoch      the metrics of one epoch of training
-    tags       facts that are learnt later
-    end        how the run ended: MLflow's status, tags, final metrics
-    artifacts  a folder whose files belong to the run
-    model      a trained network that stands for the run
+    tags       later facts
+    end        the end of the run: MLflow's status, tags, final metrics
+    artifacts  a folder of files of the run
+    model      the trained network of the run
 """
 
 import json
@@ -27,19 +27,19 @@ from lkm_tune.tracking.outbox import Message
 from lkm_tune.versions import code_commit, package_versions
 
 REPORT = "report"
-"""Which run holds the report of a study; keys of cells and trials always hold a `-`."""
+"""The key of the run of a study's report; keys of cells and trials always contain a `-`."""
 
 MAX_PARAM, MAX_TAG = 6000, 8000
 """MLflow's limits in characters."""
 
 INTERRUPTED = "interrupted"
-"""The outcome of a run whose trial goes on when the study does."""
+"""The outcome of a run whose trial continues with the study."""
 
 ROW = "lkm.row"
-"""The tag of an ended run with its row of the table of runs, `reason` aside."""
+"""The tag of an ended run with its row of the table of runs, without `reason`."""
 
-# A diverged run has finished: it was trained as planned and its divergence is its result, a
-# boundary of the curve. FAILED is kept for runs that broke, which someone has to look at.
+# A diverged run is finished: its divergence is a valid result, a boundary of the curve. FAILED
+# marks broken runs, which need attention.
 STATUS = {
     "complete": "FINISHED",
     "diverged": "FINISHED",
@@ -48,7 +48,7 @@ STATUS = {
     "infeasible": "FAILED",
     "failed": "FAILED",
 }
-"""MLflow's status for each way in which a trial ends."""
+"""State of an ended trial -> MLflow's status."""
 
 _FINAL = (
     "val_error",
@@ -68,12 +68,12 @@ def canonical(data: Any) -> str:
 
 
 def cell_start(study: Study, cell: Cell, data_digest: str) -> Message:
-    """The parent run of a cell runs.
+    """The parent run of a cell starts.
 
     Args:
         study: The study of the cell.
         cell: The cell.
-        data_digest: Of the file that its data are read from; "" where it is not known.
+        data_digest: Digest of its data file; "" if unknown.
     """
     facts = {"model": cell.model, "task": cell.task, "n_train": cell.n_train}
     tags = {**_common_tags(study, cell), "lkm.kind": "cell", NOTE: cell_note(cell)}
@@ -84,7 +84,7 @@ def cell_start(study: Study, cell: Cell, data_digest: str) -> Message:
         name=str(cell),
         tags=tags,
         params={name: _text(value)[:MAX_PARAM] for name, value in params.items()},
-        # MLflow takes 36 characters of a digest.
+        # MLflow accepts 36 characters of a digest.
         dataset={
             "name": cell.task,
             "digest": data_digest[:36],
@@ -101,20 +101,20 @@ def cell_model(cell: Cell, trial: TrialSpec, file: str, inputs: str, output: str
         cell: The cell.
         trial: The trial that trained it.
         file: Its model.safetensors.
-        inputs: What it is given, a key of `model.INPUTS`.
-        output: What it predicts, with its unit.
+        inputs: The kind of input, a key of `model.INPUTS`.
+        output: The predicted property with its unit.
     """
     tags = {"lkm.best_trial": trial.key}
     return _message(cell.key, "model", file=file, inputs=inputs, output=output, tags=tags)
 
 
 def cell_curve(study: Study, cell: Cell, folder: str, sentence: str) -> list[Message]:
-    """What the curve of a cell says, and the files that show it.
+    """The answer of a cell's curve, and its files.
 
     Args:
         study: The study of the cell.
         cell: The cell.
-        folder: Of the files.
+        folder: The folder of the files.
         sentence: The answer in words.
     """
     tags = {NOTE: cell_note(cell, sentence)}
@@ -125,11 +125,11 @@ def cell_curve(study: Study, cell: Cell, folder: str, sentence: str) -> list[Mes
 
 
 def trial_start(study: Study, facts: StudyFacts, record: TrialRecord) -> Message:
-    """A trial or curve point runs, under the run of its cell.
+    """A trial or curve point starts; its parent is the run of its cell.
 
     Args:
         study: The study of the trial.
-        facts: What the study's networks and data say of its runs.
+        facts: The facts on the study's networks and data.
         record: The trial in the ledger.
     """
     trial, row = record.spec, RowMaker(study, facts).row(record)
@@ -152,9 +152,9 @@ def trial_start(study: Study, facts: StudyFacts, record: TrialRecord) -> Message
 
 
 def trial_epoch(trial: TrialSpec, result: Mapping[str, Any]) -> Message:
-    """One epoch of a trial: the fields of its `EpochResult`, `system` and `layers` where asked for.
+    """One epoch of a trial: the fields of its `EpochResult`, and optional `system` and `layers`.
 
-    The validation error is in the task's own unit, `kd_ratio` is γ·L_KD / L_pred.
+    The validation error is in the unit of the task; `kd_ratio` is γ·L_KD / L_pred.
     """
     metrics = {f"train/{name}": value for name, value in result["losses"].items()}
     metrics["train/kd_ratio"] = result["kd_ratio"]
@@ -168,9 +168,9 @@ def trial_epoch(trial: TrialSpec, result: Mapping[str, Any]) -> Message:
 
 
 def trial_end(study: Study, facts: StudyFacts, record: TrialRecord) -> Message:
-    """How a trial ended; its row of the table of runs comes with it, for `importer`.
+    """The end of a trial, with its row of the table of runs for `importer`.
 
-    Of a long reason the end is kept, where errors say what they are.
+    A long reason is cut to its end, which names the error.
     """
     summary, row = record.summary, RowMaker(study, facts).row(record)
     reason = row.pop("reason")[-MAX_TAG:]
@@ -198,18 +198,18 @@ def trial_interrupted(trial: TrialSpec) -> Message:
 
 
 def cell_end(cell: Cell, metrics: Mapping[str, Any]) -> Message:
-    """All trials and curve points of a cell have ended, with what is best in it."""
+    """All trials and curve points of a cell have ended; `metrics` are its best figures."""
     return _complete(cell.key, metrics)
 
 
 def cell_curve_settings(cell: Cell, settings: Mapping[str, Any], phase: str) -> Message:
-    """At which settings the points of a cell's current curve lie; γ is no part of them."""
+    """The settings, without γ, of the points of a cell's current curve."""
     tags = {curve_tag(phase): canonical(without_gamma(settings))}
     return _message(cell.key, "tags", tags=tags)
 
 
 def report_messages(study: Study, folder: str) -> list[Message]:
-    """The report of a study, in a run of its own beside the cells."""
+    """The report of a study, in a separate run."""
     tags = {
         "lkm.study": study.name,
         "lkm.study_digest": digest(study),
@@ -230,7 +230,7 @@ def curve_tag(phase: str) -> str:
 
 
 def run_name(trial: TrialSpec) -> str:
-    """A readable name, as `search 0007 γ=0.02`, `curve γ=0.01 seed=2`, `control curve seed=2`."""
+    """A readable name: `search 0007 γ=0.02`, `curve γ=0.01 seed=2`, `control curve seed=2`."""
     if trial.phase == "curve":
         return f"curve γ={trial.settings['gamma']:g} seed={trial.seed}"
     if trial.phase == "control_curve":
@@ -253,14 +253,14 @@ def _common_tags(study: Study, cell: Cell) -> dict[str, str]:
 
 
 def _parameters(study: Study, facts: StudyFacts, trial: TrialSpec) -> dict[str, str]:
-    """Every setting of the run by its plain name, as the study file has it."""
+    """Every setting of the run, by its name in the study file."""
     config = study.run_config(trial).to_dict()
     flat: dict[str, Any] = dict(facts.models.get(trial.cell.model, {}))
     for part in ("data", "training", "lkm", "model_settings"):
         flat.update(config.get(part, {}))
     flat.update(trial.settings)
     if (gamma := trial.settings["gamma"]) > 0:
-        # MLflow draws parameters on linear axes only.
+        # MLflow draws parameters only on linear axes.
         flat["log10_gamma"] = round(math.log10(gamma), 4)
     flat.update(model=trial.cell.model, task=trial.cell.task, n_train=trial.cell.n_train)
     flat.update(seed=trial.seed, epochs=trial.epochs, phase=trial.phase, number=trial.number)
@@ -268,13 +268,13 @@ def _parameters(study: Study, facts: StudyFacts, trial: TrialSpec) -> dict[str, 
 
 
 def errors_by_name(summary: Mapping[str, Any]) -> dict[str, float]:
-    """The `test_errors` of a summary, which Tune hands on as `test_errors/NAME`."""
+    """The `test_errors` of a summary, which Tune flattens to `test_errors/NAME`."""
     flat = {k.partition("/")[2]: v for k, v in summary.items() if k.startswith("test_errors/")}
     return {**summary.get("test_errors", {}), **flat}
 
 
 def _by_name(group: str, errors: Mapping[str, float]) -> dict[str, float]:
-    """Metrics of the errors that stand beside the one that decides, as `val/forces`."""
+    """Metrics of the other errors, such as `val/forces`."""
     return {f"{group}/{name}": value for name, value in errors.items() if name != "error"}
 
 

@@ -1,4 +1,4 @@
-"""The best network of a cell as an MLflow model: described, with a signature, nothing pickled."""
+"""The best network of a cell as an MLflow model with a signature and without pickles."""
 
 import shutil
 from collections.abc import Iterator
@@ -20,30 +20,30 @@ INPUTS = {
     "smiles": (ColSpec(DataType.string, "smiles"),),
     "nodes": (ColSpec(Array(VALUES), "features"), ColSpec(Array(NUMBERS), "edge_index")),
 }
-"""The columns that a network is given, by what it sees of a molecule or graph."""
+"""Kind of input -> the input columns of a network."""
 
 LOADER = "lkm_tune.training.served"
-"""The module that loads and predicts; named only, since training is no concern of this room."""
+"""The module that loads and predicts; only its name, since tracking does not import training."""
 
 
 @contextmanager
 def mlflow_model(file: Path, inputs: str, output: str) -> Iterator[Path]:
-    """A folder with the MLflow model around a model.safetensors, while the block runs.
+    """A context with a temporary folder of the MLflow model around a model.safetensors.
 
     Args:
         file: the trained network.
-        inputs: what it is given, a key of `INPUTS`.
-        output: what it predicts, with its unit.
+        inputs: the kind of input, a key of `INPUTS`.
+        output: the predicted property with its unit.
 
     Raises:
-        FileNotFoundError: the file is not there.
+        FileNotFoundError: if the file is missing.
     """
     if not file.is_file():
         raise FileNotFoundError(f"there is no model {file}")
     said = NUMBERS if inputs == "nodes" else DataType.double
     signature = ModelSignature(Schema([*INPUTS[inputs]]), Schema([ColSpec(said, output)]))
     description = Model(signature=signature)
-    # Not `pyfunc.save_model`, which loads the network again to guess what is known here.
+    # `pyfunc.save_model` would load the network again to guess the known signature.
     pyfunc.add_to_model(description, loader_module=LOADER, data=file.name)
     with TemporaryDirectory(prefix="lkm-model-") as folder:
         path = Path(folder)

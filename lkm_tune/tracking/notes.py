@@ -1,4 +1,4 @@
-"""What MLflow's pages say in words: descriptions of a study's experiment and of its runs."""
+"""Descriptions of a study's experiment and of its runs, for MLflow's pages."""
 
 from lkm_tune.study import Cell
 
@@ -6,40 +6,40 @@ NOTE = "mlflow.note.content"
 """The tag that MLflow shows as a description, in Markdown."""
 
 CURVE = "curve.html"
-"""The file of a cell's run with its error by γ."""
+"""The file of a cell's run that draws the error against γ."""
 
 REPORT_NOTE = (
-    "The report of the study: open `report.html` under Artifacts. Its tables are beside it as CSV, "
-    "its answers as `transfer.json`, the study itself as `study.json`."
+    "The report of the study: open `report.html` under Artifacts. The CSV files are tables, "
+    "`transfer.json` has its answers, `study.json` the study."
 )
 
 
 def experiment_note(study: str) -> str:
-    """Of the experiment of a study."""
+    """The description of a study's experiment."""
     return (
-        f"The study **{study}** of lkm-tune: a run for each cell (a model on a task), with its "
-        "trials under it, and the run `report` with the report (`report.html` under Artifacts)."
+        f"The study **{study}** of lkm-tune: a run for each cell (a model on a task), child runs "
+        "for its trials, and the run `report` with the report (`report.html` under Artifacts)."
     )
 
 
 def cell_note(cell: Cell, sentence: str = "") -> str:
-    """Of the run of a cell.
+    """The description of a cell's run.
 
     Args:
         cell: The cell.
-        sentence: What its curve says; "" before it was analysed.
+        sentence: The answer of its curve; "" before the analysis.
     """
     answer = (
-        f"{sentence}\n\nIts error by γ is drawn in `{CURVE}` under Artifacts."
+        f"{sentence}\n\n`{CURVE}` under Artifacts draws its error against γ."
         if sentence
-        else "Its curve has not been analysed yet."
+        else "The curve has not been analysed yet."
     )
     return (
         f"{answer}\n\n"
-        f"Under this run of **{cell}** ({cell.n_train:,} training samples): the trials of its "
-        "search (`search 0007 γ=0.02`), those of the search at γ = 0 (`control 0007`), and the "
+        f"The child runs of **{cell}** ({cell.n_train:,} training samples) are the trials of its "
+        "search (`search 0007 γ=0.02`), the trials of the search at γ = 0 (`control 0007`), and the "
         "points of its response curves, each trained over all epochs (`curve γ=0.01 seed=1`, "
         "`control curve seed=1`). `val/error` is the validation error by epoch, in the task's "
-        "unit (tag `lkm.unit`); `log10_gamma` is the parameter to draw `final/val_error` over. "
-        "The report of the whole study is in the run `report`."
+        "unit (tag `lkm.unit`). Draw `final/val_error` against the parameter `log10_gamma`. "
+        "The run `report` has the report of the whole study."
     )

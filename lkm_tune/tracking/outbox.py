@@ -1,8 +1,8 @@
 """The outbox: messages that wait on disk until MLflow has taken them.
 
-The driver appends, a background thread delivers. Between the two lies a file of JSON lines that
-only grows, and a small file that says how far it was delivered and to which MLflow. So nothing
-is lost when either side dies, and another MLflow gets everything from the beginning.
+The driver appends to a file of JSON lines, and a background thread delivers the lines. A small file
+records the delivered offset and its MLflow. So no message is lost if the driver or MLflow dies, and
+another MLflow gets all messages from the beginning.
 """
 
 import hashlib
@@ -23,21 +23,21 @@ class Outbox:
     """An append-only file of messages with a delivered offset, for one destination."""
 
     def __init__(self, path: Path, destination: str) -> None:
-        """Open the file, or make it.
+        """Opens or creates the file.
 
         Args:
-            path: The file of JSON lines. A last line without its newline was cut off by a crash
-                while it was written and is removed.
-            destination: Whom the messages are for. The offset counts only for the destination
-                that it was kept for; for another one delivery begins at the first message.
+            path: The file of JSON lines. A last line without newline comes from a crash and is
+                removed.
+            destination: The address of the receiver. The stored offset counts only for its
+                destination; for another destination, delivery begins at the first message.
 
         Raises:
-            OSError: The file cannot be opened for writing.
+            OSError: if the file cannot be opened for writing.
         """
         self.path = path
         self._offset_file = path.with_suffix(".delivered.json")
         self._rejected_file = path.with_suffix(".rejected.jsonl")
-        # Only a digest is kept: the address of a database may hold a password.
+        # Only a digest is stored: the address of a database may contain a password.
         self._destination = hashlib.sha256(destination.encode()).hexdigest()[:16]
         self._lock = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,15 +56,15 @@ class Outbox:
         return self._offset
 
     def append(self, message: Message, sync: bool = False) -> None:
-        """Write one message behind all others.
+        """Appends one message.
 
         Args:
             message: Plain data with at least `run` and `kind`; NaN and infinities are allowed.
-            sync: Whether to wait until the disk holds it.
+            sync: Whether to wait until the message is on the disk.
 
         Raises:
-            OSError: The disk is full or read-only. The file then ends as it did before.
-            ValueError: The outbox was closed.
+            OSError: if the disk is full or read-only. The file is then unchanged.
+            ValueError: if the outbox is closed.
         """
         line = (json.dumps(message, separators=(",", ":")) + "\n").encode()
         with self._lock:
@@ -82,9 +82,9 @@ class Outbox:
                 os.fsync(self._file)
 
     def read(self, limit: int) -> tuple[list[Message], int]:
-        """The next undelivered messages, at most `limit`, and the offset behind them.
+        """The next undelivered messages, at most `limit`, and the offset after them.
 
-        A line that is no message comes as `{"kind": "unreadable", "line": ...}`.
+        A line that is no message becomes `{"kind": "unreadable", "line": ...}`.
         """
         messages: list[Message] = []
         end = self._offset
@@ -102,20 +102,20 @@ class Outbox:
         marks = [f'"kind":"{kind}"'.encode() for kind in kinds]
         with self.path.open("rb") as file:
             for line in file:
-                # Most lines are epochs; reading them all as JSON would take seconds.
+                # Most lines are epochs; parsing all of them would take seconds.
                 if any(mark in line for mark in marks):
                     message = _parse(line)
                     if message["kind"] in kinds:
                         yield message
 
     def pending(self) -> int:
-        """How many messages wait."""
+        """The number of undelivered messages."""
         with self.path.open("rb") as file:
             file.seek(self._offset)
             return sum(1 for _ in file)
 
     def mark_delivered(self, offset: int) -> None:
-        """Remember that everything before `offset` has arrived; 0 begins again."""
+        """Records that all messages before `offset` have arrived; 0 begins again."""
         text = json.dumps({"destination": self._destination, "offset": offset})
         new = self._offset_file.with_suffix(".new")
         new.write_text(text, encoding="utf-8")
@@ -123,13 +123,13 @@ class Outbox:
         self._offset = offset
 
     def reject(self, refused: Iterable[tuple[Message, str]]) -> None:
-        """Keep messages that will never be taken beside the outbox, each with the reason."""
+        """Stores refused messages in a file next to the outbox, each with the reason."""
         with self._rejected_file.open("a", encoding="utf-8") as file:
             for message, reason in refused:
                 file.write(json.dumps({"reason": reason, "message": message}) + "\n")
 
     def close(self) -> None:
-        """Close the file; the outbox takes nothing any more."""
+        """Closes the file; the outbox then takes no messages."""
         with self._lock:
             if self._file >= 0:
                 os.close(self._file)
@@ -155,7 +155,8 @@ class Outbox:
             known = kept["destination"] == self._destination
             offset = int(kept["offset"]) if known else 0
         except (FileNotFoundError, ValueError, KeyError, TypeError):
-            # Half written or foreign. Delivering twice lands once, so the beginning is safe.
+            # Torn or foreign content. A message that is delivered twice is written once, so 0 is
+            # safe.
             return 0
         return offset if 0 <= offset <= self._size else 0
 

@@ -1,4 +1,4 @@
-"""The recorder: a listener of the ledger that has what happens in a study delivered to MLflow."""
+"""The recorder: a listener of the ledger that sends the events of a study to MLflow."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,10 +16,10 @@ from lkm_tune.tracking.outbox import OUTBOX, Message, Outbox
 class StudyRecorder:
     """Records the trials of a study, as a `Listener` of its ledger; every call returns at once.
 
-    What is recorded lies on disk before a method returns. A thread delivers it to MLflow, in
-    order and in batches, and goes on trying while MLflow is down; what is not delivered when
-    the process ends, the next recorder on the same folder delivers. Recording the same again
-    (a trial that is run again after a crash) changes nothing. One recorder a study at a time.
+    A record is on disk before a method returns. A thread delivers records to MLflow, in order and
+    in batches, and repeats its attempts while MLflow is down. The next recorder of the folder
+    delivers records that remain at the end of the process. Repeated records (of a trial that runs
+    again after a crash) change nothing. A study has one recorder at a time.
     """
 
     def __init__(
@@ -31,23 +31,23 @@ class StudyRecorder:
         interval: float = 2.0,
         facts: StudyFacts | None = None,
     ) -> None:
-        """Open the outbox and begin to deliver what an earlier recorder left in it.
+        """Opens the outbox and starts to deliver, beginning with records of an earlier recorder.
 
         Args:
-            study: The study. Its name is that of the MLflow experiment.
-            folder: The study's folder, where the outbox lies.
-            tracking_uri: The MLflow, as `tracking_uri` gives it.
-            artifact_root: Folder under which a study's files lie when MLflow is a database.
-            interval: Seconds over which messages are gathered into batches, at least.
-            facts: What the study's networks and data say of its runs.
+            study: The study. The MLflow experiment has its name.
+            folder: The study's folder, which holds the outbox.
+            tracking_uri: The address of MLflow, from `tracking_uri`.
+            artifact_root: The folder of studies' files if MLflow is a database.
+            interval: Shortest time in seconds between batches.
+            facts: The facts on the study's networks and data.
 
         Raises:
-            OSError: The outbox cannot be opened.
+            OSError: if the outbox cannot be opened.
         """
         artifacts = None if artifact_root is None else artifact_root / study.name
 
         def connect() -> Writer:
-            # Here, in the thread: importing MLflow takes seconds.
+            # In the thread: the import of MLflow takes seconds.
             from lkm_tune.tracking.writer import MlflowWriter
 
             return MlflowWriter(tracking_uri, study.name, artifacts)
@@ -56,7 +56,7 @@ class StudyRecorder:
         self._facts = facts or StudyFacts()
         self._cells: set[Cell] = set()
         self._outbox = Outbox(folder / OUTBOX, destination=tracking_uri)
-        # How each run ended last, "" for one that started again.
+        # The last end of each run; "" for a run that started again.
         self._ended: dict[str, str] = {}
         for message in self._outbox.search("start", "end"):
             self._remember(message)
@@ -64,53 +64,53 @@ class StudyRecorder:
         self._delivery = Delivery(self._outbox, connect, interval)
 
     def began(self, record: TrialRecord) -> None:
-        """A trial starts or goes on."""
+        """A trial starts or continues."""
         self._open(record.spec.cell)
         self._note(messages.trial_start(self.study, self._facts, record))
 
     def reported(self, spec: TrialSpec, result: Mapping[str, Any]) -> None:
-        """An epoch of a trial is over.
+        """An epoch of a trial has ended.
 
         Args:
             spec: The trial.
             result: `epoch` (from 1), `losses` (`total`, `prediction`, `kd`), `kd_ratio`
-                (γ·L_KD / L_pred), `val_error` (the task's own unit), `lr`, `seconds`.
+                (γ·L_KD / L_pred), `val_error` (in the unit of the task), `lr`, `seconds`.
         """
         self._put(messages.trial_epoch(spec, result))
 
     def ended(self, record: TrialRecord) -> None:
-        """A trial has ended; it is recorded unless it was already."""
+        """A trial has ended; the end is recorded once."""
         key = record.spec.key
         if self._ended.get(key) == record.state:
             return
         if key not in self._ended:
-            # What broke while it was set up has never started.
+            # A trial that broke during its setup has never started.
             self.began(record)
         self._note(messages.trial_end(self.study, self._facts, record))
 
     def interrupted(self, spec: TrialSpec) -> None:
         """The driver ends while a trial runs."""
-        # What was handed out and never began has no run to end.
+        # A trial that never began has no run to end.
         if spec.key in self._ended:
             self._note(messages.trial_interrupted(spec))
 
     def curve_settings(self, cell: Cell, settings: Mapping[str, Any], phase: str) -> None:
-        """The points of a cell's curve lie at these settings from now on.
+        """The points of a cell's curve now have these settings.
 
         Args:
             cell: The cell.
-            settings: The settings of one of its points; γ is left out.
+            settings: The settings of one of its points; γ is ignored.
             phase: `curve` or `control_curve`.
         """
         self._open(cell)
         self._put(messages.cell_curve_settings(cell, settings, phase), sync=True)
 
     def log_curve(self, cell: Cell, folder: Path, sentence: str) -> None:
-        """What the curve of a cell says.
+        """The answer of a cell's curve.
 
         Args:
             cell: The cell.
-            folder: Of the files that show it.
+            folder: The folder of its files.
             sentence: The answer in words.
         """
         self._open(cell)
@@ -122,7 +122,7 @@ class StudyRecorder:
 
         Args:
             cell: The cell.
-            metrics: Of what is best in it, to compare cells by.
+            metrics: Its best figures, for comparisons between cells.
         """
         self._open(cell)
         self._cells.discard(cell)
@@ -134,8 +134,8 @@ class StudyRecorder:
         Args:
             trial: The trial that trained it.
             file: Its model.safetensors.
-            inputs: What it is given: `atoms`, `smiles` or `nodes`.
-            output: What it predicts, with its unit.
+            inputs: The kind of input: `atoms`, `smiles` or `nodes`.
+            output: The predicted property with its unit.
         """
         if self._best.get(trial.cell.key) != trial.key:
             self._best[trial.cell.key] = trial.key
@@ -144,29 +144,29 @@ class StudyRecorder:
             self._put(message, sync=True)
 
     def log_report(self, folder: Path) -> None:
-        """The study's report is ready: its files go into a run named `report`."""
+        """The study's report is ready; its files become artifacts of the run `report`."""
         for message in messages.report_messages(self.study, str(folder.resolve())):
             self._put(message, sync=True)
 
     def flush(self, timeout: float = 30.0) -> int:
-        """Wait until everything recorded is in MLflow.
+        """Waits until all records are in MLflow.
 
         Args:
             timeout: Seconds to wait at most.
 
         Returns:
-            How many messages are not delivered yet.
+            The number of messages that are not delivered yet.
         """
         return self._delivery.flush(timeout)
 
     def close(self, timeout: float = 30.0) -> int:
-        """Deliver what is left and end.
+        """Delivers the remaining messages and ends.
 
         Args:
             timeout: Seconds to wait at most.
 
         Returns:
-            How many messages were not delivered; the next recorder on the folder delivers them.
+            The number of messages that were not delivered; the next recorder delivers them.
         """
         left = self._delivery.close(timeout)
         self._outbox.close()

@@ -1,4 +1,4 @@
-"""What MLflow holds of a run, and what messages change about it."""
+"""The state of a run in MLflow, and its changes by messages."""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from lkm_tune.tracking.outbox import Message
 
 @dataclass
 class KnownRun:
-    """What MLflow holds of one run. `last_epoch` None: not looked up yet."""
+    """The state of one run in MLflow. `last_epoch` None: not read yet."""
 
     run_id: str
     status: str
@@ -25,7 +25,7 @@ class KnownRun:
 
 @dataclass
 class RunUpdate:
-    """What the messages of one run amount to."""
+    """The combined changes of a run's messages."""
 
     start: Message | None = None
     end: Message | None = None
@@ -57,7 +57,7 @@ class RunUpdate:
 
 
 def known_run(run: Run) -> KnownRun:
-    """What MLflow says of a run that is there already."""
+    """The state of an existing run."""
     data = run.data
     return KnownRun(
         run.info.run_id, run.info.status, dict(data.tags), set(data.params), dict(data.metrics)
@@ -65,6 +65,6 @@ def known_run(run: Run) -> KnownRun:
 
 
 def identity(tags: Mapping[str, str]) -> str | None:
-    """Which run of a study these tags are of; None for one that is no study's."""
+    """The key of the run with these tags; None for a run of no study."""
     kinds = {"cell": tags.get("lkm.cell"), "trial": tags.get("lkm.trial"), "report": REPORT}
     return kinds.get(tags.get("lkm.kind", ""))

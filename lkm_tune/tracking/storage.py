@@ -1,4 +1,4 @@
-"""Where the runs of a storage folder lie, and how to look at them."""
+"""The MLflow address of a storage folder, and the command to view its runs."""
 
 import os
 import shlex
@@ -9,7 +9,7 @@ VARIABLE = "MLFLOW_TRACKING_URI"
 
 
 def tracking_uri(storage: Path | str) -> str:
-    """The MLflow that a storage folder belongs to.
+    """The MLflow address of a storage folder.
 
     Args:
         storage: The storage folder DIR of a study.
@@ -18,44 +18,44 @@ def tracking_uri(storage: Path | str) -> str:
         `MLFLOW_TRACKING_URI` if it is set, else the SQLite database `DIR/mlflow.db`.
 
     Raises:
-        ValueError: if that database cannot be named (`sqlite_uri`).
+        ValueError: if the path of the database is invalid (`sqlite_uri`).
     """
     given = os.environ.get(VARIABLE, "").strip()
     return given or sqlite_uri(Path(storage).expanduser().resolve() / "mlflow.db")
 
 
 def sqlite_uri(file: Path) -> str:
-    """The address of a SQLite database as SQLAlchemy and MLflow read it.
+    """The address of a SQLite database for SQLAlchemy and MLflow.
 
     Raises:
-        ValueError: if its path holds what an address gives another meaning: the runs would land
-            in another file.
+        ValueError: if its path has a character with a special meaning in addresses: the runs would
+            go to another file.
     """
     if wrong := [letter for letter in "?#%" if letter in str(file)]:
         raise ValueError(
-            f"the path of MLflow's database must be without `?`, `#` and `%`, which are signs of "
-            f"its address, but {file} holds {' '.join(wrong)}: give --storage another folder, or "
+            f"the path of MLflow's database must not contain `?`, `#` or `%`, which are special in "
+            f"addresses, but {file} contains {' '.join(wrong)}: give --storage another folder, or "
             f"the address of an MLflow server in {VARIABLE}"
         )
     return f"sqlite:///{file}"
 
 
 def is_server(uri: str) -> bool:
-    """Whether `uri` is an MLflow server, which decides itself where artifacts lie."""
+    """Whether `uri` is an MLflow server, which chooses the place of artifacts."""
     return uri.startswith(("http://", "https://", "databricks"))
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """The file of a SQLite database, None for everything else."""
+    """The file of a SQLite database; None for other addresses."""
     prefix = "sqlite:///"
     return Path(uri.removeprefix(prefix)) if uri.startswith(prefix) else None
 
 
 def ui_command(storage: Path | str) -> str:
-    """The shell command that opens the runs of a storage folder in a browser or serves them.
+    """The shell command that shows the runs of a storage folder in a browser.
 
-    A database of another kind is named through the environment variable that it came from: its
-    address may hold a password.
+    The command names other databases by their environment variable: an address may contain a
+    password.
     """
     uri = tracking_uri(storage)
     python = shlex.quote(sys.executable)

@@ -1,4 +1,4 @@
-"""The writer: puts the messages of a study into MLflow, each once."""
+"""The writer: puts each message of a study into MLflow once."""
 
 import json
 import logging
@@ -21,38 +21,38 @@ from lkm_tune.tracking.run_update import KnownRun, RunUpdate, identity, known_ru
 logger = logging.getLogger(__name__)
 
 MAX_METRICS, MAX_PARAMS = 800, 100
-"""Per call of `log_batch`: MLflow takes 1,000 in all, of these 100 parameters and 100 tags."""
+"""MLflow's limits of a `log_batch`: 1,000 items, among them 100 parameters and 100 tags."""
 
 PAGE = 1000
 
 BEST_MODEL = "best_model"
-"""Where a cell's run has its best network among its files: `runs:/RUN_ID/best_model`."""
+"""The best network among the files of a cell's run: `runs:/RUN_ID/best_model`."""
 
 _REFUSED = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "INVALID_STATE", "RESOURCE_ALREADY_EXISTS")
-"""Answers to one message that stay the same however often it is sent."""
+"""Permanent errors: sending the message again gives the same error."""
 
 
 class _RefusedError(Exception):
-    """Records that cannot be taken, now or later."""
+    """A message that MLflow can never take."""
 
 
 class MlflowWriter:
     """Writes to the experiment of one study.
 
-    A run is found by the tag of what it is, so that a message that comes twice, also from
-    another process, lands once. One process writes a study at a time.
+    Tags identify runs, so a message that arrives twice, also from another process, is written once.
+    One process writes a study at a time.
     """
 
     def __init__(self, uri: str, study: str, artifacts: Path | None) -> None:
-        """Find the experiment and its runs, or make the experiment.
+        """Finds the experiment and its runs, or creates the experiment.
 
         Args:
-            uri: The MLflow.
+            uri: The address of MLflow.
             study: Name of the study and of its experiment.
-            artifacts: Folder for the files of its runs.
+            artifacts: The folder of its runs' files.
 
         Raises:
-            UnreachableError: MLflow cannot be reached now.
+            UnreachableError: if MLflow cannot be reached now.
         """
         try:
             self._client = open_client(uri)
@@ -62,7 +62,7 @@ class MlflowWriter:
             raise UnreachableError(_brief(error)) from error
 
     def write(self, messages: Sequence[Message]) -> list[tuple[Message, str]]:
-        """Put messages in their places; see `Writer`."""
+        """Writes messages; see `Writer`."""
         updates: dict[str, RunUpdate] = {}
         refused = []
         for message in messages:
@@ -116,7 +116,7 @@ class MlflowWriter:
         return KnownRun(run.info.run_id, run.info.status, tags, last_epoch=0)
 
     def _log(self, run: KnownRun, update: RunUpdate) -> None:
-        """Log what MLflow does not hold yet, several epochs in one call."""
+        """Logs the data that MLflow lacks, several epochs in one call."""
         groups = self._new_epochs(run, update.epochs)
         if update.end is not None:
             final = {
@@ -151,7 +151,7 @@ class MlflowWriter:
             self._client.log_dict(run.run_id, message["study"], "study.json")
 
     def _log_origin(self, run: KnownRun, start: Message) -> None:
-        """What a cell was made from: its data, and the study that asked for it."""
+        """Logs the data and the study of a cell."""
         told = start["dataset"]
         dataset = Dataset(
             told["name"], told["digest"] or "unknown", "local", json.dumps({"uri": told["source"]})
@@ -168,7 +168,7 @@ class MlflowWriter:
             self._client.log_artifacts(run.run_id, str(folder), BEST_MODEL)
 
     def _new_epochs(self, run: KnownRun, messages: Sequence[Message]) -> list[list[Metric]]:
-        """The metrics of each epoch that MLflow lacks. An epoch arrives whole or not at all."""
+        """The metrics of each epoch that MLflow lacks; each epoch is written whole or not at all."""
         if messages and run.last_epoch is None:
             history = self._client.get_metric_history(run.run_id, "val/error")
             run.last_epoch = max((metric.step for metric in history), default=0)
@@ -189,7 +189,7 @@ class MlflowWriter:
         return groups
 
     def _find_runs(self) -> dict[str, KnownRun]:
-        """The runs of the experiment by what they are, oldest first."""
+        """Key -> run of the experiment, oldest first."""
         known: dict[str, KnownRun] = {}
         token = None
         while True:
@@ -202,8 +202,8 @@ class MlflowWriter:
             for run in page:
                 key = identity(run.data.tags)
                 if key in known:
-                    # A server that took a run but whose answer was lost got it a second time;
-                    # messages only ever went to the first.
+                    # If the answer of a server was lost, the run was created twice; only the
+                    # first has messages.
                     self._client.delete_run(run.info.run_id)
                 elif key:
                     known[key] = known_run(run)
@@ -217,13 +217,13 @@ def _storing(what: str) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
-        # A server may keep its files where this machine cannot write. The metrics that wait
-        # behind must not wait for that.
+        # A server may store its files in a place that this machine cannot write. Later metrics
+        # must not wait for that.
         raise _RefusedError(f"{what} could not be stored: {error}") from error
 
 
 def _pack(groups: Sequence[Sequence[Metric]]) -> Iterator[list[Metric]]:
-    """Whole groups in lists that one call takes."""
+    """Lists of whole groups, each list within the limits of a call."""
     batch: list[Metric] = []
     for group in groups:
         if batch and len(batch) + len(group) > MAX_METRICS:

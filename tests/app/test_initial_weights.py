@@ -34,7 +34,7 @@ def config(model="mxmnet", **settings):
 
 def test_without_a_file_nothing_changes(rest):
     assert begin(config(hidden=4), None, None) == (config(hidden=4), None)
-    with pytest.raises(ValueError, match="speaks of the weights of --init, which is not given"):
+    with pytest.raises(ValueError, match="describes the weights of --init, which is missing"):
         begin(config(), None, rest)
 
 

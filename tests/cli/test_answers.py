@@ -163,5 +163,5 @@ def test_wrong_names_are_told_which_there_are(storage, arguments, said):
 @pytest.mark.parametrize("verb", ["report", "best-gamma"])
 def test_an_empty_storage_folder(tmp_path, verb, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    assert "no study has been run in" in ask(tmp_path, verb, code=1)
+    assert "no study has run in" in ask(tmp_path, verb, code=1)
     assert not list(tmp_path.iterdir())

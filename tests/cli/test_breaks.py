@@ -29,7 +29,7 @@ def test_an_interrupt_at_any_step_says_how_to_go_on(tmp_path, monkeypatch, step)
     monkeypatch.setattr(*PREPARE, lambda *arguments: None)
     result = quickstart(tmp_path, monkeypatch, step, KeyboardInterrupt())
     assert result.exit_code == 130
-    assert "interrupted: the same command again continues" in result.output
+    assert "interrupted: the same command continues" in result.output
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.ESTALE])
@@ -56,5 +56,5 @@ def test_fresh_sets_nothing_aside_while_mlflow_is_down(tmp_path, monkeypatch):
     write_text(study, "{}")
     result = CliRunner().invoke(cli, ["run", "quickstart", "--fresh", "--storage", str(tmp_path)])
     assert result.exit_code == 1
-    assert "cannot be set aside, so nothing is" in result.output
+    assert "cannot be set aside, so no result is" in result.output
     assert study.exists()

@@ -71,7 +71,7 @@ def test_pictures(run, models, tmp_path):
     [
         (["--molecule", "C99"], "there is no molecule C99 in qm9/alpha: give benzene"),
         (["--samples", "0"], "--samples must be at least 1, but is 0"),
-        (["--cell", "pamnet@qm9/alpha"], "--cell is of a study, but"),
+        (["--cell", "pamnet@qm9/alpha"], "--cell needs a study, but"),
     ],
 )
 def test_what_cannot_be(run, models, tmp_path, arguments, said):
@@ -80,4 +80,4 @@ def test_what_cannot_be(run, models, tmp_path, arguments, said):
 
 
 def test_without_a_study(run):
-    assert "no study has been run in" in run(code=1)
+    assert "no study has run in" in run(code=1)

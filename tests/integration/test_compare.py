@@ -86,7 +86,7 @@ def test_against_the_paper(storage, invoke):
     for difference in (
         "- pamnet: hidden 8 instead of 128",
         "- pamnet: depth 1 instead of 6",
-        "- qm9: the 3,000 molecules that come with the package instead of the whole set",
+        "- qm9: the 3,000 molecules of the package instead of the whole set",
         "- qm9/alpha: training samples 32 instead of 110,000 (inferred)",
         "- lkm.mixing is not the same for all trials",
     ):

@@ -75,6 +75,6 @@ def test_trials_read_the_files_that_the_driver_has_checked(lkm_tune, folder):
     (other / "set/t.csv").write_text(table("CC(C)N"))
     (other / "set/mu.npz").symlink_to(folder / "set/mu.npz")
     said = lkm_tune(*more, cwd=other, code=1, **places)
-    assert "was run on another data file for file:set/t.csv" in said
+    assert "ran on another data file for file:set/t.csv" in said
     (other / "set/t.csv").write_text(table("CC(C)O"))
     assert "curve.seeds: 1 seed more" in lkm_tune(*more, cwd=other, **places)

@@ -139,8 +139,8 @@ def test_ctrl_c_stops_a_study_within_15_seconds(start, lkm_tune, finished, study
             start, study_file, tmp_path, signal.SIGINT, MLFLOW_TRACKING_URI=uri
         )
     assert code == 130
-    assert "MLflow has not got" in output
-    assert "the same command again continues" in output
+    assert "MLflow lacks" in output
+    assert "the same command continues" in output
     goes_on(lkm_tune, finished, study_file, tmp_path)
 
 
@@ -153,7 +153,7 @@ def test_a_killed_study_continues_to_the_same_tables(
 
 
 def goes_on(lkm_tune, finished, study_file, tmp_path):
-    """The same command again ends with the tables and the runs of an undisturbed study."""
+    """The same command ends with the tables and the runs of an undisturbed study."""
     lkm_tune("run", study_file, "--storage", tmp_path)
     pd.testing.assert_frame_equal(table(tmp_path), table(finished[0]))
     kinds = runs_by_kind(tmp_path)
@@ -179,7 +179,7 @@ def test_a_change_that_would_mix_results_is_refused(finished, lkm_tune, study_fi
     change = ("--set", "training.batch_size=8", "--set", "curve.seeds=[1]")
     output = lkm_tune("run", study_file, "--storage", finished[0], *change, code=1)
     assert "training.batch_size: was 16, is 8 now" in output
-    assert "curve.seeds: 1 seed taken away (2)" in output
+    assert "curve.seeds: 1 seed removed (2)" in output
     assert "--fresh" in output
 
 

@@ -30,7 +30,7 @@ def holder(tmp_path):
 
 
 def test_a_second_driver_is_refused_and_told_who_holds_it(tmp_path, holder):
-    message = f"is being run by process {holder.pid} on "
+    message = f"already runs in process {holder.pid} on "
     with pytest.raises(StudyHeldError, match=message), hold(tmp_path / "driver.lock"):
         raise AssertionError("two drivers")
 

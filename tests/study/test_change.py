@@ -41,9 +41,9 @@ CHANGES = {
     "search.grace_period=5": ("mixes", "search.grace_period: was 10, is 5 now"),
     "search.reduction_factor=4": ("mixes", "search.reduction_factor: was 3, is 4 now"),
     "space.gamma.high=10": ("mixes", "space.gamma.high: was 100.0, is 10.0 now"),
-    f"space.lr={LR}": ("mixes", f"space.lr: was not there, is {LR_NOW} now"),
+    f"space.lr={LR}": ("mixes", f"space.lr: was absent, is {LR_NOW} now"),
     "models.pamnet.hidden=32": ("mixes", "models.pamnet.hidden: was 64, is 32 now"),
-    "models.pamnet={}": ("mixes", "models.pamnet.hidden: was 64, is not there now"),
+    "models.pamnet={}": ("mixes", "models.pamnet.hidden: was 64, is absent now"),
     "data.n_train=500": ("mixes", "data.n_train: was nothing, is 500 now"),
     "tasks.qm9/gap.n_train=500": ("mixes", "tasks.qm9/gap.n_train: was nothing, is 500 now"),
     "training.epochs=100": ("mixes", "training.epochs: was 150, is 100 now"),
@@ -51,15 +51,15 @@ CHANGES = {
     "seed=9": ("mixes", "seed: was 0, is 9 now"),
     "curve.seeds=[1]": (
         "mixes",
-        "curve.seeds: 1 seed taken away (2), which the study has results for",
+        "curve.seeds: 1 seed removed (2), but results exist",
     ),
     "tasks=[qm9/gap]": (
         "mixes",
-        "tasks: 1 task taken away (qm9/homo), which the study has results for",
+        "tasks: 1 task removed (qm9/homo), but results exist",
     ),
     "models=[mxmnet]": (
         "mixes",
-        "models: 1 model taken away (pamnet), which the study has results for",
+        "models: 1 model removed (pamnet), but results exist",
     ),
 }
 

@@ -133,11 +133,11 @@ COMPARED = {
     "what cannot be": (
         "compare: {gamma: [0.1, 1], epochs: [10, 20], elements: [1], dept: [2]}\n",
         [
-            "4: compare.gamma: cannot be compared: every cell searches γ, and has a curve",
+            "4: compare.gamma: cannot be compared: every cell searches γ and has a curve",
             "4: compare.epochs: cannot be compared: every schedule spans the full budget, "
             "training.epochs",
             "4: compare.elements: only a setting of every model can be compared, and dimenet++ "
-            f"has none such; valid: {SEARCHED}",
+            f"lacks it; valid: {SEARCHED}",
             f"4: compare.dept: unknown setting; valid: {SEARCHED} (did you mean depth?)",
         ],
     ),

@@ -24,15 +24,15 @@ BAD = {
     "gamma from 0": (
         "space:\n  gamma: {type: float, low: 0, high: 1}\n",
         [
-            "5: space.gamma.low: must be a finite number above 0: γ = 0 is the control, which is "
-            "always run, got 0.0"
+            "5: space.gamma.low: must be a finite number above 0: the control "
+            "γ = 0 always runs, got 0.0"
         ],
     ),
     "gamma among 0": (
         "space:\n  gamma: {type: choice, values: [0, 1]}\n",
         [
-            "5: space.gamma.values[0]: must be a finite number above 0: γ = 0 is the control, "
-            "which is always run, got 0"
+            "5: space.gamma.values[0]: must be a finite number above 0: the control γ = 0 "
+            "always runs, got 0"
         ],
     ),
     "fixed and searched": (
@@ -42,10 +42,7 @@ BAD = {
     # the curve
     "curve without control": (
         "curve:\n  gammas: [0.1, 1]\n",
-        [
-            "5: curve.gammas: must contain 0, the control that every gain is measured against, "
-            "got [0.1, 1.0]"
-        ],
+        ["5: curve.gammas: must contain 0, the control for every gain,  got [0.1, 1.0]"],
     ),
     "curve of the control": (
         "curve: {gammas: [0, 0]}\n",
@@ -65,7 +62,7 @@ BAD = {
     ),
     "seed of the search": (
         "curve: {seeds: [7, 8]}\nseed: 8\n",
-        ["4: curve.seeds[1]: must differ from `seed`, with which the settings are chosen, got 8"],
+        ["4: curve.seeds[1]: must differ from `seed`, the seed of the search, got 8"],
     ),
     "no seed": ("curve: {seeds: 0}\n", ["4: curve.seeds: must be at least 1, got 0"]),
     "seeds in words": (
@@ -83,10 +80,7 @@ BAD = {
     "no margin": ("report: {margin: 0}\n", ["4: report.margin: must be more than 0, got 0"]),
     "default seed of the search": (
         "seed: 3\n",
-        [
-            "4: curve.seeds[2]: must differ from `seed`, with which the settings are chosen, "
-            "got 3 (the default)"
-        ],
+        ["4: curve.seeds[2]: must differ from `seed`, the seed of the search, got 3 (the default)"],
     ),
     # budgets
     "grace longer than training": (

@@ -36,7 +36,7 @@ BAD = {
         "name: s\nmodels: pamnet\ntasks: qm9/mu\n",
         [
             '2: models: must be a list of names, or a mapping of names to settings, got "pamnet"',
-            "3: tasks: must be a list of names, or a mapping of names to what differs from `data`, "
+            "3: tasks: must be a list of names, or a mapping of names to keys of `data`, "
             'got "qm9/mu"',
         ],
     ),

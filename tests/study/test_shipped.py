@@ -46,7 +46,7 @@ def test_qm9_says_how_long_it_takes(catalog: Catalog) -> None:
     path = find_study("qm9")
     summary = plan_summary(load_study(path, catalog))
     text = " ".join(path.read_text(encoding="utf-8").replace("#", "").split())
-    assert f"{summary.expected_molecule_epochs / 1e9:.0f} billion as successive" in text
+    assert f"{summary.expected_molecule_epochs / 1e9:.0f} billion expected with successive" in text
     assert f"about {summary.expected_molecule_epochs / 4000 / 86400:.0f} GPU-days" in text
 
 

@@ -62,9 +62,9 @@ def test_expected_epochs_are_the_mean_over_random_orders(trials: int, factor: in
 @pytest.mark.parametrize(
     ("override", "begins"),
     [
-        ("curve.seeds=[1]", "curve.seeds: with one seed"),
+        ("curve.seeds=[1]", "curve.seeds: one seed"),
         ("curve.gammas=[0, 1]", "curve.gammas: 2 values of γ"),
-        ("search.startup_trials=8", "search.startup_trials: all 8 trials are drawn at random"),
+        ("search.startup_trials=8", "search.startup_trials: all 8 trials are random"),
         ("space.gamma.log=false", "space.gamma: the range spans more than two decades"),
         ("space.distance={type: choice, values: [l1, l2]}", "space.distance: γ is comparable"),
     ],
