@@ -37,7 +37,7 @@ def cell_note(cell: Cell, sentence: str = "") -> str:
     return (
         f"{answer}\n\n"
         f"The child runs of **{cell}** ({cell.n_train:,} training samples) are the trials of its "
-        "search (`search 0007 γ=0.02`), the trials of the search at γ = 0 (`control 0007`), and the "
+        "search (`search 0007 γ=0.02`), of the search at γ = 0 (`control 0007`), and the "
         "points of its response curves, each trained over all epochs (`curve γ=0.01 seed=1`, "
         "`control curve seed=1`). `val/error` is the validation error by epoch, in the task's "
         "unit (tag `lkm.unit`). Draw `final/val_error` against the parameter `log10_gamma`. "

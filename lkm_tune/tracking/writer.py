@@ -168,7 +168,7 @@ class MlflowWriter:
             self._client.log_artifacts(run.run_id, str(folder), BEST_MODEL)
 
     def _new_epochs(self, run: KnownRun, messages: Sequence[Message]) -> list[list[Metric]]:
-        """The metrics of each epoch that MLflow lacks; each epoch is written whole or not at all."""
+        """The metrics that MLflow lacks, one list per epoch."""
         if messages and run.last_epoch is None:
             history = self._client.get_metric_history(run.run_id, "val/error")
             run.last_epoch = max((metric.step for metric in history), default=0)
