@@ -1,1 +1,1 @@
-"""Search on Ray: from a study's ranges to its trials, and back from them to its ledger."""
+"""Search on Ray: runs the trials of a study and records them in its ledger."""

@@ -1,4 +1,4 @@
-"""Why an attempt broke, by the type of its error; by its text where the type does not say."""
+"""The cause of a broken attempt, by the type of its error, or by its text as a last resort."""
 
 import errno
 from traceback import format_exception_only
@@ -19,7 +19,7 @@ from ray.exceptions import (
 from lkm_tune.ledger.failure import Cause, CodeError, Failure, StorageError, shortened
 
 UNWRITABLE = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO, errno.ESTALE)
-"""Of an `OSError`: the disk cannot be written, or an NFS server has lost the folder."""
+"""Numbers of an `OSError`: the disk is not writable, or an NFS server has lost the folder."""
 
 _TYPES: tuple[tuple[Cause, tuple[type[BaseException], ...]], ...] = (
     ("code", (CodeError,)),
@@ -29,13 +29,13 @@ _TYPES: tuple[tuple[Cause, tuple[type[BaseException], ...]], ...] = (
     ("killed", (WorkerCrashedError,)),
 )
 
-# Errors whose type says less than their text.
+# Errors whose text is more specific than their type.
 _OF_RUNTIME: tuple[tuple[Cause, tuple[str, ...]], ...] = (
-    ("code", ("failed to import on the worker",)),  # Ray's, of an actor that it cannot make
+    ("code", ("failed to import on the worker",)),  # from Ray, if it cannot create an actor
     (
         "memory",
         (
-            "DefaultCPUAllocator:",  # torch's on a CPU
+            "DefaultCPUAllocator:",  # from torch on a CPU
             "CUDA out of memory",
             "CUDA error: out of memory",
             "CUBLAS_STATUS_ALLOC_FAILED",
@@ -44,25 +44,25 @@ _OF_RUNTIME: tuple[tuple[Cause, tuple[str, ...]], ...] = (
     ),
 )
 _OF_DEATH: tuple[tuple[Cause, tuple[str, ...]], ...] = (
-    ("memory", ("running low on memory",)),  # Ray's monitor of a node's memory killed it
+    ("memory", ("running low on memory",)),  # Ray's memory monitor killed the process
     ("node", ("node has died", "node was terminated", "node was preempted")),
 )
 
 
 def failure_of(error: BaseException, epoch: int) -> Failure:
-    """The broken attempt that an error ended.
+    """The failure of an attempt that an error ended.
 
     Args:
-        error: as Ray hands it to the driver.
-        epoch: the last epoch that the attempt had reported.
+        error: the error from Ray in the driver.
+        epoch: the last reported epoch of the attempt.
     """
-    # Ray's errors hold the traceback of the worker, which ends with the name of the type.
+    # Ray's errors contain the worker's traceback, which ends with the name of the type.
     text = str(error) if isinstance(error, RayError) else "".join(format_exception_only(error))
     return Failure(_cause(error), shortened(text), epoch)
 
 
 def is_unwritable(error: BaseException | None) -> bool:
-    """Whether an error says that a disk cannot be written."""
+    """Whether an error means that a disk is not writable."""
     return isinstance(error, OSError) and error.errno in UNWRITABLE
 
 
@@ -79,7 +79,7 @@ def _cause(error: BaseException) -> Cause:
             return cause
     if isinstance(own, ActorDiedError):
         if own.actor_init_failed:
-            # All that is left of the error is the text; its last line says what it was.
+            # Only the text of the error is left; its last line names the type.
             return _by_text(str(own).strip().splitlines()[-1], _OF_RUNTIME) or "own"
         return "node" if own.preempted else _by_text(str(own), _OF_DEATH) or "killed"
     if isinstance(own, RuntimeError):

@@ -1,4 +1,4 @@
-"""The data of a study, opened before any trial starts."""
+"""Opens the data of a study before any trial starts."""
 
 from pathlib import Path
 
@@ -10,14 +10,14 @@ from lkm_tune.training import open_run
 def check_data(
     study: Study, cache: Path | None = None
 ) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
-    """Opens the data of every cell as its trials will, and prepares them where they are not yet.
+    """Opens the data of every cell in the way of its trials, and prepares them if necessary.
 
     Returns:
-        The digest of the file that each task is read from, and what was left out, changed or not
-        checked while it was read, a sentence each.
+        The digest of each task's data file, and remarks on molecules that were left out, changed or
+        not checked, one sentence each.
 
     Raises:
-        ValueError: if they are missing, damaged, or fewer than the study asks for.
+        ValueError: if the data are missing, damaged, or too few for the study.
     """
     digests: dict[str, str] = {}
     notes: dict[str, tuple[str, ...]] = {}

@@ -1,4 +1,4 @@
-"""Tune's loop over trials, without what the ledger makes needless."""
+"""Tune's loop over trials, without the records that the ledger replaces."""
 
 import signal
 import sys
@@ -17,7 +17,7 @@ from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher, SearchGenerator
 from ray.tune.utils.log import set_verbosity
 
-# How many trials are out is the searcher's to say, and how many reports a batch has the trial's.
+# The searcher limits the number of trials, and the trial limits the reports of a batch.
 UNBOUNDED = 1000
 
 OnBroken = Callable[[str, Exception, int], None]
@@ -26,56 +26,56 @@ OnBroken = Callable[[str, Exception, int], None]
 class ActorClasses(_ActorClassCache):
     """Actors with the environment of their node.
 
-    Tune's own hands the driver's AWS keys on to them, in a form that Ray writes into its logs.
+    Tune's class passes the driver's AWS keys to actors, and Ray writes them into its logs.
     """
 
     def get(self, trainable_cls: type[tune.Trainable]) -> Any:
-        """The actor class of a trainable, made once."""
+        """The actor class of a trainable, created once."""
         if trainable_cls not in self._cache:
             self._cache[trainable_cls] = ray.remote(trainable_cls)
         return self._cache[trainable_cls]
 
 
 class StudyController(TuneController):
-    """A Tune controller that keeps no records of its own: the ledger has them.
+    """A Tune controller without records: the ledger has them.
 
-    Tune's own entry point writes the state of every trial as JSON at the end (10 to 20 ms each)
-    and waits up to six seconds for actors to stop that have nothing to lose.
+    Tune's entry point writes the state of every trial as JSON at the end (10 to 20 ms each) and
+    waits up to six seconds for actors that have nothing to save.
     """
 
     def __init__(self, on_broken: OnBroken, **settings: Any) -> None:
-        """As Tune's, with actors that are told no secrets.
+        """Creates Tune's controller with `ActorClasses`.
 
         Args:
-            on_broken: hears of every broken attempt, before the searcher does.
-            settings: of Tune's controller.
+            on_broken: receives every broken attempt before the searcher.
+            settings: arguments of Tune's controller.
         """
         super().__init__(**settings)
         self._on_broken = on_broken
         self._class_cache = ActorClasses()  # type: ignore[no-untyped-call]
 
     def checkpoint(self, force: bool = False, wait: bool = False) -> None:
-        """Nothing: the ledger is what a study continues from."""
+        """Does nothing: a study continues from the ledger."""
 
     def cleanup(self) -> None:
-        """Ends the actors at once: what they have finished lies in their checkpoints."""
+        """Ends the actors at once: their results are in their checkpoints."""
         self._actor_manager.cleanup()  # type: ignore[no-untyped-call]
         self.end_experiment_callbacks()
 
     def _update_trial_queue(self, blocking: bool = False, timeout: int = 1) -> bool:
-        # Tune would wait ten minutes for a trial while no node is there, and hear no Ctrl-C.
+        # Without nodes, Tune would wait ten minutes for a trial and ignore Ctrl-C.
         return bool(super()._update_trial_queue(blocking, timeout))
 
     def _maybe_reuse_cached_actor(self, trial: Any) -> bool:
-        # Tune would end the actor that is just starting for this trial and give it one whose trial
-        # has ended: while trials are shorter than a start, most of a cluster would stay empty.
+        # Tune would end the actor that is starting for this trial and give the trial the actor of
+        # an ended trial. If trials are shorter than a start, most of a cluster would stay empty.
         own = self._trial_to_actor.get(trial)
         if own is not None and self._actor_manager.is_actor_started(own):
             return False
         return bool(super()._maybe_reuse_cached_actor(trial))
 
     def _process_trial_failure(self, trial: Any, exception: Any) -> None:
-        # Tune hands the error itself to nobody, and writes only some of them into files.
+        # Tune passes the error to no callback, and writes only some errors into files.
         self._on_broken(trial.trial_id, exception, (trial.last_result or {}).get("epoch", 0))
         super()._process_trial_failure(trial, exception)
 
@@ -91,16 +91,16 @@ def run_trials(
     on_broken: OnBroken,
     scratch: Path,
 ) -> bool:
-    """Runs trials until the searcher says that there are no more, or the user interrupts.
+    """Runs trials until the searcher has no more, or the user interrupts.
 
     Args:
-        trainable: what trains a trial.
-        searcher: hands out the trials.
-        scheduler: stops some.
-        callbacks: watch.
-        on_broken: hears of every broken attempt: Tune's name of the trial, the error, and the last
-            epoch that was reported.
-        scratch: folder for what Tune writes; nobody reads it.
+        trainable: the class that trains a trial.
+        searcher: suggests the trials.
+        scheduler: stops trials early.
+        callbacks: Tune callbacks.
+        on_broken: receives every broken attempt: Tune's name of the trial, the error, and the last
+            reported epoch.
+        scratch: the folder of Tune's files, which are not used.
 
     Returns:
         Whether the user interrupted.
@@ -134,7 +134,7 @@ def run_trials(
 
 @contextmanager
 def _interrupt() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets; the second one does what it did before."""
+    """An event that the first Ctrl-C sets; the second Ctrl-C has its usual effect."""
     interrupted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield interrupted

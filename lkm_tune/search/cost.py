@@ -1,4 +1,4 @@
-"""What a study will cost, from a few training steps of each cell."""
+"""The expected cost of a study, from a few training steps of each cell."""
 
 import math
 import time
@@ -16,11 +16,11 @@ STEPS = 4
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one cell, on one thread of this machine.
+    """The cost of one cell, on one thread of this machine.
 
     Attributes:
         seconds_per_epoch: training and validation, at settings in the middle of their ranges.
-        seconds: of all that the plan expects to train.
+        seconds: training time of all expected epochs of the plan.
     """
 
     seconds_per_epoch: float
@@ -31,7 +31,7 @@ def estimate(study: Study, cache: Path | None = None) -> Iterator[tuple[Cell, Co
     """Times a few steps of every cell.
 
     Raises:
-        ValueError: if the data cannot be had.
+        ValueError: if the data are missing or invalid.
     """
     plan = plan_summary(study)
     for cell in study.cells:
@@ -55,14 +55,14 @@ def _seconds_per_epoch(study: Study, cell: Cell, cache: Path | None) -> float:
 
 
 def at_ends(study: Study, cell: Cell, steps: int) -> RunConfig:
-    """Two short epochs at the upper ends of all ranges: the largest that a trial can be.
+    """Two short epochs at the upper ends of all ranges: the largest possible trial.
 
-    They validate as many samples as a trial does at a time: these may take more than its training.
+    They validate a full validation batch, which may need more memory than training.
 
     Args:
-        study: of the cell.
-        cell: whose trial it is.
-        steps: of training in an epoch.
+        study: the study of the cell.
+        cell: the cell of the trial.
+        steps: training steps in an epoch.
     """
     settings = {
         name: max(range_.values, key=_size) if isinstance(range_, Choice) else range_.high
@@ -89,7 +89,7 @@ def _few_steps(study: Study, cell: Cell, settings: Mapping[str, Any], steps: int
 
 
 def _one_graph(study: Study, cell: Cell) -> bool:
-    """Whether a step takes the whole data, whose published split has the sizes that it has."""
+    """Whether the data are one graph, with the fixed sizes of its published split."""
     return bool(find_task(cell.task, study.data_plan(cell.task)).classes)
 
 

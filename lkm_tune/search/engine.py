@@ -1,4 +1,4 @@
-"""Running a study on Ray: one Tune experiment, begun anew from the ledger every time."""
+"""Runs a study on Ray: a new Tune experiment from the ledger at every start."""
 
 import logging
 import sys
@@ -46,20 +46,20 @@ from lkm_tune.search.trial_files import TrialFiles, local_model
 from lkm_tune.study import Cell, Study, TrialSpec
 
 SECONDS_BETWEEN_COUNTS = 1.0
-"""After so long it is seen that nodes have come or gone."""
+"""Time until the engine notices new and lost nodes."""
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run of a study ended.
+    """The end of a run of a study.
 
     Attributes:
-        finished: whether everything that was planned has ended.
-        limit: the limit of the study that ended it before, in words; "" if none did, or if the
-            user interrupted what still ran within it.
+        finished: whether every planned trial has ended.
+        limit: the limit that ended the study early, in words; "" if none did, or if the user
+            interrupted trials that ran within the limit.
         failed: the trials that failed, and the curve points that did not fit into memory.
-        infeasible: the search trials that did not fit into memory: a finding of the search.
-        without_curve: cells of which no search trial was complete, in words.
+        infeasible: the search trials that did not fit into memory, which is a result of the search.
+        without_curve: cells without a complete search trial, in words.
     """
 
     finished: bool
@@ -70,22 +70,22 @@ class Ending:
 
 
 def connect(address: str | None) -> None:
-    """Joins the Ray at `address`, or starts one on this machine that ends with this process.
+    """Joins the Ray at `address`, or starts Ray on this machine until this process ends.
 
     Raises:
         ConnectionError: if no Ray answers at `address`.
-        ValueError: if others can read its token, or Ray's sockets have no place.
+        ValueError: if others can read its token, or there is no folder for Ray's sockets.
     """
     settle_folders(Path.cwd())
     close_doors(address)
-    # What a broken attempt's error says is kept in the ledger, and shown if its trial is given up.
+    # The ledger keeps the error of a broken attempt; the report shows it if the trial is given up.
     logging.getLogger("ray.tune.execution.tune_controller").setLevel(logging.CRITICAL)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address:
         ray.init(address=address, **quiet)
         return
-    # Without RAY_AUTH_MODE Ray asks for a token on what it starts itself, which is what we want.
-    # The mode cannot be set here: Ray reads it when it is imported.
+    # Without RAY_AUTH_MODE, a new Ray asks for a token, as wanted. The mode cannot be set here: Ray
+    # reads it at its import.
     ray.init(address="local", include_dashboard=False, _temp_dir=short_folder(), **quiet)
 
 
@@ -102,13 +102,13 @@ class Engine:
         """Opens the ledger for writing: the caller holds the study's lock.
 
         Args:
-            study: to run.
-            folder: of the study.
-            cache: folder of prepared data; None for the default.
-            trainable: what trains a trial; reports as `LkmTrainable` does.
+            study: the study.
+            folder: the folder of the study.
+            cache: the folder of prepared data; None for the default.
+            trainable: the class that trains a trial, with the reports of `LkmTrainable`.
 
         Raises:
-            ValueError: if a file of the study's folder is damaged; names it.
+            ValueError: if a file of the study's folder is damaged; the error names the file.
         """
         self.study = study
         self.folder = folder
@@ -118,22 +118,22 @@ class Engine:
         folder.write_facts(study_facts(study))
         self.planner = Planner(study, self.ledger, memory=folder.looks)
         self._seen_from, self._digests = Path.cwd(), folder.data_digests()
-        Use.read(folder.use)  # Its damage is said before anything starts.
+        Use.read(folder.use)  # Reports damage before any start.
         gpu = study.resources.gpu
-        # What `auto` stands for is settled when there is a node to try it on.
+        # `auto` is settled when a node exists for the probe.
         self._share = Share(study.resources.cpu, 0.0 if gpu == "auto" else gpu)
         self._demand: Demand | None = None
         self._mark = ""
         self._slots_known: tuple[float, Slots] | None = None
 
     def wait_for_room(self, seconds: float) -> None:
-        """Asks a cluster that adds nodes by demand for them, now and while the study runs.
+        """Requests nodes of a cluster that adds nodes on demand, now and during the study.
 
         Args:
-            seconds: after which the first one that can hold a trial is there, or none will be.
+            seconds: longest wait for the first node that can hold a trial.
 
         Raises:
-            ValueError: if there is none by then; names what the nodes have.
+            ValueError: if there is no such node by then; the error lists the nodes' resources.
         """
         self._demand = Demand(self._share)
         end = time.monotonic() + seconds
@@ -149,10 +149,10 @@ class Engine:
                 return self._demand.of(0)
 
     def find_room(self) -> None:
-        """Settles what a trial holds on the Ray that `connect` has joined.
+        """Settles the resources of a trial on the Ray that `connect` has joined.
 
         Raises:
-            ValueError: if no node can hold a trial; names what the nodes have.
+            ValueError: if no node can hold a trial; the error lists the nodes' resources.
         """
         self._share = settle(self.study, node_resources(), GpuProbe)
         trial_slots(self._share)
@@ -160,18 +160,18 @@ class Engine:
             self._demand = Demand(self._share)
 
     def run(self, callbacks: Sequence[Any] = ()) -> Ending:
-        """Runs what is left of the study on the Ray that `connect` has joined.
+        """Runs the rest of the study on the Ray that `connect` has joined.
 
         Args:
-            callbacks: Tune callbacks that watch it.
+            callbacks: further Tune callbacks.
 
         Raises:
-            StorageError: if the storage folder cannot be written any more. What was done is kept.
-            CodeError: if a worker's package is not the driver's any more. What was done is kept.
+            StorageError: if the storage folder is no longer writable. Results so far are kept.
+            CodeError: if a worker's package differs from the driver's. Results so far are kept.
         """
         for record in self.ledger.all_records():
             if record.state != "running":
-                # A driver may have been killed between the end of a trial and this.
+                # An earlier driver may have been killed before it removed the trial's checkpoints.
                 self._after(record.spec)
         interrupted = False
         meter = Meter(self.folder.use, nodes_by_address)
@@ -188,7 +188,7 @@ class Engine:
         records = self.ledger.all_records()
         for record in records:
             if record.failures and record.state != "running":
-                # Whoever was cut off may have come back and written after the trial had ended.
+                # A worker that was cut off may have written checkpoints after the trial's end.
                 self._after(record.spec)
         unfit = [r for r in records if r.state == "infeasible"]
         points = [r for r in unfit if r.spec.phase in CURVE_OF.values()]
@@ -214,7 +214,7 @@ class Engine:
                     Path(scratch),
                 )
             except Exception as error:
-                # Tune turns what its callbacks and the searcher raise into text.
+                # Tune turns errors of its callbacks and of the searcher into text.
                 raised = error.__context__ if isinstance(error, TuneError) else error
                 if is_unwritable(raised):
                     raise StorageError(str(raised)) from error
@@ -236,7 +236,7 @@ class Engine:
             try:
                 slots = trial_slots(self._share)
             except NoRoomError:
-                # It was there at the start: a cluster that has lost its nodes may get others.
+                # There was room at the start: a cluster that has lost its nodes may get new nodes.
                 slots = Slots(0, self._share, 1)
             self._slots_known = (now, slots)
             self._ask_for_more(slots)
@@ -259,7 +259,7 @@ class Engine:
             "cache": str(self.cache) if self.cache else None,
             "folder": str(self._seen_from),
             "digest": self._digests.get(spec.cell.task),
-            # Not what it holds: alone or not, a trial computes the same.
+            # Not its present resources: alone or not, a trial computes the same.
             "threads": max(1, int(self._share.cpu)),
             "rungs": self.ledger.rungs,
             "holds": {"cpu": holds.cpu, "gpu": holds.gpu},
@@ -268,7 +268,7 @@ class Engine:
         }
 
     def _after(self, spec: TrialSpec) -> None:
-        # What has ended is not continued; a complete trial keeps its model.
+        # An ended trial needs no checkpoints; a complete trial keeps its model.
         TrialFiles.of(self.folder, spec).checkpoints.discard()
 
 

@@ -1,4 +1,4 @@
-"""The judgement of a look: which pairs of cells are open, and which γ are still worth seeds."""
+"""The judgement of a look: the open pairs of cells, and the γ that get more seeds."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     from lkm_tune.transfer.fit.open_pairs import CellState
 
 SURELY_WORSE = 0.99
-"""A γ that is worse than the best by more than the margin with this probability gets no seeds."""
+"""A γ that is worse than the best by the margin with this probability gets no more seeds."""
 
 WIDE = 3.0
-"""Ratio of neighbouring γ from which on a γ may be added between them: decades are halved twice."""
+"""Smallest ratio of neighbouring γ between which γ is added: decades are halved twice."""
 
 ERROR = 0.05
 """Largest false discovery rate of the verdicts, over all looks with `curve.guarantee`."""
 
 
 def judge_curves(records: Sequence[TrialRecord], plan: LookPlan) -> Judgement:
-    """Which pairs are open, by the analysis that the report makes.
+    """The open pairs, by the analysis of the report.
 
     A study of one cell has no pairs. It is open until the recommended γ is shown to be within the
     margin of the best.
 
     Args:
         records: the ended points of all curves.
-        plan: of the look.
+        plan: the plan of the look.
     """
-    # The analysis takes a second to import, and a study without looks needs none.
+    # Its import takes a second, and a study without looks does not need it.
     from lkm_tune.transfer.fit.open_pairs import open_pairs
 
     found = open_pairs(_table(records), plan.margin, rate=spent(plan) if plan.guarantee else ERROR)
@@ -55,7 +55,7 @@ def judge_curves(records: Sequence[TrialRecord], plan: LookPlan) -> Judgement:
 
 
 def rate_at_stop(study: Study, looks: Sequence[Look]) -> float:
-    """The false discovery rate of the verdicts where a study stopped after these looks."""
+    """The false discovery rate of the verdicts of a study that stopped after these looks."""
     if not study.curve.guarantee or not looks:
         return ERROR
     decided = looks[-1].judgement.open_pairs == 0
@@ -64,12 +64,12 @@ def rate_at_stop(study: Study, looks: Sequence[Look]) -> float:
 
 
 def spent(plan: LookPlan) -> float:
-    """The part of the error that a look may use, so that all looks together keep it.
+    """The error rate of a look, such that all looks together keep the total error rate.
 
     The increment of the spending function of O'Brien and Fleming's type,
     α(t) = 2 − 2Φ(z_{α/2} / √t), at the share t of the largest number of seeds (Lan & DeMets,
     Biometrika 70, 1983, section 3).
-    By the union bound the increments hold whatever the looks have in common.
+    By the union bound the increments hold for any dependence between the looks.
     """
     normal = NormalDist()
 
@@ -84,11 +84,11 @@ def spent(plan: LookPlan) -> float:
 def worth_seeds(state: "CellState", recommended: set[float]) -> tuple[float, ...]:
     """The γ of a cell that get more seeds.
 
-    A γ that is surely worse than the best gets none, unless it is a neighbour of the best or
-    another cell recommends it. γ = 0 always does: it is the control.
+    A γ that is surely worse than the best gets no seeds, unless it is a neighbour of the best or
+    another cell recommends it. The control γ = 0 always gets seeds.
 
     Args:
-        state: of the cell.
+        state: the state of the cell.
         recommended: the γ that the cells recommend.
     """
     measured = sorted(state.worse)
@@ -100,7 +100,7 @@ def worth_seeds(state: "CellState", recommended: set[float]) -> tuple[float, ...
         for gamma in measured
         if gamma == 0
         or gamma in near | recommended
-        # NaN, where nothing is known yet, is not worse.
+        # NaN (unknown) does not count as worse.
         or not state.worse[gamma] >= SURELY_WORSE
     )
 
@@ -108,7 +108,7 @@ def worth_seeds(state: "CellState", recommended: set[float]) -> tuple[float, ...
 def half_steps(state: "CellState") -> tuple[float, ...]:
     """The γ in the middle, on a log scale, between the best γ > 0 and its measured neighbours.
 
-    None lies between two γ that are closer than `WIDE` to each other.
+    Two γ with a ratio below `WIDE` get no γ between them.
     """
     measured: Mapping[float, float] = {g: worse for g, worse in state.worse.items() if g > 0}
     if not measured:
@@ -121,7 +121,7 @@ def half_steps(state: "CellState") -> tuple[float, ...]:
 
 
 def _table(records: Sequence[TrialRecord]) -> "DataFrame":
-    """The points as the analysis takes them; the key of a cell stands for its protocol."""
+    """The table of points for the analysis, with the key of a cell as its protocol."""
     import pandas as pd
 
     rows = [

@@ -1,4 +1,4 @@
-"""The limits of a study: trials, wall time, and hours of what its trials hold."""
+"""The limits of a study: trials, wall time, and hours of the resources that trials hold."""
 
 from collections.abc import Iterator
 
@@ -8,20 +8,21 @@ from lkm_tune.study import Study, TrialSpec
 
 
 class Limits:
-    """Says when a study has to end before its plan is done.
+    """Decides when a study must end before its plan is complete.
 
-    At a limit of hours, running search trials go on to their next rung, where they could have been
-    stopped anyway, and curve points to their end: a part of one says nothing. At the limit of
-    trials those that have begun are within it, and end, interrupted ones and broken ones too.
+    At a limit of hours, running search trials continue to their next rung, where successive halving
+    could stop them anyway. Curve points continue to their end, since a partial point is useless. At
+    the limit of trials, all trials that have begun continue to their end, also after an
+    interruption or a broken attempt.
     """
 
     def __init__(self, study: Study, trials: StudyTrials, spent: Spent) -> None:
-        """Looks at the same trials and meter as the driver.
+        """Uses the trials and the meter of the driver.
 
         Args:
-            study: with its limits.
-            trials: of the study.
-            spent: what was spent so far; goes on counting.
+            study: the study with its limits.
+            trials: the trials of the study.
+            spent: the hours spent, which the driver updates.
         """
         self._study = study
         self._trials = trials
@@ -29,7 +30,7 @@ class Limits:
 
     @property
     def reached(self) -> str:
-        """The limit that is reached, in words; "" while none is."""
+        """The limit that the study has reached, in words; "" if none."""
         if self.full:
             limit = self._study.search.trial_limit
             return f"search.trial_limit: {self._trials.begun} of {limit} trials have begun"
@@ -43,11 +44,11 @@ class Limits:
 
     @property
     def spent(self) -> bool:
-        """Whether no more hours may be spent: what has begun is not handed out again either."""
+        """Whether the hours are spent: then trials that have begun do not run again either."""
         return any(self._hours())
 
     def has_to_pause(self, spec: TrialSpec, epoch: int) -> bool:
-        """Whether a running trial ends here for now; it goes on when the study does."""
+        """Whether a running trial pauses after this epoch; it continues with the study."""
         return spec.phase in ("search", "control") and epoch in self._trials.rungs and self.spent
 
     def _hours(self) -> Iterator[str]:

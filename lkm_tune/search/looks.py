@@ -1,8 +1,7 @@
-"""Seeds until the pairs of cells are decided: what the curves get after each look at the results.
+"""Looks at the results: they add seeds to the curves until the pairs of cells are decided.
 
-A look is taken when every point of the curves that was planned before it has ended. What it adds
-follows from these points alone, so a study that is killed and continued at any moment plans the
-same points.
+A look happens when every planned point of the curves has ended. Its additions depend only on these
+points, so a study that is killed and continued at any moment plans the same points.
 """
 
 import hashlib
@@ -19,7 +18,7 @@ from lkm_tune.ledger.trial_record import TrialRecord
 from lkm_tune.study import Study
 
 SEEDS = (3, 5, 8, 12, 18, 27, 40)
-"""After so many seeds the results are looked at."""
+"""Numbers of seeds at which the study looks at its results."""
 
 Point = tuple[float, int]
 """γ and seed of one run of a curve."""
@@ -27,13 +26,13 @@ Point = tuple[float, int]
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the analysis says of the curves at a look.
+    """The result of the analysis at a look.
 
     Attributes:
-        open_pairs: how many ordered pairs of cells have no verdict.
-        gammas: the γ that get more seeds, by the key of each cell that an open pair involves.
-        half_steps: further γ between the measured ones, by cell, where the place of the lowest
-            error is uncertain because no γ was measured there.
+        open_pairs: number of ordered pairs of cells without a verdict.
+        gammas: key of each cell in an open pair -> the γ that get more seeds.
+        half_steps: cell -> further γ between the measured γ, if the place of the lowest error is
+            uncertain for lack of measured γ.
     """
 
     open_pairs: int
@@ -46,9 +45,9 @@ class Look:
     """One look at the results.
 
     Attributes:
-        seeds: that the curves had.
-        following: seeds that the open ones get.
-        judgement: what the analysis said.
+        seeds: number of seeds of the curves.
+        following: number of seeds that open cells get next.
+        judgement: the result of the analysis.
     """
 
     seeds: int
@@ -57,21 +56,21 @@ class Look:
 
 
 Points = dict[str, tuple[Point, ...]]
-"""The planned points of each curve, by the key of its cell."""
+"""Key of a cell -> the planned points of its curve."""
 
 Ended = Mapping[str, Mapping[Point, TrialRecord]]
-"""The points of each curve that have ended, by the key of its cell."""
+"""Key of a cell -> the ended points of its curve."""
 
 
 @dataclass(frozen=True)
 class LookPlan:
-    """What the analysis must know of a look.
+    """The parameters of the analysis at a look.
 
     Attributes:
-        number: of the look, from 0.
-        sizes: the numbers of seeds at which there may be a look, and the largest number.
+        number: number of the look, from 0.
+        sizes: the numbers of seeds of all possible looks, and the largest number of seeds.
         margin: difference of the error, as a fraction, that does not matter.
-        guarantee: whether all looks together keep the error.
+        guarantee: whether all looks together keep the error rate.
     """
 
     number: int
@@ -81,11 +80,11 @@ class LookPlan:
 
 
 Judge = Callable[[Sequence[TrialRecord], LookPlan], Judgement]
-"""The analysis: of the ended points of all curves, at a look."""
+"""The analysis of the ended points of all curves, at a look."""
 
 
 def look_sizes(study: Study) -> tuple[int, ...]:
-    """The numbers of seeds of a curve at which a look is taken, and its largest number."""
+    """The numbers of seeds at which the study looks, and the largest number of seeds."""
     plan = study.curve
     first, most = len(plan.first_seeds), plan.max_seeds
     if not plan.adaptive or most <= first:
@@ -94,19 +93,19 @@ def look_sizes(study: Study) -> tuple[int, ...]:
 
 
 class Looks:
-    """The looks of one study, computed from its ledger and remembered in a file."""
+    """The looks of one study, computed from its ledger and cached in a file."""
 
     def __init__(
         self, study: Study, judge: Judge, memory: Path | None = None, *, writable: bool = False
     ) -> None:
-        """No look is taken yet.
+        """Computes nothing.
 
         Args:
-            study: whose curves they are.
+            study: the study of the curves.
             judge: the analysis.
-            memory: file of judgements by the points that they rest on. A driver that continues,
-                and `lkm-tune status`, then need not analyse again. None for no file.
-            writable: whether new judgements are kept there.
+            memory: file of judgements by their points, so that the next driver and `lkm-tune
+                status` need no new analysis. None for no file.
+            writable: whether to write new judgements to the file.
         """
         self._study = study
         self._judge = judge
@@ -121,17 +120,17 @@ class Looks:
 
     @property
     def first_points(self) -> tuple[Point, ...]:
-        """The points of a curve that are run whatever the results are."""
+        """The points of a curve before the first look."""
         plan = self._study.curve
-        # Seeds outermost: a curve that is cut short still has whole seeds.
+        # Seeds outermost: a curve that ends early still has complete seeds.
         return tuple((gamma, seed) for seed in plan.first_seeds for gamma in plan.gammas)
 
     def plan(self, ended: Ended, *, searched: bool) -> tuple[Points, tuple[Look, ...]]:
-        """The points that are planned so far, and the looks on which they rest.
+        """The points planned so far, and the looks that added them.
 
         Args:
-            ended: of every cell whose curve has begun.
-            searched: whether the searches of all cells are over: pairs need all curves.
+            ended: the ended points of every cell whose curve has begun.
+            searched: whether the searches of all cells have ended: pairs need all curves.
         """
         seeds = self._seeds()
         points: Points = dict.fromkeys(ended, self.first_points)
@@ -152,7 +151,7 @@ class Looks:
         return points, tuple(looks)
 
     def _seeds(self) -> tuple[int, ...]:
-        """As many seeds as curves may have, those of the file first."""
+        """All possible seeds of a curve; the seeds of the file come first."""
         first = self._study.curve.first_seeds
         further = (n for n in count(1) if n not in first and n != self._study.seed)
         return (*first, *islice(further, self.sizes[-1] - len(first)))
@@ -184,7 +183,7 @@ class Looks:
         if self._judgements is None:
             kept: dict[str, Any] = {}
             if self._memory is not None and self._memory.exists():
-                # What is damaged is computed again.
+                # Damaged judgements are computed again.
                 with suppress(ValueError):
                     kept = read_json(self._memory)
             self._judgements = {key: _judgement(one) for key, one in kept.items()}
@@ -192,7 +191,7 @@ class Looks:
 
 
 def _added(key: str, judgement: Judgement, seeds: Sequence[int], size: int) -> tuple[Point, ...]:
-    """The points that a curve of `size` seeds gets until it has all of `seeds`."""
+    """The points that extend a curve from `size` seeds to all of `seeds`."""
     new = [(gamma, seed) for seed in seeds for gamma in judgement.half_steps.get(key, ())]
     new += [(gamma, seed) for seed in seeds[size:] for gamma in judgement.gammas.get(key, ())]
     return tuple(new)

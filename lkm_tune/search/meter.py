@@ -1,4 +1,4 @@
-"""What a study has spent, and where its trials run: kept on disk, over all of its drivers."""
+"""The hours that a study has spent and the nodes of its trials, on disk, over all its drivers."""
 
 import json
 import time
@@ -12,12 +12,12 @@ from ray.tune import Callback
 from lkm_tune.files import write_text
 from lkm_tune.ledger.use import Use
 
-# A killed driver forgets what it spent since it last wrote.
+# A killed driver loses the hours since its last write.
 SECONDS_BETWEEN_WRITES = 5.0
 
 
 class Meter(Callback):
-    """Watches what trials hold, and for how long. A Tune callback."""
+    """A Tune callback that measures the resources of trials over time."""
 
     def __init__(
         self,
@@ -25,12 +25,12 @@ class Meter(Callback):
         nodes: Callable[[], Mapping[str, Mapping[str, float]]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Goes on from what earlier drivers spent.
+        """Continues from the hours of earlier drivers.
 
         Args:
-            path: where it is kept.
-            nodes: the present nodes by address, with their `of_cpu` and `of_gpu`.
-            clock: in seconds.
+            path: the file of the hours.
+            nodes: returns the present nodes by address, with their `of_cpu` and `of_gpu`.
+            clock: returns the time in seconds.
         """
         self.spent = Use.read(path).spent
         self._path = path
@@ -40,38 +40,38 @@ class Meter(Callback):
         self._held: dict[str, dict[str, Any]] = {}
 
     def has_started(self, trial_id: str) -> bool:
-        """Whether a Tune trial holds what it asked for."""
+        """Whether a Tune trial has its resources."""
         return trial_id in self._held
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial holds its share from now on."""
+        """A trial holds its share from this moment."""
         self._tick()
         self._held[trial.trial_id] = {**trial.config["holds"], "node": "starting"}
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """A result tells on which node the trial is."""
+        """A result contains the node of the trial."""
         if trial.trial_id in self._held:
             self._held[trial.trial_id]["node"] = result.get("node_ip", "unknown")
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial has let go of its share."""
+        """A trial has released its share."""
         self._tick()
         self._held.pop(trial.trial_id, None)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A broken trial has let go of its share."""
+        """A broken trial has released its share."""
         self.on_trial_complete(iteration, trials, trial)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """Writes what was spent, from time to time."""
+        """Writes the hours periodically."""
         self._tick()
         if self._now - self._written >= SECONDS_BETWEEN_WRITES:
             self.write()
 
     def write(self) -> None:
-        """Keeps the present state."""
+        """Writes the present state."""
         self._written = self._now
         use = Use(self.spent, self._nodes(), time.time())
         write_text(self._path, json.dumps(asdict(use)))

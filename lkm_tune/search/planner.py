@@ -1,4 +1,4 @@
-"""What a study runs next, decided from the ledger alone."""
+"""The planner: the next trials of a study, from the ledger alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,18 +11,18 @@ from lkm_tune.search.looks import Judge, Look, Looks, Point, Points
 from lkm_tune.study import Cell, Phase, Study, TrialSpec
 
 if TYPE_CHECKING:
-    # It imports Optuna, which nobody needs who only looks how far a study is.
+    # It imports Optuna, which a query for progress does not need.
     from lkm_tune.ledger.ledger import Ledger
 
 CURVE_OF: Mapping[Phase, Phase] = {search: curve for curve, search in SEARCH_OF.items()}
-"""Which curve the settings of a search decide."""
+"""Phase of a search -> the phase of the curve at its settings."""
 
 
 class Plan:
-    """What is left of a study.
+    """The rest of a study's plan.
 
-    All cells share the slots: the cell with the fewest search trials is asked next. A curve
-    starts as soon as its own cell's search is over, so that no slot waits for another cell.
+    All cells share the slots: the cell with the fewest search trials is next. The curve of a cell
+    starts when the search of the cell has ended, so that no slot waits for another cell.
     """
 
     def __init__(
@@ -37,36 +37,37 @@ class Plan:
         """Takes the study and its trials so far.
 
         Args:
-            study: to plan.
-            trials: of the study.
-            judge: the analysis that says which pairs of cells are open.
-            memory: file that keeps its judgements; None for no file.
-            writable: whether new judgements are kept there.
+            study: the study.
+            trials: the trials of the study.
+            judge: the analysis that finds the open pairs of cells.
+            memory: file of its judgements; None for no file.
+            writable: whether to write new judgements to the file.
         """
         self.study = study
         self.trials = trials
         self._looks = Looks(study, judge, memory, writable=writable)
         self._curves: tuple[Points, tuple[Look, ...]] = ({}, ())
         self._planned_at = -1
-        # Without a search there is none of the control either: its curve would be the same.
+        # Without a search the control has no search either: its curve would be the same.
         both = study.search.control and study.search.trials > 0
         self._phases: tuple[Phase, ...] = ("search", "control") if both else ("search",)
         self._cells = study.cells
-        # Points that failed for a driver before get another chance; those of this one do not.
+        # Points that failed under an earlier driver run again; points that fail under this driver
+        # do not.
         self._failed_before = {
             _identity(r.spec) for r in trials.all_records() if r.state in ("failed", "infeasible")
         }
 
     @property
     def finished(self) -> bool:
-        """Whether everything that was planned has ended."""
+        """Whether every planned trial has ended."""
         if any(record.state == "running" for record in self.trials.all_records()):
             return False
         return self._search_to_ask() is None and next(self._missing_points(), None) is None
 
     @property
     def ready(self) -> int:
-        """How many trials could run now, had they room: those that run, and those to be begun."""
+        """The number of running trials and of trials that could begin now."""
         running = sum(record.state == "running" for record in self.trials.all_records())
         asked = [
             len(self.trials.records(cell, phase)) for cell in self._cells for phase in self._phases
@@ -76,7 +77,7 @@ class Plan:
 
     @property
     def cells_without_curve(self) -> list[tuple[Cell, Phase]]:
-        """Cells whose search ended without one complete trial: there are no settings to use."""
+        """Cells whose search ended without a complete trial: their curve has no settings."""
         return [
             (cell, phase)
             for cell in self._cells
@@ -87,7 +88,7 @@ class Plan:
 
     @property
     def curves(self) -> list[tuple[Cell, Phase, Mapping[str, Any]]]:
-        """Every curve whose settings are decided: cell, phase of its points, settings but γ."""
+        """Every curve with decided settings: cell, phase of its points, settings without γ."""
         decided = [
             (cell, CURVE_OF[phase], self.trials.curve_settings(cell, CURVE_OF[phase]))
             for cell in self._cells
@@ -111,7 +112,7 @@ class Plan:
 
     @property
     def trials_known(self) -> int:
-        """How many trials are planned as far as the looks so far say."""
+        """The number of planned trials after the looks so far."""
         curves = [
             (cell, CURVE_OF[phase])
             for cell in self._cells
@@ -143,7 +144,7 @@ class Plan:
                 yield cell, phase, {"gamma": gamma, **settings}, seed
 
     def _planned_points(self, cell: Cell, phase: Phase) -> Sequence[Point]:
-        """γ and seed of every planned point; the control has the seeds that the curve has."""
+        """γ and seed of every planned point; the control has the seeds of the curve."""
         points, _ = self._plan_curves()
         curve = points.get(cell.key, self._looks.first_points)
         if phase == "curve":
@@ -153,7 +154,7 @@ class Plan:
     def _points_of(
         self, cell: Cell, phase: Phase, settings: Mapping[str, Any]
     ) -> dict[Point, TrialRecord]:
-        """The points of a curve at these settings, without those that get another chance."""
+        """The points of a curve at these settings, without points that run again."""
         return {
             (record.spec.settings["gamma"], record.spec.seed): record
             for record in self.trials.records(cell, phase)
@@ -162,7 +163,7 @@ class Plan:
         }
 
     def _plan_curves(self) -> tuple[Points, tuple[Look, ...]]:
-        """The planned points of all curves, and the looks on which they rest."""
+        """The planned points of all curves, and the looks that added them."""
         if self._planned_at != self.trials.changes:
             ended = {
                 cell.key: {
@@ -189,7 +190,7 @@ class Planner(Plan):
         judge: Judge = judge_curves,
         memory: Path | None = None,
     ) -> None:
-        """Trials that the ledger calls running belong to a driver that is gone: they come first.
+        """Puts running trials of the ledger first: they belong to an earlier driver.
 
         The arguments are those of `Plan`.
         """
@@ -198,10 +199,10 @@ class Planner(Plan):
         self._interrupted = [r.spec for r in ledger.all_records() if r.state == "running"]
 
     def take_next(self, *, begin: bool = True) -> TrialSpec | None:
-        """A trial to run now, entered into the ledger; None if there is none at present.
+        """The next trial, entered into the ledger; None if there is no trial now.
 
         Args:
-            begin: whether it may be one that begins; else it is one that was interrupted.
+            begin: whether a new trial may begin; otherwise only interrupted trials continue.
         """
         if self._interrupted:
             return self._interrupted.pop(0)
@@ -214,5 +215,5 @@ class Planner(Plan):
 
 
 def _identity(spec: TrialSpec) -> tuple[Cell, Phase, int]:
-    # A hundred times quicker than the key of a trial.
+    # A hundred times faster than the key of a trial.
     return spec.cell, spec.phase, spec.number

@@ -1,4 +1,4 @@
-"""How far a study is."""
+"""The progress of a study."""
 
 from dataclasses import dataclass
 
@@ -13,8 +13,8 @@ class Progress:
     """Counts over a whole study.
 
     Attributes:
-        planned: trials that are planned so far; looks at the results may add to them.
-        ended: trials that have ended, however they did.
+        planned: trials planned so far; looks at the results may add trials.
+        ended: trials that have ended in any way.
         running: trials that have begun and not ended.
     """
 
@@ -35,7 +35,7 @@ class Progress:
         return cls(plan.trials_known, len(records) - running, running)
 
     def seconds_left(self, start: "Progress", elapsed: float) -> float | None:
-        """At the rate since `start`, `elapsed` seconds ago; None before any trial has ended."""
+        """Seconds left, at the rate since `start`, `elapsed` seconds ago; None before any end."""
         since = self.ended - start.ended
         return self.to_end * elapsed / since if since > 0 else None
 
@@ -52,12 +52,12 @@ def hours_of_training(plan: Plan, trials: int) -> float | None:
 
 @dataclass(frozen=True)
 class Left:
-    """What the limits of a study leave it; None where it has no such limit.
+    """The rest within the limits of a study; None without such a limit.
 
     Attributes:
-        trials: that may still begin.
+        trials: trials that may still begin.
         wall: hours of wall time.
-        compute: GPU-hours, or CPU-hours where its trials hold no GPU.
+        compute: GPU-hours, or CPU-hours if its trials hold no GPU.
     """
 
     trials: int | None
@@ -66,7 +66,7 @@ class Left:
 
     @classmethod
     def of(cls, study: Study, begun: int, spent: Spent) -> "Left":
-        """Of a study with so many trials begun, after so much."""
+        """The rest after `begun` trials and the spent hours."""
         search = study.search
         held, _ = spent.compute
         return cls(
@@ -78,9 +78,9 @@ class Left:
 
 @dataclass(frozen=True)
 class CellProgress:
-    """Counts over one cell, and the best trial of its search so far (without one, of its curve).
+    """Counts over one cell, and its best search trial so far (or curve point, without a search).
 
-    Without a driver, what the ledger calls running is interrupted.
+    Without a driver, running trials of the ledger count as interrupted.
     """
 
     cell: Cell
@@ -90,7 +90,7 @@ class CellProgress:
 
     @classmethod
     def of(cls, plan: Plan, cell: Cell, driven: bool) -> "CellProgress":
-        """The present counts by state, of searches and of curve points."""
+        """The present numbers of search trials and curve points by state."""
         trials = plan.trials
         searches = trials.records(cell, "search") + trials.records(cell, "control")
         points = trials.records(cell, "curve") + trials.records(cell, "control_curve")

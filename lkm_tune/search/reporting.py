@@ -1,4 +1,4 @@
-"""How a trial speaks with the driver: epochs that are over in an instant are reported together."""
+"""Reports from a trial to the driver; short epochs are reported in batches."""
 
 import time
 from typing import Any
@@ -6,19 +6,19 @@ from typing import Any
 from ray import tune
 
 BATCH_SECONDS = 0.5
-"""For how long a trial gathers epochs before it reports them; one that takes longer goes alone."""
+"""Time of a batch of epochs; a longer epoch is a batch by itself."""
 
 
 class StudyTrainable(tune.Trainable):
-    """What Tune runs for a study: one epoch a step, on an actor that goes on to the next trial.
+    """Tune's trainable of a study: one epoch per step, on an actor that trains trials in sequence.
 
-    The config has `rungs`, the epochs after which the trial may be stopped: a batch of reports
-    ends there, so that nothing is trained before the judgement is known. Subclasses have `begin`,
-    which begins or continues a trial, and `step`, which reports `epoch`.
+    The config has `rungs`, the epochs of judgement. A batch of reports ends at a rung, so that no
+    epoch is trained before the judgement. Subclasses have `begin`, which begins or continues a
+    trial, and `step`, which reports `epoch`.
 
     Attributes:
-        known_epochs: so many epochs were trained by earlier attempts and are only reported again.
-            They are a batch of their own: what breaks this attempt does not take them along.
+        known_epochs: number of epochs that earlier attempts trained; they are only reported again,
+            in a separate batch, so that an error of this attempt does not lose them.
     """
 
     known_epochs = 0
@@ -29,7 +29,7 @@ class StudyTrainable(tune.Trainable):
         raise NotImplementedError
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Begins a trial. Its error waits: of what an actor's start raises, Ray keeps the text."""
+        """Begins a trial and defers its error: Ray keeps only the text of an error at the start."""
         self._error = None
         try:
             self.begin(config)
@@ -37,21 +37,21 @@ class StudyTrainable(tune.Trainable):
             self._error = error
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Makes this actor go on with another trial."""
+        """Begins another trial on this actor."""
         self.setup(new_config)
         return True
 
     def train_buffered(
         self, buffer_time_s: float, max_buffer_length: int = 1000
     ) -> list[dict[str, Any]]:
-        """Trains epochs for `BATCH_SECONDS`, or until a rung or the end is reached.
+        """Trains epochs for `BATCH_SECONDS`, or until a rung or the end.
 
         Args:
-            buffer_time_s: not looked at, since Tune gives both arguments in the wrong order.
-            max_buffer_length: not looked at.
+            buffer_time_s: ignored, since Tune passes both arguments in the wrong order.
+            max_buffer_length: ignored.
 
         Returns:
-            The report of each.
+            The report of each epoch.
         """
         if self._error is not None:
             raise self._error
@@ -67,7 +67,7 @@ class StudyTrainable(tune.Trainable):
         return reports
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing: checkpoints are the trial's own and not Tune's."""
+        """Does nothing: the trial writes its checkpoints itself."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
-        """Nothing: see `save_checkpoint`."""
+        """Does nothing: see `save_checkpoint`."""

@@ -1,4 +1,4 @@
-"""What the networks and the data of a study say of its runs, for its tables and MLflow."""
+"""The facts on the networks and data of a study, for its tables and MLflow."""
 
 import torch
 
@@ -9,10 +9,10 @@ from lkm_tune.study import Study
 
 
 def study_facts(study: Study) -> StudyFacts:
-    """Of all models and tasks of a study, without the digests of its data.
+    """The facts on all models and tasks of a study, without the digests of its data.
 
     Raises:
-        ValueError: if a model or a task is not there.
+        ValueError: if a model or a task does not exist.
     """
     tasks = {}
     for name in study.tasks:

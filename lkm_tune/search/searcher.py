@@ -1,4 +1,4 @@
-"""The study as Tune sees it: a searcher that hands out its trials, a scheduler that stops some."""
+"""The study for Tune: a searcher that suggests its trials, and a scheduler that stops trials."""
 
 import sys
 from collections.abc import Callable
@@ -19,12 +19,10 @@ from lkm_tune.study import TrialSpec
 
 
 class StudySearcher(Searcher):
-    """Hands the planner's trials to Tune and tells the ledger of their ends.
+    """Suggests the planner's trials to Tune and reports their ends to the ledger.
 
-    Every attempt at a trial is a Tune trial of its own: one that broke is handed out again, with
-    a node to itself where memory was short, until the ledger says that it is given up.
-
-    It keeps nothing that the ledger does not have.
+    Every attempt at a trial is a separate Tune trial. A broken trial is suggested again, alone on a
+    node if memory was short, until the ledger gives it up. All state is in the ledger.
     """
 
     def __init__(
@@ -36,17 +34,17 @@ class StudySearcher(Searcher):
         limits: Limits,
         has_started: Callable[[str], bool],
     ) -> None:
-        """Nothing is asked of the planner yet.
+        """Takes the parts of the driver.
 
         Args:
-            planner: of the study.
+            planner: the planner of the study.
             config_of: makes the Tune config of a trial, alone on its node or not.
-            on_end: hears of every trial's end.
-            slots: what the cluster holds at present. No more trials are handed out: what
-                waits would have been suggested with less knowledge, and a waiting trial takes
-                over the actor of the next one that ends while its own is still starting.
-            limits: of the study.
-            has_started: whether a Tune trial has got the resources that it asked for.
+            on_end: receives the end of every trial.
+            slots: returns the present slots of the cluster, the largest number of suggested trials.
+                A waiting trial would be suggested with less knowledge, and Tune would give it the
+                actor of the next ended trial while its actor still starts.
+            limits: the limits of the study.
+            has_started: whether a Tune trial has its resources.
         """
         super().__init__(metric="val_error", mode="min")
         self.planner = planner
@@ -61,11 +59,11 @@ class StudySearcher(Searcher):
         self._alone: set[str] = set()
         self._slots = slots
         self._has_started = has_started
-        # At which state of the ledger the planner had nothing: Tune asks a hundred times a second.
+        # The ledger's state at which the planner had no trial: Tune asks a hundred times a second.
         self._nothing_at = -1
 
     def suggest(self, trial_id: str) -> Any:
-        """The next trial's config, None while there is none, FINISHED at the end."""
+        """The next trial's config; None if there is no trial now, FINISHED at the end."""
         if self.ending or self.limits.spent:
             return str(Searcher.FINISHED)
         if not self._room():
@@ -76,7 +74,7 @@ class StudySearcher(Searcher):
         spec = self._again.pop(0) if self._again else self.planner.take_next(begin=not full)
         if spec is None:
             self._nothing_at = self.ledger.changes
-            # What runs within the limit may break, and is then handed out again.
+            # A running trial within the limit may break, and is then suggested again.
             over = not self._live if full else self.planner.finished
             return str(Searcher.FINISHED) if over else None
         alone = judge(self.ledger.record(spec).failures) == "alone"
@@ -86,7 +84,8 @@ class StudySearcher(Searcher):
         return self._config_of(spec, alone)
 
     def _room(self) -> bool:
-        # What others begin meanwhile would keep every node busy for a trial that needs a whole one.
+        # New trials would keep every node busy, and a trial that needs a whole node would never
+        # start.
         if any(not self._has_started(trial_id) for trial_id in self._alone):
             return False
         slots = self._slots()
@@ -95,17 +94,17 @@ class StudySearcher(Searcher):
         return held < slots.all and len(self._live) < most
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Nothing: the scheduler has entered it where it matters."""
+        """Does nothing: the scheduler enters results at rungs."""
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Tells the ledger of an end: Tune shows the result at which it stops a trial only here."""
+        """Reports an end to the ledger: Tune passes the result of a stopped trial only here."""
         self._alone.discard(trial_id)
         spec = self._live.pop(trial_id, None)
         if spec is None or not result or trial_id in self.paused:
-            # It broke, which was told before; or it stays as it is and is issued again, now or
-            # when the study goes on.
+            # Either `on_broken` has reported it, or the trial is issued again, now or when the
+            # study continues.
             return
         prefix = "summary/"
         summary = {
@@ -121,8 +120,8 @@ class StudySearcher(Searcher):
 
         Args:
             trial_id: Tune's name of the trial.
-            error: what broke it.
-            reported: the last epoch that it had reported.
+            error: the error that broke it.
+            reported: the last reported epoch.
         """
         spec = self._live.pop(trial_id, None)
         if spec is None:
@@ -137,10 +136,10 @@ class StudySearcher(Searcher):
 
 
 class CellScheduler(FIFOScheduler):
-    """Stops search trials by successive halving within their cell; curve points never."""
+    """Stops search trials by successive halving within their cell; it never stops curve points."""
 
     def __init__(self, searcher: StudySearcher) -> None:
-        """Judges by the searcher's ledger."""
+        """Uses the searcher's ledger."""
         super().__init__()  # type: ignore[no-untyped-call]
         self._searcher = searcher
 
@@ -158,16 +157,16 @@ class CellScheduler(FIFOScheduler):
 
 
 class LedgerRelay(Callback):
-    """Tells the ledger of starts and epochs of trials: Tune shows every epoch only here."""
+    """Reports starts and epochs of trials to the ledger: only callbacks get every epoch."""
 
     def __init__(self, ledger: Ledger) -> None:
-        """Of the study."""
+        """Takes the ledger of the study."""
         self._ledger = ledger
 
     def on_trial_start(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """A trial starts, or goes on elsewhere."""
+        """A trial starts, or continues elsewhere."""
         self._ledger.start(_spec(trial))
 
     def on_trial_result(
@@ -178,7 +177,7 @@ class LedgerRelay(Callback):
         result: dict[str, Any],
         **info: Any,
     ) -> None:
-        """An epoch is over."""
+        """An epoch has ended."""
         self._ledger.report(_spec(trial), result)
 
 

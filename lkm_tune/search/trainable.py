@@ -1,4 +1,4 @@
-"""A trial as Tune runs it: one epoch a step, on an actor that goes on to the next trial."""
+"""The trainable of a trial: one epoch per step, on an actor that trains trials in sequence."""
 
 import os
 from collections.abc import Iterator
@@ -21,32 +21,32 @@ from lkm_tune.training.examine import epoch_figures
 
 
 class LkmTrainable(StudyTrainable):
-    """Trains the run that a trial stands for, from the newest checkpoint that anyone left.
+    """Trains the run of a trial, from its newest checkpoint of any attempt.
 
-    The config has `run` (a `RunConfig` as plain data), `files` (where the trial's lie, for every
-    node the same), `place` (where those of all trials lie) with the driver's `mark` in it,
-    `package` (the driver's), `folder` (from which relative paths of data are seen), `digest` (of
-    the file that the data must come from, or None), `cache` (where prepared data lie on a node, or
-    None), `threads`, `holds` (the `cpu` and `gpu` that the trial has), `rungs`, `system_metrics`
-    (whether to report how busy the node is), `diagnostics` (whether to report what the network is
-    like inside) and `trial` (for the driver's side).
+    The config has `run` (a `RunConfig` as plain data), `files` (the place of the trial's files,
+    equal on every node), `place` (the place of all trials' files) with the driver's `mark`,
+    `package` (the digest of the driver's package), `folder` (where relative paths of data start),
+    `digest` (of the data file, or None), `cache` (the folder of prepared data on a node, or None),
+    `threads`, `holds` (the `cpu` and `gpu` of the trial), `rungs`, `system_metrics` (whether to
+    report the load of the node), `diagnostics` (whether to report figures of the layers) and
+    `trial` (for the driver).
 
-    Checkpoints are the run's own and not Tune's: they lie under the trial's identity, so that
-    whoever is given the trial next finds them.
+    The run writes its checkpoints itself, under the trial's identity, so that the next attempt
+    finds them.
 
-    A continued trial first reports the epochs it already has, without training them again: then
-    a driver that was killed between a result and its judgement still judges it.
+    A continued trial first reports its known epochs without training. So a driver that was killed
+    between a result and its judgement still judges it.
     """
 
     def begin(self, config: dict[str, Any]) -> None:
         """Begins or continues the trial."""
         check_package(config["package"])
-        # A node that came after the start was not asked.
+        # The check at the start did not include nodes that joined later.
         check_place(config["place"], config["mark"])
-        # What this node's own environment says was meant from the folder where its Ray started.
+        # Relative paths in this node's environment start at the folder where its Ray started.
         settle_folders(Path(os.environ.get("TUNE_ORIG_WORKING_DIR", os.getcwd())))
         self._files = TrialFiles(config["files"])
-        # As many threads as the trial was given, or the numbers would depend on the machine.
+        # The number of threads is fixed, or results would depend on the machine.
         torch.set_num_threads(config["threads"])
         cache = Path(config["cache"]) if config["cache"] else None
         device = _device(config["holds"]["gpu"])
@@ -60,7 +60,7 @@ class LkmTrainable(StudyTrainable):
         self._node = NodeUse() if config["system_metrics"] else None
 
     def step(self) -> dict[str, Any]:
-        """One epoch; the last one also has the `RunResult`, under `summary`."""
+        """Trains one epoch; the report of the last epoch also has the `RunResult` as `summary`."""
         result = next(self._results)
         report = result.to_dict() | self._so_far(result.epoch) | {"done": False}
         if self._node is not None:
@@ -86,7 +86,7 @@ class LkmTrainable(StudyTrainable):
             yield result
 
     def _so_far(self, epoch: int) -> dict[str, Any]:
-        """What is known of the trial if it ends with this epoch."""
+        """The summary of the trial if it ends with this epoch."""
         history = self._run.history[:epoch]
         return {
             "best_error": min(result.val_error for result in history),
@@ -98,7 +98,7 @@ class LkmTrainable(StudyTrainable):
 def _device(gpu: float) -> str:
     if gpu and not torch.cuda.is_available():
         raise RuntimeError(
-            f"the trial was given {gpu:g} GPU, but torch {torch.__version__} sees none on this "
+            f"the trial has {gpu:g} GPU, but torch {torch.__version__} sees no GPU on this "
             "node: install its CUDA build there, or set resources.gpu to 0"
         )
     return "cuda" if gpu else "cpu"

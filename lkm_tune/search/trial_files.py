@@ -1,4 +1,4 @@
-"""The files of one trial: checkpoints while it runs, its network once it is complete."""
+"""The files of one trial: checkpoints while it runs, and its network after completion."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ class TrialFiles:
     """The files of one trial, in a folder that every node sees or in an object store."""
 
     def __init__(self, place: str) -> None:
-        """Nothing is made yet.
+        """Creates no files.
 
         Args:
-            place: a folder that every node sees, or an address of an object store.
+            place: a folder that every node sees, or an address in an object store.
         """
         self.place = place
         self.store = open_store(place)
@@ -29,15 +29,14 @@ class TrialFiles:
         return cls(f"{folder.trials}/{spec.key}")
 
     def save_model(self, run: TrainingRun) -> None:
-        """Keeps the network of a finished run."""
+        """Saves the network of a finished run."""
         self.store.write(MODEL, model_file(run))
 
 
 def local_model(folder: StudyFolder, spec: TrialSpec) -> Path:
-    """The network of a complete trial as a file of this machine.
+    """The network of a complete trial as a local file.
 
-    Where the files of trials lie in an object store, the network is copied once into the study's
-    folder.
+    A network in an object store is copied once into the study's folder.
 
     Raises:
         OSError: if the network cannot be read.

@@ -1,4 +1,4 @@
-"""Watching a study while Tune runs it."""
+"""Periodic calls while Tune runs a study."""
 
 import time
 from collections.abc import Callable
@@ -8,21 +8,21 @@ from ray.tune import Callback
 
 
 class Watch(Callback):
-    """Calls a function from time to time while Tune runs, and once at the end."""
+    """Calls a function periodically while Tune runs, and once at the end."""
 
     def __init__(self, look: Callable[[], None], seconds: float) -> None:
-        """`look` is called at most every so many seconds."""
+        """Calls `look` at most once in `seconds`."""
         self._look = look
         self._seconds = seconds
         self._last = float("-inf")
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """Looks, if the last look was long enough ago."""
+        """Calls the function if the last call was long enough ago."""
         now = time.monotonic()
         if now - self._last >= self._seconds:
             self._last = now
             self._look()
 
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
-        """Looks at the last state."""
+        """Calls the function for the last state."""
         self._look()

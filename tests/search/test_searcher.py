@@ -134,7 +134,7 @@ def test_out_of_memory_is_tried_alone_and_then_infeasible(tune):
     ("error", "ending"),
     [
         (OSError(28, "No space left on device"), StorageError),
-        (OtherCodeError("has another state of lkm-tune (a) than the driver's (b)"), CodeError),
+        (OtherCodeError("has another version of lkm-tune (a) than the driver's (b)"), CodeError),
     ],
 )
 def test_what_every_trial_would_meet_ends_the_study_and_fails_none(tune, error, ending):

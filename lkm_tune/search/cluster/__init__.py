@@ -1,1 +1,1 @@
-"""The nodes under a study: what they hold, who sees which files, and who may join."""
+"""The nodes of a study: their resources, their files, and access to them."""

@@ -1,4 +1,4 @@
-"""Who may use a Ray: its authentication, and what it shows to others of a machine."""
+"""Access to a Ray cluster: its authentication and its servers."""
 
 import os
 import secrets
@@ -8,40 +8,40 @@ from pathlib import Path
 MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 
 CLOSED = {
-    # Ray shows its figures to whoever asks, without the token.
+    # Ray's metrics servers ask for no token.
     "RAY_enable_metrics_collection": "0",
     "DASHBOARD_METRIC_PORT": "-1",
     "AUTOSCALER_METRIC_PORT": "-1",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-"""The environment of a Ray that opens no server without a token and reports to nobody."""
+"""The environment of a Ray without servers that ask for no token, and without usage statistics."""
 
 LONGEST_FOLDER = 34
-"""Characters of a temporary folder in which the paths of Ray's sockets fit into 107."""
+"""Longest temporary folder for which the paths of Ray's sockets fit into 107 characters."""
 
 
 def choose_auth_mode(address: str | None) -> None:
-    """Sets `RAY_AUTH_MODE`, where it is not set, for joining the Ray at `address`.
+    """Sets `RAY_AUTH_MODE`, if it is unset, for joining the Ray at `address`.
 
-    Ray asks for a token by itself on what it starts and wherever the user has one; but Ray 2.60
-    looks for the user's token only after its own import has settled the mode, and then cannot
-    join. Without an address nothing is set: Ray asks for a token by itself.
+    Ray 2.60 reads the mode at its import and looks for the user's token later, so without the mode
+    it cannot join a Ray with a token. Without an address the mode stays unset: a new Ray asks for a
+    token by default.
     """
     if address and MODE not in os.environ and (_named() or _token_file().is_file()):
         os.environ[MODE] = "token"
 
 
 def close_doors(address: str | None) -> None:
-    """Sees to it that no other user of a machine uses the Ray that is joined or started next.
+    """Keeps other users of a machine out of the Ray that is joined or started next.
 
-    A Ray of one's own gets a token that no file holds: Ray would write one that everybody on the
-    machine can read.
+    A new Ray gets a token that stands in no file: Ray would write a token file that every user of
+    the machine can read.
 
     Args:
-        address: of a running Ray, None for one that is started on this machine.
+        address: the address of a running Ray; None starts Ray on this machine.
 
     Raises:
-        ValueError: if others can read the token of the Ray at `address`; says how to mend it.
+        ValueError: if others can read the token of the Ray at `address`; the error says what to do.
     """
     for name, value in CLOSED.items():
         os.environ.setdefault(name, value)
@@ -57,18 +57,18 @@ def close_doors(address: str | None) -> None:
     mode = path.stat().st_mode & 0o777
     if mode & 0o077:
         raise ValueError(
-            f"the token of Ray must be readable by its user alone (mode 0600), but {path} has the "
-            f"mode {mode:04o}, and whoever reads it runs programs as you. On every node: chmod 600 "
-            f"{path}. Where others use the machine, make another token too: umask 077; ray "
+            f"the token of Ray must be readable only by its user (mode 0600), but {path} has the "
+            f"mode {mode:04o}, and its readers can run programs as you. On every node: chmod 600 "
+            f"{path}. If others use the machine, also make a new token: umask 077; ray "
             "get-auth-token --generate, then `ray up` again"
         )
 
 
 def short_folder() -> str | None:
-    """A folder for Ray's sockets where the temporary one has too long a name; else None.
+    """A folder for Ray's sockets if the path of the temporary folder is too long; else None.
 
     Raises:
-        ValueError: if it cannot be made, or is somebody else's.
+        ValueError: if it cannot be created, or belongs to another user.
     """
     usual = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
     if len(usual) <= LONGEST_FOLDER:

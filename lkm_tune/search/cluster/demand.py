@@ -1,32 +1,31 @@
-"""Asking a cluster that adds nodes by demand for room."""
+"""Requests room on a cluster that adds nodes on demand."""
 
 import ray
 
 from lkm_tune.search.cluster.slots import Share
 
 MOST = 100
-"""Asked for at once: whoever gets nodes for them asks again."""
+"""Largest request at a time; a study that gets nodes requests more later."""
 
 
 class Demand:
-    """Tasks that wait for the share of a trial, and do nothing: Ray adds nodes for what waits.
+    """Empty tasks that wait for the share of a trial: Ray adds nodes for waiting tasks.
 
-    Trials themselves do not wait: a waiting one would have been suggested with less knowledge.
-    Nor is it asked by `request_resources`, which outlives the driver, and would go on paying for
-    nodes that nobody uses.
+    Trials do not wait, because a waiting trial would be suggested with less knowledge. A request by
+    `request_resources` would outlive the driver and pay for unused nodes.
     """
 
     def __init__(self, share: Share) -> None:
-        """Nothing is asked for yet.
+        """Makes no request.
 
         Args:
-            share: what a trial holds.
+            share: the resources of a trial.
         """
         self._share = share
         self._waiting: list[ray.ObjectRef[None]] = []
 
     def of(self, trials: int) -> None:
-        """Asks for room for so many trials more than the present nodes hold."""
+        """Requests room for `trials` trials more than the present nodes hold."""
         trials = min(trials, MOST)
         if self._waiting:
             count = len(self._waiting)

@@ -1,21 +1,21 @@
-"""How busy the node of a trial is, by the names under which MLflow shows system metrics."""
+"""The load of a trial's node, under MLflow's names of system metrics."""
 
 import psutil
 import torch
 
 
 class NodeUse:
-    """Reads the use of this node since it was last read.
+    """Reads the load of this node since the last reading.
 
-    It is the node's, not the trial's: trials that share a node report the same.
+    It is the load of the node: trials that share a node report the same figures.
     """
 
     def __init__(self) -> None:
-        """The first reading counts from here."""
+        """Starts the first interval."""
         psutil.cpu_percent()
 
     def read(self) -> dict[str, float]:
-        """Processor, memory, and the GPU's memory where there is one, in per cent and MB."""
+        """Processor, memory, and memory of a GPU if there is one, in per cent and MB."""
         memory = psutil.virtual_memory()
         use = {
             "cpu_utilization_percentage": psutil.cpu_percent(),

@@ -1,4 +1,4 @@
-"""What every node of a cluster must have before it may work on a study."""
+"""The checks of every node of a cluster before it works on a study."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -12,10 +12,10 @@ from lkm_tune.package import package_digest
 from lkm_tune.training import open_store
 from lkm_tune.training.store import Folder
 
-# A node starts a process and imports the package for this.
+# A node needs this time to start a process and import the package.
 PATIENCE_S = 120.0
 
-# The file by which nodes see that a place is the driver's.
+# The file that shows nodes the driver's place.
 MARK = "driver"
 
 
@@ -24,7 +24,7 @@ class NodeError(ValueError):
 
 
 class OtherCodeError(NodeError, CodeError):
-    """A node has another state of the package than the driver's machine."""
+    """A node has another version of the package than the driver's machine."""
 
 
 class UnseenPlaceError(NodeError, StorageError):
@@ -38,24 +38,24 @@ def check_package(driver: str) -> None:
         driver: digest of the driver's package.
 
     Raises:
-        OtherCodeError: if it is another one.
+        OtherCodeError: if the digests differ.
     """
     if driver != package_digest():
         raise OtherCodeError(
-            f"has another state of lkm-tune ({package_digest()}) than the driver's machine "
+            f"has another version of lkm-tune ({package_digest()}) than the driver's machine "
             f"({driver}): run `ray up` again"
         )
 
 
 @contextmanager
 def marked(place: str) -> Iterator[str]:
-    """Leaves a mark in a place for as long as a driver works with it.
+    """A context in which a mark lies in the place of trials' files.
 
     Args:
-        place: where the files of trials lie.
+        place: the folder or address of the files of trials.
 
     Returns:
-        The mark, as `check_place` takes it.
+        The mark for `check_place`.
 
     Raises:
         OSError: if this machine cannot write there.
@@ -65,16 +65,16 @@ def marked(place: str) -> Iterator[str]:
     try:
         yield mark
     finally:
-        # What made the study end may be the disk.
+        # A broken disk may have ended the study.
         with suppress(OSError):
             store.delete(MARK)
 
 
 def check_place(place: str, mark: str) -> None:
-    """Whether this node sees the files that the driver sees.
+    """Checks that this node sees the files of the driver.
 
     Raises:
-        UnseenPlaceError: if it does not: what it writes there would be lost.
+        UnseenPlaceError: if it does not: its files would be lost.
         OSError: if the place cannot be read now.
     """
     try:
@@ -86,13 +86,13 @@ def check_place(place: str, mark: str) -> None:
 
 
 def check_nodes(place: str) -> None:
-    """Asks every node but the driver's whether it has the same code and sees the same files.
+    """Checks that every other node has the driver's code and sees the driver's files.
 
     Args:
-        place: where the files of trials lie, which every node reads and writes.
+        place: the folder or address of the files of trials, which every node reads and writes.
 
     Raises:
-        NodeError: if one does not; names them all, and what to do.
+        NodeError: if a node does not; the error names all such nodes and says what to do.
         OSError: if this machine cannot write there; ValueError for an object store.
     """
     here = ray.get_runtime_context().get_node_id()
@@ -127,7 +127,7 @@ def _ask(node: str, place: str, mark: str) -> "ray.ObjectRef[str]":
 
 @ray.remote
 def _look(place: str, mark: str, driver: str) -> str:
-    """What is wrong on a node; "" if nothing is."""
+    """The problem of a node; "" if there is none."""
     try:
         check_package(driver)
         check_place(place, mark)
@@ -144,8 +144,8 @@ def _look(place: str, mark: str, driver: str) -> str:
 
 def _unseen(place: str, why: str) -> str:
     return (
-        f"does not see {place} as the driver's machine does ({why}): give --storage, or "
-        "LKM_TUNE_STORAGE, as a folder that all nodes share, such as one on NFS, or "
+        f"does not see {place} of the driver's machine ({why}): give --storage, or "
+        "LKM_TUNE_STORAGE, as a folder that all nodes share, such as an NFS folder, or "
         "--checkpoints, or LKM_TUNE_CHECKPOINTS, as an address in an object store"
     )
 

@@ -1,4 +1,4 @@
-"""Trying a study's trials out on the GPUs of a cluster, for `gpu: auto`."""
+"""A probe of a study's trials on the GPUs of a cluster, for `gpu: auto`."""
 
 import math
 import time
@@ -22,37 +22,37 @@ from lkm_tune.study import Cell, Study
 from lkm_tune.training import TrainingRun
 
 CONTEXT = 600 * 2**20
-"""Bytes that a process holds on a GPU before it has any tensor: CUDA's context."""
+"""Bytes of CUDA's context, which a process holds on a GPU before any tensor."""
 
 STEPS = 20
 
 PATIENCE_S = 600.0
-"""A GPU that others hold for so long is not waited for without a word."""
+"""Longest silent wait for a GPU that others hold."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes on a GPU: what one trial takes at most (infinite: more than there is), what is free."""
+    """Bytes on a GPU: the peak of one trial (infinite if it does not fit), and the free memory."""
 
     of_a_trial: float
     of_the_gpu: float
 
 
 class ProbeTrial:
-    """The largest trial of a cell, in a process of its own."""
+    """The largest trial of a cell, in a separate process."""
 
     def __init__(self, study: Study, cell: Cell, seen_from: Path) -> None:
-        """Nothing is built yet.
+        """Builds nothing.
 
         Args:
-            study: whose trial it is.
-            cell: of the study.
-            seen_from: the folder that relative paths of data start from.
+            study: the study of the trial.
+            cell: the cell of the trial.
+            seen_from: the folder where relative paths of data start.
         """
         self._study, self._cell, self._origin = study, cell, Origin(seen_from)
 
     def begin(self) -> float:
-        """Trains and validates one epoch; the bytes that the process then holds on its GPU."""
+        """Trains and validates one epoch; returns the bytes that the process holds on its GPU."""
         import torch
 
         torch.set_num_threads(max(1, int(self._study.resources.cpu)))
@@ -78,7 +78,7 @@ class ProbeTrial:
         return (time.perf_counter() - start) / STEPS
 
     def free(self) -> float:
-        """Bytes that are free on this process's GPU, its own context left out."""
+        """Free bytes on this process's GPU; its context counts as free."""
         import torch
 
         return float(torch.cuda.mem_get_info()[0]) + CONTEXT
@@ -88,11 +88,11 @@ class GpuProbe:
     """Trains a few steps of the largest trial of every cell on the cluster's GPUs."""
 
     def __init__(self, study: Study, trial: type[Any] = ProbeTrial) -> None:
-        """Nothing is trained yet.
+        """Trains nothing.
 
         Args:
-            study: whose trials they are.
-            trial: what stands for a trial, with the methods of `ProbeTrial`.
+            study: the study of the trials.
+            trial: the class of a trial, with the methods of `ProbeTrial`.
         """
         self._study = study
         self._trial = trial
@@ -113,11 +113,11 @@ class GpuProbe:
         with self._on_one_gpu(cell, at_once) as trials:
             if math.inf in _all(trials, "begin"):
                 return math.inf
-            # Whoever is first has to wait for the last: only what runs at once shares the GPU.
+            # The first trial waits for the last: only concurrent trials share the GPU.
             return max(_all(trials, "go_on"))
 
     def _free(self) -> list[float]:
-        """Of a GPU of each node: the smallest one decides."""
+        """The free bytes of one GPU of each node."""
         look = ray.remote(num_cpus=0, num_gpus=1)(self._trial)
         asked = [
             look.options(
@@ -132,7 +132,7 @@ class GpuProbe:
 
     @contextmanager
     def _on_one_gpu(self, cell: Cell, at_once: int) -> Iterator[list[Any]]:
-        """So many processes that share one GPU; Ray by itself would spread them over several."""
+        """A context of `at_once` processes on one GPU; Ray would spread them over several GPUs."""
         cpu = self._study.resources.cpu
         held = placement_group([{"GPU": 1, "CPU": cpu * at_once}], strategy="STRICT_PACK")
         share = ray.remote(
@@ -155,14 +155,12 @@ def _all(trials: Sequence[Any], method: str) -> list[float]:
         )
     except ray.exceptions.GetTimeoutError as error:
         raise ValueError(
-            f"resources.gpu: auto: nothing could be tried out on a GPU for {PATIENCE_S:g} s: "
-            "others hold them all, or a step takes longer; give the number instead"
+            f"resources.gpu: auto: no probe on a GPU ended in {PATIENCE_S:g} s: "
+            "others hold all GPUs, or a step takes longer; give a number instead"
         ) from error
     except ray.exceptions.RayError as error:
         why = str(error).strip().splitlines()[-1]
-        raise ValueError(
-            f"resources.gpu: auto: no trial could be tried out on a GPU: {why}"
-        ) from error
+        raise ValueError(f"resources.gpu: auto: the probe on a GPU failed: {why}") from error
     return said
 
 

@@ -1,4 +1,4 @@
-"""`gpu: auto`: how many trials share a GPU, from a short probe of their memory and step time."""
+"""`gpu: auto`: the number of trials per GPU, from a probe of their memory and step time."""
 
 import math
 from collections.abc import Callable
@@ -9,34 +9,34 @@ from lkm_tune.search.cluster.slots import Share
 from lkm_tune.study import Study
 
 MARGIN = 0.9
-"""The part of a GPU's memory that trials may fill: what fragments or varies needs the rest."""
+"""The part of a GPU's memory for trials; fragmentation and variation need the rest."""
 
 WORTHWHILE = 1.1
-"""More trials on a GPU must train this many times as fast together, or each only gets slower."""
+"""More trials on a GPU must raise their total speed by this factor."""
 
 
 class Probe(Protocol):
-    """Whoever tries a study's trials out on its GPUs."""
+    """A probe of a study's trials on its GPUs."""
 
     def memory(self) -> Memory:
-        """Of the largest trial of any cell, and of the GPU that has the least free."""
+        """Memory of the largest trial of any cell, and of the GPU with the least free memory."""
 
     def step_seconds(self, at_once: int) -> float:
-        """Of a training step while so many trials share a GPU, the slowest cell's.
+        """Seconds of a training step of the slowest cell while `at_once` trials share a GPU.
 
-        Infinite where they do not fit.
+        Infinite if the trials do not fit.
         """
 
 
 def trials_per_gpu(probe: Probe, most: int) -> int:
-    """How many trials share a GPU: more as long as they train faster together and fit.
+    """The number of trials per GPU: it grows while they fit and their total speed rises.
 
     Args:
-        probe: tries them out.
-        most: no more than this, since the rest of the node holds no more.
+        probe: measures trials on a GPU.
+        most: largest number that the other resources of the node allow.
 
     Raises:
-        ValueError: if not even one trial fits.
+        ValueError: if no trial fits.
     """
     memory = probe.memory()
     fitting = math.floor(MARGIN * memory.of_the_gpu / memory.of_a_trial)
@@ -45,7 +45,7 @@ def trials_per_gpu(probe: Probe, most: int) -> int:
         if math.isinf(memory.of_a_trial):
             takes = "was refused memory"
         raise ValueError(
-            f"resources.gpu: auto: the largest trial {takes}, but {MARGIN:.0%} of what is free on "
+            f"resources.gpu: auto: the largest trial {takes}, but {MARGIN:.0%} of the free part of "
             f"a GPU are {MARGIN * memory.of_the_gpu / 2**30:.3g} GiB: narrow the space, or use a "
             "larger GPU"
         )
@@ -63,12 +63,13 @@ def trials_per_gpu(probe: Probe, most: int) -> int:
 def settle(
     study: Study, nodes: list[dict[str, float]], probe_of: Callable[[Study], Probe]
 ) -> Share:
-    """What a trial of the study holds.
+    """The resources of a trial of the study.
 
     Args:
-        study: whose `resources.gpu` may be `auto`; without a GPU in the cluster that is 0.
-        nodes: what each node has, as `CPU` and `GPU`.
-        probe_of: makes the probe, where one is needed.
+        study: the study; its `resources.gpu` may be `auto`, which is 0 without a GPU in the
+            cluster.
+        nodes: the resources of each node, as `CPU` and `GPU`.
+        probe_of: creates the probe if it is needed.
     """
     cpu, gpu = study.resources.cpu, study.resources.gpu
     if gpu != "auto":

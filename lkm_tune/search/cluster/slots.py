@@ -1,4 +1,4 @@
-"""How many trials a Ray cluster can hold at once."""
+"""The number of trials that a Ray cluster can hold at once."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import ray
 
 @dataclass(frozen=True)
 class Share:
-    """What one trial holds, in numbers: CPU cores, and GPUs or a fraction of one."""
+    """The resources of one trial: CPU cores, and GPUs or a fraction of a GPU."""
 
     cpu: float
     gpu: float
@@ -22,12 +22,12 @@ class NoRoomError(ValueError):
 
 @dataclass(frozen=True)
 class Slots:
-    """What the present nodes hold.
+    """The slots of the present nodes.
 
     Attributes:
-        all: trials with the study's share, together.
-        whole: a trial that has a node (or the whole GPUs that it is on) to itself.
-        of_a_whole: how many trials that one takes the place of.
+        all: number of trials with the study's share on all nodes.
+        whole: share of a trial that is alone on its node (or on its whole GPUs).
+        of_a_whole: number of usual trials that such a trial replaces.
     """
 
     all: int
@@ -36,10 +36,10 @@ class Slots:
 
 
 def trial_slots(share: Share) -> Slots:
-    """How many trials with these resources there is room for.
+    """The slots for trials with these resources.
 
     Raises:
-        NoRoomError: if no node can hold one; names what a trial asks for and what the nodes have.
+        NoRoomError: if no node can hold a trial; the error lists both resources.
     """
     nodes = node_resources()
     held = [_of_node(node, share) for node in nodes]
@@ -60,7 +60,7 @@ def trial_slots(share: Share) -> Slots:
 
 
 def node_resources() -> list[dict[str, float]]:
-    """What each of the present nodes has."""
+    """The resources of each present node."""
     nodes = ray.nodes()  # type: ignore[no-untyped-call]
     return [node["Resources"] for node in nodes if node["Alive"]]
 
@@ -72,7 +72,7 @@ def gpu_nodes() -> list[str]:
 
 
 def nodes_by_address() -> dict[str, dict[str, float]]:
-    """What the present nodes have in all, by their address: `of_cpu` and `of_gpu`."""
+    """Address -> total resources of each present node: `of_cpu` and `of_gpu`."""
     found: dict[str, dict[str, float]] = {}
     for node in ray.nodes():  # type: ignore[no-untyped-call]
         if node["Alive"]:

@@ -51,7 +51,7 @@ def test_trials_per_gpu(gib, rates, most, expected, tried):
 
 
 def test_a_trial_that_no_gpu_holds_is_refused():
-    with pytest.raises(ValueError, match=r"takes 73 GiB, but 90% of what is free .* are 72 GiB"):
+    with pytest.raises(ValueError, match=r"takes 73 GiB, but 90% of the free part .* are 72 GiB"):
         trials_per_gpu(Table(73, SCALES), 4)
     with pytest.raises(ValueError, match=r"the largest trial was refused memory"):
         trials_per_gpu(Table(math.inf, SCALES), 4)
