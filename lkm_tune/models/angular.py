@@ -1,13 +1,13 @@
-"""Messages that depend on an angle, summed without listing the pairs of edges.
+"""Sums of messages that depend on an angle, without a list of pairs of edges.
 
 In DimeNet++ edge e = (j -> i) gathers from the edges f = (k -> j), k != i:
 
     K_e = sum_f k_f * C(e, f),   C(e, f) = sum_l Y_l(θ_ef) Q_lf,
 
-where Q_lf, the radial half of the spherical basis after its linear maps, belongs to f alone. So
+where Q_lf, the radial part of the spherical basis after its linear maps, depends only on f. So
 K = Y V with V_lf = k_f Q_lf, a product of small dense matrices, one for each atom j: rows are the
-edges that leave j, columns the edges that enter it times l. Over pairs, the same sum moves
-[T, int_emb_size] numbers several times for each block; here they are never formed.
+edges that leave j, columns are the pairs of an edge that enters j and an l. A sum over pairs would
+move [T, int_emb_size] numbers several times for each block.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What distances and angles are expanded in: envelopes, radial and spherical Bessel functions.
+"""Bases for distances and angles: envelopes, radial and spherical Bessel functions.
 
 Both bases are of Gasteiger et al. 2020, "Directional Message Passing for Molecular Graphs"
 (DimeNet), equations 6 to 8. Ls and Nr are the numbers of angular and radial functions; all
@@ -24,7 +24,7 @@ Envelope = Callable[[Tensor, int], Tensor]
 def smooth_envelope(x: Tensor, exponent: int) -> Tensor:
     """u(x) = (1 + t(x)) / x with the tail t of power exponent + 1; u, u', u'' vanish at x = 1.
 
-    DimeNet, equation 8, divided by x as in its published code and in PyTorch Geometric.
+    DimeNet, equation 8, divided by x, as in its published code and in PyTorch Geometric.
     """
     return torch.where(x < 1, (1 + _tail(x, exponent + 1)) / x, 0)
 
@@ -32,8 +32,8 @@ def smooth_envelope(x: Tensor, exponent: int) -> Tensor:
 def kinked_envelope(x: Tensor, exponent: int) -> Tensor:
     """u(x) = 1/x + t(x) with the tail t of power exponent; u(1) = 0 but u'(1) = -1.
 
-    The form that MXMNet and PAMNet publish: the tail cancels 1, not 1/x, so that the slope jumps
-    at the cutoff.
+    MXMNet and PAMNet publish this form: the tail cancels 1 instead of 1/x, so the slope jumps at
+    the cutoff.
     """
     return torch.where(x < 1, 1 / x + _tail(x, exponent), 0)
 
@@ -119,8 +119,8 @@ class SphericalBessel(nn.Module):
 def harmonics(cosine: Tensor, count: int) -> Tensor:
     """Y_l = sqrt((2l+1) / 4π) P_l(cos θ), l = 0 .. count-1, on a new last axis.
 
-    Taken from the cosine and not from the angle: as polynomials they are smooth where the atoms
-    lie on a line and where the two edges are one, so forces need no special case.
+    They are polynomials of the cosine, which are smooth for atoms on a line and for two equal
+    edges, so forces need no special case.
     """
     legendre = [torch.ones_like(cosine), cosine]
     for order in range(2, count):
@@ -134,12 +134,11 @@ def spherical_bessel(x: Tensor) -> Tensor:
     """j_l(x) for x [..., Ls, Nr] with l = 0 .. Ls-1 along the second last axis; x > 0.
 
     Power series below x = l + 1 and upward recurrence above (Abramowitz & Stegun 10.1.2 and
-    10.1.19): each is used where it does not cancel, so float32 is enough.
+    10.1.19): neither cancels in its range, so float32 is enough.
     """
     order = torch.arange(x.shape[-2], dtype=x.dtype, device=x.device).unsqueeze(-1)
     turn = order + 1
-    # Both branches see arguments that are safe for them: where() passes on a NaN gradient of the
-    # branch that it does not take.
+    # Both branches get safe arguments: where() passes on a NaN gradient of the unused branch.
     return torch.where(
         x < turn,
         _bessel_series(torch.minimum(x, turn), order),
@@ -185,7 +184,7 @@ def bessel_tables(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Zeros z_ln and normalisers N_ln = sqrt(2) / |j_{l+1}(z_ln)| in float64, [Ls, Nr] each.
 
-    The zeros of j_l lie one between each two neighbouring zeros of j_{l-1}.
+    Between two neighbouring zeros of j_{l-1} lies one zero of j_l.
     """
     brackets = np.pi * np.arange(1, num_radial + num_spherical)
     zeros = [brackets[:num_radial]]

@@ -1,4 +1,4 @@
-"""Parts that the models share. σ is SiLU; names of submodules are those of the published code."""
+"""Shared parts of the models. σ is SiLU; submodules have the names of the published code."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class MLP(nn.Sequential):
         super().__init__(*(nn.Sequential(nn.Linear(p, q), nn.SiLU()) for p, q in pairwise(sizes)))
 
     def forward(self, x: Tensor, skip: Tensor | None = None) -> Tensor:
-        """[R, c0] to [R, ck], with `skip` [R, ck] added where it is given."""
+        """[R, c0] to [R, ck]; adds `skip` [R, ck] if it is given."""
         return dense(x, [(step.weight, step.bias) for step in self.affine], skip)
 
     @property
@@ -38,7 +38,7 @@ class MLP(nn.Sequential):
         to: Tensor | None = None,
         onto: Tensor | None = None,
     ) -> Tensor:
-        """x_f * MLP(features_k) for each pair, or their sums: `fused.deliver` says the rest."""
+        """x_f * MLP(features_k) for each pair, or their sums (see `fused.deliver`)."""
         *steps, last = self.affine
         if steps:
             features = dense(features, [(step.weight, step.bias) for step in steps])
@@ -47,10 +47,10 @@ class MLP(nn.Sequential):
 
 
 class EdgeMLP(MLP):
-    """MLP(3D, D) of [x_i | x_j | e], taken apart: σ(A x_i + b + B x_j + C e), [A|B|C] its weight.
+    """MLP(3D, D) of [x_i | x_j | e] in parts: σ(A x_i + b + B x_j + C e), [A|B|C] its weight.
 
-    The same numbers as for the concatenation, but A x and B x cost one row an atom instead of one
-    an edge, and C e one row for all edges that share e.
+    The result equals that of the concatenation, but A x and B x need one row per atom instead of
+    one per edge, and C e one row for all edges with the same e.
     """
 
     def __init__(self, size: int) -> None:
@@ -58,7 +58,7 @@ class EdgeMLP(MLP):
         super().__init__(3 * size, size)
 
     def forward(self, e: Tensor, weight: Tensor | None = None) -> "EdgeStep":  # type: ignore[override]
-        """What is sent along edges with features e [K, D], each times `weight` e [K, D], or 1."""
+        """The step for edges with features e [K, D], times `weight` e [K, D] if it is given."""
         (affine,) = self.affine
         a, b, c = affine.weight.chunk(3, dim=1)
         if weight is None:
@@ -72,12 +72,12 @@ class EdgeMLP(MLP):
 
 @dataclass(eq=False)
 class EdgeStep:
-    """An `EdgeMLP` and edge features: all that its uses share, whatever the states of atoms.
+    """An `EdgeMLP` with edge features, for any states of atoms.
 
     Attributes:
         weight: [A | B], one above the other [2D, D].
         bias: [b | 0], [2D].
-        edges: [C e | weights], [K, 2D], which one use hands on to the next.
+        edges: [C e | weights], [K, 2D], which each use passes to the next use.
     """
 
     weight: Tensor
@@ -87,14 +87,14 @@ class EdgeStep:
     def __call__(
         self, x: Tensor, i: Tensor, j: Tensor, kind: Tensor, onto: Tensor | None = None
     ) -> Tensor:
-        """What the MLP gives for each edge times its weight [E, D], or the sums for each i [N, D].
+        """The MLP for each edge times its weight [E, D], or the sums for each i [N, D].
 
         Args:
             x: states [N, D].
             i: the first atom of each edge, int64 [E].
             j: the second atom of each edge, int64 [E].
-            kind: the row of `edges` that belongs to each edge, as for `fused.messages`.
-            onto: what sums are added to [N, D]; None for one row an edge.
+            kind: the row of `edges` for each edge, as in `fused.messages`.
+            onto: summand of the sums [N, D]; None for one row per edge.
         """
         atoms = functional.linear(x, self.weight, self.bias)
         sent, self.edges = messages(atoms, self.edges, i, j, kind, onto)
@@ -116,7 +116,7 @@ class Residual(nn.Module):
 
 
 class ElementRows(nn.Module):
-    """The row of an embedding table that belongs to each atomic number."""
+    """The row of an embedding table for each atomic number."""
 
     table: Tensor
 
@@ -132,10 +132,10 @@ class ElementRows(nn.Module):
         """Atomic numbers [N] to rows [N].
 
         Raises:
-            ValueError: for an atomic number that is not among the elements.
+            ValueError: for an atomic number outside the elements.
         """
         rows = self.table.index_select(0, z)
-        # Reading the answer waits for a GPU, but so does counting the pairs of edges right after.
+        # This read waits for a GPU, but the count of pairs of edges directly after also waits.
         if bool((rows < 0).any()):
             unknown = torch.unique(z[rows < 0]).tolist()
             raise ValueError(

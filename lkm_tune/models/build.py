@@ -22,7 +22,7 @@ MODELS: Mapping[str, type[MoleculeModel]] = MappingProxyType(
         "gin": GIN,
     }
 )
-"""The models that come with the package."""
+"""The models of the package."""
 
 
 def model_settings(name: str) -> Mapping[str, Any]:
@@ -32,7 +32,7 @@ def model_settings(name: str) -> Mapping[str, Any]:
         name: a name of `MODELS`, or a user's own `package.module:build` (see `own_settings`).
 
     Raises:
-        ValueError: for a name that is neither.
+        ValueError: for an unknown name.
     """
     if is_own(name):
         return own_settings(name)
@@ -48,7 +48,7 @@ def model_settings(name: str) -> Mapping[str, Any]:
 def build_model(name: str, **settings: Any) -> MoleculeModel:
     """Build a model that maps a `MoleculeBatch` to a `ModelOutput`.
 
-    Weights are drawn from torch's generator.
+    torch's generator draws the weights.
 
     Args:
         name: a name of `MODELS`, or a user's own `package.module:build` (see `build_own`).

@@ -1,7 +1,7 @@
-"""The kernels in C: compiled once for a machine, kept in the cache folder, loaded when first used.
+"""The kernels in C: compiled once for a machine, stored in the cache folder, loaded at first use.
 
-Where that cannot be done (no compiler, a cache that cannot be written or that others can write,
-another platform), there are none, and the models compute the same with torch.
+Without a compiler, with a cache that is not writable or that others can write, and on other
+platforms there are no kernels, and the models compute the same with torch.
 """
 
 import ctypes
@@ -26,7 +26,7 @@ OPTIONS = (
     *("-ffp-contract=fast", "-fno-trapping-math", "-ffinite-math-only", "-fno-signed-zeros"),
 )
 
-# Of each function: how many pointers it takes, after the numbers of rows and columns.
+# Number of pointer arguments of each function, after the numbers of rows and columns.
 _POINTERS = {
     "lkm_activate": 4,
     "lkm_activate_back": 4,
@@ -41,7 +41,7 @@ _logger = logging.getLogger(__name__)
 
 @cache
 def kernels() -> ctypes.CDLL | None:
-    """The functions of `kernels.c`, or None where they cannot be had."""
+    """The functions of `kernels.c`, or None if they are not available."""
     try:
         return _load(_library())
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
@@ -59,9 +59,9 @@ def _load(path: Path) -> ctypes.CDLL:
 
 
 def _library() -> Path:
-    """The compiled file, made where there is none yet that is whole.
+    """The compiled file; compiles it if no valid file exists.
 
-    Its name says what it was made from and for, and what is in it: <recipe>-<content>.so.
+    Its name has digests of its recipe and of its content: <recipe>-<content>.so.
     """
     compiler = shutil.which("cc")
     if os.name != "posix" or compiler is None:
@@ -75,7 +75,7 @@ def _library() -> Path:
         _check_private(path)
         if path.stem == f"{recipe}-{_digest(path.read_bytes())}":
             return path
-    # In a folder of its own until it is whole: another process may be at the same work.
+    # In a temporary folder until it is complete: another process may compile it, too.
     with tempfile.TemporaryDirectory(dir=folder) as workshop:
         made = Path(workshop) / "kernels.so"
         subprocess.run(
@@ -86,14 +86,14 @@ def _library() -> Path:
 
 
 def _check_private(path: Path) -> None:
-    """Refuse what another user could have put there: it would run with this user's rights."""
+    """Refuse a file that another user could have written: it would run with this user's rights."""
     status = path.lstat()
     if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise PermissionError(f"{path} must belong to this user, and no other may write it")
 
 
 def _processor() -> tuple[str, ...]:
-    """What tells one kind of processor from another; nodes of a cluster may share a cache."""
+    """The kind of processor; nodes of a cluster may share a cache."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,7 +1,7 @@
 """GCN, GAT and GIN: PyTorch Geometric's graph convolutions on molecules and on nodes.
 
-They know which atoms are joined and of which element each is, but no distance and no angle. What
-is returned for mixing is one state a convolution.
+They use edges and elements, but no distances and no angles. Each convolution gives one state for
+mixing.
 """
 
 from collections.abc import Sequence
@@ -78,7 +78,7 @@ class ConvolutionStack(nn.Module):
         for conv in self.convs:
             x = conv(h, edge_index)
             h = self.activation(x)
-            # Without dropout: mixing should not pull the layers together over its noise.
+            # States before dropout: mixing should not act on its noise.
             states.append(x if self.layers == "convolution" else h)
             if self.dropout:
                 h = functional.dropout(h, self.dropout, self.training)
@@ -86,7 +86,7 @@ class ConvolutionStack(nn.Module):
 
 
 def _convolution(kind: str, size_in: int, size: int, heads: int, dropout: float) -> nn.Module:
-    # Imported here: it takes seconds, and the other models do without.
+    # Imported here: the import takes seconds, and the other models do not need it.
     from torch_geometric.nn import GATConv, GCNConv, GINConv
 
     if kind == "gcn":
@@ -141,9 +141,9 @@ class NodeClassifier(nn.Module):
 class ConvolutionNet(MoleculeModel):
     """h_0 = Embedding(z); h_L, states = ConvolutionStack(h_0); prediction = pool_atoms MLP(h_L).
 
-    The graph is that of the bonds, or the radius graph. Atoms are summed (`pooling="sum"`) or
-    averaged; the sum is the default because most properties of molecules grow with their size,
-    which a mean cannot see, and because DimeNet++, MXMNet and PAMNet sum too.
+    The graph is the graph of bonds or the radius graph. Atoms are summed (`pooling="sum"`) or
+    averaged. The sum is the default because most properties grow with the size of a molecule, which
+    a mean cannot express, and because DimeNet++, MXMNet and PAMNet also sum.
     """
 
     uses_positions = False
@@ -158,7 +158,7 @@ class ConvolutionNet(MoleculeModel):
         cutoff: float,
         elements: Sequence[int],
     ) -> None:
-        """Check the settings (see `GCN`) and build what comes before and after the body."""
+        """Check the settings (see `GCN`) and build the layers before and after the convolutions."""
         super().__init__()
         check_counts(outputs=outputs)
         check_lengths(cutoff=cutoff)
@@ -188,7 +188,7 @@ class GCN(ConvolutionNet):
     """Conv(h) = D^(-1/2) (A + I) D^(-1/2) h W + b, D the degrees in A + I.
 
     Kipf and Welling 2017, "Semi-Supervised Classification with Graph Convolutional Networks",
-    arXiv:1609.02907, equation 2. See `ConvolutionNet` for what is around the convolutions.
+    arXiv:1609.02907, equation 2. See `ConvolutionNet` for the other layers.
 
     Args:
         hidden: D.
@@ -227,12 +227,12 @@ class GAT(ConvolutionNet):
     """Conv(h)_i = ||_k sum_j α^k_ij W^k h_j + b, j over i and its neighbours, k over the heads.
 
     α^k_ij = softmax_j LeakyReLU(a^k . [W^k h_i | W^k h_j]). Veličković et al. 2018, "Graph
-    Attention Networks", arXiv:1710.10903, equations 3 and 5. See `ConvolutionNet` for what is
-    around the convolutions.
+    Attention Networks", arXiv:1710.10903, equations 3 and 5. See `ConvolutionNet` for the other
+    layers.
 
     Args:
         heads: attention heads; `hidden` is a multiple of it.
-        hidden: see `GCN`, as all that follows.
+        hidden: see `GCN`.
         depth: L.
         outputs: P.
         layers: see `GCN`.
@@ -269,8 +269,8 @@ class GIN(ConvolutionNet):
     """Conv(h)_i = MLP(h_i + sum_j h_j), j over the neighbours of i; MLP = Lin(D, D) ReLU Lin(D, D).
 
     Xu et al. 2019, "How Powerful are Graph Neural Networks?", arXiv:1810.00826, equation 4.1 with
-    ε = 0 (their GIN-0), without batch normalisation. See `ConvolutionNet` for what is around the
-    convolutions, and `GCN` for the arguments and errors.
+    ε = 0 (their GIN-0), without batch normalisation. See `ConvolutionNet` for the other layers, and
+    `GCN` for the arguments and errors.
     """
 
     def __init__(

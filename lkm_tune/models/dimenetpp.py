@@ -1,7 +1,8 @@
 """DimeNet++: directional messages on the edges of the radius graph.
 
 Gasteiger et al. 2020, "Fast and Uncertainty-Aware Directional Message Passing for Non-Equilibrium
-Molecules", arXiv:2011.14115; details as in PyTorch Geometric. No cap on the number of neighbours.
+Molecules", arXiv:2011.14115; details as in PyTorch Geometric, without a limit on the number of
+neighbours.
 """
 
 import math
@@ -26,7 +27,7 @@ class DimeNetPlusPlus(MoleculeModel):
     """x <- Embedding; x <- Interaction_b(x), b = 1 .. L; prediction = sum_atoms sum_b Output_b(x).
 
     The state x lives on directed edges, [E, D]. The L + 1 output blocks sum it to atoms; the atom
-    states are these sums S (`layers="sum"`, [N, D]) or what enters the last linear map of each
+    states are these sums S (`layers="sum"`, [N, D]) or the input of the last linear map of each
     output block (`"hidden"`, [N, out_emb_channels]). Forces are continuous at the cutoff.
 
     Args:

@@ -15,29 +15,28 @@ def energy_and_forces(
     """The output of `model` with the energies as prediction, and the forces F = −dE/dR.
 
     Args:
-        model: predicts one energy a molecule.
-        batch: its positions are not changed.
+        model: a model that predicts one energy per molecule.
+        batch: the molecules; their positions are not changed.
         trainable: whether the forces can be differentiated again, for a loss on them.
 
     Returns:
         The output, and forces [N, 3] in the unit of the prediction per Å.
 
     Raises:
-        ValueError: if the model does not see positions, or predicts more than one value a
-            molecule.
+        ValueError: if the model ignores positions, or predicts several values per molecule.
     """
     if not model.uses_positions:
         raise ValueError(
-            f"forces need a model that sees positions, but {type(model).__name__} does not"
+            f"forces need a model that uses positions, but {type(model).__name__} does not"
         )
     with torch.enable_grad():
         pos = batch.pos.detach().requires_grad_(True)
         output = model(replace(batch, pos=pos))
         if output.prediction.shape[1] != 1:
             raise ValueError(
-                "forces are the slope of one energy a molecule, but the model predicts "
+                "forces need one energy per molecule, but the model predicts "
                 f"{output.prediction.shape[1]} values"
             )
-        # Molecules do not see each other: the slope of the sum is that of each.
+        # Molecules are independent: the gradient of the sum has the gradient of each.
         (slope,) = torch.autograd.grad(output.prediction.sum(), pos, create_graph=trainable)
     return output, -slope

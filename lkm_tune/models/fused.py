@@ -1,12 +1,12 @@
-"""The steps that cost most, each as one operation with a backward pass of its own.
+"""The most expensive steps, each as one operation with a custom backward pass.
 
-Each has two forms that give the same numbers up to rounding. The plain one is torch's, for every
-device and precision. The other one is in `kernels.c`, for numbers in single precision on a CPU: it
-goes over the edges once in each direction, where torch fetches and stores rows of edges for each
-addition, σ, product and sum.
+Each step has two forms that agree up to rounding. The plain form uses torch, for every device and
+precision. The other form is in `kernels.c`, for single precision on a CPU: it goes over the edges
+once in each direction, while torch loads and stores rows of edges for each addition, σ, product and
+sum.
 
-Where a backward pass must itself be differentiable (a loss on forces), it is computed by autograd
-from the plain form.
+If a backward pass must be differentiable (a loss on forces), autograd computes it from the plain
+form.
 """
 
 import ctypes
@@ -29,7 +29,7 @@ def dense(x: Tensor, affine: Sequence[Affine], skip: Tensor | None = None) -> Te
     Args:
         x: [R, P].
         affine: the weight W_i and bias b_i of each step.
-        skip: what is added to the result [R, Q].
+        skip: summand of the result [R, Q].
     """
     parameters = [tensor for step in affine for tensor in step]
     result: Tensor = _apply(_Dense, _plain_dense, (x, skip, *parameters), ())
@@ -46,13 +46,12 @@ def messages(
         edges: [edge | weight], [K, 2D].
         at: the atom of each edge, int64 [E].
         of: the other atom of each edge, int64 [E].
-        kind: the row of `edges` that belongs to each edge, rising from 0 to K - 1 without a gap,
-            int64 [E].
-        onto: what the messages of each atom's edges are added to [N, D].
+        kind: the row of `edges` for each edge, rising from 0 to K - 1 without a gap, int64 [E].
+        onto: summand of the sums over each atom's edges [N, D].
 
     Returns:
-        The messages [E, D], or their sums with `onto` [N, D]; and `edges` for the next messages
-        that need them, whose gradients are then added up where they arise and not afterwards.
+        The messages [E, D], or their sums with `onto` [N, D]; and `edges` for the next messages, so
+        that the kernels add up the gradients of `edges` in place.
     """
 
     def plain(*inputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -78,10 +77,9 @@ def deliver(
         u: [K, D].
         bias: [D].
         of: f of each pair, int64 [T].
-        kind: the row of `u` that belongs to each pair, rising from 0 to K - 1 without a gap,
-            int64 [T].
-        to: e of each pair, int64 [T]; with `onto`.
-        onto: what the results of each e are added to [B, D].
+        kind: the row of `u` for each pair, rising from 0 to K - 1 without a gap, int64 [T].
+        to: e of each pair, int64 [T]; only with `onto`.
+        onto: summand of the sums over each e [B, D].
 
     Returns:
         The products [T, D], or their sums with `onto` [B, D].
@@ -119,8 +117,8 @@ def _apply(
     tensors: Sequence[Tensor | None],
     rest: Sequence[Tensor | None],
 ) -> Any:
-    """The one place where a form is chosen."""
-    # Asked first, since `torch.compile` cannot look into a library.
+    """Chooses the form of a step."""
+    # First, since `torch.compile` cannot trace a library.
     if not torch.compiler.is_compiling() and all(t is None or _suits(t) for t in tensors):
         library = kernels()
         if library is not None:
@@ -138,8 +136,8 @@ def _by_autograd(
     rest: Sequence[Any],
     grad: Tensor,
 ) -> Grads:
-    """The gradients of a plain form, differentiable once more, as a backward pass returns them."""
-    # Views: what one input owes to another must not be counted here.
+    """The differentiable gradients of a plain form, in the order of a backward pass."""
+    # Views separate the inputs, so that no gradient flows through another input.
     views = [None if t is None else t.view_as(t) for t in tensors]
     wanted = [t for t in views if t is not None and t.requires_grad]
     found = iter(torch.autograd.grad(plain(*views, *rest), wanted, grad, create_graph=True))
@@ -148,7 +146,7 @@ def _by_autograd(
 
 
 def _at(*tensors: Tensor | None) -> list[int | None]:
-    """Where the numbers of each tensor lie in memory."""
+    """The memory address of each tensor's numbers."""
     return [None if tensor is None else tensor.data_ptr() for tensor in tensors]
 
 
@@ -157,7 +155,7 @@ def _whole(*tensors: Tensor) -> list[Tensor]:
 
 
 def _base(onto: Tensor | None, rows: int, size: int, like: Tensor) -> Tensor:
-    """What sums are added to, in memory of its own."""
+    """A copy of the summand of sums."""
     if onto is None:
         return like.new_zeros(rows, size)
     return onto.clone(memory_format=torch.contiguous_format)
@@ -176,7 +174,7 @@ class _Dense(torch.autograd.Function):
             u = states[-1] @ weight.t()
             m = torch.empty_like(u)
             library.lkm_activate(*u.shape, *_at(u, bias, skip if step == len(weights) else None, m))
-            slopes.append(u)  # what the kernel leaves there
+            slopes.append(u)  # the kernel stores the slopes there
             states.append(m)
         ctx.library = library
         ctx.save_for_backward(*states[:-1], *slopes, *parameters)
@@ -200,7 +198,7 @@ class _Dense(torch.autograd.Function):
             ctx.library.lkm_activate_back(*slope.shape, *_at(slope, inward, inner, for_bias))
             bias = parameters[2 * step + 1]
             grads += [None if bias is None else for_bias, inner.t() @ states[step]]
-            if step == 0 and ctx.residual:  # what x owes to both of its uses, in one product
+            if step == 0 and ctx.residual:  # both uses of x in one product
                 inward, for_skip = torch.addmm(grad, inner, weight), None
             elif step or ctx.needs_input_grad[1]:
                 inward = inner @ weight
@@ -219,7 +217,7 @@ class _Messages(torch.autograd.Function):
         total = _base(onto, count, edges.shape[1] // 2, edges)
         library.lkm_messages(count, total.shape[1], *_at(to, *indices, atoms, edges, total))
         ctx.library, ctx.to, ctx.indices = library, to, indices
-        ctx.set_materialize_grads(False)  # the last that use `edges` are owed nothing
+        ctx.set_materialize_grads(False)  # the last use of `edges` has no gradient
         ctx.save_for_backward(atoms, edges)
         return total, edges
 

@@ -1,9 +1,10 @@
 """The multiplex view of a molecule, which MXMNet and PAMNet share: a global and a local graph.
 
-The global graph joins all atoms within a cutoff and knows distances; the local graph follows the
-covalent bonds and knows angles too. Zhang et al. 2020, "Molecular Mechanics-Driven Graph Neural
-Network with Multiplex Graph for Molecular Structures" (MXMNet); Zhang et al. 2023, "A universal
-framework for accurate and efficient geometric deep learning of molecular systems" (PAMNet).
+The global graph connects all atoms within a cutoff and has distances. The local graph has the
+covalent bonds, with distances and angles. Zhang et al. 2020, "Molecular Mechanics-Driven Graph
+Neural Network with Multiplex Graph for Molecular Structures" (MXMNet); Zhang et al. 2023, "A
+universal framework for accurate and efficient geometric deep learning of molecular systems"
+(PAMNet).
 """
 
 import math
@@ -26,15 +27,15 @@ ELEMENTS = (1, 6, 7, 8, 9)
 
 @dataclass(frozen=True, eq=False)
 class GlobalGraph:
-    """Directed edges a <- b within the global cutoff, those of a pair side by side.
+    """Directed edges a <- b within the global cutoff; both edges of a pair are adjacent.
 
-    All that is known of a pair is its distance, which both directions share.
+    The features of a pair depend on its distance only, which both directions share.
 
     Attributes:
         a: int64 [E].
         b: int64 [E].
-        pair: which pair, whatever the direction, int64 [E].
-        features: of the distance of a pair [E/2, D].
+        pair: number of the pair of each edge, int64 [E].
+        features: features of the distance of a pair [E/2, D].
     """
 
     a: Tensor
@@ -54,8 +55,8 @@ class EdgePairs:
     Attributes:
         e: numbers of bonds, int64 [T].
         f: numbers of bonds, int64 [T].
-        kind: the row of `features` that belongs to each pair, int64 [T].
-        features: of the length of f and the angle between e and f [K, D].
+        kind: the row of `features` for each pair, int64 [T].
+        features: features of the length of f and the angle between e and f [K, D].
     """
 
     e: Tensor
@@ -79,15 +80,15 @@ class EdgePairs:
 
 @dataclass(frozen=True, eq=False)
 class LocalGraph:
-    """Directed bonds s -> t. What depends on a length alone is the same for both directions.
+    """Directed bonds s -> t. Both directions share features of the length.
 
     Attributes:
         source: int64 [B].
         target: int64 [B].
-        bond: which bond, whatever its direction, int64 [B].
-        features: of the length of a bond, one row for both directions [B/2, D].
+        bond: number of the undirected bond, int64 [B].
+        features: features of the length of a bond, one row for both directions [B/2, D].
         two_hop: pairs e = (j -> i), f = (k -> j), k != i.
-        one_hop: pairs that enter one atom, e = f among them.
+        one_hop: pairs that enter one atom, including e = f.
     """
 
     source: Tensor
@@ -103,7 +104,7 @@ class LocalGraph:
         return self.two_hop.joined(self.one_hop)
 
     def along(self, v: Tensor, mlp: EdgeMLP, weight: Tensor | None = None) -> Tensor:
-        """mlp([v_t | v_s | q]) for each bond, times `weight` q where that is given [B, D]."""
+        """mlp([v_t | v_s | q]) for each bond [B, D], times `weight` q if it is given."""
         step: EdgeStep = mlp(self.features, weight)
         return step(v, self.target, self.source, self.bond)
 
@@ -117,14 +118,14 @@ class LocalGraph:
 
         Args:
             onto: [N, D].
-            values: a row for both directions of a bond [B/2, D].
-            sent: a row for each directed bond [B, D].
+            values: one row for both directions of a bond [B/2, D].
+            sent: one row for each directed bond [B, D].
         """
         return onto.index_add(0, self.target, values.index_select(0, self.bond) * sent)
 
 
 class MultiplexNet(MoleculeModel):
-    """What MXMNet and PAMNet have in common: settings, atom embedding, graphs and bases."""
+    """The common parts of MXMNet and PAMNet: settings, atom embedding, graphs and bases."""
 
     def __init__(
         self,
@@ -186,17 +187,17 @@ class MultiplexNet(MoleculeModel):
     ) -> LocalGraph:
         """The bonds and their pairs, each with its basis functions passed through its MLP.
 
-        The angle of a pair is that between r_t - r_s of e and r_t - r_s of f (two-hop) or the
-        reverse of f (one-hop); the length is that of f.
+        The angle of a pair is the angle between r_t - r_s of e and r_t - r_s of f (two-hop) or of
+        the reverse of f (one-hop). The length is the length of f.
         """
         bonds, bond, one_way = _by_bond(batch.bond_index, batch.n_atoms)
         vector, distance = edge_vectors(batch.pos, bonds)
         unit, length = vector / distance.unsqueeze(-1), distance.index_select(0, one_way)
         after, before = two_hop_pairs(bonds, batch.n_atoms)
         count, each = before.shape[0], _numbers(bonds.shape[1], bond)
-        # Both directions of a bond lie side by side: e ^ 1 is the reverse of e. Where (e, f) is a
-        # two-hop pair, (e ^ 1, f) is a one-hop pair of the same angle and length. A pair of a bond
-        # with itself is the same for both directions.
+        # Both directions of a bond are adjacent: e ^ 1 is the reverse of e. If (e, f) is a two-hop
+        # pair, (e ^ 1, f) is a one-hop pair with the same angle and length. Pairs of a bond with
+        # itself have equal features for both directions.
         e, f = torch.cat((after, one_way ^ 1)), torch.cat((before, one_way))
         cosine = (unit.index_select(0, e) * unit.index_select(0, f)).sum(dim=-1)
         bases = self.sbf(length, bond.index_select(0, f), cosine)
@@ -216,10 +217,11 @@ class MultiplexNet(MoleculeModel):
 
 
 def _by_bond(bonds: Tensor, n_atoms: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Directed bonds in an order that puts both directions of each side by side.
+    """Directed bonds in an order with both directions of each bond adjacent.
 
     Returns:
-        The bonds in that order [2, B], which bond each is [B], and one direction of each [B/2].
+        The bonds in that order [2, B], the number of each bond [B], and one direction of each
+        [B/2].
     """
     key = bonds.amin(0) * n_atoms + bonds.amax(0)
     key, order = torch.sort(key, stable=True)

@@ -1,7 +1,7 @@
-"""MXMNet: messages along all near pairs and along bonds, in turn.
+"""MXMNet: alternating messages along all near pairs and along bonds.
 
 Zhang, Liu, Xie 2020, "Molecular Mechanics-Driven Graph Neural Network with Multiplex Graph for
-Molecular Structures", arXiv:2011.07457, as published in code by its authors.
+Molecular Structures", arXiv:2011.07457, following the authors' published code.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ class MXMNet(MultiplexNet):
 
     Atom states: after each global and each local layer (`layers="both"`, 2L states) or after each
     local layer (`"local"`, L states). The energy jumps where a pair of atoms crosses the cutoff:
-    messages pass through biased maps, so they do not end at zero there (as published).
+    messages pass through biased maps, so they are not zero there (as published).
 
     Args:
         hidden: D.
@@ -29,7 +29,7 @@ class MXMNet(MultiplexNet):
         layers: which atom states to return, "both" or "local".
         cutoff: radius of the global graph in Å.
         cutoff_local: range of the bases on bonds in Å.
-        elements: the atomic numbers that may occur, in the order of the embedding's rows.
+        elements: the known atomic numbers, in the order of the embedding's rows.
         num_rbf: radial functions of a distance.
         num_spherical: Ls, angular functions of a pair of bonds.
         num_radial: Nr, radial functions of a pair of bonds.

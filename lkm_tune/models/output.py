@@ -1,4 +1,4 @@
-"""What every model returns, and how atoms become molecules."""
+"""The output of every model, and sums over the atoms of molecules."""
 
 from dataclasses import dataclass
 
@@ -10,10 +10,10 @@ from lkm_tune.graphs import MoleculeBatch
 
 @dataclass(frozen=True, eq=False)
 class ModelOutput:
-    """Predictions and the atom states that layer-to-layer mixing works on.
+    """Predictions, and the atom states for layer-to-layer mixing.
 
     Attributes:
-        prediction: one row a molecule [G, P], or a node where nodes are classified [N, P].
+        prediction: one row per molecule [G, P], or per node for tasks on nodes [N, P].
         layers: the states of atoms (or nodes) after successive layers, each [N, D].
     """
 
@@ -25,10 +25,10 @@ class MoleculeModel(nn.Module):
     """A network that maps a `MoleculeBatch` to a `ModelOutput`.
 
     Attributes:
-        cutoff: radius in Å of the neighbour graph that it needs.
-        uses_positions: whether predictions follow the positions of atoms, so that there are
-            forces -dE/dR. False: positions count only in so far as they decide who is joined.
-        needs_positions: whether it reads positions at all; False where bonds are enough.
+        cutoff: radius in Å of the necessary neighbour graph.
+        uses_positions: whether predictions depend smoothly on positions, so that forces -dE/dR
+            exist. False: positions only decide the edges.
+        needs_positions: whether it reads positions; False if bonds suffice.
     """
 
     cutoff: float

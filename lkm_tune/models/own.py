@@ -1,10 +1,10 @@
-"""A user's own model by the place of the function that builds it: `package.module:function`.
+"""A user's model by the name of the function that builds it: `package.module:function`.
 
     models: {"mynets:schnet": {width: 64}}         # in a study file
     lkm-tune train --model mynets:schnet ...
 
 The function's keyword parameters are the model's settings. It returns a torch module whose
-`forward(batch: MoleculeBatch)` returns a `ModelOutput`, or any other one inside a `LayerTap`.
+`forward(batch: MoleculeBatch)` returns a `ModelOutput`, or any other module inside a `LayerTap`.
 """
 
 import hashlib
@@ -23,21 +23,20 @@ from torch import Tensor, nn
 from lkm_tune.models.output import ModelOutput, MoleculeModel
 
 CUTOFF = 5.0
-"""Radius in Å of the neighbour graph for a model of a user's own that has no `cutoff`."""
+"""Radius in Å of the neighbour graph for a user's model without `cutoff`."""
 
 _PLAIN = (bool, int, float, str, list, tuple, dict, type(None))
 
 
 def is_own(name: str) -> bool:
-    """Whether a model's name is the place of a user's function."""
+    """Whether a model's name is the name of a user's function."""
     return ":" in name
 
 
 def own_settings(name: str) -> Mapping[str, Any]:
     """The settings of the model `name` with their defaults: the function's keyword parameters.
 
-    A parameter whose default is not plain data (a class, a function) keeps it: no study file
-    could say another.
+    A parameter whose default is not plain data (a class, a function) always keeps its default.
 
     Raises:
         ValueError: if there is no such function, or it has a parameter without a default.
@@ -46,7 +45,7 @@ def own_settings(name: str) -> Mapping[str, Any]:
     try:
         parameters = inspect.signature(build).parameters.values()
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} does not tell its parameters: {error}") from error
+        raise ValueError(f"the parameters of {name} are unknown: {error}") from error
     named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     required = [p.name for p in named if p.default is p.empty]
     if required:
@@ -62,10 +61,10 @@ def own_settings(name: str) -> Mapping[str, Any]:
 
 @cache
 def code_digest(name: str) -> str:
-    """Twelve hexadecimal digits of the source file of the network `name`; "" for one of ours.
+    """Twelve hexadecimal digits of the source file of a user's network; "" for other networks.
 
-    It is read once in a process, when the network is first built from it: a file that changes later
-    is not the code that runs.
+    A process reads the file once, when it first builds the network: later changes of the file do
+    not change the running code.
     """
     if not is_own(name):
         return ""
@@ -80,8 +79,8 @@ def code_digest(name: str) -> str:
 def build_own(name: str, settings: Mapping[str, Any]) -> MoleculeModel:
     """Call the function `name` with `settings` and check what it returns.
 
-    A module without `cutoff` gets the attribute, `CUTOFF`. Every output of the module is checked
-    for the form that training relies on (see `check_output`).
+    A module without `cutoff` gets the value `CUTOFF`. A hook checks the form of every output
+    (`check_output`).
 
     Raises:
         ValueError: if there is no such function, it fails, or it returns no usable module.
@@ -116,7 +115,7 @@ def is_length(value: object) -> TypeGuard[float]:
 def check_output(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
     """Raise ValueError unless `output` is a `ModelOutput` that fits the batch.
 
-    A forward hook, so that it sees every output and is copied with the module.
+    It is a forward hook, so that it sees every output and copies of the module have it.
     """
     kind = type(module).__name__
     if not isinstance(output, ModelOutput):

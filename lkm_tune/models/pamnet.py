@@ -1,7 +1,7 @@
-"""PAMNet: a global and a local layer in turn, their outputs fused by attention.
+"""PAMNet: alternating global and local layers; attention fuses their outputs.
 
 Zhang, Liu, Xie 2023, "A universal framework for accurate and efficient geometric deep learning of
-molecular systems", Scientific Reports 13, 19171, as published in code by its authors for QM9.
+molecular systems", Scientific Reports 13, 19171, following the authors' published code for QM9.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class PAMNet(MultiplexNet):
     leaky_relu(s^g_l, s^l_l) with slope 0.2. Atom states: after each global and each local layer
     (`layers="both"`, 2L states) or after each local layer (`"local"`, L states). The published
     network's unused projection `init_linear` is left out. The energy jumps where a pair of atoms
-    crosses the cutoff: messages pass through biased maps, so they do not end at zero there (as
+    crosses the cutoff: messages pass through biased maps, so they are not zero there (as
     published).
 
     Args:
@@ -33,7 +33,7 @@ class PAMNet(MultiplexNet):
         layers: which atom states to return, "both" or "local".
         cutoff: radius of the global graph in Å.
         cutoff_local: range of the bases on bonds in Å.
-        elements: the atomic numbers that may occur, in the order of the embedding's rows.
+        elements: the known atomic numbers, in the order of the embedding's rows.
         num_rbf: radial functions of a distance.
         num_spherical: Ls, angular functions of a pair of bonds.
         num_radial: Nr, radial functions of a pair of bonds.

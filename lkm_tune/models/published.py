@@ -1,6 +1,6 @@
-"""Published networks as ours: their configurations and named parameters.
+"""Published networks in lkm-tune: their configurations and named parameters.
 
-Our submodules carry the names of the published parameters, so a state goes in as it is.
+The submodules have the names of the published parameters, so a published state loads unchanged.
 """
 
 from collections.abc import Mapping
@@ -26,13 +26,13 @@ _SETTING_OF_KEY = {
     "pamnet": {**_MULTIPLEX, "cutoff_g": "cutoff", "cutoff_l": "cutoff_local"},
     "dimenet++": {"hidden_channels": "hidden", "out_channels": "outputs", "num_blocks": "depth"},
 }
-"""Where a published configuration says the same by another name; the other names are shared."""
+"""Name in a published configuration -> name in lkm-tune, if they differ."""
 
 PUBLISHED = tuple(_SETTING_OF_KEY)
-"""The models of which there is published code."""
+"""The models with published code."""
 
 _UNUSED = {"pamnet": {"init_linear.weight"}}
-"""Parameters of the published networks that take no part in a prediction."""
+"""Parameters of the published networks that do not affect predictions."""
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -40,17 +40,17 @@ Model = TypeVar("Model", bound=nn.Module)
 def from_published(
     name: str, config: Mapping[str, Any], state: Mapping[str, Any], **settings: Any
 ) -> MoleculeModel:
-    """The published network `name` with its configuration and parameters, as our module.
+    """The published network `name` with its configuration and parameters, as a module of lkm-tune.
 
     Args:
         name: a name of `PUBLISHED`.
-        config: the published configuration; keys that say nothing about the network are ignored.
+        config: the published configuration; keys that do not concern the network are ignored.
         state: arrays or tensors by published parameter name; their type becomes the module's.
-        **settings: settings of ours on top of the configuration, such as `layers`.
+        **settings: further settings of lkm-tune, such as `layers`.
 
     Raises:
-        ValueError: for an unknown name or setting, or parameters that are missing, unknown or of
-            another shape than the configuration asks for.
+        ValueError: for an unknown name or setting, or for parameters that are missing, unknown or
+            of another shape than in the configuration.
     """
     _check_published(name)
     model = build_model(name, **_ours(name, config) | settings)
@@ -61,7 +61,7 @@ def from_published(
 
 
 def load_weights(model: Model, name: str, state: Mapping[str, Any]) -> Model:
-    """Put parameters by name into `model`, a model `name`, in the module's own type.
+    """Load parameters by name into `model`, a model `name`, in the type of the module.
 
     Raises:
         ValueError: for parameters that are missing, unknown or of another shape.
@@ -85,19 +85,18 @@ def load_weights(model: Model, name: str, state: Mapping[str, Any]) -> Model:
 def published_settings(
     name: str, state: Mapping[str, Any], config: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The settings of ours for a state of the published network `name`.
+    """The settings in lkm-tune for a state of the published network `name`.
 
-    Sizes are read from the tensors; what their shapes do not tell, such as cutoffs, must be in
-    `config`.
+    Shapes of tensors give the sizes. `config` must have the other settings, such as cutoffs.
 
     Args:
         name: a name of `PUBLISHED`.
         state: arrays or tensors by published parameter name.
-        config: by published names or ours; keys that say nothing about the network are ignored.
+        config: settings by published names or lkm-tune's; other keys are ignored.
 
     Raises:
-        ValueError: naming what neither says, or where the two contradict each other; or if the
-            state is not one of this network.
+        ValueError: if a setting is missing, the config contradicts the shapes, or the state does
+            not belong to this network.
     """
     _check_published(name)
     said = _ours(name, config)
@@ -117,9 +116,9 @@ def published_settings(
     if missing:
         usual = model_settings(name)
         raise ValueError(
-            f"the shapes of the {name} parameters do not tell its "
+            f"the shapes of the {name} parameters do not determine its "
             + ", ".join(f"{key} (published: {usual[key]})" for key in missing)
-            + "; these must be said"
+            + "; give them"
         )
     return settings
 
@@ -132,7 +131,7 @@ def _check_published(name: str) -> None:
 
 
 def _ours(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a published configuration says about the network, by our names."""
+    """The settings of the network in a published configuration, by lkm-tune's names."""
     known, ours = model_settings(name), _SETTING_OF_KEY[name]
     taken = {ours.get(key, key): value for key, value in config.items()}
     return {key: value for key, value in taken.items() if key in known}

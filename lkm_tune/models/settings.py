@@ -1,4 +1,4 @@
-"""Checks of the settings that a model is built with."""
+"""Checks of a model's settings."""
 
 from collections.abc import Sequence
 from numbers import Integral, Real
@@ -24,11 +24,11 @@ def check_lengths(**settings: object) -> None:
 
 
 def check_layers(layers: str, choices: Sequence[str], n_states: int) -> None:
-    """Raise ValueError unless `layers` is one of the choices and leaves two states to mix."""
+    """Raise ValueError unless `layers` is one of the choices and gives two states to mix."""
     check_choice("layers", layers, choices)
     if n_states < 2:
         raise ValueError(
-            f"layers={layers!r} at this depth leaves {n_states} atom state, and with fewer than "
+            f"layers={layers!r} at this depth gives {n_states} atom state, and with fewer than "
             "two there is nothing to mix; take a larger depth or other layers"
         )
 

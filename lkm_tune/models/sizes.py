@@ -15,25 +15,25 @@ NOT_IN_SHAPES: Mapping[str, tuple[str, ...]] = {
     ),
     "dimenet++": ("cutoff", "envelope_exponent"),
 }  # fmt: skip
-"""The settings of each network that its shapes do not tell.
+"""The settings of each network that its shapes do not determine.
 
-Of MXMNet's range of the bases on bonds none of its configurations speaks: its code has 5 Å. The
-elements are known where there are five: H, C, N, O, F.
+No configuration of MXMNet has the range of the bases on bonds: its code has 5 Å. A table of five
+elements means H, C, N, O, F.
 """
 
 
 def sizes_of(name: str, shapes: Shapes, said: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that shapes tell, by our names.
+    """The settings that the shapes determine, by lkm-tune's names.
 
     Args:
         name: "mxmnet", "pamnet" or "dimenet++".
-        shapes: of the parameters, by published name.
-        said: settings known otherwise. MXMNet and PAMNet tell num_spherical times num_radial, so
-            that either of them gives the other.
+        shapes: shapes of the parameters, by published name.
+        said: settings from other sources. The shapes of MXMNet and PAMNet determine num_spherical
+            times num_radial, so `said` must have one of the two.
 
     Raises:
-        ValueError: if a parameter is missing or of another form, so that the shapes are not those
-            of this network; or if what is said does not divide their product.
+        ValueError: if a parameter is missing or has an unexpected shape, or if the setting in
+            `said` does not divide the product.
     """
     return _dimenet(shapes) if name == "dimenet++" else _multiplex(name, shapes, said)
 
@@ -57,7 +57,7 @@ def _multiplex(name: str, shapes: Shapes, said: Mapping[str, Any]) -> dict[str, 
 
 
 def _factors(product: int, said: Mapping[str, Any]) -> dict[str, int]:
-    """num_spherical and num_radial from their product, where one of them is said."""
+    """num_spherical and num_radial from their product, if `said` has one of them."""
     for one, other in (("num_spherical", "num_radial"), ("num_radial", "num_spherical")):
         value = said.get(one)
         if value is None:
@@ -98,5 +98,5 @@ def _size(name: str, shapes: Shapes, key: str, axis: int) -> int:
 
 
 def _count(shapes: Shapes, pattern: str) -> int:
-    """How many different numbers stand in the one group of `pattern`."""
+    """The number of different numbers that match the group of `pattern`."""
     return len({match.group(1) for key in shapes if (match := re.match(pattern, key))})

@@ -1,4 +1,4 @@
-"""An untouched torch module as a model: its layers are the outputs of named submodules."""
+"""An unchanged torch module as a model: its layers are the outputs of named submodules."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +20,7 @@ _SHOWN = 8
 
 
 def call_with_positions(module: nn.Module, batch: MoleculeBatch) -> Any:
-    """module(z, pos, batch=graph_index), as SchNet and its like in PyTorch Geometric take it."""
+    """module(z, pos, batch=graph_index), the arguments of SchNet in PyTorch Geometric."""
     return module(batch.z, batch.pos, batch=batch.graph_index)
 
 
@@ -31,22 +31,21 @@ class LayerTap(MoleculeModel):
         LayerTap(net, ["convs.0", "convs.1"],
                  call=lambda net, batch: net(batch.z, batch.bond_index, batch.graph_index))
 
-    The module is listened to by forward hooks that are set for the length of one forward pass
-    only: nothing of a batch is kept, and copies and states of the module are as if it were alone
-    (under the name `model`). Of a submodule that returns a tuple the first item counts. A tensor
-    that the module goes on to change in place is seen changed.
+    Forward hooks exist only during a forward pass: the tap stores nothing of a batch, and copies
+    and states of the module (under the name `model`) stay the same. If a submodule returns a tuple,
+    the first item counts. The tap sees later in-place changes of a tensor.
 
     Args:
         model: the module.
         layers: names of at least two submodules, as `model.named_modules()` has them; each must
             run once in a forward pass and return [N, D], the same for all.
-        call: how the module is called with a batch, and what of its answer is the prediction.
-        cutoff: radius in Å of the neighbour graph in the batch; None for the module's own
-            attribute `cutoff`, or 5 Å where it has none.
+        call: calls the module with a batch and returns the prediction.
+        cutoff: radius in Å of the neighbour graph in the batch; None for the module's attribute
+            `cutoff`, or 5 Å if it has none.
 
     Raises:
-        ValueError: for fewer than two names, a name that is no submodule, one that is listed
-            twice, or a `cutoff` that is no length.
+        ValueError: for fewer than two names, an unknown or repeated submodule, or a `cutoff` that
+            is no length.
     """
 
     def __init__(
@@ -57,7 +56,7 @@ class LayerTap(MoleculeModel):
         call: Call = call_with_positions,
         cutoff: float | None = None,
     ) -> None:
-        """Wrap `model`, whose parameters stay as they are."""
+        """Wrap `model` without changing its parameters."""
         super().__init__()
         _check_names(model, layers)
         self.model = model
@@ -107,7 +106,7 @@ def _check_names(model: nn.Module, layers: Sequence[str]) -> None:
     for module, count in Counter(known[name] for name in layers).items():
         if count > 1:
             twice = ", ".join(name for name in layers if known[name] is module)
-            raise ValueError(f"every layer must be a submodule of its own, but one is {twice}")
+            raise ValueError(f"layers must be different submodules, but one is {twice}")
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""What a run was computed on, by the name that people know it by."""
+"""The name of the device of a run."""
 
 import platform
 from functools import cache
@@ -10,7 +10,7 @@ _CPU_INFO = Path("/proc/cpuinfo")
 
 
 def device_name(device: torch.device) -> str:
-    """The GPU's name, or the processor's with the threads that torch uses of it."""
+    """The name of the GPU, or of the processor with the number of torch's threads."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     if device.type != "cpu":

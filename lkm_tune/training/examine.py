@@ -1,4 +1,4 @@
-"""What goes on inside a network on some samples of its task."""
+"""States of atoms and gradients inside a network, on samples of its task."""
 
 import math
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from lkm_tune.training.run import TrainingRun, mixing_term
 from lkm_tune.training.weights import read_trusted
 
 STEPS_BETWEEN_LOOKS = 100
-"""A look costs as much as two to four training steps: after so many there may be another."""
+"""Training steps between two measurements; a measurement costs two to four training steps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +29,9 @@ class AtomStates:
 
     Attributes:
         layers: L states, each [N, D], without their graph.
-        kinds: atomic numbers [N], or classes where nodes are classified.
-        edges: covalent bonds [2, B], the same graph for every architecture, or the edges of the
-            graph whose nodes are classified; both directions.
+        kinds: atomic numbers [N], or classes of nodes.
+        edges: covalent bonds [2, B], equal for every architecture, or the edges of the graph of
+            nodes; both directions.
     """
 
     layers: list[Tensor]
@@ -45,16 +45,16 @@ class AtomStates:
 
 
 def reopen(path: Path, own_model: str | None = None, cache: Path | None = None) -> TrainingRun:
-    """The run that a model.safetensors is of, at its trained weights, with its data.
+    """The run of a model.safetensors, with its trained weights and its data.
 
     Args:
         path: the file.
-        own_model: the name of a user's own model whose code may be imported.
-        cache: folder of prepared data; None for the default.
+        own_model: the name of a user's model whose code may be imported.
+        cache: the folder of prepared data; None for the default.
 
     Raises:
-        ValueError: if it is not such a file, one of an own model that is not `own_model`, or its
-            data are not there, or are others than it was trained on.
+        ValueError: if the file is invalid or of a user's model other than `own_model`, or its data
+            are missing or differ from its training data.
     """
     weights, header, config = read_trusted(path, own_model)
     origin = Origin(digest=header.get("data"))
@@ -65,11 +65,11 @@ def reopen(path: Path, own_model: str | None = None, cache: Path | None = None) 
 
 @torch.no_grad()
 def atom_states(run: TrainingRun, indices: Indices) -> AtomStates:
-    """The states of the atoms of samples, or of all nodes where nodes are classified.
+    """The states of the atoms of samples, or of all nodes of a graph.
 
     Args:
-        run: whose network looks at them.
-        indices: positions of the samples in their dataset.
+        run: the run with the network.
+        indices: indices of the samples in their dataset.
     """
     network, data = run.model, run.data
     if isinstance(data, NodeData):
@@ -89,11 +89,11 @@ def atom_states(run: TrainingRun, indices: Indices) -> AtomStates:
 
 
 def gradients(run: TrainingRun, indices: Indices) -> GradientNorms:
-    """The pull of the mixing term beside that of the prediction, in evaluation mode.
+    """The gradient norms of the mixing term and of the prediction loss, in evaluation mode.
 
     Args:
-        run: whose network and loss.
-        indices: positions of as many samples as fit into memory at once in training.
+        run: the run with network and loss.
+        indices: indices of samples; at most as many as go through the network at once in training.
     """
     return _gradients(run, run.objective.loss(run.model, indices, indices))
 
@@ -104,16 +104,16 @@ def _gradients(run: TrainingRun, loss: Loss) -> GradientNorms:
 
 
 def epoch_figures(run: TrainingRun) -> dict[str, float]:
-    """What a run is like inside after its present epoch, by name; NaN is left out.
+    """The figures of a run's layers after its present epoch, by name, without NaN.
 
-    The figures of `LayerFigures.metrics`, the `gradient_prediction`, `gradient_mixing` and
-    `gradient_ratio` of `gradients`, and with selective mixing each layer's `share` in the teachers,
-    a mean over teachers and atoms, on as many validation samples as one training step, always the
-    same. Empty after epochs that have no look: the first and the last have one, and those between
-    after every `STEPS_BETWEEN_LOOKS` training steps, rounded up to whole epochs.
+    They are the figures of `LayerFigures.metrics`, the `gradient_prediction`, `gradient_mixing` and
+    `gradient_ratio` of `gradients`, and with selective mixing each layer's mean `share` in the
+    teachers. They use the same validation samples each time, as many as one training step has.
+    Empty for epochs without a measurement: the first and the last epoch have one, and so has every
+    epoch after `STEPS_BETWEEN_LOOKS` further training steps, rounded up to whole epochs.
 
     Args:
-        run: after an epoch.
+        run: the run after an epoch.
     """
     epoch = len(run.history)
     steps = math.ceil(len(run.data.split.train) / run.objective.batch_size)
@@ -136,13 +136,13 @@ def epoch_figures(run: TrainingRun) -> dict[str, float]:
 
 
 def find_molecule(data: MoleculeData, wanted: str | None = None) -> int:
-    """The position of a molecule in its dataset.
+    """The index of a molecule in its dataset.
 
     Args:
-        data: of the task.
-        wanted: `benzene`, a formula as `C6H6`, of which the first one counts, or the number of the
-            molecule in its dataset; None for benzene, or where there is none the molecule of the
-            validation part with the most atoms.
+        data: the data of the task.
+        wanted: `benzene`, a formula such as `C6H6` (the first match counts), or the number of the
+            molecule in its dataset. None for benzene, or for the largest molecule of the validation
+            part if there is no benzene.
 
     Raises:
         ValueError: if there is no such molecule.

@@ -1,4 +1,4 @@
-"""The network of a training run and its data, fitted to each other."""
+"""The network of a training run and its data, with matching settings."""
 
 import inspect
 from collections.abc import Mapping
@@ -34,12 +34,12 @@ from lkm_tune.training.seeds import seeded
 
 @dataclass(frozen=True, eq=False)
 class OpenedRun:
-    """What a run begins with.
+    """The network and the data of a run.
 
     Attributes:
-        network: with the weights that the run's seed decides.
-        data: of the task.
-        settings: of the network, with those that the data decide.
+        network: the network with the weights of the run's seed.
+        data: the data of the task.
+        settings: the settings of the network, including settings that the data decide.
     """
 
     network: nn.Module
@@ -50,17 +50,17 @@ class OpenedRun:
 def open_run(config: RunConfig, cache: Path | None = None, origin: Origin = HERE) -> OpenedRun:
     """Builds the network of a run and opens its data.
 
-    What the config leaves open and the data decide is set: the number of outputs, and the
-    elements that a network knows, its own first and then the others that occur.
+    The data decide the number of outputs and the elements of the network, unless the config gives
+    them. The elements are the network's defaults, then the other elements of the data.
 
     Args:
-        config: the run.
-        cache: folder of prepared data; None for the default.
-        origin: of the data.
+        config: the config of the run.
+        cache: the folder of prepared data; None for the default.
+        origin: the origin of the data.
 
     Raises:
-        ValueError: if the config names an unknown model, task or setting, the model cannot learn
-            the task, or there are fewer samples than it asks for.
+        ValueError: if the config has an unknown model, task or setting, the model cannot learn the
+            task, or the data have too few samples.
     """
     task = find_task(config.task, config.data)
     asked = dict(config.model_settings)
@@ -84,17 +84,17 @@ def open_run(config: RunConfig, cache: Path | None = None, origin: Origin = HERE
 
 
 def build_network(model: str, settings: Mapping[str, Any]) -> nn.Module:
-    """Builds from the settings of an `OpenedRun`, with weights from torch's generator.
+    """Builds a network from the settings of an `OpenedRun`, with weights from torch's generator.
 
     Raises:
-        ValueError: for an unknown model, a setting that it does not have, or one out of range.
+        ValueError: for an unknown model or setting, or a value out of range.
     """
     if "classes" not in settings:
         return build_model(model, **settings)
     known = set(inspect.signature(NodeClassifier).parameters) - {"kind"}
     if unknown := sorted(set(settings) - known):
         raise ValueError(
-            f"{model} has no setting {', '.join(unknown)} where nodes are classified; "
+            f"{model} has no setting {', '.join(unknown)} for tasks on nodes; "
             f"its settings there are {', '.join(sorted(known - {'features', 'classes'}))}"
         )
     return NodeClassifier(model, **settings)
@@ -103,21 +103,21 @@ def build_network(model: str, settings: Mapping[str, Any]) -> nn.Module:
 def check_learnable(
     model: str, settings: Mapping[str, Any], task: Task, force_weight: float
 ) -> None:
-    """Builds a network without its data, to see that it can be built and can learn the task.
+    """Builds a network without its data, to check that it can learn the task.
 
     Args:
-        model: its name.
-        settings: those that are asked for.
-        task: what is to be learnt.
+        model: the name of the model.
+        settings: the settings of the config.
+        task: the task.
         force_weight: w of the loss on forces.
 
     Raises:
-        ValueError: if it cannot.
+        ValueError: if the network cannot be built or cannot learn the task.
     """
     if task.classes:
         _check_classifier(model, task)
         settings = {"features": 1, "classes": 2, **settings}
-    # What a user's own code does while it builds is not ours to change.
+    # The code of a user's network may do anything, so it is not changed.
     with torch.random.fork_rng(), torch.device("cpu" if is_own(model) else "meta"):
         network = build_network(model, settings)
     if not task.classes:
@@ -140,7 +140,7 @@ def _check_fits(network: nn.Module, model: str, task: Task, force_weight: float)
         )
     if task.forces and force_weight > 0 and not getattr(network, "uses_positions", True):
         raise ValueError(
-            f"{task.name} has forces, which {model} cannot learn since it does not see positions; "
+            f"{task.name} has forces, which {model} cannot learn since it ignores positions; "
             "training.force_weight: 0 learns the energy alone"
         )
 

@@ -1,4 +1,4 @@
-"""What a run minimises and is judged by: of numbers, of energies with forces, of classes."""
+"""Losses and errors of tasks: properties, energies with forces, and classes."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -18,14 +18,15 @@ from lkm_tune.models import ModelOutput, MoleculeModel, energy_and_forces, mean_
 from lkm_tune.study import TrainingPlan
 
 Indices = NDArray[Any]
-"""[G] positions of samples in their dataset."""
+"""[G] indices of samples in their dataset."""
 
 
 PAIRS_AT_ONCE = 800_000
-"""Pairs of neighbours of one atom, over all atoms, that go through a network at once by default.
+"""Default number of pairs of neighbours of an atom, over all atoms, that go through a network at
+once.
 
-A network that knows angles keeps some features of each pair: this many take about 2 GB in
-training, and four times as much where forces are learnt. 32 molecules of QM9 have 140,000.
+A network with angles stores features of each pair. This number takes about 2 GB in training, and
+four times as much with forces. 32 molecules of QM9 have 140,000 pairs.
 """
 
 
@@ -35,9 +36,9 @@ class Loss:
 
     Attributes:
         prediction: scalar; the shares of all samples of the batch sum to its L_pred.
-        output: of the network, whose layers are mixed.
-        share: of the mixing term of these samples in that of the batch.
-        judge: how good a layer's own prediction of these samples is, for selective mixing.
+        output: output of the network, with the layers to mix.
+        share: share of these samples in the mixing term of the batch.
+        judge: gives the error of a layer's prediction of these samples, for selective mixing.
     """
 
     prediction: Tensor
@@ -50,10 +51,10 @@ class Objective(ABC):
     """The loss of a task and its errors.
 
     Attributes:
-        judged: name of the error that decides.
+        judged: name of the error that ranks runs.
         batch_size: samples of one optimiser step.
         micro_batch_size: samples that go through the network at once in training.
-        eval_batch_size: likewise in validation and test.
+        eval_batch_size: samples that go through it at once in validation and test.
     """
 
     judged = "error"
@@ -66,22 +67,22 @@ class Objective(ABC):
 
     @abstractmethod
     def loss(self, network: nn.Module, indices: Indices, batch: Indices) -> Loss:
-        """The share of the samples `indices` in the loss of `batch`, of which they are some."""
+        """The share of the samples `indices` in the loss of `batch`, which contains them."""
 
     @abstractmethod
     def mean_errors(self, part: Part) -> dict[str, float]:
-        """The errors on a part of predicting the mean of the training part."""
+        """The errors of predicting the mean of the training part, on `part`."""
 
     @abstractmethod
     def _errors(self, network: nn.Module, indices: Indices) -> dict[str, Tensor]:
-        """Every error by name, of each sample, atom or component: any shape, summed later."""
+        """Every error by name, for each sample, atom or component, in any shape."""
 
     def judge(self, errors: Mapping[str, float]) -> float:
-        """The error that decides."""
+        """The error that ranks runs."""
         return errors[self.judged]
 
     def errors(self, network: nn.Module, indices: Indices) -> dict[str, float]:
-        """Every error of `network` by name, a mean over these samples in the task's unit."""
+        """Every error of `network` by name: the mean over these samples in the task's unit."""
         sums: dict[str, float] = {}
         counts: dict[str, int] = {}
         for begin in range(0, len(indices), self.eval_batch_size):
@@ -95,11 +96,11 @@ class Objective(ABC):
 class Properties(Objective):
     """L_pred = mean |y − ŷ| over molecules and targets, on the scale of the training part.
 
-    The error is the MAE in the target's unit. Of several targets each has its own, by its name,
-    and what decides is the mean of MAE / σ, σ the target's spread in the training part.
+    The error is the MAE in the target's unit. Several targets have one MAE each, by name; the mean
+    of MAE / σ ranks runs, with σ the target's standard deviation in the training part.
 
     Attributes:
-        memory: that a sample takes in training, in that of a network without forces.
+        memory: memory of a sample in training, relative to a network without forces.
     """
 
     memory = 1
@@ -131,7 +132,7 @@ class Properties(Objective):
         return dict(zip(self.names, self.data.mean_errors(part).tolist(), strict=True))
 
     def judge(self, errors: Mapping[str, float]) -> float:
-        """The error, or of several the mean in spreads."""
+        """The error; for several targets the mean of MAE / σ."""
         if len(self.names) == 1:
             return errors[self.judged]
         spreads = self.data.normaliser.units_per_step
@@ -152,8 +153,8 @@ class Properties(Objective):
 class EnergyAndForces(Properties):
     """L_pred = mean |E − Ê| + w · mean |F − F̂|, forces −dE/dR by component.
 
-    Both on the scale of the energies, whose spread divides out of w: it is the weight between an
-    energy and a force in the data's own units, as kcal/mol and kcal/mol/Å.
+    Both are on the scale of the energies. w is the weight between an energy and a force in the
+    units of the data, such as kcal/mol and kcal/mol/Å.
     """
 
     memory = 4
@@ -181,7 +182,7 @@ class EnergyAndForces(Properties):
         return super().mean_errors(part) | {"forces": self.data.mean_force_error(part)}
 
     def judge(self, errors: Mapping[str, float]) -> float:
-        """The error of the two that decides."""
+        """The error of the energy or of the forces, by `training.judged_by`."""
         return errors[self.judged]
 
     def _errors(self, network: nn.Module, indices: Indices) -> dict[str, Tensor]:
@@ -196,9 +197,9 @@ class EnergyAndForces(Properties):
 
 
 class Classes(Objective):
-    """L_pred = mean cross-entropy of the nodes trained on; the error is 1 − accuracy.
+    """L_pred = mean cross-entropy of the training nodes; the error is 1 − accuracy.
 
-    Every step sees the whole graph, and mixes the states of all its nodes.
+    Every step uses the whole graph and mixes the states of all its nodes.
     """
 
     def __init__(self, data: NodeData, plan: TrainingPlan, device: torch.device) -> None:
@@ -221,14 +222,14 @@ class Classes(Objective):
 
         def judge(outputs: Tensor) -> tuple[Tensor, Tensor]:
             errors = functional.cross_entropy(outputs[nodes], self.labels[nodes], reduction="none")
-            # Of nodes whose class is not given a layer is as sure as of the others on average.
+            # Nodes without a class count as the mean of the nodes with a class.
             of_all = errors.mean().expand(len(outputs)).index_copy(0, nodes, errors)
             return of_all, errors.sum() / len(batch)
 
         return Loss(total / len(batch), output, len(indices) / len(batch), judge)
 
     def mean_errors(self, part: Part) -> dict[str, float]:
-        """Of predicting the most frequent class."""
+        """The error of predicting the most frequent class."""
         return {self.judged: self.data.mean_error(part)}
 
     def _errors(self, network: nn.Module, indices: Indices) -> dict[str, Tensor]:
@@ -241,7 +242,7 @@ def make_objective(data: TaskData, plan: TrainingPlan, device: torch.device) -> 
     """The objective of a task.
 
     Raises:
-        ValueError: if it is to be judged by forces that are not learnt.
+        ValueError: if `judged_by` is forces and the run learns no forces.
     """
     if isinstance(data, NodeData):
         return Classes(data, plan, device)

@@ -1,4 +1,4 @@
-"""A user's own network, looked at before it is trained: all its parameters, decided by the seed."""
+"""Checks of a user's network before training: it has all parameters, and the seed decides them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,22 +14,22 @@ from lkm_tune.study import TrainingPlan
 from lkm_tune.training.seeds import seeded
 
 BOND = 1.5
-"""Å between atoms of the molecule that a network sees first."""
+"""Distance in Å between atoms of the first molecule that a network sees."""
 
 
 def begin_own(
     seed: int, model: str, settings: Mapping[str, Any], elements: Sequence[int]
 ) -> nn.Module:
-    """Builds a user's own network with every parameter that it will have.
+    """Builds a user's network with all its parameters.
 
     Args:
-        seed: decides the weights.
-        model: its name, `package.module:function`.
-        settings: of the function.
-        elements: atomic numbers that it will see.
+        seed: the seed of the weights.
+        model: the name of the network, `package.module:function`.
+        settings: the settings of the function.
+        elements: atomic numbers of the data.
 
     Raises:
-        ValueError: if it cannot be built or run, or the seed does not decide its weights.
+        ValueError: if the network cannot be built or run, or the seed does not decide its weights.
     """
     first, second = (_begun(seed, model, settings, elements) for _ in range(2))
     one, other = first.state_dict(), second.state_dict()
@@ -37,23 +37,23 @@ def begin_own(
     differs += [name for name in one if name in other and not _same(one[name], other[name])]
     if differs:
         raise ValueError(
-            f"the seed must decide the initial weights of {model}, but built twice from one seed "
-            f"it differs in {', '.join(differs)}: draw weights from torch's, numpy.random's or "
-            "random's own generator and from nothing else"
+            f"the seed must decide the initial weights of {model}, but two builds from one seed "
+            f"differ in {', '.join(differs)}: draw weights only from the generators of torch, "
+            "numpy.random or random"
         )
     return first
 
 
 def run_once(network: nn.Module, model: str, elements: Sequence[int]) -> None:
-    """Runs a network on one molecule, so that what the first forward pass makes is there.
+    """Runs a network on one molecule, which creates the layers of the first forward pass.
 
     Args:
-        network: to run, in evaluation mode; its mode is kept.
-        model: its name, for messages.
-        elements: of the molecule, a chain of two atoms of each.
+        network: the network; it runs in evaluation mode and keeps its mode.
+        model: the name of the network, for errors.
+        elements: atomic numbers of the molecule, a chain of two atoms of each element.
 
     Raises:
-        ValueError: if it fails, or has parameters without a size after it.
+        ValueError: if the network fails, or still has parameters without a size.
     """
     training = network.training
     network.eval()
@@ -77,20 +77,20 @@ def run_once(network: nn.Module, model: str, elements: Sequence[int]) -> None:
 
 
 def has_batch_norm(network: nn.Module) -> bool:
-    """Whether the output for a sample depends on the others of its batch, in training."""
+    """Whether outputs depend on the other samples of the batch in training."""
     return any(isinstance(part, _BatchNorm) for part in network.modules())
 
 
 def check_batches(network: nn.Module, plan: TrainingPlan, at_once: int) -> None:
-    """Refuses batches that a network with batch normalisation cannot be trained with.
+    """Refuses batches that are invalid for a network with batch normalisation.
 
     Args:
-        network: any.
-        plan: of its training.
-        at_once: samples of a batch that go through it at once.
+        network: any network.
+        plan: the training plan.
+        at_once: samples of a batch that go through the network at once.
 
     Raises:
-        ValueError: if a batch has one sample, or is divided, which gives another gradient.
+        ValueError: if batches have one sample, or are divided, which changes the gradient.
     """
     if not has_batch_norm(network):
         return
@@ -104,7 +104,7 @@ def check_batches(network: nn.Module, plan: TrainingPlan, at_once: int) -> None:
         raise ValueError(
             "a network with batch normalisation must see a batch at once, since parts of it have "
             f"another gradient, but training.batch_size is {plan.batch_size} and {asked} "
-            f"{at_once}; training.batch_size: {max(2, at_once)} is trained as it is"
+            f"{at_once}; training.batch_size: {max(2, at_once)} needs no division"
         )
 
 
@@ -120,7 +120,7 @@ def _begun(
 def _chain(elements: Sequence[int], cutoff: float) -> MoleculeBatch:
     z = torch.tensor([element for element in elements for _ in range(2)])
     steps = torch.arange(len(z))
-    # A zigzag: atoms in one line have no angles.
+    # A zigzag: atoms on a line have no angles.
     pos = torch.stack([0.8 * BOND * steps, 0.6 * BOND * (steps % 2), 0.0 * steps], dim=1)
     return batch_from_arrays(z, pos, torch.zeros_like(z), cutoff=cutoff)
 

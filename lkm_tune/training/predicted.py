@@ -1,4 +1,4 @@
-"""Predictions for every entry of a file, also where some entries cannot be predicted."""
+"""Predictions for every entry of a file, with reasons for entries without a prediction."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Forces:
     Attributes:
         z: [A] atomic numbers.
         pos: [A, 3] positions in Å.
-        energy: In the target's unit.
+        energy: Energy in the target's unit.
         forces: [A, 3] in the target's unit per Å.
     """
 
@@ -32,13 +32,13 @@ class Forces:
 
 @dataclass(frozen=True, eq=False)
 class RowPredictions:
-    """What is predicted for the entries of a file.
+    """The predictions for the entries of a file.
 
     Attributes:
-        names: [M] of the entries.
-        values: [M, P] in the targets' units; NaN where there is no prediction.
-        reasons: Place of every entry without one to why.
-        forces: Of the entries with a prediction, where they are asked for.
+        names: [M] names of the entries.
+        values: [M, P] in the targets' units; NaN without a prediction.
+        reasons: Index of every entry without a prediction -> the reason.
+        forces: Forces of the entries with a prediction, if requested.
     """
 
     names: tuple[str, ...]
@@ -48,10 +48,10 @@ class RowPredictions:
 
 
 def predict_rows(trained: TrainedModel, rows: Rows, with_forces: bool = False) -> RowPredictions:
-    """Predicts what can be predicted.
+    """Predicts every entry that the network can predict.
 
     Raises:
-        ValueError: if the network needs positions that no entry has, or has no forces.
+        ValueError: if the network needs positions that no entry has, or cannot predict forces.
     """
     values = np.full((len(rows.names), len(trained.normaliser.scales)), np.nan)
     reasons = dict(rows.reasons)
@@ -77,7 +77,7 @@ def predict_rows(trained: TrainedModel, rows: Rows, with_forces: bool = False) -
 
 
 def columns(trained: TrainedModel) -> list[str]:
-    """The targets with their units, as `qm9/homo [meV]`; no unit where the study names none."""
+    """The targets with their units, such as `qm9/homo [meV]`; no unit if it is unknown."""
     scales = trained.normaliser.scales
     names = [scale.name for scale in scales]
     if len(scales) == 1 and not trained.task.name.startswith(FILE):
@@ -91,7 +91,7 @@ def columns(trained: TrainedModel) -> list[str]:
 def _together_or_alone(
     trained: TrainedModel, store: MoleculeStore, chosen: NDArray[np.int64], with_forces: bool
 ) -> Iterator[tuple[NDArray[np.int64], str | tuple[NDArray[np.float64], Sequence[Forces]]]]:
-    """Predictions of molecules; one by one where a molecule is refused, which is told."""
+    """Predictions of molecules, with reasons; one by one if a molecule is refused."""
     batch = store.batch(chosen)
     try:
         if with_forces:

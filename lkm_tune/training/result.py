@@ -1,12 +1,11 @@
-"""What a training run says: after every epoch, and at its end."""
+"""The results of a training run, after every epoch and at its end."""
 
 import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Outcome = Literal["complete", "stopped", "diverged", "failed"]
-"""How a run ended: at its full budget, by the scheduler, by non-finite or exploding numbers, or
-by an error."""
+"""The end of a run: at its full budget, by the scheduler, by divergence, or by an error."""
 
 
 @dataclass(frozen=True)
@@ -17,13 +16,13 @@ class EpochResult:
         epoch: counted from 1.
         losses: means over the training samples: `total`, `prediction`, `kd` (L_KD without γ), on
             the scale of the normalised target.
-        kd_ratio: γ · L_KD / L_pred; above 1 the mixing term outweighs the prediction.
-        val_error: validation error of the averaged weights, in the task's own unit; NaN where
-            training broke off before it could be measured.
+        kd_ratio: γ · L_KD / L_pred; above 1 the mixing term outweighs the prediction loss.
+        val_error: validation error of the averaged weights, in the unit of the task; NaN if the
+            epoch diverged before validation.
         lr: learning rate of the epoch's last step.
         seconds: wall time of training and validation.
-        val_errors: every validation error by name: `energy` and `forces` where both are learnt,
-            each of several targets, else `error`.
+        val_errors: every validation error by name: `energy` and `forces` for tasks with forces, one
+            per target for several targets, else `error`.
     """
 
     epoch: int
@@ -41,15 +40,15 @@ class EpochResult:
 
 @dataclass(frozen=True)
 class RunResult:
-    """A run that has ended; errors in the task's own unit.
+    """A run that has ended; errors in the unit of the task.
 
     `val_mean_error` and `test_mean_error` are the errors of predicting the mean of the training
-    part: what a network must beat to have learnt anything. `test_errors` is every test error by
-    name, as `EpochResult.val_errors`. `n_parameters` are the network's, `mixing_parameters` those
-    that selective mixing trained beside it. `device` is the name of the GPU or processor.
-    `kd_ratio` is that of the last epoch. `code` is the digest of the source file of a user's own
-    network, "" for one of the package. `layer_cka` and `layer_rank` are the means over the layers
-    of their similarity to the next one and of their effective rank, where they were looked at.
+    part, which a useful network must beat. `test_errors` is every test error by name, as
+    `EpochResult.val_errors`. `n_parameters` is the number of the network's parameters,
+    `mixing_parameters` the number of selective mixing's. `device` is the name of the GPU or
+    processor. `kd_ratio` belongs to the last epoch. `code` is the digest of the source file of a
+    user's network, "" for a network of the package. `layer_cka` and `layer_rank` are the means over
+    layers of the similarity to the next layer and of the effective rank, if they were measured.
     """
 
     outcome: Outcome

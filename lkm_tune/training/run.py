@@ -1,4 +1,4 @@
-"""One training run: a generator of epochs, with a state that continues exactly."""
+"""One training run: a generator of epochs with a state from which it continues exactly."""
 
 import math
 import time
@@ -23,24 +23,24 @@ from lkm_tune.training.result import EpochResult, RunResult
 from lkm_tune.training.schedule import WeightAverage, make_schedule
 from lkm_tune.training.seeds import seeded
 
-# How often the loss is looked at within an epoch: each look waits for the GPU.
+# Steps between two checks of the loss within an epoch: each check waits for the GPU.
 STEPS_BETWEEN_CHECKS = 50
 
 
 class TrainingRun:
-    """Training of one network with one γ, as `RunConfig` says.
+    """Training of one network with one γ, from a `RunConfig`.
 
     Adam, linear warmup and cosine annealing over the full budget, EMA of the weights, the loss of
-    the task's `Objective`, gradient clipping. The averaged weights are validated after every epoch;
-    those of the best epoch are tested once at the end.
+    the task's `Objective`, gradient clipping. Every epoch validates the averaged weights. The end
+    tests those of the best epoch once.
 
-    The seed decides the initial weights, the split, the order of batches and what a network draws
-    itself (dropout), and nothing else does: two runs of one config on one machine give the same
-    numbers, and runs that differ in γ alone differ in nothing else. With γ = 0 the mixing term is
-    measured but has no gradient, which makes the run bit-for-bit the plain one on the CPU.
+    The seed alone decides the initial weights, the split, the order of batches and random draws of
+    the network (dropout): two runs of one config on one machine give the same numbers. Runs with
+    different γ differ only in γ. With γ = 0 the mixing term is measured without a gradient; on a
+    CPU the run equals training without mixing bit for bit.
 
-    What selective mixing learns (`lkm.mixing`) is trained by the same optimiser beside the network,
-    and is no part of it.
+    The same optimiser trains the parameters of selective mixing (`lkm.mixing`), which are no part
+    of the network.
     """
 
     def __init__(
@@ -54,15 +54,15 @@ class TrainingRun:
         """Builds the network and opens the data.
 
         Args:
-            config: what determines the run, together with `weights` where they are given.
-            device: where to train.
-            cache: folder of prepared data; None for the default.
-            weights: parameters by name to begin with, instead of those that the seed decides.
-            origin: of the data.
+            config: the config of the run.
+            device: the device of the training.
+            cache: the folder of prepared data; None for the default.
+            weights: initial parameters by name; None for parameters from the seed.
+            origin: the origin of the data.
 
         Raises:
-            ValueError: if the config names an unknown model, task or setting, or asks for more
-                samples than there are, or the weights are not those of such a network.
+            ValueError: if the config has an unknown model, task or setting, or more samples than
+                the data, or the weights do not fit the network.
         """
         self.config = config
         self.device = torch.device(device)
@@ -98,18 +98,18 @@ class TrainingRun:
 
     @property
     def finished(self) -> bool:
-        """Whether no epoch is left, because the budget is spent or the run diverged."""
+        """Whether the run has spent its budget or diverged."""
         return bool(self.diverged) or len(self.history) >= self.config.training.epochs
 
     def epochs(self) -> Iterator[EpochResult]:
-        """Trains on from the present epoch to the end of the budget, or until it diverges."""
+        """Trains from the present epoch to the end of the budget, or until the run diverges."""
         while not self.finished:
             yield self._epoch()
 
     def _epoch(self) -> EpochResult:
         start = time.perf_counter()
         epoch = len(self.history) + 1
-        # Of the epoch's own, so that a continued run draws what the whole one would.
+        # A seed per epoch, so that a continued run draws the same numbers as an uninterrupted run.
         seed = _epoch_seed(self.config.seed, epoch)
         with seeded(seed, [self.device] if self.device.type == "cuda" else []):
             losses = self._train_epoch(epoch)
@@ -139,21 +139,21 @@ class TrainingRun:
             if step % STEPS_BETWEEN_CHECKS == 0 and not torch.isfinite(sums).all():
                 break
         if not torch.isfinite(sums).all():
-            self.diverged = f"non-finite training loss in epoch {epoch}, seen at step {step}"
+            self.diverged = f"non-finite training loss in epoch {epoch}, found at step {step}"
         means = (sums / len(order)).tolist()
         return dict(zip(("total", "prediction", "kd"), means, strict=True))
 
     def _begins(self) -> list[int]:
-        """Where the batches of an epoch begin.
+        """The starts of the batches of an epoch.
 
-        Batch normalisation cannot work on a rest of one sample: it joins the batch before.
+        Batch normalisation needs two samples, so a last single sample joins the previous batch.
         """
         n, size = len(self.data.split.train), self.objective.batch_size
         begins = list(range(0, n, size))
         return begins[:-1] if self._whole and n > size and n % size == 1 else begins
 
     def _step(self, indices: NDArray[Any]) -> Tensor:
-        """One optimiser step; the summed losses [total, prediction, kd] of its samples."""
+        """Makes one optimiser step; returns its summed losses [total, prediction, kd]."""
         self.optimizer.zero_grad()
         size = len(indices) if self._whole else self.objective.micro_batch_size
         losses = torch.zeros(3, device=self.device)
@@ -167,10 +167,10 @@ class TrainingRun:
         return losses.double() * len(indices)
 
     def _backward(self, indices: NDArray[Any], batch: NDArray[Any]) -> Tensor:
-        """Adds the gradient of some samples of a batch; their shares in its losses."""
+        """Adds the gradient of some samples of a batch; returns their shares of its losses."""
         loss = self.objective.loss(self.model, indices, batch)
         gamma, lkm = self.config.gamma, self.config.lkm
-        # Without a graph for γ = 0: the term is only measured then.
+        # With γ = 0 the term is only measured, without a graph.
         with torch.set_grad_enabled(gamma > 0):
             kd, own = mixing_term(self.mixing, loss, lkm)
         total = loss.prediction + gamma * kd if gamma > 0 else loss.prediction
@@ -178,14 +178,14 @@ class TrainingRun:
         return torch.stack([total, loss.prediction, kd]).detach()
 
     def _shape(self) -> tuple[int, int, int]:
-        """How many layers and features the network has, and outputs, seen on one sample."""
+        """The numbers of layers, features and outputs of the network, from one sample."""
         one = self.data.split.train[:1]
         self.model.eval()
         output = self.objective.loss(self.model, one, one).output
         return len(output.layers), output.layers[0].shape[1], output.prediction.shape[1]
 
     def _judge(self, result: EpochResult) -> None:
-        """Keeps the weights of the best epoch; notices a run that has diverged."""
+        """Keeps the weights of the best epoch and detects divergence."""
         if self.diverged:
             return
         mean_error = self._val_mean_error
@@ -193,7 +193,7 @@ class TrainingRun:
         if not result.val_error <= factor * mean_error:
             self.diverged = (
                 f"validation error {result.val_error:.4g} in epoch {result.epoch} is above "
-                f"{factor:g} times that of predicting the mean, {mean_error:.4g}"
+                f"{factor:g} times the error of predicting the mean, {mean_error:.4g}"
             )
         elif result.val_error < self.best_error:
             self.best_epoch, self.best_error = result.epoch, result.val_error
@@ -209,10 +209,10 @@ class TrainingRun:
         return self.objective.judge(self.objective.mean_errors(part))
 
     def result(self) -> RunResult:
-        """The end of a finished run: loads the best weights and tests them, once.
+        """Loads the best weights of a finished run and tests them once.
 
         Raises:
-            RuntimeError: if there are epochs left.
+            RuntimeError: if epochs are left.
         """
         if not self.finished:
             done, planned = len(self.history), self.config.training.epochs
@@ -240,7 +240,7 @@ class TrainingRun:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that continuing exactly needs, as tensors and plain data."""
+        """The complete state for an exact continuation, as tensors and plain data."""
         return {
             "config": self.config.to_dict(),
             "model": self.model.state_dict(),
@@ -260,15 +260,15 @@ class TrainingRun:
         """The inverse of `state_dict`.
 
         Raises:
-            ValueError: if the state is of a run with another config.
+            ValueError: if the state belongs to another config.
         """
         if RunConfig.from_dict(state["config"]) != self.config:
             raise ValueError(
-                f"a state continues only the run it is of: it is of {state['config']}, "
-                f"but this run is {self.config.to_dict()}"
+                f"a state continues only its own run: its config is {state['config']}, "
+                f"but the config of this run is {self.config.to_dict()}"
             )
         self.model.load_state_dict(state["model"])
-        # A study that was begun before there was anything to load here goes on.
+        # Studies of earlier versions have nothing to load here.
         self.mixing.load_state_dict(state.get("mixing", {}))
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -281,7 +281,7 @@ class TrainingRun:
 
 
 def mixing_term(mixing: Mixing, loss: Loss, options: LkmOptions) -> tuple[Tensor, Tensor]:
-    """The share of some samples in L_KD of their batch, and in the loss of the mixing itself."""
+    """The share of some samples in L_KD of their batch, and in the loss of the mixing."""
     layers = loss.output.layers
     weights, own = mixing(layers, loss.judge)
     kd = layer_mixing_loss(layers, options.distance, options.reduction, options.teacher, weights)

@@ -14,8 +14,7 @@ def warmup_cosine(step: int, warmup_steps: int, total_steps: int) -> float:
     """Factor of the learning rate at `step` (0-based): linear warmup, then cosine annealing.
 
     The cosine (Loshchilov and Hutter, 2017, arXiv:1608.03983, eq. 5, without restarts) ends at 0
-    after `total_steps`, the full budget, also for a run that is stopped before: a stopped run is a
-    prefix of the whole one.
+    after `total_steps`, the full budget, so a stopped run is a prefix of the full run.
     """
     if step < warmup_steps:
         return (step + 1) / (warmup_steps + 1)
@@ -26,27 +25,27 @@ def warmup_cosine(step: int, warmup_steps: int, total_steps: int) -> float:
 def make_schedule(
     optimizer: torch.optim.Optimizer, warmup_steps: int, total_steps: int
 ) -> LambdaLR:
-    """`warmup_cosine` as a scheduler to be stepped after every optimiser step."""
+    """`warmup_cosine` as a scheduler; step it after every optimiser step."""
     return LambdaLR(
         optimizer, partial(warmup_cosine, warmup_steps=warmup_steps, total_steps=total_steps)
     )
 
 
 class WeightAverage:
-    """The exponential moving average of a network's weights, as a network of its own.
+    """The exponential moving average of a network's weights, as a separate network.
 
     The decay after n updates is min(`decay`, (1 + n) / (10 + n)), as in the training code of the
-    published models: a fixed 0.999 would still be dominated by the initial weights after the few
-    hundred steps of a small study.
+    published models. With a fixed decay of 0.999, the initial weights would still dominate after
+    the few hundred steps of a small study.
 
-    What a network only counts, as the statistics of a batch normalisation, is taken as it is.
+    Buffers, such as the statistics of batch normalisation, are copied without averaging.
 
-    torch's AveragedModel walks the module tree at every update, which takes a fifth of a step of
-    a small network; here the two lists of weights are made once.
+    torch's AveragedModel walks the module tree at every update, which takes a fifth of a step of a
+    small network. This class lists the weights once.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        """Begins at the present weights of `model`."""
+        """Starts at the present weights of `model`."""
         self.network = copy.deepcopy(model).requires_grad_(False).eval()
         self.updates = 0
         self._decay = decay
@@ -65,7 +64,7 @@ class WeightAverage:
         self.updates += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """The averages and how many updates they have seen."""
+        """The averages and their number of updates."""
         return {"weights": self.network.state_dict(), "updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

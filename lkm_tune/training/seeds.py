@@ -1,4 +1,4 @@
-"""Seeds of everything that a network may draw from."""
+"""Seeds of the random generators that a network may use."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -10,13 +10,13 @@ import torch
 
 @contextmanager
 def seeded(seed: int, devices: Sequence[torch.device] | None = None) -> Iterator[None]:
-    """Seeds the generators of torch, `numpy.random` and `random` for the length of a block.
+    """A context that seeds the generators of torch, `numpy.random` and `random`.
 
-    A user's own network may draw from any of them. After the block they are as they were.
+    A user's network may use any of them. After the context, their states are restored.
 
     Args:
-        seed: of all three.
-        devices: GPUs whose generators are kept; None for all.
+        seed: the seed of all three generators.
+        devices: GPUs whose generators are restored; None for all.
     """
     python, numpy = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices):

@@ -1,6 +1,6 @@
-"""A trained network as MLflow loads it: `mlflow.pyfunc.load_model` finds it by this module's name.
+"""A trained network for MLflow: `mlflow.pyfunc.load_model` loads this module by its name.
 
-The model that MLflow keeps is our own model.safetensors beside a description: nothing is pickled.
+The MLflow model is a model.safetensors with a description, without pickles.
 """
 
 import os
@@ -22,7 +22,7 @@ from lkm_tune.training.trained import TrainedModel
 from lkm_tune.training.weights import read_trusted
 
 OWN_MODEL = "LKM_TUNE_OWN_MODEL"
-"""The environment variable that names the network of a user's own whose code may be imported."""
+"""The environment variable that names a user's network whose code may be imported."""
 
 
 class ServedModel:
@@ -38,15 +38,15 @@ class ServedModel:
         """Predicts the task for every row.
 
         Args:
-            table: a pandas table with the column `smiles`, or `z` (atomic numbers, n of them) and
-                `pos` (positions in Å, n × 3), whichever the signature names.
-            params: nothing is asked of it; MLflow may pass it.
+            table: a pandas table with the columns of the signature: `smiles`, or `z` (n atomic
+                numbers) and `pos` (positions in Å, n × 3).
+            params: ignored; MLflow may pass it.
 
         Returns:
             [rows] values in the task's unit, [rows, P] of a task with several targets.
 
         Raises:
-            ValueError: if a SMILES cannot be used, or the network does not know an element.
+            ValueError: if a SMILES is invalid, or the network does not know an element.
         """
         values = self._model.predict(self._batch(table))
         return values[:, 0] if values.shape[1] == 1 else values
@@ -78,10 +78,10 @@ class ServedClassifier:
         Args:
             table: a pandas table whose rows are graphs, with the columns `features` (N × F, each
                 row of which sums to 1) and `edge_index` (2 × E, both directions of each edge).
-            params: nothing is asked of it; MLflow may pass it.
+            params: ignored; MLflow may pass it.
 
         Returns:
-            For every graph the classes of its N nodes.
+            The classes of the N nodes of every graph.
         """
         classes = []
         for features, edges in zip(table["features"], table["edge_index"], strict=True):
@@ -92,7 +92,7 @@ class ServedClassifier:
 
 
 def _load_pyfunc(path: str) -> ServedModel | ServedClassifier:
-    """What MLflow calls: `path` is the model.safetensors."""
+    """The entry point of MLflow; `path` is the model.safetensors."""
     own_model = os.environ.get(OWN_MODEL)
     weights, header, config = read_trusted(Path(path), own_model)
     if header["normaliser"] is not None:

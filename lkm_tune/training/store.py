@@ -1,4 +1,4 @@
-"""Where the files of a trial lie: in a folder that every node sees, or in an object store."""
+"""Stores of a trial's files: a folder that every node sees, or an object store."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -10,34 +10,34 @@ from lkm_tune.files import write_bytes
 
 
 class Store(Protocol):
-    """Files by name, each there whole or not at all."""
+    """Files by name, written atomically."""
 
     def names(self) -> list[str]:
-        """The names of all files, of those too that a kill has left half-written (`….part`)."""
+        """The names of all files, including partial files of a kill (`….part`)."""
 
     def read(self, name: str) -> bytes:
-        """What is in a file.
+        """The content of a file.
 
         Raises:
-            OSError: if it cannot be read.
+            OSError: if the file cannot be read.
         """
 
     def write(self, name: str, content: bytes) -> None:
-        """Makes a file, or replaces it.
+        """Creates or replaces a file.
 
         Raises:
-            OSError: if it cannot be written. What was there is there still.
+            OSError: if the file cannot be written. An earlier file remains.
         """
 
     def delete(self, name: str) -> None:
-        """Removes a file, if it is there."""
+        """Removes a file, if it exists."""
 
 
 def open_store(place: str | Path) -> Store:
-    """The files under a folder, or under an address such as `s3://BUCKET/PATH` or `gs://…`.
+    """The store of a folder, or of an address such as `s3://BUCKET/PATH` or `gs://…`.
 
     Raises:
-        ValueError: if pyarrow knows no such kind of address.
+        ValueError: if pyarrow does not know the kind of address.
     """
     if "://" not in str(place):
         return Folder(Path(place))
@@ -52,10 +52,10 @@ def open_store(place: str | Path) -> Store:
 
 
 class Folder:
-    """Files of a folder, which is made with the first of them."""
+    """Files of a folder; the first file creates the folder."""
 
     def __init__(self, path: Path) -> None:
-        """Nothing is made on disk yet."""
+        """Creates nothing on disk."""
         self.path = path
 
     def __str__(self) -> str:
@@ -71,7 +71,7 @@ class Folder:
         return (self.path / name).read_bytes()
 
     def write(self, name: str, content: bytes) -> None:
-        """See `Store`; it is on the disk, and not only on its way there, when this returns."""
+        """See `Store`; the file is on the disk when this returns."""
         write_bytes(self.path / name, content)
 
     def delete(self, name: str) -> None:
@@ -80,13 +80,13 @@ class Folder:
 
 
 class Bucket:
-    """Objects under a path of an object store: each appears when it has been sent whole."""
+    """Objects under a path of an object store; an object appears after its complete upload."""
 
     def __init__(self, system: fs.FileSystem, path: str) -> None:
-        """Asks the store for nothing yet.
+        """Sends no request.
 
         Args:
-            system: of pyarrow.
+            system: the file system of pyarrow.
             path: `BUCKET/PATH`.
         """
         self.system, self.path = system, path

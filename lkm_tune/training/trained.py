@@ -1,4 +1,4 @@
-"""A trained network as one file that runs no code when it is opened, and its use."""
+"""A trained network as one file that runs no code when read, and predictions with it."""
 
 import json
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ from lkm_tune.training.weights import KEY, read_trusted
 
 
 def model_file(run: TrainingRun) -> bytes:
-    """The averaged weights of `run` with what using them needs: config and scale.
+    """The averaged weights, config and scale of `run`, in the safetensors format.
 
-    In the safetensors format, with the config as JSON in its header.
+    The header has the config as JSON.
     """
     molecules = run.data if isinstance(run.data, MoleculeData) else None
     header = {
@@ -40,7 +40,7 @@ def model_file(run: TrainingRun) -> bytes:
         "trained_elements": molecules.trained_elements if molecules else None,
         "data": run.data.digest,
     }
-    # Copies: the format has no place for parameters that a network shares between two names.
+    # Copies: the format does not allow a parameter under two names.
     weights = {
         name: w.clone(memory_format=torch.contiguous_format)
         for name, w in run.averaged.network.state_dict().items()
@@ -55,14 +55,13 @@ def save_model(run: TrainingRun, path: Path) -> None:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A network with the scale of what it predicts.
+    """A network with the scale of its predictions.
 
     Attributes:
         config: the run that trained it.
-        network: in evaluation mode.
-        normaliser: from the network's output to the targets' units.
-        elements: atomic numbers that it was trained on; None where the file does not say, as
-            files of earlier versions do not.
+        network: the network in evaluation mode.
+        normaliser: maps the network's output to the targets' units.
+        elements: atomic numbers of its training molecules; None for files of earlier versions.
     """
 
     config: RunConfig
@@ -72,16 +71,16 @@ class TrainedModel:
 
     @classmethod
     def load(cls, path: Path, own_model: str | None = None) -> "TrainedModel":
-        """Reads a file that `save_model` wrote.
+        """Reads a file of `save_model`.
 
         Args:
             path: the file.
-            own_model: the name of a user's own model whose code may be imported. Without it no
-                code that a file names is run.
+            own_model: the name of a user's model whose code may be imported. None: no code of a
+                user's model runs.
 
         Raises:
-            ValueError: if it is not such a file, one of an own model that is not `own_model`, or
-                one of a network that classifies the nodes of the graph that it was trained on.
+            ValueError: if the file is invalid, of a user's model other than `own_model`, or of a
+                network that classifies nodes.
         """
         weights, header, config = read_trusted(path, own_model)
         if header["normaliser"] is None:
@@ -89,7 +88,7 @@ class TrainedModel:
                 f"{path} classifies the nodes of {config.task}; molecules cannot be predicted"
             )
         network = build_model(config.model, **header["settings"])
-        # Files of before 0.2 do not say them, and have no parameters that a forward pass makes.
+        # Files before 0.2 have no elements, and no parameters from a first forward pass.
         if is_own(config.model) and header.get("elements"):
             run_once(network, config.model, header["elements"])
         load_weights(network, config.model, weights)
@@ -103,7 +102,7 @@ class TrainedModel:
 
     @property
     def task(self) -> Task:
-        """What it predicts."""
+        """The task of the network."""
         return find_task(self.config.task, self.config.data)
 
     @torch.no_grad()
@@ -111,34 +110,34 @@ class TrainedModel:
         """Predicts the targets of every molecule.
 
         Args:
-            batch: with the network's cutoff.
+            batch: molecules with the network's cutoff.
 
         Returns:
-            [G, P] values in the targets' units; energies are totals, their free atoms included.
+            [G, P] values in the targets' units; energies are totals, including free atoms.
 
         Raises:
-            ValueError: if an element is one that the network or the scale does not know.
+            ValueError: if the network or the scale does not know an element.
         """
         self.check_elements(batch.z.numpy())
         values = self.normaliser.to_unit(self.network(batch).prediction.double().numpy())
         return values + self._atoms(batch)
 
     def check_elements(self, z: NDArray[np.int64]) -> None:
-        """Checks that the training part had every element.
+        """Checks that the training molecules had every element.
 
         Args:
             z: [N] atomic numbers.
 
         Raises:
-            ValueError: names those that it had not.
+            ValueError: if they lacked an element; the error names it.
         """
         if self.elements is None:
             return
         unknown = set(z.tolist()) - set(self.elements)
         if unknown:
             raise ValueError(
-                f"the network was trained on molecules of {symbols_of(self.elements)} and knows "
-                f"nothing of {symbols_of(unknown)}"
+                f"the network was trained on molecules of {symbols_of(self.elements)} and does "
+                f"not know {symbols_of(unknown)}"
             )
 
     def predict_forces(
@@ -150,7 +149,7 @@ class TrainedModel:
             [G, 1] energies, and forces [N, 3] in the target's unit per Å.
 
         Raises:
-            ValueError: as `predict`, and for a network that is no energy of positions.
+            ValueError: as `predict`, and for a network without an energy that depends on positions.
         """
         self.check_elements(batch.z.numpy())
         output, forces = energy_and_forces(self.network, batch)

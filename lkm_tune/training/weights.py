@@ -1,4 +1,4 @@
-"""Weights on disk: our own files, and checkpoints of the authors' code, without running theirs."""
+"""Weights on disk: files of lkm-tune and checkpoints of the authors' code, without running code."""
 
 import json
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from lkm_tune.models import is_own
 from lkm_tune.study import RunConfig
 
 KEY = "lkm_tune"
-"""Where the header of one of our own files is, in the metadata of the safetensors format."""
+"""Key of the header in the safetensors metadata of a file of lkm-tune."""
 
 _HEADER = {"config", "settings", "normaliser"}
 
 NESTED = ("state_dict", "model_state_dict", "model")
-"""Under which of these a checkpoint may keep its parameters, beside other things."""
+"""Keys under which a checkpoint may hold its parameters."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +27,8 @@ class Weights:
     """The parameters of a network.
 
     Attributes:
-        tensors: by name.
-        config: the run that trained them, where the file says it.
+        tensors: the parameters by name.
+        config: the run that trained them, if the file has it.
     """
 
     tensors: Mapping[str, Tensor]
@@ -36,19 +36,17 @@ class Weights:
 
 
 def read_own(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and the header of a model.safetensors that `save_model` wrote.
+    """The tensors and the header of a model.safetensors from `save_model`.
 
     Raises:
-        ValueError: if it is not such a file.
+        ValueError: if the file is invalid.
     """
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})[KEY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
-        raise ValueError(
-            f"{path} must be a model.safetensors of lkm-tune, but it is not: {error}"
-        ) from error
+        raise ValueError(f"{path} must be a model.safetensors of lkm-tune: {error}") from error
     missing = _HEADER - header.keys() if isinstance(header, dict) else _HEADER
     if missing:
         raise ValueError(
@@ -61,15 +59,15 @@ def read_own(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def read_trusted(
     path: Path, own_model: str | None = None
 ) -> tuple[dict[str, Tensor], dict[str, Any], RunConfig]:
-    """The tensors, the header and the run of a model.safetensors whose network may be built.
+    """The tensors, the header and the run of a model.safetensors, if its code may run.
 
     Args:
         path: the file.
-        own_model: the name of a user's own model whose code may be imported. Without it no code
-            that a file names is run.
+        own_model: the name of a user's model whose code may be imported. None: no code of a user's
+            model runs.
 
     Raises:
-        ValueError: if it is not such a file, or one of an own model that is not `own_model`.
+        ValueError: if the file is invalid, or of a user's model other than `own_model`.
     """
     tensors, header = read_own(path)
     try:
@@ -78,31 +76,33 @@ def read_trusted(
         raise ValueError(f"{path}: its config cannot be read: {error}") from error
     if is_own(config.model) and config.model != own_model:
         raise ValueError(
-            f"{path} is of the network {config.model}, whose code would be run: say so with "
+            f"{path} contains the network {config.model}, whose code would run: give "
             f"--own-model {config.model} if you trust it"
         )
     return tensors, header, config
 
 
 def read_weights(path: Path) -> Weights:
-    """Reads a model.safetensors of ours, or what torch.save wrote.
+    """Reads a model.safetensors of lkm-tune, or a file of torch.save.
 
-    The latter holds a mapping of names to tensors, or one that has such a mapping under
-    a key of `NESTED`. The prefix `module.` of parallel training is dropped.
+    A file of torch.save holds a mapping of names to tensors, possibly under a key of `NESTED`. The
+    prefix `module.` of parallel training is dropped.
 
     Raises:
-        ValueError: if it is neither.
+        ValueError: if the file is neither.
     """
     if path.suffix == ".safetensors":
         tensors, header = read_own(path)
         return Weights(tensors, RunConfig.from_dict(header["config"]))
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # A damaged file can end in any.
-        said = str(error).partition("\n")[0].partition(". ")[0]  # not how to run its code
+    except Exception as error:  # A damaged file can raise any exception.
+        said = (
+            str(error).partition("\n")[0].partition(". ")[0]
+        )  # without torch's advice to run code
         raise ValueError(
-            f"{path} must hold tensors by name and nothing that runs code, as "
-            "torch.save(model.state_dict(), path) writes it, but cannot be read so: "
+            f"{path} must hold only tensors by name, as "
+            "torch.save(model.state_dict(), path) writes them, but cannot be read: "
             f"{type(error).__name__}: {said}"
         ) from error
     return Weights(_unwrapped(held, path))

@@ -52,7 +52,7 @@ def test_settings_of_the_run_count_like_the_file(checkpoint):
 
 
 def test_what_nobody_says_is_asked_for(checkpoint, rest):
-    asked = r"do not tell its cutoff \(published: 5.0\), num_spherical.*--init-config FILE"
+    asked = r"do not determine its cutoff \(published: 5.0\), num_spherical.*--init-config FILE"
     with pytest.raises(ValueError, match=asked):
         begin(config(), checkpoint, None)
     with pytest.raises(ValueError, match="contradicts .* hidden=16 instead of 8"):

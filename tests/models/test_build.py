@@ -48,7 +48,7 @@ def n_layers(name, depth):
 @pytest.mark.parametrize("depth", range(1, 9))
 def test_every_depth_runs(name, depth, make_model, make_batch, molecules):
     if n_layers(name, depth) < 2:
-        with pytest.raises(ValueError, match="leaves 1 atom state.*nothing to mix"):
+        with pytest.raises(ValueError, match="gives 1 atom state.*nothing to mix"):
             make_model(name, hidden=8, depth=depth)
         return
     model = make_model(name, hidden=8, depth=depth, outputs=3)
@@ -80,7 +80,7 @@ def test_other_atom_states(name, layers, count, width, make_model, make_batch, m
 
 @pytest.mark.parametrize("name", ["mxmnet", "pamnet"])
 def test_one_atom_state_leaves_nothing_to_mix(name):
-    with pytest.raises(ValueError, match="leaves 1 atom state.*nothing to mix"):
+    with pytest.raises(ValueError, match="gives 1 atom state.*nothing to mix"):
         build_model(name, depth=1, layers="local")
 
 

@@ -146,7 +146,7 @@ def test_graphs(kind, make_model, make_batch, molecules):
     [
         ("gat", {"hidden": 10}, "multiple of `heads`, but got hidden=10, heads=4"),
         ("gat", {"heads": 0}, "`heads` must be a whole number >= 1"),
-        ("gcn", {"depth": 1}, "leaves 1 atom state.*nothing to mix"),
+        ("gcn", {"depth": 1}, "gives 1 atom state.*nothing to mix"),
         ("gin", {"dropout": 1.0}, "`0 <= dropout < 1` must hold, but got dropout=1.0"),
         ("gin", {"dropout": "0.5"}, "`0 <= dropout < 1` must hold"),
         ("gcn", {"graph": "triplets"}, "`graph` must be one of bonds, radius, but got 'triplets'"),

@@ -98,7 +98,7 @@ def test_an_own_model_is_built_and_runs(own, make_batch, molecules):
         ("users_nets:constant", "users_nets:constant must be a function, but is of type int"),
         ("users_nets:needs", "must have a default, but width, depth has none"),
         ("users_nets:", "is written package.module:function, got 'users_nets:'"),
-        ("math:hypot", "math:hypot does not tell its parameters"),
+        ("math:hypot", "the parameters of math:hypot are unknown"),
     ],
 )
 def test_functions_that_cannot_be_used(own, name, message):

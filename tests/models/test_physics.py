@@ -115,9 +115,9 @@ def test_forces_are_the_slope_of_the_energy(
 
 def test_forces_are_refused_where_there_are_none(make_model, make_batch, molecules):
     batch = make_batch([molecules["water"]])
-    with pytest.raises(ValueError, match="sees positions, but GCN does not"):
+    with pytest.raises(ValueError, match="uses positions, but GCN does not"):
         energy_and_forces(make_model("gcn"), batch)
-    with pytest.raises(ValueError, match="one energy a molecule, but the model predicts 2"):
+    with pytest.raises(ValueError, match="one energy per molecule, but the model predicts 2"):
         energy_and_forces(make_model("pamnet", outputs=2), batch)
 
 

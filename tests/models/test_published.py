@@ -187,13 +187,13 @@ def test_sizes_of_the_published_files(path):
 )
 def test_what_the_shapes_do_not_tell_is_asked_for(name, missing, make_model):
     _, state = odd(name, make_model)
-    with pytest.raises(ValueError, match=rf"do not tell its {missing}"):
+    with pytest.raises(ValueError, match=rf"do not determine its {missing}"):
         published_settings(name, state, {"tag": "x"})
 
 
 def test_other_elements_are_asked_for(make_model):
     _, state = odd("mxmnet", make_model, elements=(1, 6, 16))
-    with pytest.raises(ValueError, match="do not tell its elements"):
+    with pytest.raises(ValueError, match="do not determine its elements"):
         published_settings("mxmnet", state, REST["mxmnet"])
     settings = published_settings("mxmnet", state, {**REST["mxmnet"], "elements": [1, 6, 16]})
     assert from_published("mxmnet", settings, state).element_rows.elements == (1, 6, 16)

@@ -105,7 +105,7 @@ def test_its_file_runs_its_code_only_when_told_to(config, cache, tmp_path):
     save_model(run, path)
     with pytest.raises(ValueError, match=f"--own-model {config.model} if you trust it"):
         TrainedModel.load(path)
-    with pytest.raises(ValueError, match="whose code would be run"):
+    with pytest.raises(ValueError, match="whose code would run"):
         TrainedModel.load(path, own_model="mynets:other")
 
     model = TrainedModel.load(path, own_model=config.model)

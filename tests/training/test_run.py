@@ -99,7 +99,7 @@ def test_a_continued_run_is_the_whole_run(start, tmp_path, done):
 
 
 def test_a_state_continues_only_its_own_run(start):
-    with pytest.raises(ValueError, match="continues only the run it is of"):
+    with pytest.raises(ValueError, match="continues only its own run"):
         start(gamma=0.5).load_state_dict(start().state_dict())
 
 
@@ -116,7 +116,7 @@ def test_an_exploding_run_is_told_from_a_bad_one(start):
     plan = replace(CONFIG.training, divergence_factor=1e-3)
     _, result = finish(start(training=plan))
     assert result.outcome == "diverged"
-    assert "is above 0.001 times that of predicting the mean" in result.reason
+    assert "is above 0.001 times the error of predicting the mean" in result.reason
 
 
 def test_the_best_epoch_is_tested_once_at_the_end(start):

@@ -62,7 +62,7 @@ def test_a_file_names_no_code_that_is_run(tmp_path, monkeypatch, normaliser):
     save_file({"w": torch.zeros(1)}, file, {"lkm_tune": json.dumps(header)})
     with mlflow_model(file, "nodes", "class") as saved, pytest.raises(ValueError) as refused:
         mlflow.pyfunc.load_model(str(saved))
-    assert "whose code would be run" in str(refused.value)
+    assert "whose code would run" in str(refused.value)
 
 
 def test_classes_of_nodes(shared, tmp_path):

@@ -52,8 +52,8 @@ def test_other_files_are_refused(tmp_path):
     (tmp_path / "b.pt").write_bytes(pickle.dumps(3))
     (tmp_path / "c.safetensors").write_bytes(b"something else")
     for name, message in (
-        ("a.pt", "must hold tensors by name"),
-        ("b.pt", "must hold tensors by name"),
+        ("a.pt", "must hold only tensors by name"),
+        ("b.pt", "must hold only tensors by name"),
         ("c.safetensors", r"must be a model\.safetensors of lkm-tune"),
     ):
         with pytest.raises(ValueError, match=message):
