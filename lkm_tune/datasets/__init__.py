@@ -1,7 +1,7 @@
-"""Datasets: tasks by name, read, checked, split, normalised and kept as flat arrays.
+"""Datasets: tasks by name; data are read, checked, split, normalised and stored as flat arrays.
 
-Names that need torch are imported when they are first used: a verb that only lists tasks must not
-wait for torch.
+Names that need torch are imported at their first use, so that a list of tasks does not wait for
+torch.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Reading NumPy archives that others wrote: checked, never trusted, never unpickled."""
+"""Reads untrusted NumPy archives, with checks and without pickles."""
 
 import zipfile
 import zlib
@@ -17,14 +17,14 @@ def read_arrays(path: Path, names: Iterable[str]) -> dict[str, Array]:
 
     Args:
         path: The file.
-        names: Arrays that it must hold; others in it are left alone.
+        names: Necessary arrays; other arrays are ignored.
 
     Returns:
         Each name with its array.
 
     Raises:
-        DataError: There is no such file, it is no NumPy archive or a broken one, it lacks an
-            array, or an array holds Python objects (which reading would have to execute).
+        DataError: The file is missing or no valid NumPy archive, it lacks an array, or an array
+            holds Python objects, which could run code.
     """
     with _opened(path) as archive:
         wanted = list(names)
@@ -38,28 +38,27 @@ def read_arrays(path: Path, names: Iterable[str]) -> dict[str, Array]:
 
 
 def list_arrays(path: Path) -> list[str]:
-    """Names the arrays of an .npz file, reading none of them.
+    """The names of the arrays of an .npz file; reads no array.
 
     Raises:
-        DataError: There is no such file, or it is no NumPy archive or a broken one.
+        DataError: The file is missing or no valid NumPy archive.
     """
     with _opened(path) as archive:
         return list(archive.files)
 
 
 def check_array(path: Path, name: str, array: Array, kinds: str, *shape: int) -> None:
-    """Checks what an array holds and its shape.
+    """Checks type and shape of an array.
 
     Args:
         path: The file, for the message.
-        name: Of the array.
+        name: The name of the array.
         array: The array.
-        kinds: Kinds of numbers that are valid, as NumPy names them: `iu` for whole ones, `fiu`
-            for real ones.
-        shape: What its shape must be; -1 where any size is valid.
+        kinds: Valid kinds of numbers by NumPy's letters: `iu` for integers, `fiu` for real numbers.
+        shape: The valid shape; -1 stands for any size.
 
     Raises:
-        DataError: It holds something else, or its shape is another.
+        DataError: The type or the shape is wrong.
     """
     if array.dtype.kind not in kinds:
         wanted = "real" if "f" in kinds else "whole"
@@ -74,9 +73,9 @@ def check_array(path: Path, name: str, array: Array, kinds: str, *shape: int) ->
 
 @contextmanager
 def _opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
-    """The archive; whatever goes wrong while it is open is said to be the file's fault."""
+    """A context with the open archive; it turns errors into errors of the file."""
     try:
-        # Opened here, because numpy leaves a file open that turns out to be no archive.
+        # Opened here, because numpy does not close a file that is no archive.
         with open_plain(path) as file:
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):

@@ -1,4 +1,4 @@
-"""The likely cause of a number that is some factor off: a unit, a sign."""
+"""The likely cause of a number that is wrong by a factor: a unit or a sign."""
 
 from collections.abc import Mapping
 
@@ -19,9 +19,9 @@ LENGTHS: Mapping[str, float] = {
     "bohr": 1 / BOHR,
     "nm": 0.1,
     "pm": 100.0,
-    "Å that were taken for bohr and turned into Å": BOHR,
+    "Å that were converted as if they were bohr": BOHR,
 }
-"""One Å in the units that positions are found in."""
+"""Unit of positions -> one Å in this unit."""
 
 _OTHER_NAMES = {
     "ha": "Hartree", "hartrees": "Hartree", "eh": "Hartree", "a.u.": "Hartree", "au": "Hartree",
@@ -30,7 +30,7 @@ _OTHER_NAMES = {
 
 
 def hartree_in(unit: str) -> float | None:
-    """One Hartree in a unit as a user writes it; None for a unit that is not of energies."""
+    """One Hartree in a user's unit; None for a unit that is no unit of energy."""
     word = unit.strip().lower()
     known = {name.lower(): name for name in HARTREE_IN}
     name = known.get(word) or _OTHER_NAMES.get(word)
@@ -38,7 +38,7 @@ def hartree_in(unit: str) -> float | None:
 
 
 def force_units(hartree: float) -> dict[str, float]:
-    """What forces in other units are of forces in the unit of which a Hartree has `hartree`, per Å.
+    """Unit of forces -> factor from the energy unit per Å; one Hartree is `hartree` in that unit.
 
     One Hartree/Å is 0.529 Hartree/bohr.
     """
@@ -51,7 +51,7 @@ def force_units(hartree: float) -> dict[str, float]:
 
 
 def energy_beside_forces() -> dict[str, float]:
-    """What energies change by, over the work of the forces, when the two have different units."""
+    """Pair of units -> change of the energy over the work of the forces."""
     factors = {"energies per Å beside forces per bohr": 1 / BOHR}
     for energy, in_energy in HARTREE_IN.items():
         for force, in_force in HARTREE_IN.items():
@@ -63,12 +63,12 @@ def energy_beside_forces() -> dict[str, float]:
 
 
 def likely(factor: float, known: Mapping[str, float], flipped: str = "") -> str:
-    """The cause that explains a factor best, as a sentence; empty where none comes near.
+    """The best explanation of a factor, as a sentence; empty if no cause is near.
 
     Args:
-        factor: Measured over what is right.
+        factor: Measured value over the right value.
         known: Causes and their factors.
-        flipped: What a negative factor means.
+        flipped: The cause of a negative factor.
     """
     said = []
     if factor < 0 and flipped:

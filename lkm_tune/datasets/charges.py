@@ -1,4 +1,4 @@
-"""The charge of a frame, wherever ASE or the writer of a file puts it."""
+"""The charge of a frame, from any place where ASE or the writer of a file puts it."""
 
 import re
 from collections.abc import Iterator
@@ -12,21 +12,21 @@ from lkm_tune.datasets.molecules import Array
 # q, charge, total_charge, mol_charge, netCharge, initial_charges, mulliken-charges and so on.
 _NAMES = re.compile(r"(q|chg|qtot|qtotal|totq|charge|.*[a-z]?charges?)")
 _OTHERS = re.compile(r"(nuclear|core|valence|atomic|bader|spin|ionic|max|min|dipole)")
-"""Beginnings of names that end in `charge` and mean no charge of the molecule or its atoms."""
+"""Prefixes of names that end in `charge` without meaning a charge of the molecule or its atoms."""
 
 ROUNDING = 0.5
-"""A total charge is a whole number: partial charges that sum to less than this sum to 0."""
+"""Partial charges with a smaller sum count as neutral: a total charge is a whole number."""
 
 
 def charge_problems(atoms: ase.Atoms) -> list[str]:
-    """Says where a frame is told to be charged; nothing for a neutral one."""
+    """The charges of a frame, in sentences; none for a neutral frame."""
     problems = []
     for key, value in _charges(atoms):
         numbers = _numbers(value)
         total = float(numbers.sum()) if numbers is not None else np.nan
         if not abs(total) < ROUNDING:
             what = f"{total:g}" if np.isfinite(total) else repr(value)[:60]
-            problems.append(f"has {key} {what}, which no model can see: it must be neutral")
+            problems.append(f"has {key} {what}, which no model can use: it must be neutral")
     return problems
 
 
@@ -39,7 +39,7 @@ def _charges(atoms: ase.Atoms) -> Iterator[tuple[str, Any]]:
 
 
 def _numbers(value: Any) -> Array | None:
-    """The value as numbers; None where it has other words."""
+    """The value as numbers; None if it has other words."""
     try:
         return np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):

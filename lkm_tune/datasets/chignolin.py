@@ -61,7 +61,7 @@ def read_chignolin(path: Path, unchecked: bool = False) -> Molecules:
             numbers), `N` [M] atoms of each, `E` [M] (Hartree) and, of all atoms one after the
             other or in rows of a frame each, padded beyond N: `Z`, `R` (Å) and `F`, the gradient
             of the energy (Hartree/bohr), so that forces are −F. Other arrays are ignored.
-        unchecked: Whether the rules on units, signs and repeated frames are left out.
+        unchecked: Whether to skip the rules on units, signs and repeated frames.
 
     Returns:
         The frames; the target `energy` in Hartree, atoms included, its forces in Hartree/Å.
@@ -101,7 +101,7 @@ def read_chignolin(path: Path, unchecked: bool = False) -> Molecules:
 
 
 def _atoms(path: Path, raw: dict[str, Array]) -> tuple[Array, Array, Array]:
-    """Z [N], R [N, 3] and F [N, 3] of the atoms that are no padding."""
+    """Z [N], R [N, 3] and F [N, 3] of the atoms, without padding."""
     z, n_atoms = raw["Z"], raw["N"]
     frames = (len(n_atoms), z.shape[1]) if z.ndim == 2 else (int(n_atoms.sum()),)
     check_array(path, "Z", z, "iu", *frames)
@@ -131,8 +131,8 @@ CHIGNOLIN = Dataset(
     sizes=usual(1_000, 200),
     formula="C62H73N11O20",
     cautions={
-        STAND_IN_SHA256: "energies and forces of this stand-in for the Chignolin set are by the "
-        "semi-empirical GFN2-xTB: errors on it are not comparable with published ones"
+        STAND_IN_SHA256: "energies and forces of this stand-in for the Chignolin set come from the "
+        "semi-empirical GFN2-xTB: errors on it are not comparable with published errors"
     },
 )
-"""The set as its authors publish it, or the stand-in."""
+"""The published set, or the stand-in."""

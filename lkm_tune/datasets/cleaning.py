@@ -1,4 +1,4 @@
-"""What becomes of a file's molecules that no network can take as they are."""
+"""The choices for molecules of a file that no network can use unchanged."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,17 +11,17 @@ from lkm_tune.datasets.problems import SHOWN, refuse_any
 from lkm_tune.study import DataPlan
 
 MOST_SKIPPED = 0.2
-"""The fraction of a file that may be left out for being wrong, where the study does not say."""
+"""Default of the largest fraction of wrong entries in a file."""
 
 
 class Problem(NamedTuple):
-    """Why one entry of a file cannot be used.
+    """The reason why an entry of a file is unusable.
 
     Attributes:
-        entry: Its place among the entries, from 0.
-        name: As messages name it, `line 3`.
-        kind: Under which it is counted.
-        message: A sentence whose subject is the entry.
+        entry: Its index among the entries, from 0.
+        name: Its name in messages, `line 3`.
+        kind: The kind of the reason.
+        message: A sentence without its subject, the entry.
     """
 
     entry: int
@@ -60,25 +60,25 @@ def refuse(
     repeated: Sequence[Problem],
     cleaning: Cleaning,
 ) -> None:
-    """Refuses a file whose problems `cleaning` has no answer to.
+    """Refuses a file with problems that `cleaning` does not allow.
 
     Args:
         path: The file.
-        wrong: Entries that cannot be used.
+        wrong: Unusable entries.
         repeated: Entries that repeat an earlier one.
-        cleaning: What may be left out.
+        cleaning: The choices of the study.
 
     Raises:
-        DataError: There are such problems; up to ten are named, and what can be done.
+        DataError: There are such problems; the error names up to ten and says what to do.
     """
     refused: list[Problem] = []
     hints = []
     if wrong and cleaning.invalid == "refuse":
         refused += wrong
-        hints.append("data.invalid: skip leaves out what cannot be used")
+        hints.append("data.invalid: skip leaves out unusable entries")
     if repeated and cleaning.repeated == "refuse":
         refused += repeated
-        hints.append("data.repeated: first or mean keeps one of those that repeat")
+        hints.append("data.repeated: first or mean keeps one entry of each molecule")
     hint = f"({'; '.join(hints)}: docs/datasets.md)"
     refuse_any(path, [f"{p.name}: {p.message}" for p in sorted(refused)], hint)
 
@@ -90,17 +90,17 @@ def left_out(
     unlabelled: Sequence[Problem],
     most: float,
 ) -> list[str]:
-    """What is said of the entries that are left out, a sentence each.
+    """Remarks on the entries that are left out, one sentence each.
 
     Args:
         path: The file.
         total: Entries in the file.
-        problems: Of entries that are wrong.
-        unlabelled: Of entries that lack a value of a target and are right otherwise.
-        most: The fraction that may be wrong.
+        problems: Problems of wrong entries.
+        unlabelled: Problems of entries whose only fault is a missing target value.
+        most: The largest fraction of wrong entries.
 
     Raises:
-        DataError: There are more; up to ten are named.
+        DataError: There are more wrong entries; the error names up to ten.
     """
     entries = {problem.entry for problem in problems}
     kinds = Counter(problem.kind for problem in problems)
@@ -109,7 +109,7 @@ def left_out(
     if len(entries) > most * total:
         raise DataError(
             f"{path}: at most the fraction {most:g} of a file may be left out (data.max_skipped), "
-            f"but {len(entries)} of {total} entries cannot be used ({counts}). First: {first}"
+            f"but {len(entries)} of {total} entries are unusable ({counts}). First: {first}"
         )
     remarks = []
     if entries:

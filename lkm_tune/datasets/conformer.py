@@ -21,8 +21,8 @@ class Conformer:
     """One conformer of a molecule.
 
     Attributes:
-        pos: [N, 3] in Å, centred; None where none was found.
-        relaxed: Whether MMFF94 knows every atom and found a minimum.
+        pos: [N, 3] positions in Å, centred; None if no conformer was found.
+        relaxed: Whether MMFF94 has parameters for every atom and found a minimum.
     """
 
     pos: NDArray[np.float64] | None
@@ -30,24 +30,24 @@ class Conformer:
 
 
 def conformers(molecules: Sequence[Chem.Mol]) -> list[Conformer]:
-    """One conformer of each molecule, whose hydrogens are atoms.
+    """One conformer of each molecule with explicit hydrogens.
 
     Distance geometry with the torsions of crystals (ETKDGv3: Wang et al., J. Chem. Inf. Model. 60,
-    2044 (2020)), then the force field MMFF94 (Halgren, J. Comput. Chem. 17, 490 (1996)). The same
-    molecule with its atoms in the same order has the same positions every time.
+    2044 (2020)), then the force field MMFF94 (Halgren, J. Comput. Chem. 17, 490 (1996)). The result
+    is deterministic for one order of atoms.
     """
-    # RDKit lets other threads run while it computes.
+    # RDKit releases the interpreter lock while it computes.
     with ThreadPoolExecutor() as pool:
         return list(pool.map(_conformer, molecules))
 
 
 def _conformer(molecule: Chem.Mol) -> Conformer:
     molecule = Chem.Mol(molecule)
-    # RDKit's types leave out that settings are numbers and truth values.
+    # RDKit's type stubs lack the types of these settings.
     settings: Any = rdDistGeom.ETKDGv3()
     settings.randomSeed = _SEED
     if rdDistGeom.EmbedMolecule(molecule, settings) < 0:
-        # Crowded molecules need a start that does not come from their distances.
+        # Crowded molecules need random initial coordinates.
         settings.useRandomCoords = True
         if rdDistGeom.EmbedMolecule(molecule, settings) < 0:
             return Conformer(None, False)

@@ -1,4 +1,4 @@
-"""Cora: a graph of papers and their citations, whose nodes are to be classified.
+"""Cora: a graph of papers and citations, for the classification of papers.
 
 Sen et al., "Collective classification in network data", AI Magazine 29, 93 (2008), with the public
 split of Yang, Cohen and Salakhutdinov, "Revisiting semi-supervised learning with graph embeddings",
@@ -56,24 +56,24 @@ PUBLISHED = Published(
     ),
     unpack=_gather,
 )
-"""The eight files of the public split; the checksums are those of its authors' repository."""
+"""The eight files of the public split, with checksums from its authors' repository."""
 
 
 def read_cora(folder: Path) -> "NodeGraph":
-    """Reads Cora with its public split: 140 nodes to train on, 500 to validate, 1,000 to test.
+    """Reads Cora with its public split: 140 training, 500 validation and 1,000 test nodes.
 
-    The files are pickles, so that reading can run any code that is in them. PyTorch Geometric
-    unpickles copies that were found to be the publisher's own by their SHA-256; no others are.
+    The files are pickles, so reading them can run any code in them. PyTorch Geometric unpickles
+    copies only after their SHA-256 matched the publisher's.
 
     Args:
-        folder: With the eight `ind.cora.*` files; nothing is written there.
+        folder: The folder with the eight `ind.cora.*` files; it is not changed.
 
     Raises:
         DataError: A file is missing or is not the publisher's.
     """
     with warnings.catch_warnings():
-        # torch takes seconds to import, which only this dataset should wait for; and PyTorch
-        # Geometric changes the filters for good, when it is imported and when it reads.
+        # The import of torch takes seconds, which only this dataset needs; and PyTorch Geometric
+        # permanently changes the warning filters at its import and when it reads.
         warnings.simplefilter("ignore")
         from torch_geometric.io import read_planetoid_data
 

@@ -1,4 +1,4 @@
-"""A task's samples as training sees them: batches, targets on one scale, and their parts."""
+"""A task's samples for training: batches, scaled targets, and parts."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,13 +25,14 @@ class MoleculeData:
 
     Attributes:
         task: The task.
-        source: The file that the molecules were read from.
+        source: The file of the molecules.
         digest: SHA-256 of its content.
         store: All molecules of that file.
-        split: The parts, as positions in the store.
+        split: The parts, as indices in the store.
         normaliser: Fitted on the training part.
-        values: [M, P] targets in the raw unit, energies less their atoms, of every molecule.
-        rare: What was done about elements that the training part lacked, in a sentence.
+        values: [M, P] targets of every molecule in the raw unit, energies minus those of free
+            atoms.
+        rare: A sentence on elements that the training part lacks.
     """
 
     task: Task
@@ -45,12 +46,12 @@ class MoleculeData:
 
     @property
     def elements(self) -> tuple[int, ...]:
-        """The atomic numbers that occur, in ascending order."""
+        """The atomic numbers of all molecules, in ascending order."""
         return tuple(int(z) for z in np.unique(self.store.z))
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was left out, changed or not checked: must stand beside every result."""
+        """Remarks on data left out, changed or not checked, for every result."""
         return (*self.store.remarks, *filter(None, [self.rare]))
 
     @property
@@ -64,12 +65,12 @@ class MoleculeData:
         """Gathers molecules and their targets.
 
         Args:
-            indices: [G] positions in the store, such as a slice of `split.train`.
-            device: Where to put them; the CPU by default.
-            dtype: Of positions and targets.
+            indices: [G] indices in the store, such as a slice of `split.train`.
+            device: Device of the batch; the CPU by default.
+            dtype: Type of positions and targets.
 
         Returns:
-            The batch, and the targets [G, P] on the scale that a network learns.
+            The batch, and the targets [G, P] on the scale of the network.
         """
         molecules = self.store.batch(indices, dtype)
         values = self.values[np.asarray(indices, dtype=np.int64)]
@@ -87,7 +88,7 @@ class MoleculeData:
         return forces if device is None else forces.to(device)
 
     def n_atoms(self, indices: IntArray) -> int:
-        """Atoms of these molecules together."""
+        """Total number of atoms of these molecules."""
         return int((self.store.atom_offsets[indices + 1] - self.store.atom_offsets[indices]).sum())
 
     def mean_errors(self, part: Part) -> FloatArray:
@@ -104,14 +105,14 @@ class MoleculeData:
 
 @dataclass(frozen=True, eq=False)
 class NodeData:
-    """A graph whose nodes are classified.
+    """A graph for the classification of its nodes.
 
     Attributes:
         task: The task.
-        source: The folder that it was read from.
+        source: The folder of the data.
         digest: SHA-256 of its files.
-        graph: The graph; all of it is seen in training, the labels of the training part alone.
-        split: The parts, as positions of nodes.
+        graph: The graph. Training uses the whole graph and the labels of the training part.
+        split: The parts, as indices of nodes.
     """
 
     task: Task
@@ -121,7 +122,7 @@ class NodeData:
     split: Split
 
     def mean_error(self, part: Part) -> float:
-        """Share of a part that the most frequent class of the training part gets wrong."""
+        """Error rate on a part of predicting the most frequent class of the training part."""
         labels = self.graph.labels.numpy()
         frequent = np.bincount(labels[self.split.train]).argmax()
         return float((labels[self.split.part(part)] != frequent).mean())
@@ -133,11 +134,10 @@ TaskData = MoleculeData | NodeData
 def reduced_values(
     store: MoleculeStore, task: Task, train: IntArray
 ) -> tuple[FloatArray, tuple[AtomReferences, ...]]:
-    """Targets [M, P] in the raw unit, energies less their atoms, and what was taken off.
+    """Targets [M, P] in the raw unit, energies minus free atoms, and the free atoms' energies.
 
     Raises:
-        DataError: A target is an energy and an element has no reference, or a target is not in
-            the store.
+        DataError: An element has no reference for an energy, or a target is not in the store.
     """
     columns, taken = [], []
     for target in task.targets:
@@ -156,16 +156,16 @@ def reduced_values(
 
 
 def fitted_references(store: MoleculeStore, values: FloatArray, train: IntArray) -> AtomReferences:
-    """Energies of elements whose sums come nearest to the values of the training part.
+    """Energies of elements whose sums fit the values of the training part best.
 
-    Least squares over the numbers of atoms of each element; the solution of least norm where
-    compositions do not tell elements apart, as when all molecules are alike. Elements that are
-    not in the training part get 0.
+    Least squares over the numbers of atoms of each element. If compositions do not determine the
+    energies, as when all molecules are alike, it is the solution of least norm. Elements outside
+    the training part get 0.
 
     Args:
         store: All molecules.
         values: [M] energies, raw unit.
-        train: Positions of the training part.
+        train: Indices of the training part.
     """
     elements = np.unique(store.z)
     counts = np.stack(

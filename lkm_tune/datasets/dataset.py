@@ -1,4 +1,4 @@
-"""What a dataset is: its tasks in their units, where it lies, and how it is read."""
+"""The description of a dataset: its tasks with their units, its place and its reader."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ BOHR = 0.529177210903
 AtomReferences = tuple[tuple[int, float], ...]
 
 Sizes = tuple[int, int] | None
-"""Samples to train and to validate on; the rest is tested on."""
+"""Numbers of training and validation samples; the rest is the test part."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ class Target:
     """One property of a molecule or node.
 
     Attributes:
-        name: In the dataset.
-        meaning: In words.
+        name: Name in the dataset.
+        meaning: Meaning in words.
         raw_unit: Unit of the dataset's file.
-        unit: Unit in which errors are reported, as in the literature.
+        unit: Unit of reported errors, as in the literature.
         factor: One raw unit in `unit`.
-        references: (atomic number, energy of the free atom in the raw unit) pairs that are taken
-            off each molecule's value; empty for properties that are no sum over atoms.
-        fit_references: Whether such energies are fitted to the training part instead.
+        references: (atomic number, energy of the free atom in the raw unit) pairs, subtracted from
+            each molecule's value; empty for properties that are no sum over atoms.
+        fit_references: Whether the training part determines these energies instead.
     """
 
     name: str
@@ -49,14 +49,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Task:
-    """What is learnt together.
+    """Targets that a network learns together.
 
     Attributes:
-        name: As written in a study file, `qm9/homo`.
-        dataset: The dataset that holds it, `qm9`.
-        targets: The properties; one but for tasks such as `qm9/homo+lumo`.
-        forces: Whether the target is an energy whose negative slope is learnt with it.
-        classes: Whether the target is the class of a node, and no number.
+        name: Name in a study file, `qm9/homo`.
+        dataset: Name of its dataset, `qm9`.
+        targets: The properties; one, except in tasks such as `qm9/homo+lumo`.
+        forces: Whether the task also learns the forces of its energy.
+        classes: Whether the target is the class of a node.
         geometry: Whether the positions of the atoms are known.
     """
 
@@ -69,7 +69,7 @@ class Task:
 
     @property
     def unit(self) -> str:
-        """Of the error that runs are judged by; several targets are judged in their spreads."""
+        """Unit of the error that ranks runs; for several targets, the error is in units of σ."""
         return self.targets[0].unit if len(self.targets) == 1 else "σ"
 
     @property
@@ -80,21 +80,19 @@ class Task:
 
 @dataclass(frozen=True)
 class Dataset:
-    """All that lkm-tune knows of one dataset.
+    """A dataset.
 
     Attributes:
-        name: As tasks name it, `qm9` or `md17/ethanol`.
-        tasks: What may be learnt from it.
+        name: Name in tasks, `qm9` or `md17/ethanol`.
+        tasks: The tasks of the dataset.
         locate: Turns a study's `source`, and the cache folder or None for the default, into a
             path.
-        read: Reads the file at that path. Its physical checks are left out where the second
-            argument is true.
-        sizes: What is usual for a `source`; None where it must be given.
-        reading: What tells this way of reading the file from others.
-        read_nodes: Reads a graph of nodes, where the dataset is one.
-        cautions: SHA-256 of a file to the sentence that must stand beside every result on it.
-        formula: Of the one molecule that the file must hold, in Hill's order; empty where it may
-            hold any.
+        read: Reads the file at that path, without physical checks if the second argument is true.
+        sizes: Gives the usual sizes for a `source`; None if the user must give them.
+        reading: Text that changes with the way of reading the file.
+        read_nodes: Reads a graph of nodes, if the dataset is one.
+        cautions: SHA-256 of a file -> a sentence for every result on it.
+        formula: Formula of the file's molecule, in Hill's order; empty if any molecule is valid.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What a task's data are, in numbers."""
+"""The data of a task, in numbers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ PARTS: tuple[Part, ...] = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Spread:
-    """How numbers are spread.
+    """The distribution of a quantity.
 
     Attributes:
-        name: What they are.
-        unit: Of all that follows.
-        low: The least.
-        high: The greatest.
-        mean: Of all.
+        name: Name of the quantity.
+        unit: Unit of the following numbers.
+        low: Minimum.
+        high: Maximum.
+        mean: Mean.
         std: Standard deviation.
     """
 
@@ -36,7 +36,7 @@ class Spread:
 
     @classmethod
     def of(cls, name: str, unit: str, values: Array) -> "Spread":
-        """Of an array of any shape."""
+        """The distribution of an array of any shape."""
         number = values.astype(np.float64)
         return cls(
             name, unit, float(number.min()), float(number.max()), float(number.mean()),
@@ -46,19 +46,19 @@ class Spread:
 
 @dataclass(frozen=True)
 class Description:
-    """A task's data.
+    """The description of a task's data.
 
     Attributes:
         task: Name of the task.
-        source: Where they were read from.
-        samples: How many there are.
-        spreads: Of sizes, targets (less their atoms where those are taken off) and forces.
-        elements: Atomic numbers that occur; empty for nodes.
+        source: File or folder of the data.
+        samples: Number of samples.
+        spreads: Distributions of sizes, targets (minus free atoms, if subtracted) and forces.
+        elements: Atomic numbers of the samples; empty for nodes.
         parts: Samples in `train`, `val` and `test`.
         mean_errors: Test error of predicting the training mean (or most frequent class), by target.
-        splits: The splits that may be asked for.
-        remarks: What was left out or changed while the file was read, a sentence each.
-        caution: What must be said beside every result on these data; mostly nothing.
+        splits: The valid splits.
+        remarks: Remarks on molecules left out or changed, one sentence each.
+        caution: The caution for results on these data; usually empty.
     """
 
     task: str
@@ -74,7 +74,7 @@ class Description:
 
 
 def describe(data: TaskData) -> Description:
-    """Describes a task's data with the split that they were loaded with."""
+    """Describes the loaded data of a task, with their split."""
     parts: dict[str, int] = {part: len(data.split.part(part)) for part in PARTS}
     name, source = data.task.name, str(data.source)
     if isinstance(data, NodeData):

@@ -1,4 +1,4 @@
-"""What tells one file of data from another."""
+"""The digest of a data file."""
 
 import hashlib
 from pathlib import Path
@@ -7,7 +7,7 @@ from lkm_tune.datasets.molecules import DataError
 
 
 def content_digest(source: Path) -> str:
-    """Returns the SHA-256 of a file or a folder's files, which tells what data it is.
+    """Returns the SHA-256 of a file or of a folder's files.
 
     Raises:
         DataError: The file cannot be read.

@@ -1,4 +1,4 @@
-"""Fetching a publisher's file: whole and checked, or not at all."""
+"""Atomic downloads of a publisher's files, with checksums."""
 
 import hashlib
 import shutil
@@ -16,14 +16,14 @@ _TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class Remote:
-    """One file that a publisher serves.
+    """One file of a publisher.
 
     Attributes:
-        url: Where.
-        name: What it is called here.
-        checksum: `md5:…`, `sha256:…`, or `git:…`, the id under which git keeps the file (SHA-1 of
-            `blob SIZE`, a zero byte and the content). None where none is published: whatever
-            reads the file must find out then whether it is the right one.
+        url: Address of the file.
+        name: Name in the cache.
+        checksum: `md5:…`, `sha256:…`, or `git:…`, git's id of the file (SHA-1 of `blob SIZE`, a
+            zero byte and the content). None if no checksum is published: the reader must then check
+            the file.
     """
 
     url: str
@@ -32,21 +32,21 @@ class Remote:
 
 
 class DownloadError(Exception):
-    """A file cannot be had: no network, a broken transfer, the wrong content, no place for it."""
+    """A failed download: no network, a broken transfer, wrong content, or no space."""
 
 
 def fetch(remote: Remote, folder: Path) -> Path:
-    """Returns the file, downloaded into the folder unless it is there.
+    """Returns the file; downloads it into the folder if it is missing.
 
-    It gets its name once it is whole and its checksum right; of several processes at once, one
-    downloads and the others wait. A progress bar is shown where there is a terminal.
+    The file gets its name when it is complete and its checksum is right. If several processes need
+    it, one process downloads it and the others wait. A terminal shows a progress bar.
 
     Args:
         remote: The file.
-        folder: Created where it is not there.
+        folder: The folder, which is created if missing.
 
     Raises:
-        DownloadError: It cannot be had, or what is had or was there has another checksum.
+        DownloadError: The download failed, or the file has another checksum.
     """
     path = folder / remote.name
 
@@ -60,20 +60,20 @@ def fetch(remote: Remote, folder: Path) -> Path:
     try:
         if not make_once(path, download):
             _verify(path, remote, f"the file {path}")
-    except OSError as error:  # Failures of the network are among them.
+    except OSError as error:  # Includes failures of the network.
         raise DownloadError(str(error)) from error
     return path
 
 
 def make_once(path: Path, make: Callable[[Path], None]) -> bool:
-    """Makes a file or folder unless it is there; whole or not at all, by one process at a time.
+    """Creates a missing file or folder atomically, in one process at a time.
 
     Args:
-        path: What shall be there.
-        make: Writes it, under the name that it is given.
+        path: The file or folder.
+        make: Writes it to the path of its argument.
 
     Returns:
-        Whether it was made now.
+        Whether it was created now.
 
     Raises:
         OSError: The folder cannot be written.
@@ -84,7 +84,7 @@ def make_once(path: Path, make: Callable[[Path], None]) -> bool:
             return False
         partial = path.with_name(f"{path.name}.partial")
         try:
-            _remove(partial)  # A process that was killed may have left one.
+            _remove(partial)  # A killed process may have left it.
             make(partial)
             partial.rename(path)
         finally:
@@ -108,7 +108,7 @@ def _verify(path: Path, remote: Remote, what: str) -> None:
 
 
 def checksum_of(path: Path, kind: str) -> str:
-    """Returns a file's checksum as `Remote.checksum` writes it.
+    """Returns a file's checksum in the form of `Remote.checksum`.
 
     Args:
         path: The file.

@@ -1,4 +1,4 @@
-"""Symbols of the elements, and elements that a network has not been trained on."""
+"""Symbols of the elements."""
 
 from collections.abc import Iterable
 
@@ -9,11 +9,11 @@ _SYMBOLS = (
     "Cm Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts Og"
 )
 SYMBOLS = tuple(_SYMBOLS.split())
-"""The symbol of each atomic number, from 1; that of 0 is X, which is no element."""
+"""The symbol of each atomic number, from 1; 0 is X, which is no element."""
 
 
 def symbol_of(number: int) -> str:
-    """The symbol of an atomic number; the number in words for none of an element."""
+    """The symbol of an atomic number; for an invalid number, the number in words."""
     return SYMBOLS[number] if 0 < number < len(SYMBOLS) else f"number {number}"
 
 

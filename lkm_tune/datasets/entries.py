@@ -1,4 +1,4 @@
-"""From the entries of a file, lines or records, to molecules that networks can take."""
+"""Turns the entries of a file (lines or records) into molecules for networks."""
 
 import math
 from collections import Counter
@@ -20,13 +20,13 @@ _MISSING = {"", "na", "n/a", "nan", "null", "none"}
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a table or record of an SDF file.
+    """One line of a table, or one record of an SDF file.
 
     Attributes:
-        name: As messages name it, `line 3`.
-        shown: What stands there, for messages; empty where the name says enough.
-        molecule: Of RDKit, or why there is none.
-        texts: What stands there as each target.
+        name: Its name in messages, `line 3`.
+        shown: Its text for messages; empty if the name suffices.
+        molecule: The RDKit molecule, or the reason why there is none.
+        texts: The text of each target.
     """
 
     name: str
@@ -41,8 +41,8 @@ def assemble(
     """Molecules of a file, in its order, numbered by their entries from 0.
 
     Raises:
-        DataError: Entries cannot be used or repeat a molecule, and `cleaning` does not say what
-            becomes of them; the message names up to ten.
+        DataError: Entries are unusable or repeat a molecule, and `cleaning` refuses them; the
+            message names up to ten entries.
     """
     problems: list[Problem] = []
     unlabelled: list[Problem] = []
@@ -72,7 +72,7 @@ def assemble(
 def usable_entries(
     entries: Sequence[Entry], cleaning: Cleaning
 ) -> tuple[list[Usable], list[Problem]]:
-    """Entries to predict, also those that repeat another one, and why others cannot be used."""
+    """Usable entries (including repeated entries), and the reasons of unusable entries."""
     problems: list[Problem] = []
     usable = []
     with rdBase.BlockLogs():
@@ -91,7 +91,7 @@ def molecules_of(
     targets: Sequence[str] = (),
     remarks: Sequence[str] = (),
 ) -> Molecules:
-    """Arrays of molecules; bonds are left open for those whose positions come from the file."""
+    """Arrays of molecules; positions from the file determine the bonds later."""
     structures = [one.found for one in usable]
     copies = _numbered([found.graph for found in structures])
     pairs = [pair for found in structures for a, b in found.pairs for pair in ((a, b), (b, a))]
@@ -112,7 +112,7 @@ def molecules_of(
         targets={target: values[:, column] for column, target in enumerate(targets)},
         bonds=None if placed and not usable[0].found.made else bonds,
         groups=_numbered([found.scaffold for found in structures]),
-        # A trajectory is one graph throughout: there, every record stands for itself.
+        # All frames of a trajectory have one graph: every record counts separately.
         copies=copies if copies.any() or not placed else None,
         remarks=(*remarks, *(stereo_remark(usable, copies, targets) if copies.any() else ())),
     )
@@ -121,7 +121,7 @@ def molecules_of(
 def _structure(
     number: int, entry: Entry, cleaning: Cleaning, problems: list[Problem]
 ) -> Structure | None:
-    """The entry's molecule; why it cannot be used goes to `problems`."""
+    """The entry's molecule; adds the reason to `problems` if it is unusable."""
     try:
         if isinstance(entry.molecule, UnusableError):
             raise entry.molecule
@@ -139,7 +139,7 @@ def _values(
     problems: list[Problem],
     unlabelled: list[Problem],
 ) -> tuple[float, ...] | None:
-    """The entry's numbers; None where one is missing, which is told."""
+    """The entry's numbers; None if a number is missing, with an entry in `problems`."""
     values = []
     for target, text in zip(targets, entry.texts, strict=True):
         value = _number(text)
@@ -157,14 +157,14 @@ def _values(
 
 def _number(text: str) -> float:
     try:
-        # Python reads 1_000 as a number, which no table means.
+        # Python reads 1_000 as a number; tables do not.
         return float(text) if "_" not in text else math.nan
     except ValueError:
         return math.nan
 
 
 def _with_conformers(usable: Sequence[Usable], problems: list[Problem]) -> tuple[list[Usable], int]:
-    """Those for which positions could be made, and how many MMFF94 did not relax."""
+    """The entries with computed positions, and the number that MMFF94 did not relax."""
     made = []
     unrelaxed = 0
     found = conformers([one.found.molecule for one in usable])
@@ -179,7 +179,7 @@ def _with_conformers(usable: Sequence[Usable], problems: list[Problem]) -> tuple
 
 
 def _made(total: int, unrelaxed: int) -> str:
-    remark = f"positions of all {total} molecules are made from their bonds by {METHOD}"
+    remark = f"{METHOD} made the positions of all {total} molecules from their bonds"
     if unrelaxed:
         remark += (
             f"; {unrelaxed} of them are not relaxed, since MMFF94 lacks an atom or finds no minimum"
@@ -191,7 +191,7 @@ def _dropped(usable: Sequence[Usable]) -> list[str]:
     counts = Counter(kind for one in usable for kind in one.found.dropped)
     return [
         f"{number} entries have {kind}: "
-        + ("neutralised" if kind == CHARGES else "dropped, since no network takes them")
+        + ("neutralised" if kind == CHARGES else "dropped, since no network uses them")
         for kind, number in sorted(counts.items())
     ]
 

@@ -1,4 +1,4 @@
-"""Which molecule a file holds, by its composition."""
+"""The check of a file's molecule by its composition."""
 
 from collections.abc import Mapping
 
@@ -18,13 +18,13 @@ def formula_of(z: Array) -> str:
 
 
 def check_formula(molecules: Molecules, task: str, formula: str, known: Mapping[str, str]) -> None:
-    """Checks that every frame is of the molecule that the name of its dataset says.
+    """Checks that every frame has the molecule of its dataset.
 
     Args:
         molecules: The frames.
         task: Name of the dataset.
-        formula: That of its molecule.
-        known: Formulas of other datasets by name, to say which one the file is of.
+        formula: Formula of its molecule.
+        known: Formulas of other datasets by name, for the message.
 
     Raises:
         DataError: A frame has another formula.

@@ -1,4 +1,4 @@
-"""What kind of file a name says; `.gz` behind it says that the file is compressed."""
+"""The kind of a file by its name, with or without `.gz`."""
 
 from pathlib import Path
 
@@ -18,5 +18,5 @@ def is_sdf(path: Path | str) -> bool:
 
 
 def is_smiles(path: Path | str) -> bool:
-    """Whether a file has a SMILES at the beginning of each line, and no line of names."""
+    """Whether a file has a SMILES at the start of each line, without column names."""
     return str(path).lower().removesuffix(".gz").endswith(SMILES)

@@ -1,4 +1,4 @@
-"""From a task's name to what training needs: samples, split, and targets on one scale."""
+"""Loads the samples, the split and the scaled targets of a task."""
 
 from functools import partial
 from pathlib import Path
@@ -37,16 +37,16 @@ def load_task(
     """Loads a task: finds the file, prepares it once, splits, fits the scale.
 
     Args:
-        name: The task, as `qm9/homo`.
-        data: Where the samples come from and how many are in each part.
-        seed: Of the split; the same seed gives the same parts.
-        cutoff: Radius edges join atoms closer than this, Å; a model tells what it needs.
+        name: The task, such as `qm9/homo`.
+        data: The source of the samples and the sizes of the parts.
+        seed: Seed of the split; the same seed gives the same parts.
+        cutoff: Cutoff of the radius edges, Å; the model determines it.
         cache: Folder of prepared data; None for the default of `prepare`.
-        origin: From where a relative path is seen, and which file must be found.
+        origin: The folder where relative paths start, and the expected digest.
 
     Raises:
-        ValueError: An unknown task or split, or more samples asked for than the file has.
-        DataError: The file is not there, no good, or another one than `origin` says.
+        ValueError: The task or split is unknown, or the file has too few samples.
+        DataError: The file is missing or invalid, or has another digest.
     """
     task = find_task(name, data)
     data = usual_sizes(task, data)
@@ -79,7 +79,7 @@ def load_task(
 def _add_to(
     error: PhysicalCheckError, task: Task, store: MoleculeStore, data: DataPlan, seed: int
 ) -> None:
-    """Adds to an error of a file what else is wrong with it, so that all is known at once."""
+    """Adds further problems of a file to its error, so that one error has all problems."""
     try:
         _split_with_elements(task, store, data, seed)
     except ValueError as other:
@@ -89,13 +89,13 @@ def _add_to(
 def _split_with_elements(
     task: Task, store: MoleculeStore, data: DataPlan, seed: int
 ) -> tuple[Split, str]:
-    # Small parts of a public dataset are tried all the time, and no energy is fitted there.
+    # Small parts of public datasets are common, and their free-atom energies are published.
     usual: Then = "refuse" if task.dataset.startswith(FILE) else "tell"
     return with_rare_elements(store, split_store(store, data, seed), data.rare_elements or usual)
 
 
 def split_store(store: MoleculeStore, data: DataPlan, seed: int) -> Split:
-    """The split that `data` asks for; its sizes are given.
+    """The split of a data plan with given sizes.
 
     Raises:
         ValueError: There is no such split, or too few molecules.
@@ -121,7 +121,7 @@ def _split_nodes(task: Task, graph: NodeGraph, data: DataPlan, seed: int) -> Spl
     if (data.n_train, data.n_val) != (len(split.train), len(split.val)):
         raise ValueError(
             f"{task.name}: the public split has n_train = {len(split.train)} and n_val = "
-            f"{len(split.val)}, but {data.n_train} and {data.n_val} are asked for; "
+            f"{len(split.val)}, but the study has {data.n_train} and {data.n_val}; "
             f"data.split: {RANDOM} takes any sizes"
         )
     return split

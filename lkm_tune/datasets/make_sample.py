@@ -1,6 +1,6 @@
-"""How the sample of QM9 in this package was drawn.
+"""Draws the sample of QM9 in this package.
 
-`python -m lkm_tune.datasets.make_sample FULL_QM9.npz SAMPLE.npz` draws it again.
+`python -m lkm_tune.datasets.make_sample FULL_QM9.npz SAMPLE.npz` draws the same sample.
 """
 
 import sys
@@ -17,14 +17,14 @@ SEED = 2014
 
 
 def make_sample(full: Path, sample: Path) -> None:
-    """Draws molecules from all of QM9, each equally likely, and writes them as they are.
+    """Draws molecules from all of QM9 with equal probability, and writes them unchanged.
 
-    Coordinates stay float32 and properties float64: the sample holds the same bits as the full
-    file. Molecules are in the order of their gdb index.
+    Coordinates stay float32 and properties float64, with the bits of the full file. Molecules are
+    in the order of their gdb index.
 
     Args:
-        full: .npz file with all of QM9, as `read_qm9` takes it, and `smiles`.
-        sample: .npz file to write.
+        full: The .npz file of all of QM9 for `read_qm9`, with `smiles`.
+        sample: The .npz file to write.
     """
     raw = read_arrays(full, ("index", "smiles", "n_atoms", "z", "pos", *TARGETS))
     n_molecules = len(raw["n_atoms"])

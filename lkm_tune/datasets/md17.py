@@ -3,8 +3,8 @@
 Chmiela, Tkatchenko, Sauceda, Poltavsky, Schütt and Müller, "Machine learning of accurate
 energy-conserving molecular force fields", Science Advances 3, e1603015 (2017). Christensen and von
 Lilienfeld, "On the role of gradients for machine learning of molecular energies and forces",
-Machine Learning: Science and Technology 1, 045018 (2020), computed 100,000 frames of each molecule
-anew, since the original labels are noisy. The two kinds of labels must never be mixed.
+Machine Learning: Science and Technology 1, 045018 (2020), recomputed the labels of 100,000 frames
+of each molecule, since the original labels are noisy. The two kinds of labels must never be mixed.
 """
 
 import re
@@ -36,7 +36,7 @@ FORMULAS: Mapping[str, str] = MappingProxyType(
         "salicylic": "C7H6O3", "toluene": "C7H8", "uracil": "C4H4N2O2",
     }
 )  # fmt: skip
-"""The molecules, as their files are named, in Hill's order."""
+"""File name of each molecule -> its formula in Hill's order."""
 
 NAMES = tuple(FORMULAS)
 
@@ -53,7 +53,7 @@ class _Layout:
 
     @property
     def marks(self) -> set[str]:
-        """Arrays that no file of another kind has all of, except one of a later kind."""
+        """Arrays that identify the kind of a file; files of a later kind may also have them all."""
         return {self.z, self.pos, *(name for pair in self.labels.values() for name in pair)}
 
 
@@ -68,26 +68,26 @@ _LAYOUTS = (
     _Layout("nuclear_charges", "coords", {"revised": _REVISED}),
     _Layout("z", "R", {"original": ("E", "F")}),
 )
-"""This project's files with both labels, the revision's publication, and the original one."""
+"""Files of this project with both labels, the published revision, and the published original."""
 
 
 def read_md17(path: Path, labels: Labels, unchecked: bool = False) -> Molecules:
     """Reads and checks the frames of one molecule.
 
     Args:
-        path: An .npz file as one of the two sets is published, or with both labels: `z` [A], `R`
+        path: A published .npz file of one of the two sets, or a file with both labels: `z` [A], `R`
             [M, A, 3] (Å), `E` [M] and `F` [M, A, 3] (revised), `E_md17` and `F_md17` (original).
-            Each may have `old_indices` [M], numbers in the original trajectory, and
-            `split_train_01`, `split_test_01` and so on, positions of frames.
-        labels: Which energies and forces to take.
-        unchecked: Whether the rules on units, signs and repeated frames are left out.
+            It may have `old_indices` [M] (numbers in the original trajectory) and `split_train_01`,
+            `split_test_01` and so on (indices of frames).
+        labels: The kind of energies and forces.
+        unchecked: Whether to skip the rules on units, signs and repeated frames.
 
     Returns:
         The frames; the target `energy` in kcal/mol and its forces in kcal/mol/Å, splits as the
         parts `train_01`, `test_01` and so on.
 
     Raises:
-        DataError: The file cannot be read or has not these labels, arrays do not fit, frames are
+        DataError: The file cannot be read or lacks these labels, arrays do not fit, frames are
             repeated, the two parts of a split overlap, or values cannot be in the units above.
     """
     names = list_arrays(path)
@@ -134,8 +134,8 @@ def _layout(path: Path, names: list[str], labels: Labels) -> _Layout:
         )
     if labels not in fitting.labels:
         raise DataError(
-            f"{path}: has the {' and '.join(fitting.labels)} labels, but not the {labels} ones "
-            f"that were asked for; it holds {', '.join(names)}"
+            f"{path}: has the {' and '.join(fitting.labels)} labels, but not the {labels} labels "
+            f"of the task; it holds {', '.join(names)}"
         )
     return fitting
 
@@ -151,7 +151,7 @@ def _elements(path: Path, z: Array) -> Array:
 
 
 def _parts(path: Path, splits: Mapping[str, Array]) -> dict[str, IntArray]:
-    """The published selections by name; training and test of one split have nothing in common."""
+    """The published selections by name; training and test part of a split do not overlap."""
     parts = {}
     for name, positions in splits.items():
         check_array(path, name, positions, "iu", -1)

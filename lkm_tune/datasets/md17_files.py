@@ -1,4 +1,4 @@
-"""Where MD17 and its revision are published, and how their files are made into ours."""
+"""The published files of MD17 and its revision, and their conversion."""
 
 import io
 import re
@@ -21,7 +21,7 @@ _ARCHIVE = Remote(
 )
 _SPLIT = re.compile(r"rmd17/splits/index_((?:train|test)_\d+)\.csv")
 
-# quantum-machine.org names some of its files otherwise, and publishes no checksums.
+# Some files of quantum-machine.org have other names; it publishes no checksums.
 _ORIGINAL = {
     "benzene": "md17_benzene2017.npz",
     "azobenzene": "azobenzene_dft.npz",
@@ -30,12 +30,12 @@ _ORIGINAL = {
 
 
 def unpack_rmd17(name: str, archive: Path, target: Path) -> None:
-    """Takes one molecule and the splits, which all molecules share, out of the public archive.
+    """Extracts one molecule and the common splits from the public archive.
 
     Args:
         name: The molecule.
         archive: `rmd17.tar.bz2`.
-        target: File to write: the published .npz with each split as `split_train_01` and so on.
+        target: The file to write: the published .npz with the splits as `split_train_01` and so on.
 
     Raises:
         DataError: The archive is broken or lacks the molecule or the splits.
@@ -59,7 +59,7 @@ def unpack_rmd17(name: str, archive: Path, target: Path) -> None:
 
 
 def revised(name: str) -> Published:
-    """Where the revised frames of a molecule come from."""
+    """The source of a molecule's revised frames."""
     return Published(
         name=f"rmd17/{name}",
         file=f"rmd17/{name}.npz",
@@ -71,7 +71,7 @@ def revised(name: str) -> Published:
 
 
 def original(name: str) -> Published:
-    """Where the original frames of a molecule come from."""
+    """The source of a molecule's original frames."""
     served = _ORIGINAL.get(name, f"md17_{name}.npz")
     url = f"http://www.quantum-machine.org/gdml/data/npz/{served}"
     return Published(
@@ -85,7 +85,7 @@ def original(name: str) -> Published:
 
 
 def _dataset(kind: str, molecule: str, published: Published, labels: Labels) -> Dataset:
-    # Errors on MD17 are told in kcal/mol in the literature, those on revised MD17 in meV.
+    # The literature gives errors on MD17 in kcal/mol and on revised MD17 in meV.
     unit, factor = ("meV", KCAL_IN_MEV) if labels == "revised" else ("kcal/mol", 1.0)
     meaning = f"energy of {molecule}, {labels} labels"
     name = f"{kind}/{molecule}"
@@ -102,9 +102,9 @@ def _dataset(kind: str, molecule: str, published: Published, labels: Labels) -> 
 
 
 MD17 = tuple(_dataset("md17", name, original(name), "original") for name in NAMES)
-"""MD17 by molecule. Its publisher tells no checksums: `read_md17` finds out what a file is, and a
-transfer that was cut is noticed by its length. In a folder of data, a file of the revision that
-holds the original labels too is as good."""
+"""MD17 by molecule. Its publisher has no checksums: `read_md17` recognises the kind of a file, and
+the length reveals an incomplete transfer. In a folder of data, a file of the revision with original
+labels is equivalent."""
 
 REVISED_MD17 = tuple(_dataset("rmd17", name, revised(name), "revised") for name in NAMES)
-"""rMD17 by molecule: one archive of 1.07 GB for all, which is kept."""
+"""rMD17 by molecule: one archive of 1.07 GB for all molecules, which stays in the cache."""

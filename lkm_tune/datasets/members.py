@@ -1,4 +1,4 @@
-"""Reading the members of tar archives, in the order in which they lie there."""
+"""Reads the members of tar archives, in their order."""
 
 import tarfile
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ def read_members(path: Path) -> Iterator[tuple[str, bytes]]:
     """Yields name and content of each file of a tar archive, compressed or not; writes nothing.
 
     Raises:
-        DataError: There is no such file, or it is no archive or a broken one.
+        DataError: The file is missing, or is no valid archive.
     """
     try:
         with tarfile.open(path, "r|*") as archive:

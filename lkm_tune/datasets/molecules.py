@@ -1,4 +1,4 @@
-"""Molecules as a reader returns them: flat arrays, checked before anything is built on them."""
+"""Molecules from a reader, as checked flat arrays."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,24 +13,24 @@ IntArray = NDArray[np.int64]
 Array = NDArray[Any]
 
 HEAVIEST = 118
-"""Largest atomic number that an element has."""
+"""Largest atomic number of an element."""
 
 
 class DataError(ValueError):
-    """A file or folder of data that cannot be used; says which, which rule, and the value."""
+    """An unusable file or folder of data; the message has its name, the rule and the value."""
 
 
 class PhysicalCheckError(DataError):
-    """Numbers that cannot be in the unit or have the sign that they are said to."""
+    """Numbers with a wrong unit or sign."""
 
 
 @dataclass(frozen=True, eq=False)
 class Bonds:
-    """Covalent bonds that a dataset knows itself.
+    """Covalent bonds from a dataset.
 
     Attributes:
-        pairs: [2, B] atoms of each bond in both directions, counted from 0 within their molecule,
-            the bonds of a molecule side by side.
+        pairs: [2, B] atoms of each bond in both directions, counted from 0 within their molecule;
+            the bonds of a molecule are adjacent.
         counts: [M] directed bonds of each molecule; they sum to B.
     """
 
@@ -40,28 +40,26 @@ class Bonds:
 
 @dataclass(frozen=True, eq=False)
 class Molecules:
-    """M molecules of N atoms in all, atoms of a molecule side by side.
+    """M molecules with N atoms in total; the atoms of a molecule are adjacent.
 
     Attributes:
-        name: Of the dataset, for messages and folder names.
+        name: Name of the dataset, for messages and folder names.
         ids: [M] number of each molecule in its dataset.
         n_atoms: [M] atoms of each molecule.
         z: [N] atomic numbers.
-        pos: [N, 3] positions in Å, float32; None where the dataset has no geometries.
-        targets: Property name to [M] values in the raw unit of the dataset.
-        forces: Name of an energy among the targets to [N, 3], its negative slope in the raw unit
-            per Å, float32.
+        pos: [N, 3] positions in Å, float32; None if the dataset has no positions.
+        targets: Property name -> [M] values in the raw unit of the dataset.
+        forces: Name of an energy among the targets -> [N, 3] forces in the raw unit per Å, float32.
         bonds: None to find them from the positions.
-        parts: Name of a published selection, as `train_01`, to positions in 0..M − 1.
-        groups: [M] molecules of one number are alike (of one scaffold); None where not known.
-        copies: [M] molecules of one number are the same graph to a network and stay in one part
-            of every split; None where every molecule stands alone.
-        remarks: What was left out or changed while the file was read, a sentence each.
+        parts: Name of a published selection, such as `train_01` -> indices in 0..M − 1.
+        groups: [M] number of each molecule's scaffold; None if unknown.
+        copies: [M] number of each molecule's graph; molecules of one graph stay in one part of
+            every split. None if all graphs differ.
+        remarks: Remarks on molecules left out or changed, one sentence each.
 
     Raises:
-        DataError: Shapes that do not fit together, numbers that are not finite, atomic numbers
-            that no element has, molecules without atoms, one id twice, or neither positions nor
-            bonds.
+        DataError: Shapes disagree, numbers are not finite, atomic numbers are invalid, molecules
+            have no atoms, ids are repeated, or there are neither positions nor bonds.
     """
 
     name: str
@@ -88,7 +86,7 @@ class Molecules:
 
     @cached_property
     def offsets(self) -> IntArray:
-        """[M + 1] where each molecule's atoms begin; the last entry is N."""
+        """[M + 1] index of each molecule's first atom; the last entry is N."""
         return offsets_of(self.n_atoms)
 
     def _check_shapes(self) -> None:
@@ -164,7 +162,7 @@ class Molecules:
         if counts.max() > 1:
             twice = int(known[np.argmax(counts > 1)])
             raise DataError(
-                f"{self.name}: a molecule must be there once, but id {twice} is there "
+                f"{self.name}: every molecule must occur once, but id {twice} occurs "
                 f"{counts.max()} times"
             )
 
@@ -177,18 +175,17 @@ def offsets_of(counts: Array) -> IntArray:
 
 
 def single_precision(pos: Array, n_atoms: IntArray) -> NDArray[np.float32]:
-    """Positions [N, 3] as networks take them, which see differences alone.
+    """Positions [N, 3] as float32, for networks, which use only differences.
 
-    Those with more digits than float32 has are taken about the centre of their molecule first:
-    far from the origin float32 would lose what the file says. Those that are float32 already stay
-    as they are.
+    Positions with more digits than float32 are first centred for each molecule: far from the
+    origin, float32 would lose digits of the file. Positions in float32 stay unchanged.
 
     Args:
         pos: [N, 3] positions, Å.
-        n_atoms: [M] atoms of each molecule, which sum to N.
+        n_atoms: [M] atoms of each molecule; the sum is N.
     """
     fits = len(n_atoms) > 0 and n_atoms.min() > 0 and pos.shape == (n_atoms.sum(), 3)
-    if pos.dtype == np.float32 or not fits:  # `Molecules` says what does not fit.
+    if pos.dtype == np.float32 or not fits:  # `Molecules` reports wrong shapes.
         return pos.astype(np.float32)
     exact = pos.astype(np.float64)
     centres = sum_per_molecule(exact, offsets_of(n_atoms)) / n_atoms[:, None]

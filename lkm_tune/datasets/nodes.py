@@ -1,4 +1,4 @@
-"""A graph whose nodes are classified."""
+"""A graph for the classification of its nodes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ class NodeGraph:
 
     Attributes:
         features: [N, F] float32; each row sums to 1.
-        edge_index: [2, E] nodes of each edge, in both directions, no edge from a node to itself.
+        edge_index: [2, E] nodes of each edge, in both directions, without self loops.
         labels: [N] class of each node, from 0.
-        parts: `train`, `val` and `test` to the nodes that are in them.
+        parts: `train`, `val` and `test` -> the nodes of the part.
         classes: Number of classes.
     """
 

@@ -1,4 +1,4 @@
-"""The scale on which a network learns properties, and the unit in which its errors are told."""
+"""The scale of a network's targets, and the unit of its errors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,12 +16,12 @@ class Scale:
     """y_model = (y_raw − Σ_atoms reference − mean) / std, and one raw unit is `factor` of `unit`.
 
     Attributes:
-        name: Of the target.
-        mean: Of the training part, raw unit, less its atoms.
+        name: Name of the target.
+        mean: Mean of the training part in the raw unit, minus free atoms.
         std: Standard deviation of the training part, raw unit.
         factor: One raw unit in the target's unit.
         unit: The target's unit.
-        references: (atomic number, energy in the raw unit) pairs; empty where none is taken off.
+        references: (atomic number, energy in the raw unit) pairs; empty if none are subtracted.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Scale:
     references: AtomReferences = ()
 
     def atoms(self, z: IntArray) -> float:
-        """The references of one molecule's atoms [n], summed, in the raw unit.
+        """The sum of the references of one molecule's atoms [n], in the raw unit.
 
         Raises:
             ValueError: An element has no reference.
@@ -43,7 +43,7 @@ class Scale:
         unknown = sorted(set(z.tolist()) - set(energies))
         if unknown:
             raise ValueError(
-                f"{self.name} knows the energies of free atoms {sorted(energies)}, but got "
+                f"{self.name} has the energies of free atoms {sorted(energies)}, but got "
                 f"atomic numbers {unknown}"
             )
         return sum(energies[int(element)] for element in z)
@@ -51,10 +51,10 @@ class Scale:
 
 @dataclass(frozen=True)
 class Normaliser:
-    """One `Scale` a target.
+    """One `Scale` per target.
 
     Attributes:
-        scales: P of them, in the order of the targets.
+        scales: P scales, in the order of the targets.
     """
 
     scales: tuple[Scale, ...]
@@ -66,15 +66,15 @@ class Normaliser:
         targets: Sequence[Target],
         references: Sequence[AtomReferences] | None = None,
     ) -> "Normaliser":
-        """Takes means and standard deviations from the training part and nothing else.
+        """Computes means and standard deviations of the training part.
 
         Args:
-            values: [n_train, P], raw unit, less their atoms.
-            targets: P of them.
-            references: What was taken off for each target; none by default.
+            values: [n_train, P] values in the raw unit, minus free atoms.
+            targets: P targets.
+            references: The subtracted references of each target; none by default.
 
         Raises:
-            ValueError: The values of a target do not differ, so that there is nothing to learn.
+            ValueError: All values of a target are equal.
         """
         scales = []
         for column, target in enumerate(targets):
@@ -90,11 +90,11 @@ class Normaliser:
         return cls(tuple(scales))
 
     def to_model(self, values: FloatArray) -> FloatArray:
-        """Turns raw values less their atoms [..., P] into those that a network learns."""
+        """Turns raw values minus free atoms [..., P] into the network's targets."""
         return (values - self._column("mean")) / self._column("std")
 
     def to_unit(self, prediction: FloatArray) -> FloatArray:
-        """Turns a network's output [..., P] into the targets' units, less their atoms."""
+        """Turns a network's output [..., P] into the targets' units, minus free atoms."""
         raw: FloatArray = prediction * self._column("std") + self._column("mean")
         return raw * self._column("factor")
 
@@ -118,7 +118,7 @@ class Normaliser:
 
     @property
     def units_per_step(self) -> FloatArray:
-        """[P] what a step of 1 of the network's output is, in the targets' units."""
+        """[P] a change of 1 in the network's output, in the targets' units."""
         return self._column("std") * self._column("factor")
 
     def to_dict(self) -> dict[str, Any]:
@@ -127,7 +127,7 @@ class Normaliser:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Normaliser":
-        """The inverse of `to_dict`, also of what JSON made of it."""
+        """The inverse of `to_dict`, also for data from JSON."""
         scales = []
         for scale in data["scales"]:
             pairs = tuple((int(z), float(energy)) for z, energy in scale["references"])

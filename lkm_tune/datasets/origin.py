@@ -1,4 +1,4 @@
-"""Where a task's file is looked for, and which file must be found."""
+"""The place of a task's data file, and the digest that it must have."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,30 +10,30 @@ from lkm_tune.datasets.own import FILE
 from lkm_tune.study import DataPlan
 
 AUTO, SAMPLE = "auto", "sample"
-"""Sources that are no paths."""
+"""Sources that are not paths."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What is known of a task's file before it is looked for.
+    """The known facts on a task's data file.
 
-    A trial trains in another folder, and often on another machine, than the driver that checked
-    its data: it must read the same file all the same.
+    A trial runs in another folder than its driver, and often on another machine, but it must read
+    the file that the driver has checked.
 
     Attributes:
-        folder: That relative paths start from.
-        digest: Of the file's content, as `content_digest` gives it; None where any will do.
+        folder: The folder where relative paths start.
+        digest: The `content_digest` of the file; None if any file is valid.
     """
 
     folder: Path = Path()
     digest: str | None = None
 
     def source(self, task: Task, data: DataPlan) -> str:
-        """The source that a task's `Dataset` locates: `auto`, `sample` or a path.
+        """The source for a task's `Dataset`: `auto`, `sample` or a path.
 
         Args:
             task: The task.
-            data: What a study says of its data.
+            data: The data plan of the task.
         """
         if task.dataset.startswith(FILE):
             written = task.dataset.removeprefix(FILE)
@@ -44,20 +44,20 @@ class Origin:
         return str(self.folder / Path(written).expanduser())
 
     def checked(self, task: Task, source: Path) -> str:
-        """The digest of the file that was found.
+        """The digest of the data file, after a comparison with the expected digest.
 
         Raises:
-            DataError: The file cannot be read, or is another one.
+            DataError: The file cannot be read, or has another digest.
         """
         digest = content_digest(source)
         if self.digest not in (None, digest):
             raise DataError(
-                f"{task.name}: {source} has the SHA-256 {digest}, but the data must be those of "
-                f"{self.digest}: it is another file, or was changed; give `data.source` as the "
-                "path of the right one"
+                f"{task.name}: {source} has the SHA-256 {digest}, but the expected SHA-256 is "
+                f"{self.digest}: it is another file, or has changed; give `data.source` as the "
+                "path of the right file"
             )
         return digest
 
 
 HERE = Origin()
-"""The working folder, and whatever file is there."""
+"""The working folder, with any file."""

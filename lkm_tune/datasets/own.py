@@ -1,4 +1,4 @@
-"""A user's own file as a dataset with one task; the study's data plan says what is in it."""
+"""A user's file as a dataset with one task, described by the study's data plan."""
 
 from functools import partial
 from pathlib import Path
@@ -11,22 +11,22 @@ from lkm_tune.datasets.molecules import Molecules
 from lkm_tune.study import DataPlan
 
 FILE = "file:"
-"""How the names of tasks on a user's own file begin; the path follows."""
+"""Prefix of the tasks of a user's file, before its path."""
 
 
 def own_task(name: str, data: DataPlan) -> Task:
-    """The task on a file.
+    """The task of a file.
 
     Args:
         name: `file:PATH`.
-        data: Which target, in which unit.
+        data: The target and its unit.
 
     Raises:
-        ValueError: There is no path, or the plan does not fit the kind of file.
+        ValueError: The path is missing, or the plan does not fit the kind of file.
     """
     path = name[len(FILE) :]
     if not path:
-        raise ValueError("file: needs the path of a file behind it, as file:molecules.xyz")
+        raise ValueError("file: must be followed by the path of a file, as in file:molecules.xyz")
     table, sdf = is_table(path), is_sdf(path)
     listed = table or sdf
     if listed and data.forces:
@@ -36,7 +36,7 @@ def own_task(name: str, data: DataPlan) -> Task:
     if not key:
         what = "data field" if sdf else "column"
         raise ValueError(f"{name}: the {what} to learn must be named by data.target")
-    # What ASE reads is in its own units where the file does not say otherwise.
+    # ASE's units apply unless the plan has a unit.
     unit = data.unit or ("" if listed else "eV")
     per_atom = bool(data.forces) if data.atom_energies is None else data.atom_energies
     target = Target(key, f"{key} of {path}", unit, unit, fit_references=per_atom)
@@ -45,7 +45,7 @@ def own_task(name: str, data: DataPlan) -> Task:
 
 
 def own_dataset(task: Task, data: DataPlan) -> Dataset:
-    """The dataset that a task of `own_task` is learnt from."""
+    """The dataset of a task of `own_task`."""
     (target,) = task.targets
     path = task.name.removeprefix(FILE)
     reader = _read_xyz
@@ -56,7 +56,7 @@ def own_dataset(task: Task, data: DataPlan) -> Dataset:
     return Dataset(
         task.name,
         (task,),
-        # The name of the task is where it lies, as `Origin.source` says.
+        # `Origin.source` takes the path from the name of the task.
         locate=lambda source, cache: Path(source),
         read=partial(reader, target=target, data=data),
         sizes=lambda source: None,
@@ -64,7 +64,7 @@ def own_dataset(task: Task, data: DataPlan) -> Dataset:
     )
 
 
-# ASE and RDKit take a second to import, which no other dataset should wait for.
+# The imports of ASE and RDKit take a second, which other datasets do not need.
 
 
 def _read_xyz(path: Path, unchecked: bool, target: Target, data: DataPlan) -> Molecules:

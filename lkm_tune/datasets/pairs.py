@@ -1,4 +1,4 @@
-"""Pairs of frames that have the same atoms at nearly the same places."""
+"""Pairs of frames with the same atoms at nearly the same positions."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 from lkm_tune.datasets.molecules import Array, DataError, FloatArray, IntArray, Molecules
 
 MOST = 200
-"""Pairs that are kept."""
+"""Largest number of pairs."""
 
 _CONSECUTIVE = 20_000
 _SAMPLE = 1000
@@ -19,8 +19,8 @@ class Pairs:
     """P pairs of frames, nearest first.
 
     Attributes:
-        first: [P] positions of frames.
-        second: [P] positions of frames.
+        first: [P] indices of frames.
+        second: [P] indices of frames.
         turns: [P, 3, 3] rotations; `centred(pos of second) @ turn` lies on the first.
         distances: [P] root mean square distance of atoms, Å, never 0.
     """
@@ -32,7 +32,7 @@ class Pairs:
 
 
 def centred(pos: Array) -> FloatArray:
-    """Positions [..., A, 3] about their centre, float64."""
+    """Positions [..., A, 3] minus their centre, float64."""
     exact = pos.astype(np.float64)
     about: FloatArray = exact - exact.mean(axis=-2, keepdims=True)
     return about
@@ -41,8 +41,8 @@ def centred(pos: Array) -> FloatArray:
 def near_pairs(molecules: Molecules) -> Pairs:
     """Finds the nearest pairs among frames that follow each other and among nearest neighbours.
 
-    Frames are compared that have the same elements in the same order; where they lie and how they
-    are turned does not matter.
+    Only frames with the same elements in the same order are compared, after translation and
+    rotation.
 
     Raises:
         DataError: There are no positions.
@@ -72,11 +72,11 @@ def near_pairs(molecules: Molecules) -> Pairs:
 def _of_group(
     pos: Array, offsets: IntArray, frames: IntArray
 ) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
-    """The `MOST` nearest pairs of frames that have the same atoms."""
+    """The `MOST` nearest pairs of frames with the same atoms."""
     size = int(offsets[frames[0] + 1] - offsets[frames[0]])
     atoms = offsets[frames][:, None] + np.arange(size)
     first, second = np.arange(len(frames) - 1), np.arange(1, len(frames))
-    if len(first) > 4 * MOST:  # Only near ones are turned onto each other, which takes long.
+    if len(first) > 4 * MOST:  # Rotation is slow, so only near pairs are rotated.
         radii = np.linalg.norm(centred(pos[atoms]), axis=2)
         moved = np.square(radii[1:] - radii[:-1]).sum(axis=1)
         first = np.argsort(moved, kind="stable")[: 4 * MOST]
@@ -91,24 +91,24 @@ def _of_group(
 
 
 def _nearest(pos: Array) -> IntArray:
-    """[K] the frame that is most like each one, by some of the distances between atoms."""
+    """[K] the most similar frame of each frame, by some of the distances between atoms."""
     pairs = np.stack(np.triu_indices(pos.shape[1], 1))
     chosen = np.unique(np.linspace(0, pairs.shape[1] - 1, _FEATURES).astype(np.int64))
     if pairs.shape[1] == 0:
         return np.arange(len(pos))
     a, b = pairs[:, chosen]
     distances = np.linalg.norm(pos[:, a].astype(np.float64) - pos[:, b], axis=2)
-    from scipy.spatial import cKDTree  # It takes a moment to import.
+    from scipy.spatial import cKDTree  # The import takes a moment.
 
     others = np.asarray(cKDTree(distances).query(distances, k=2)[1])
-    # Of frames that are the same, either may come first.
+    # Among equal frames, the frame itself need not come first.
     itself = others[:, 1] == np.arange(len(pos))
     nearest: IntArray = np.where(itself, others[:, 0], others[:, 1]).astype(np.int64)
     return nearest
 
 
 def _turned(here: FloatArray, there: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Rotations [P, 3, 3] of the second frames onto the first, and the distances that are left.
+    """Rotations [P, 3, 3] of the second frames onto the first, and the remaining distances.
 
     Kabsch, Acta Crystallographica A32, 922 (1976).
     """

@@ -1,7 +1,7 @@
 """Rules for every file with positions: the unit of positions, the unit and the sign of forces.
 
-They need no knowledge of the molecules. Each says nothing where the file has not the data for it,
-and their limits lie far from what molecules show and from what the nearest wrong unit would show.
+They need no knowledge of the molecules. A rule without sufficient data passes. The limits are far
+from the values of molecules and from the values of the nearest wrong unit.
 """
 
 from functools import cache
@@ -22,18 +22,18 @@ from lkm_tune.datasets.trajectory import ALL_ELECTRONS, check_work
 
 BOND_RATIO = (0.75, 1.4)
 """Distance of an atom to its nearest neighbour over the sum of both covalent radii: 0.9 to 1.1 in
-molecules, 1.9 where positions are in bohr."""
+molecules, 1.9 for positions in bohr."""
 
 TYPICAL_STIFFNESS = {6: 1.15, 7: 1.5, 8: 1.8}
 """Hartree/Å² of C–H, N–H and O–H bonds: 4.5 to 8 mdyn/Å."""
 
 STIFFNESS_RATIO = {6: (0.65, 1.55), 7: (0.4, 1.7), 8: (0.4, 1.7)}
-"""Stiffness by the forces over the typical one. Forces per bohr in place of per Å would be 0.53,
-which C–H bonds tell; a hydrogen bond can weaken N–H and O–H bonds as far."""
+"""Stiffness by the forces over the typical stiffness. Forces per bohr instead of per Å would give
+0.53, which C–H bonds detect; a hydrogen bond can weaken N–H and O–H bonds by the same factor."""
 
 _GO_ON = "\n  To go on without these checks: `data: {unchecked: true}`"
 
-# Elements whose bonds have the length of their covalent radii.
+# Elements whose bond lengths equal the sum of covalent radii.
 _COVALENT = np.isin(np.arange(119), [1, 5, 6, 7, 8, 9, 14, 15, 16, 17, 32, 33, 34, 35, 53])
 _FRAMES = 200
 _FEWEST_ATOMS = 12
@@ -44,9 +44,9 @@ def check_physics(molecules: Molecules, name: str, hartree: float | None) -> Non
     """Runs every rule that the data allow.
 
     Args:
-        molecules: With positions.
-        name: Of the target, and of its forces where it has some.
-        hartree: One Hartree in the target's unit; None where it is no unit of energy.
+        molecules: The molecules, with positions.
+        name: Name of the target, and of its forces if there are any.
+        hartree: One Hartree in the target's unit; None if it is no unit of energy.
 
     Raises:
         PhysicalCheckError: A rule does not hold; the message has the value and the likely cause.
@@ -65,8 +65,8 @@ def check_physics(molecules: Molecules, name: str, hartree: float | None) -> Non
 def check_bond_lengths(molecules: Molecules) -> None:
     """Checks that positions are in Å, by the distance of each atom to its nearest neighbour.
 
-    Hydrogens decide where there are enough, other atoms where not. Nine of ten atoms must be
-    beyond a limit, so that broken bonds and single molecules that are odd do not matter.
+    Hydrogens decide if there are enough, otherwise other atoms. The rule breaks only if nine of ten
+    atoms are beyond a limit, so that broken bonds and single unusual molecules do not matter.
 
     Raises:
         DataError: Bonds are too long or too short for every kind of bond.
@@ -81,8 +81,8 @@ def check_bond_lengths(molecules: Molecules) -> None:
     if short > high or long < low:
         middle = float(np.median(chosen))
         raise DataError(
-            f"{molecules.name}: bonds must be {low:g}..{high:g} times as long as covalent radii "
-            f"say, but the median of {len(chosen)} is {middle:.3g} times. Positions must be in Å"
+            f"{molecules.name}: bonds must be {low:g}..{high:g} times the sum of covalent radii, "
+            f"but the median of {len(chosen)} is {middle:.3g} times. Positions must be in Å"
             + _cause(likely(middle, LENGTHS))
         )
 
@@ -90,11 +90,11 @@ def check_bond_lengths(molecules: Molecules) -> None:
 def check_stiffness(molecules: Molecules, name: str, hartree: float) -> bool:
     """Checks unit and sign of forces by the stiffness of bonds of hydrogen.
 
-    The force that pulls a hydrogen back grows with its distance. Nothing is said where forces do
-    not follow distances closely, as for relaxed molecules and scans of angles.
+    The force that pulls a hydrogen back grows with its distance. The rule passes if forces and
+    distances are not correlated, as for relaxed molecules and scans of angles.
 
     Returns:
-        Whether forces follow distances, as they do where atoms vibrate.
+        Whether forces and distances are correlated, as in vibrating molecules.
 
     Raises:
         DataError: Bonds are much too stiff or too soft, or the forces push them apart.
@@ -123,14 +123,14 @@ def check_stiffness(molecules: Molecules, name: str, hartree: float) -> bool:
 
 
 def check_total(molecules: Molecules, name: str, hartree: float) -> None:
-    """Checks that total energies are not in another unit than the one that is said.
+    """Checks the unit of total energies.
 
     Total energies of all electrons are 0.98 to 1.05 times those of the free atoms. Energies that
-    are so in another unit have the wrong one; all others, such as those of pseudopotentials or of
-    formation, tell nothing.
+    are in this range in another unit have a wrong unit. The rule passes for other energies, such as
+    those of pseudopotentials or of formation.
 
     Raises:
-        DataError: They are in another unit.
+        DataError: The energies are in another unit.
     """
     values = molecules.targets[name]
     if not (values < 0).all() or not np.isin(molecules.z, list(ALL_ELECTRONS)).all():
@@ -143,7 +143,7 @@ def check_total(molecules: Molecules, name: str, hartree: float) -> None:
         of_atoms = ratios / in_unit
         if ((of_atoms > 0.98) & (of_atoms < 1.05)).all() and abs(in_unit / hartree - 1) > 1e-3:
             raise DataError(
-                f"{molecules.name}: {name} must be in the unit that data.unit says, but is that "
+                f"{molecules.name}: {name} must be in the unit data.unit, but looks like an energy "
                 f"of all electrons in {unit}: {of_atoms.mean():.3g} times the free atoms"
             )
 
@@ -153,7 +153,7 @@ def _cause(text: str) -> str:
 
 
 def _some(molecules: Molecules) -> FloatArray:
-    """Up to `_FRAMES` positions of molecules, spread over the file."""
+    """Up to `_FRAMES` indices of molecules, spread over the file."""
     return np.unique(np.linspace(0, len(molecules) - 1, _FRAMES).astype(np.int64))
 
 
@@ -181,7 +181,7 @@ def _nearest(molecules: Molecules) -> tuple[Array, FloatArray]:
 
 
 def _pulls(molecules: Molecules, forces: Array) -> tuple[FloatArray, FloatArray, Array]:
-    """Of each bonded hydrogen: length, force away from its neighbour, the neighbour's element."""
+    """For each bonded hydrogen: length, force away from its neighbour, element of the neighbour."""
     lengths, pulls, heavies = [np.empty(0)], [np.empty(0)], [np.empty(0, np.uint8)]
     for frame in _some(molecules):
         z, pos, atoms = _atoms(molecules, frame)

@@ -1,4 +1,4 @@
-"""Opening a file that may be compressed, and saying in a few words why it cannot be read."""
+"""Opens files that may be compressed, and describes errors in a few words."""
 
 import bz2
 import gzip
@@ -13,18 +13,16 @@ _OPENERS: tuple[tuple[bytes, Callable[[Path], object]], ...] = (
     (b"BZh", bz2.open),
     (b"\xfd7zXZ\x00", lzma.open),
 )
-"""First bytes of the kinds of compressed files, and what reads them."""
+"""First bytes of each kind of compressed file, and its reader."""
 
 UNREADABLE = (OSError, EOFError, ValueError, lzma.LZMAError)
-"""What opening and decoding raise for a file that is damaged, cut short or something else."""
+"""Errors from opening and decoding a damaged, incomplete or wrong file."""
 
 _LONGEST = 120
 
 
 def open_plain(path: Path) -> IO[bytes]:
-    """Opens a file to be read, decompressed where its first bytes say gzip, bzip2 or xz.
-
-    The name of the file does not matter.
+    """Opens a file for reading; its first bytes decide about decompression (gzip, bzip2, xz).
 
     Raises:
         OSError: It cannot be opened.
@@ -47,7 +45,7 @@ def open_text(path: Path) -> io.TextIOWrapper:
 
 
 def in_short(error: BaseException) -> str:
-    """What an error says, on one line of printable characters, without the bytes it holds."""
+    """The message of an error, on one line of printable characters, without raw bytes."""
     words = str(error)
     if isinstance(error, UnicodeDecodeError):
         words = f"{error.reason} at byte {error.start}"

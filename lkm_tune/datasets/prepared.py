@@ -1,4 +1,4 @@
-"""Building a molecule store once and keeping it where every later run finds it."""
+"""Builds a molecule store once, in a cache for later runs."""
 
 import hashlib
 import shutil
@@ -19,7 +19,7 @@ from lkm_tune.datasets.store import FORMAT_VERSION, MoleculeStore
 from lkm_tune.graphs import covalent_bonds, radius_edges
 
 CLOSEST = 0.3
-"""Atoms nearer to each other than this (Å) are an error; the shortest bond, H–H, has 0.74."""
+"""Smallest valid distance of atoms in Å; the shortest bond, H–H, has 0.74."""
 
 _ATOMS_PER_CHUNK = 20_000
 
@@ -32,23 +32,22 @@ def prepare(
     reading: str = "",
     digest: str | None = None,
 ) -> MoleculeStore:
-    """Opens the store of a source file, building it first where that was not yet done.
+    """Opens the store of a source file; builds it if it does not exist.
 
-    A build gets its folder's name only once it is complete, so an interrupted one leaves nothing
-    that would be taken for a store; of several processes at once, one builds and the others wait.
-    The name is made from the source's content: a file that was replaced is prepared anew.
+    The folder of a store gets its name only when the store is complete. If several processes need a
+    store, one process builds it and the others wait. The name depends on the content of the source:
+    a replaced file gets a new store.
 
     Args:
         source: The dataset's file.
         read: Reads and checks it.
-        cutoff: Of the radius edges, Å.
-        cache: Folder of stores; None for the one that LKM_TUNE_CACHE names, or
-            `~/.cache/lkm-tune` where that is not set.
-        reading: What tells `read` from another way to read the same file.
-        digest: The source's `content_digest`, where the caller knows it.
+        cutoff: Cutoff of the radius edges, Å.
+        cache: Folder of stores; None for the folder in LKM_TUNE_CACHE, or `~/.cache/lkm-tune`.
+        reading: Text that changes with the way of reading the file.
+        digest: The source's `content_digest`, if the caller knows it.
 
     Raises:
-        DataError: The source is no good, atoms coincide, or the cache cannot be written.
+        DataError: The source is invalid, atoms coincide, or the cache is not writable.
     """
     if not 0 < cutoff < np.inf:
         raise ValueError(f"the cutoff must be a positive number of Å, but is {cutoff}")
@@ -66,8 +65,8 @@ def prepare(
             return store
     except OSError as error:
         raise DataError(
-            f"prepared data must be kept somewhere, but {folder.parent} cannot be written "
-            f"({error}); set LKM_TUNE_CACHE to a folder that can"
+            f"prepared data need a writable folder, but {folder.parent} cannot be written "
+            f"({error}); set LKM_TUNE_CACHE to a writable folder"
         ) from error
 
 
@@ -119,14 +118,14 @@ def build_store(molecules: Molecules, cutoff: float) -> MoleculeStore:
 def _by_chunks(
     molecules: Molecules, local: type, find: Callable[[Molecules, slice, IntArray], IntArray]
 ) -> tuple[Any, IntArray]:
-    """Pairs of atoms [2, K], counted within their molecule, and how many each molecule has."""
+    """Pairs of atoms [2, K], counted within their molecule, and the number of each molecule."""
     offsets = molecules.offsets
     found, counts = [], []
     for first, last in _chunks(offsets):
         begin = int(offsets[first])
         graphs = np.repeat(np.arange(last - first), molecules.n_atoms[first:last])
         pairs = find(molecules, slice(begin, begin + len(graphs)), graphs)
-        # Pairs are grouped by their target, so those of one molecule lie side by side.
+        # Pairs are grouped by their target, so the pairs of a molecule are adjacent.
         graph_of_pair = graphs[pairs[1]]
         found.append((pairs - (offsets[first + graph_of_pair] - begin)).astype(local))
         counts.append(np.bincount(graph_of_pair, minlength=last - first))
@@ -143,7 +142,7 @@ def _chunks(offsets: IntArray) -> list[tuple[int, int]]:
 def _edges(
     pos: NDArray[np.float32], cutoff: float, molecules: Molecules, span: slice, graphs: IntArray
 ) -> IntArray:
-    """Radius edges [2, E] of the atoms in `span`, which `graphs` assigns; checks distances."""
+    """Radius edges [2, E] of the atoms in `span`, with molecules `graphs`; checks distances."""
     within = torch.from_numpy(pos[span].astype(np.float64))
     edges: IntArray = radius_edges(within, torch.from_numpy(graphs), cutoff).numpy()
     _check_distances(molecules, within.numpy(), edges, span.start)
@@ -178,7 +177,7 @@ def _check_distances(
 
 
 LONGEST_NAME = 100
-"""Characters of a source's name in that of its store: a file system takes 255 bytes in all."""
+"""Characters of a source's name in its store's name, for the file system's limit of 255 bytes."""
 
 
 def _key(source: Path, cutoff: float, reading: str = "", digest: str | None = None) -> str:
@@ -191,7 +190,7 @@ def _key(source: Path, cutoff: float, reading: str = "", digest: str | None = No
 
 
 def _open_or_none(folder: Path) -> MoleculeStore | None:
-    """The store in the folder; None where there is none or a damaged one, to be built again."""
+    """The store in the folder; None if it is missing or damaged and must be built."""
     if not folder.is_dir():
         return None
     try:
@@ -201,7 +200,7 @@ def _open_or_none(folder: Path) -> MoleculeStore | None:
 
 
 def _build_into(folder: Path, molecules: Molecules, cutoff: float) -> None:
-    """Builds beside the folder, then renames; the caller holds the lock."""
+    """Builds in a temporary folder, then renames it; the caller holds the lock."""
     unfinished = folder.with_suffix(".partial")
     shutil.rmtree(unfinished, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)

@@ -21,7 +21,7 @@ _GAP = Target("homo_lumo_gap_eV", "gap between the frontier orbitals", "eV", "eV
 
 
 def pubchem(data: DataPlan) -> Dataset:
-    """Gaps by SMILES, with positions where the plan asks for conformers."""
+    """Gaps by SMILES, with positions if the plan has `conformer`."""
     task = Task("pubchem/gap", "pubchem", (_GAP,), geometry=data.conformer is not None)
     return Dataset(
         name="pubchem",

@@ -1,4 +1,4 @@
-"""Where a dataset's file comes from: a path, LKM_TUNE_DATA, the cache, or its publisher."""
+"""Finds a dataset's file: a path, LKM_TUNE_DATA, the cache, or its publisher."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from lkm_tune.datasets.download import DownloadError, Remote, fetch, make_once
 from lkm_tune.datasets.molecules import DataError
 
 Unpack = Callable[[list[Path], Path], None]
-"""Makes a dataset's file, of the name given second, from its publisher's files."""
+"""A function that makes a dataset's file (second argument) from its publisher's files."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """A public dataset and how it is had.
+    """A public dataset and its sources.
 
     Attributes:
-        name: For messages.
+        name: Name in messages.
         file: Path of its file (or folder) within LKM_TUNE_DATA.
-        licence: Under which it is published.
+        licence: Licence of the data.
         citation: The work to cite.
-        remotes: What its publisher serves, by names within the cache; empty where nobody serves it.
-        unpack: Makes the file from those; None where the one remote is the file itself.
-        alike: Other paths within a folder of data whose file is as good.
+        remotes: The publisher's files, by names within the cache; empty if nobody serves them.
+        unpack: Makes the file from the remotes; None if the only remote is the file.
+        alike: Paths of equivalent files within a folder of data.
     """
 
     name: str
@@ -36,21 +36,22 @@ class Published:
 
 
 def locate(published: Published, source: str, cache: Path | None = None) -> Path:
-    """Finds a dataset's file, downloading it where it is nowhere on this machine.
+    """Finds a dataset's file; downloads it if this machine does not have it.
 
     Args:
         published: The dataset.
-        source: `auto`, which looks into the folder that LKM_TUNE_DATA names, then into the cache,
-            and then asks the publisher; or a path to the file or to a folder that holds it, under
-            its own name or as LKM_TUNE_DATA does.
-        cache: Downloads are kept in its folder `downloads`; None for the one of `prepare`.
+        source: `auto`, which tries the folder in LKM_TUNE_DATA, then the cache, then the publisher;
+            or a path to the file, or to a folder that holds it directly or in the layout of
+            LKM_TUNE_DATA.
+        cache: The cache, whose folder `downloads` holds downloads; None for the default of
+            `prepare`.
 
     Returns:
-        The path of the file, or of the folder where the dataset is one.
+        The path of the file, or of the dataset's folder.
 
     Raises:
-        DataError: It is not where the source says, or it must be downloaded and that failed: the
-            message says what to download, from where, and where to put it.
+        DataError: The file is not at the source, or its download failed: the message says what to
+            download, from where, and where to put it.
     """
     if source != "auto":
         return _at(published, Path(source).expanduser())
@@ -78,8 +79,12 @@ def _at(published: Published, path: Path) -> Path:
     if path.is_dir() and path.name == Path(published.file).name:
         return path
     raise DataError(
-        f"{published.name} must be at the path that was given, but "
-        + (f"{path} holds none of {', '.join(names)}" if path.is_dir() else f"{path} is not there")
+        f"{published.name} must be at the given path, but "
+        + (
+            f"{path} holds none of {', '.join(names)}"
+            if path.is_dir()
+            else f"{path} does not exist"
+        )
         + "; `auto` or a path are valid"
     )
 

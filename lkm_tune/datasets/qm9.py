@@ -1,4 +1,4 @@
-"""QM9: where it lies, how it is read, and how its units are known to be right.
+"""QM9: its place, its reader, and the checks of its units.
 
 Ramakrishnan, Dral, Rupp and von Lilienfeld, "Quantum chemistry structures and properties of 134
 kilo molecules", Scientific Data 1, 140022 (2014).
@@ -26,7 +26,7 @@ from lkm_tune.datasets.published import locate
 from lkm_tune.datasets.qm9_archive import PUBLISHED
 
 SAMPLE = Path(__file__).parent / "sample" / "qm9.npz"
-"""3,000 molecules of QM9 that come with the package."""
+"""The 3,000 molecules of QM9 in the package."""
 
 # Energies of the free atoms at B3LYP/6-31G(2df,p), Hartree, published with QM9 (`atomref.txt`).
 _U0 = ((1, -0.500273), (6, -37.846772), (7, -54.583861), (8, -75.064579), (9, -99.718730))
@@ -36,7 +36,7 @@ _G = ((1, -0.510927), (6, -37.861317), (7, -54.598897), (8, -75.079532), (9, -99
 
 
 def _energy(name: str, meaning: str, references: AtomReferences = ()) -> Target:
-    """A target whose file holds Hartree and whose errors are told in meV."""
+    """A target in Hartree in the file, with errors in meV."""
     return Target(name, meaning, "Hartree", "meV", HARTREE_IN_MEV, references)
 
 
@@ -61,8 +61,8 @@ ELEMENTS = (1, 6, 7, 8, 9)
 
 _ANGSTROM_IN_BOHR = 1 / BOHR
 
-# What some molecules have by gdb index: methane, water, and glyoxylamide, which is in the sample.
-# The last two are there for their dipole moments, whose unit no other rule can tell.
+# Known values by gdb index: methane, water, and glyoxylamide, which is in the sample. The last two
+# check the unit of dipole moments, which no other rule checks.
 _KNOWN = {
     1: {
         "mu": 0.0, "alpha": 13.21, "homo": -0.3877, "lumo": 0.1171, "gap": 0.5048, "r2": 35.3641,
@@ -81,10 +81,10 @@ def read_qm9(path: Path, unchecked: bool = False) -> Molecules:
         path: An .npz file with `index` (gdb numbers), `n_atoms`, `z` and `pos` (Å; atoms of all
             molecules one after the other) and the twelve properties in the units of the
             publication: Hartree, Debye, bohr³, bohr², cal/mol/K.
-        unchecked: Whether the rules on units are left out.
+        unchecked: Whether to skip the rules on units.
 
     Returns:
-        The molecules, energies still with their atoms.
+        The molecules, with total energies.
 
     Raises:
         DataError: The file cannot be read, arrays are missing or do not fit, numbers are not
@@ -122,13 +122,12 @@ def _check_kind(path: Path, name: str, array: Array, kinds: str) -> None:
 
 
 def check_order(molecules: Molecules) -> None:
-    """Checks that gdb indices belong to the molecules that were published with them.
+    """Checks that gdb indices belong to their published molecules.
 
-    Those are compared that are in the sample of the package, 3,000 of all; the sample was drawn
-    from the published table.
+    It compares the 3,000 molecules of the package's sample, which comes from the published table.
 
     Raises:
-        DataError: A molecule has another composition than the one of its index.
+        DataError: A molecule has another composition than its index.
     """
     sample = read_arrays(SAMPLE, ("index", "n_atoms", "z"))
     begin = offsets_of(sample["n_atoms"])
@@ -148,10 +147,10 @@ def check_order(molecules: Molecules) -> None:
 
 
 def check_units(molecules: Molecules) -> None:
-    """Checks that coordinates and properties are in the units that QM9 is published in.
+    """Checks that coordinates and properties are in the published units of QM9.
 
-    Every rule holds for each of the 130,831 molecules of QM9, with room to spare, and for none
-    or few of them once the property is in another usual unit.
+    Every rule holds clearly for each of the 130,831 molecules of QM9, and for few or none of them
+    if the property is in another usual unit.
 
     Raises:
         DataError: A rule does not hold; the message names it, the molecule and the value.
@@ -177,10 +176,10 @@ def check_units(molecules: Molecules) -> None:
 
 
 def _rules(molecules: Molecules) -> list[tuple[str, FloatArray, float, float]]:
-    """Each rule in words with its value per molecule and the range that is valid.
+    """Each rule in words, with its value per molecule and the valid range.
 
-    H − U = RT holds for an ideal gas. The electronic extent is that of electrons sitting on the
-    nuclei, Σ Z |r − c|², and some bohr² for each electron's own spread; this ties r2 to Å.
+    H − U = RT holds for an ideal gas. The electronic extent is that of electrons on the nuclei, Σ Z
+    |r − c|², plus a few bohr² for the spread of each electron; this relates r2 to Å.
     """
     t, n = molecules.targets, molecules.n_atoms
     z = molecules.z.astype(np.float64)
@@ -216,8 +215,7 @@ def _locate(source: str, cache: Path | None) -> Path:
         return locate(PUBLISHED, source, cache)
     except DataError as error:
         raise DataError(
-            f"{error}. Or take the 3,000 molecules that come with the package, with the source "
-            "`sample`"
+            f"{error}. Or take the 3,000 molecules of the package, with the source `sample`"
         ) from error
 
 

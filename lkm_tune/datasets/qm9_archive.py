@@ -1,4 +1,4 @@
-"""QM9 as it is published: an archive of 133,885 text files and a list of those to leave out.
+"""The published QM9: an archive of 133,885 text files, and a list of molecules to leave out.
 
 Ramakrishnan, Dral, Rupp and von Lilienfeld, "Quantum chemistry structures and properties of 134
 kilo molecules", Scientific Data 1, 140022 (2014); the files' format is its Table 2.
@@ -32,7 +32,7 @@ class _Molecule:
 
 
 def convert_qm9(archive: Path, left_out: Path, target: Path) -> None:
-    """Turns the published archive into the .npz file that `read_qm9` reads.
+    """Turns the published archive into the .npz file for `read_qm9`.
 
     Args:
         archive: `dsgdb9nsd.xyz.tar.bz2`.
@@ -53,7 +53,7 @@ def convert_qm9(archive: Path, left_out: Path, target: Path) -> None:
     molecules = [molecule for molecule in molecules if molecule.index not in uncharacterised]
     molecules.sort(key=lambda molecule: molecule.index)
     if not molecules:
-        raise DataError(f"{archive}: must hold molecules as .xyz files, but holds none to keep")
+        raise DataError(f"{archive}: must hold molecules as .xyz files, but holds no valid ones")
     properties = np.array([molecule.properties for molecule in molecules])
     with target.open("wb") as file:  # NumPy would add .npz to a name.
         np.savez_compressed(
@@ -73,7 +73,7 @@ def convert_qm9(archive: Path, left_out: Path, target: Path) -> None:
 def _parse(what: str, content: bytes) -> _Molecule:
     """Reads one file: a count, properties, atoms with their charges, frequencies, SMILES, InChI."""
     try:
-        # Mathematica wrote the numbers, exponents as 1.5*^-6.
+        # Mathematica wrote the numbers, with exponents such as 1.5*^-6.
         lines = content.decode("ascii").replace("*^", "e").splitlines()
         n_atoms = int(lines[0])
         _, index, *values = lines[1].split()
@@ -114,4 +114,4 @@ PUBLISHED = Published(
     ),
     unpack=lambda raw, target: convert_qm9(raw[0], raw[1], target),
 )
-"""QM9 in full; the checksums are those that figshare tells."""
+"""All of QM9, with checksums from figshare."""

@@ -1,7 +1,7 @@
-"""Elements that only molecules outside the training part hold.
+"""Elements that no training molecule has.
 
-Their free-atom energies are unknown and their embeddings untrained, so that no prediction for such
-a molecule means anything.
+Their free-atom energies are unknown and their embeddings untrained, so predictions for molecules
+with such an element are meaningless.
 """
 
 from typing import Literal
@@ -23,26 +23,25 @@ def elements_of(store: MoleculeStore, part: IntArray) -> tuple[int, ...]:
 
     Args:
         store: All molecules.
-        part: Positions of molecules in it.
+        part: Indices of its molecules.
     """
     return tuple(int(z) for z in np.flatnonzero(_held(store, part).any(axis=0)))
 
 
 def with_rare_elements(store: MoleculeStore, split: Split, then: Then) -> tuple[Split, str]:
-    """A split whose validation and test parts hold no element that the training part lacks.
+    """A split whose validation and test parts have only elements of the training part.
 
     Args:
         store: All molecules.
-        split: As it was drawn.
-        then: What becomes of molecules with such elements. `refuse` stops. `train` moves them, and
-            those that are the same graph to a network, to the training part, which grows by them.
-            `tell` leaves them where they are.
+        split: The drawn split.
+        then: The choice for molecules with other elements. `refuse` stops. `train` moves them, and
+            molecules with the same graph, to the training part. `tell` changes nothing.
 
     Returns:
-        The split, and what was moved or is untrained in a sentence; empty where nothing was.
+        The split, and a sentence on moved molecules or untrained elements; empty if there are none.
 
     Raises:
-        DataError: There are such molecules and they must not be moved, or a part would be empty.
+        DataError: There are such molecules and `then` is `refuse`, or a part would be empty.
     """
     known = _held(store, split.train).any(axis=0)
     outside = np.concatenate([split.val, split.test])
@@ -54,14 +53,14 @@ def with_rare_elements(store: MoleculeStore, split: Split, then: Then) -> tuple[
     what = f"{len(found)} of the {len(outside)} molecules of the validation and test parts"
     if then == "tell":
         trained = len(split.train)
-        return split, f"{symbols} is in none of the {trained} training molecules but in {what}"
+        return split, f"none of the {trained} training molecules has {symbols}, but {what} do"
     if then == "refuse":
         ids = ", ".join(str(number) for number in store.ids[found[:_SHOWN]])
         more = ", …" if len(found) > _SHOWN else ""
         raise DataError(
-            f"every element must be in the training part, but {symbols} is in none of its "
+            f"the training part must have every element, but {symbols} is in none of its "
             f"{len(split.train)} molecules and in {what}, with the numbers {ids}{more} (counted "
-            "from 0 in the order of a file of your own). `data: {rare_elements: train}` moves "
+            "from 0 in the order of your file). `data: {rare_elements: train}` moves "
             "them to the training part; or train on more molecules, or take them out of the file"
         )
     taken = np.isin(store.copies, store.copies[found])
@@ -72,10 +71,10 @@ def with_rare_elements(store: MoleculeStore, split: Split, then: Then) -> tuple[
     )
     if len(moved.val) == 0 or len(moved.test) == 0:
         raise DataError(
-            f"once the molecules with {symbols} are in the training part, validation and test must "
+            f"after molecules with {symbols} move to the training part, validation and test must "
             f"have molecules left, but have {len(moved.val)} and {len(moved.test)}: ask for more"
         )
-    return moved, f"{what} went to the training part, since only they have {symbols}"
+    return moved, f"{what} moved to the training part, since only they have {symbols}"
 
 
 def _held(store: MoleculeStore, part: IntArray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Every dataset by name, and the dataset and task behind a name in a study file.
 
-This file imports no torch: `lkm-tune tasks` and the check of a study file wait for it.
+This file does not import torch, so that `lkm-tune tasks` and the check of a study file are fast.
 """
 
 from collections.abc import Mapping
@@ -33,11 +33,11 @@ TASKS: Mapping[str, Task] = MappingProxyType(
 UNCHECKED = (
     "units, signs and repeated molecules were not checked (data.unchecked): they may be wrong"
 )
-"""What must stand beside results on data whose checks were left out."""
+"""The caution for results on data without checks."""
 
 
 def dataset_of(task: Task, data: DataPlan) -> Dataset:
-    """The dataset of a task; of a user's own file `data` says what is in it."""
+    """The dataset of a task; `data` describes a user's file."""
     if task.dataset.startswith(FILE):
         return own_dataset(task, data)
     if task.dataset == PUBCHEM.name:
@@ -46,10 +46,10 @@ def dataset_of(task: Task, data: DataPlan) -> Dataset:
 
 
 def usual_sizes(task: Task, data: DataPlan) -> DataPlan:
-    """`data` with the numbers of training and validation samples that are usual for the dataset.
+    """`data` with the dataset's usual numbers of training and validation samples.
 
     Raises:
-        DataError: There are none, as for a user's own file, and `data` does not give them.
+        DataError: There are no usual numbers, as for a user's file, and `data` does not give them.
     """
     sizes = dataset_of(task, data).sizes(data.source or "auto")
     if sizes is None and not (data.n_train and data.n_val):
@@ -59,15 +59,15 @@ def usual_sizes(task: Task, data: DataPlan) -> DataPlan:
 
 
 def read_dataset(dataset: Dataset, unchecked: bool, path: Path) -> Molecules:
-    """Reads a file, and checks that it holds the molecule that the dataset's name says.
+    """Reads a file, and checks that it holds the molecule of the dataset.
 
     Args:
-        dataset: What the file must be.
-        unchecked: Whether physical checks are left out; the molecule is checked all the same.
+        dataset: The dataset of the file.
+        unchecked: Whether to skip physical checks; the check of the molecule always runs.
         path: The file.
 
     Raises:
-        DataError: The file is no good, or of another molecule.
+        DataError: The file is invalid, or has another molecule.
     """
     molecules = dataset.read(path, unchecked)
     if dataset.formula:
@@ -79,7 +79,7 @@ def read_dataset(dataset: Dataset, unchecked: bool, path: Path) -> Molecules:
 
 
 def caution(digest: str) -> str:
-    """What must be said beside every result on a file of this SHA-256; mostly nothing."""
+    """The caution for results on a file with this SHA-256; usually empty."""
     cautions = (dataset.cautions.get(digest, "") for dataset in DATASETS.values())
     return next(filter(None, cautions), "")
 
@@ -87,11 +87,11 @@ def caution(digest: str) -> str:
 def find_task(name: str, data: DataPlan | None = None) -> Task:
     """Returns the task of this name; upper and lower case mean the same.
 
-    Several properties of QM9 that are learnt at once are joined, as `qm9/homo+lumo`. `file:PATH`
-    is a user's own file, of which `data` says the target.
+    `qm9/homo+lumo` joins several properties of QM9. `file:PATH` is a user's file, whose target is
+    in `data`.
 
     Raises:
-        ValueError: There is no such task; the message lists those that exist.
+        ValueError: There is no such task; the message lists the existing tasks.
     """
     given = name.strip()
     if given.lower().startswith(FILE):

@@ -1,4 +1,4 @@
-"""Entries of a file that are one molecule, or one graph, to a network."""
+"""Entries of a file that are one molecule, or one graph, for a network."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,25 +12,25 @@ from lkm_tune.datasets.structure import Usable
 
 
 def repetitions(usable: Sequence[Usable]) -> list[Problem]:
-    """Every entry that repeats an earlier one.
+    """Every entry that repeats an earlier entry.
 
-    Two entries are one molecule where elements, bonds, stereochemistry and positions, where the
-    file has them, are the same: nothing else is seen by a network.
+    Two entries are one molecule if elements, bonds, stereochemistry and positions (if the file has
+    them) are equal.
     """
     problems = []
     for first, *others in _molecules(usable):
         for one in others:
-            message = f"{one.shown} is the same molecule as in {first.name}".lstrip()
+            message = f"{one.shown} is the same molecule as {first.name}".lstrip()
             problems.append(Problem(one.entry, one.name, "repeated", message))
     return problems
 
 
 def merged(usable: Sequence[Usable], mean: bool) -> tuple[list[Usable], list[str]]:
-    """The first entry of each molecule, in the file's order, and what is said of the others.
+    """The first entry of each molecule, in the file's order, and remarks on the other entries.
 
     Args:
         usable: All entries.
-        mean: Whether it gets the mean of their values.
+        mean: Whether the first entry gets the mean of the values.
     """
     molecules = _molecules(usable)
     several = [group for group in molecules if len(group) > 1]
@@ -46,7 +46,7 @@ def merged(usable: Sequence[Usable], mean: bool) -> tuple[list[Usable], list[str
 
 
 def stereo_remark(usable: Sequence[Usable], copies: IntArray, targets: Sequence[str]) -> list[str]:
-    """What is said of stereoisomers, which are one graph: how many, and how far values differ."""
+    """Remarks on stereoisomers, which share a graph: their number and differences of values."""
     sizes = Counter(copies.tolist())
     several = [number for number, size in sizes.items() if size > 1]
     if not several:
@@ -75,7 +75,7 @@ def _molecules(usable: Sequence[Usable]) -> list[list[Usable]]:
 
 
 def _shape(one: Usable) -> bytes:
-    """The distances of atoms to 0.01 Å, however the molecule lies; nothing without positions."""
+    """The distances of atoms to 0.01 Å, independent of rotation; empty without positions."""
     pos = one.found.pos
     if pos is None:
         return b""

@@ -1,8 +1,8 @@
-"""Which molecules are the same as others but for where they lie and how they are turned.
+"""Finds molecules that are equal after translation and rotation.
 
-Two molecules are the same where they have the same elements and, element by element, the same
-distances between atoms, within the precision of the numbers. A mirror image counts: the networks
-see distances and angles, which it has too.
+Two molecules are equal if they have the same elements and, for each pair of elements, the same
+distances between atoms, within the precision of the numbers. Mirror images count as equal: the
+networks use distances and angles, which are the same.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import numpy as np
 from lkm_tune.datasets.molecules import Array, FloatArray, IntArray, offsets_of
 
 FINEST = 1e-6
-"""Å; positions that are kept with more digits than this are compared as if they had so many."""
+"""Finest precision in Å; positions with more digits are compared at this precision."""
 
 _COARSEST = 1e-3
 _NUMBERS_THAT_TELL = 12
@@ -20,18 +20,18 @@ _NEAREST = 8
 
 
 def find_repeats(z: Array, pos: Array, n_atoms: IntArray) -> Iterator[tuple[int, int]]:
-    """Finds molecules that are there twice.
+    """Finds repeated molecules.
 
     Molecules of one composition are compared by the sorted distances of their atoms from their
     centre, which a tree searches; the few that agree are compared by all distances.
 
     Args:
         z: [N] atomic numbers of the atoms of all molecules.
-        pos: [N, 3] positions, Å, as they are in the file.
+        pos: [N, 3] positions of the file, Å.
         n_atoms: [M] atoms of each molecule.
 
     Yields:
-        (later, earlier) positions of molecules that are the same, in ascending order of the later.
+        (later, earlier) indices of equal molecules, in ascending order of the later.
     """
     offsets = offsets_of(n_atoms)
     step = _precision(pos, offsets)
@@ -53,7 +53,7 @@ def _within(
     """Adds the repeats among molecules of one composition."""
     size = int(offsets[members[0] + 1] - offsets[members[0]])
     rows = offsets[members][:, None] + np.arange(size)
-    # Atoms of one element side by side, so that atoms of one column may be compared.
+    # Sorted by element, so that atoms of one column are comparable.
     rows = np.take_along_axis(rows, np.argsort(z[rows], axis=1, kind="stable"), axis=1)
     kinds = z[rows[0]]
     radii = np.empty((len(members), size))
@@ -64,7 +64,7 @@ def _within(
     for kind in np.unique(kinds):
         radii[:, kinds == kind] = np.sort(radii[:, kinds == kind], axis=1)
     near = 2 * np.sqrt(3) * step[members].max() + FINEST
-    from scipy.spatial import cKDTree  # It takes a moment to import.
+    from scipy.spatial import cKDTree  # The import takes a moment.
 
     tree = cKDTree(radii)
     nearest = min(_NEAREST, len(members))
@@ -91,7 +91,7 @@ def _distances(kinds: Array, pos: Array) -> FloatArray:
 
 
 def _precision(pos: Array, offsets: IntArray) -> FloatArray:
-    """[M] the last decimal place that the positions of each molecule have, Å."""
+    """[M] the last decimal place of the positions of each molecule, Å."""
     step = np.full(len(offsets) - 1, FINEST)
     tells = np.add.reduceat((pos != 0).sum(axis=1), offsets[:-1]) >= _NUMBERS_THAT_TELL
     for place in (1e-5, 1e-4, _COARSEST):

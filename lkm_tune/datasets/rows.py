@@ -1,4 +1,4 @@
-"""Molecules to predict: every entry of a file is a row, also a repeated or unusable one."""
+"""Molecules to predict: every entry of a file is a row, including repeated and unusable entries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ class Rows:
     """The entries of a file.
 
     Attributes:
-        names: Of every entry, as messages name it.
-        molecules: Those that can be used, whose `ids` are their places among the entries, from 0;
-            None where there are none.
-        reasons: Place of every other entry to why it cannot be used.
+        names: Names of the entries in messages.
+        molecules: The usable entries; their `ids` are their indices among the entries, from 0. None
+            if no entry is usable.
+        reasons: Index of every other entry -> the reason.
     """
 
     names: tuple[str, ...]
@@ -39,11 +39,11 @@ def read_rows(path: Path, smiles: str = "smiles", cleaning: Cleaning | None = No
     """Reads every entry of a file.
 
     Args:
-        path: A table of SMILES (.csv, .tsv), SMILES a line (.smi), SDF, extended XYZ or another
-            file that ASE reads, compressed or not.
-        smiles: The column of a table that holds them.
-        cleaning: What the network was trained with: fragments, charges and conformers are treated
-            the same way, and nothing else of it matters here.
+        path: A table of SMILES (.csv, .tsv), one SMILES per line (.smi), SDF, extended XYZ or
+            another file that ASE reads, compressed or not.
+        smiles: The column of SMILES in a table.
+        cleaning: The choices of the network's training for fragments, charges and conformers; its
+            other choices are ignored.
 
     Raises:
         DataError: The file as a whole cannot be read.
@@ -61,7 +61,7 @@ def read_rows(path: Path, smiles: str = "smiles", cleaning: Cleaning | None = No
 
 
 def suffix_of(text: str) -> str:
-    """The name's ending that fits a text of unknown kind, as from standard input."""
+    """The suffix for a text of unknown kind, such as standard input."""
     if "$$$$" in text or "M  END" in text:
         return ".sdf"
     return ".xyz" if text.lstrip().split("\n", 1)[0].strip().isdecimal() else ".csv"
@@ -131,7 +131,7 @@ def _of_frames(path: Path, frames: Sequence[Any]) -> Rows:
 
 
 def _coinciding(pos: FloatArray) -> str:
-    """Says which atoms are too close to each other; nothing where none are."""
+    """A sentence on atoms that are too close to each other; empty if there are none."""
     distances = np.linalg.norm(pos[:, None] - pos[None], axis=2)
     np.fill_diagonal(distances, np.inf)
     if not len(pos) or distances.min() >= CLOSEST:

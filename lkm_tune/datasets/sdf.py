@@ -1,4 +1,4 @@
-"""Molecules of an SDF file: V2000 and V3000, one entry a record, read by RDKit."""
+"""Molecules of an SDF file (V2000 and V3000), one entry per record, read by RDKit."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -23,16 +23,16 @@ def read_sdf(path: Path, target: str, cleaning: Cleaning) -> Molecules:
 
     Args:
         path: The file.
-        target: Name of the data field that holds a number.
-        cleaning: What becomes of records that cannot be used. With `conformer`, positions in the
-            file are not looked at, and hydrogens may be left out.
+        target: Name of the data field of the target.
+        cleaning: The choices for unusable records. With `conformer`, positions in the file are
+            ignored, and hydrogens may be missing.
 
     Returns:
         The molecules in the file's order, numbered by their records from 0.
 
     Raises:
-        DataError: The file cannot be read, or records cannot be used and `cleaning` does not say
-            what becomes of them; the message names up to ten records, counted from 1.
+        DataError: The file cannot be read, or records are unusable and `cleaning` refuses them; the
+            message names up to ten records, counted from 1.
     """
     entries = sdf_entries(text_of(bytes_of(path), path), path, (target,), bool(cleaning.conformer))
     return assemble(path, entries, (target,), cleaning)
@@ -42,13 +42,13 @@ def sdf_entries(text: str, name: Path | str, targets: Sequence[str], flat: bool)
     """Every record of a file, named by its number and title.
 
     Args:
-        text: Of the file.
-        name: What messages call it.
+        text: The text of the file.
+        name: The name of the file in messages.
         targets: Names of the data fields to read.
-        flat: Whether records without positions are good.
+        flat: Whether records without positions are valid.
 
     Raises:
-        DataError: There are no records, or the last one is cut off.
+        DataError: There are no records, or the last record is incomplete.
     """
     records = list(_records(text, name))
     if not records:
@@ -67,7 +67,7 @@ def _records(text: str, name: Path | str) -> Iterator[str]:
         return
     if "M  END" not in rest:
         raise DataError(f"{name}: the last record lacks its M  END. Was the file cut short?")
-    # One molecule in a .mol file has no line of $$$$.
+    # A .mol file with one molecule has no line of $$$$.
     yield rest.removeprefix("\n") if begin else rest
 
 
@@ -88,7 +88,7 @@ def _entry(number: int, record: str, targets: Sequence[str], flat: bool) -> Entr
 
 
 def _fields(record: str) -> dict[str, str]:
-    """The data fields behind the molecule: the first line of each."""
+    """The first line of each data field after the molecule."""
     lines = record.split("\n")
     fields = {}
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
@@ -98,17 +98,17 @@ def _fields(record: str) -> dict[str, str]:
 
 
 def _molecule(record: str, flat: bool) -> Chem.Mol:
-    """The molecule of a record with every atom that the record has.
+    """The molecule of a record with all atoms of the record.
 
     Raises:
-        UnusableError: It is none, or has no positions and is not allowed to be flat.
+        UnusableError: The record is invalid, or has no positions and `flat` is false.
     """
     molecule = Chem.MolFromMolBlock(record, sanitize=False, removeHs=False)
     if molecule is None or molecule.GetNumAtoms() == 0:
         raise UnusableError("no molecule", "is no molecule that RDKit understands")
     placed = _placed(molecule)
     if placed and molecule.GetNumBonds() == 0:
-        # Some programs write atoms alone.
+        # Some programs write only atoms.
         rdDetermineBonds.DetermineConnectivity(molecule)
         _as_drawn(molecule)
     try:
@@ -116,7 +116,7 @@ def _molecule(record: str, flat: bool) -> Chem.Mol:
     except (Chem.MolSanitizeException, ValueError) as error:
         if not placed or flat:
             raise UnusableError("wrong valences", f"cannot be: {error}") from error
-        # Networks see elements and positions alone: a bond drawn wrong is no matter.
+        # Networks use only elements and positions: a wrong bond does not matter.
         _as_drawn(molecule)
     if not placed and not flat:
         raise UnusableError(
@@ -140,11 +140,11 @@ def _as_drawn(molecule: Chem.Mol) -> None:
 
 
 def _placed(molecule: Chem.Mol) -> bool:
-    """Whether positions are those of a molecule and not of its drawing on paper."""
+    """Whether positions belong to a molecule in space instead of a drawing."""
     pos = molecule.GetConformer().GetPositions()
     if np.ptp(pos[:, 2]) > 1e-3 or molecule.GetNumAtoms() == 1:
         return True
-    # A flat molecule: on paper, bonds to hydrogen are as long as others, or far too short.
+    # A flat molecule: in drawings, bonds to hydrogen are as long as others, or far too short.
     lengths = [
         (
             1 in (bond.GetBeginAtom().GetAtomicNum(), bond.GetEndAtom().GetAtomicNum()),

@@ -1,4 +1,4 @@
-"""Molecules from SMILES in a table: graphs of atoms and bonds, and conformers where asked for."""
+"""Molecules from SMILES in a table: graphs of atoms and bonds, and optional conformers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,32 +18,32 @@ def read_smiles(
     smiles: str = "smiles",
     cleaning: Cleaning | None = None,
 ) -> Molecules:
-    """Reads molecules and their properties; RDKit understands the SMILES.
+    """Reads molecules and their properties; RDKit parses the SMILES.
 
-    Hydrogens become atoms like all others. Stereochemistry, bond orders, isotopes, atom maps and
-    charges of single atoms are not in the graph, so networks cannot see them.
+    Hydrogens become atoms. Stereochemistry, bond orders, isotopes, atom maps and charges of single
+    atoms are not in the graph, so networks cannot use them.
 
     Args:
-        path: A table with a line of column names, as `read_table` takes it.
-        targets: Columns of numbers to read.
+        path: A table with a line of column names, for `read_table`.
+        targets: Columns of numbers.
         smiles: Column of the SMILES.
-        cleaning: What becomes of molecules that cannot be used; they refuse the file by default.
+        cleaning: The choices for unusable molecules; by default, they refuse the file.
 
     Returns:
-        The molecules in the file's order, numbered by their lines from 0. `groups` tells their
-        Bemis–Murcko scaffold (J. Med. Chem. 39, 2887 (1996)), which all molecules without rings
-        share, and `copies` which of them are one graph.
+        The molecules in the file's order, numbered by their lines from 0. `groups` has their
+        Bemis–Murcko scaffolds (J. Med. Chem. 39, 2887 (1996); all molecules without rings share
+        one), `copies` their graphs.
 
     Raises:
-        DataError: The file or a column cannot be read, or lines cannot be used and `cleaning` does
-            not say what becomes of them; the message names up to ten lines, counted from 1.
+        DataError: The file or a column cannot be read, or lines are unusable and `cleaning` refuses
+            them; the message names up to ten lines, counted from 1.
     """
     table = read_table(path, (smiles, *targets))
     return assemble(path, table_entries(table, smiles, targets), targets, cleaning or Cleaning())
 
 
 def parse_smiles(texts: Sequence[str]) -> Molecules:
-    """Molecules without properties, one for each SMILES, as `read_smiles` understands them.
+    """Molecules without properties, one for each SMILES, by the rules of `read_smiles`.
 
     Raises:
         DataError: SMILES are broken, charged, or of several fragments; the message names up to ten
@@ -60,7 +60,7 @@ def parse_smiles(texts: Sequence[str]) -> Molecules:
 
 
 def table_entries(table: Table, smiles: str, targets: Sequence[str]) -> list[Entry]:
-    """The lines of a table, named by their numbers."""
+    """The entries of a table, named by their line numbers."""
     values = [table.column(target) for target in targets]
     entries = []
     with rdBase.BlockLogs():
@@ -78,7 +78,7 @@ def table_entries(table: Table, smiles: str, targets: Sequence[str]) -> list[Ent
 
 
 def parsed(text: str) -> Chem.Mol | UnusableError:
-    """The molecule of a SMILES, or why there is none."""
+    """The molecule of a SMILES, or the reason why there is none."""
     try:
         return parse(text)
     except UnusableError as error:

@@ -1,4 +1,4 @@
-"""Which molecules are trained on, validated on and tested on."""
+"""Splits of molecules into training, validation and test part."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from lkm_tune.datasets.molecules import IntArray
 Part = Literal["train", "val", "test"]
 
 PUBLISHED = "published-"
-"""How the names of published splits begin."""
+"""Prefix of the names of published splits."""
 
-# Keeps the split's draws apart from those of any other generator with the same seed.
+# Makes the draws of splits differ from those of other generators with the same seed.
 _STREAM = 0x73706C69
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Positions in the store of the three parts: no overlap, each in ascending order."""
+    """Indices of the three parts in the store, without overlap, each in ascending order."""
 
     train: IntArray
     val: IntArray
@@ -36,20 +36,20 @@ def split_molecules(
 ) -> Split:
     """Splits molecules at random, the same way every time.
 
-    In one permutation, validation comes first, training follows it and grows towards the end,
-    and test begins at the end. So for one seed and one `n_val`, a larger training part contains
-    each smaller one while validation stays, and so does test where `n_test` is a number: curves
-    at several sample sizes are measured on the same molecules.
+    In one permutation, the validation part comes first, the training part follows and grows towards
+    the end, and the test part starts at the end. For one seed and one `n_val`, a larger training
+    part contains each smaller training part, and the validation part stays the same. So does the
+    test part if `n_test` is a number: curves at several sample sizes use the same molecules.
 
     Args:
-        n_molecules: How many there are.
-        n_train: How many to train on, at least 1.
-        n_val: How many to validate on, at least 1.
-        n_test: How many to test on, at least 1; None for all that are left.
-        seed: Of the permutation, not negative.
+        n_molecules: Number of molecules.
+        n_train: Size of the training part, at least 1.
+        n_val: Size of the validation part, at least 1.
+        n_test: Size of the test part, at least 1; None for all remaining molecules.
+        seed: Seed of the permutation, not negative.
 
     Raises:
-        ValueError: A number below its bound, or more molecules asked for than there are.
+        ValueError: A number is below its bound, or the sizes exceed the number of molecules.
     """
     _check_sizes(n_molecules, n_train, n_val, n_test, seed)
     order = _shuffled(np.arange(n_molecules), seed)
@@ -64,21 +64,22 @@ def split_molecules(
 def grouped_split(
     groups: IntArray, n_train: int, n_val: int, n_test: int | None, seed: int
 ) -> Split:
-    """Splits molecules at random so that those of one group are in one part.
+    """Splits molecules at random, with each group in one part.
 
-    Where every molecule is its own group, this is `split_molecules`. Otherwise groups come in an
-    order that the seed decides; validation takes whole groups from its front until it is full,
-    then training, and test from its end. A group that does not fit is left to the next part.
+    If every molecule is a separate group, this is `split_molecules`. Otherwise the seed decides the
+    order of groups. The validation part takes whole groups from the front until it is full, then
+    the training part; the test part takes groups from the end. A group that does not fit goes to
+    the next part.
 
     Args:
-        groups: [M] number of each molecule's group, as that of its graph.
-        n_train: How many to train on, at least 1.
-        n_val: How many to validate on, at least 1.
-        n_test: How many to test on, at least 1; None for all that are left.
-        seed: Of the order, not negative.
+        groups: [M] number of each molecule's group, such as its graph.
+        n_train: Size of the training part, at least 1.
+        n_val: Size of the validation part, at least 1.
+        n_test: Size of the test part, at least 1; None for all remaining molecules.
+        seed: Seed of the order, not negative.
 
     Raises:
-        ValueError: A number below its bound, or more molecules asked for than there are.
+        ValueError: A number is below its bound, or the sizes exceed the number of molecules.
     """
     if len(np.unique(groups)) == len(groups):
         return split_molecules(len(groups), n_train, n_val, n_test, seed)
@@ -93,22 +94,23 @@ def grouped_split(
 def scaffold_split(
     groups: IntArray, n_train: int, n_val: int, n_test: int | None, seed: int
 ) -> Split:
-    """Splits molecules by scaffold: those of one group are in one part.
+    """Splits molecules by scaffold, with each group in one part.
 
-    Groups come in an order that the seed decides, those larger than half a validation or test
-    part first, so that they are trained on. Training takes whole groups until it is full, then
-    validation, then test; a group that does not fit is left to the next part. Only where no whole
-    group fits into what is missing of a part, the smallest one left is cut and its rest left out.
+    The seed decides the order of groups; groups larger than half a validation or test part come
+    first, so that they go to the training part. The training part takes whole groups until it is
+    full, then the validation part, then the test part. A group that does not fit goes to the next
+    part. If no whole group fits into the rest of a part, the part takes some molecules of the
+    smallest remaining group, and the other molecules of the group are left out.
 
     Args:
-        groups: [M] number of each molecule's group, as its Bemis–Murcko scaffold.
-        n_train: How many to train on, at least 1.
-        n_val: How many to validate on, at least 1.
-        n_test: How many to test on, at least 1; None for all that are left.
-        seed: Of the order, not negative.
+        groups: [M] number of each molecule's group, such as its Bemis–Murcko scaffold.
+        n_train: Size of the training part, at least 1.
+        n_val: Size of the validation part, at least 1.
+        n_test: Size of the test part, at least 1; None for all remaining molecules.
+        seed: Seed of the order, not negative.
 
     Raises:
-        ValueError: A number below its bound, or more molecules asked for than there are.
+        ValueError: A number is below its bound, or the sizes exceed the number of molecules.
     """
     _check_sizes(len(groups), n_train, n_val, n_test, seed)
     large = min(n_val, n_test or n_val) / 2
@@ -121,7 +123,7 @@ def scaffold_split(
 
 
 def _groups(groups: IntArray, order: IntArray) -> list[IntArray]:
-    """The members of each group, in the order in which the first of each comes."""
+    """The members of each group, ordered by the first member."""
     members: dict[int, list[int]] = {}
     for position in order.tolist():
         members.setdefault(int(groups[position]), []).append(position)
@@ -129,7 +131,7 @@ def _groups(groups: IntArray, order: IntArray) -> list[IntArray]:
 
 
 def _filled(groups: list[IntArray], size: int | None) -> tuple[list[IntArray], list[IntArray]]:
-    """Groups of `size` molecules together, None for all, and the groups that are left."""
+    """Groups with `size` molecules in total (None for all), and the remaining groups."""
     if size is None:
         return groups, []
     taken: list[IntArray] = []
@@ -145,13 +147,13 @@ def _filled(groups: list[IntArray], size: int | None) -> tuple[list[IntArray], l
 
 
 def _whole_split(groups: tuple[list[IntArray], ...], sizes: tuple[int, int, int | None]) -> Split:
-    """The split of these groups of each part, if every part has the size that is asked for."""
+    """The split of these groups, if every part has its size."""
     parts = [np.sort(np.concatenate([np.empty(0, np.int64), *part])) for part in groups]
     if any(len(part) < (size or 1) for part, size in zip(parts, sizes, strict=True)):
         n_train, n_val, n_test = sizes
         raise ValueError(
-            f"n_train + n_val + n_test = {n_train} + {n_val} + {n_test or 1} cannot be had once "
-            "molecules that are alike are kept in one part; ask for fewer"
+            f"n_train + n_val + n_test = {n_train} + {n_val} + {n_test or 1} is impossible if "
+            "each group of molecules stays in one part; use smaller sizes"
         )
     return Split(*parts)
 
@@ -163,20 +165,20 @@ def published_split(
     sizes: tuple[int, int, int | None],
     seed: int,
 ) -> Split:
-    """A split that was published as training and test part, as those of revised MD17.
+    """A published split into training and test part, as in revised MD17.
 
-    Training takes the first `n_train` of the published part, test the first `n_test` (all for
-    None), and validation draws from what is in neither.
+    The training part is the first `n_train` of the published part, the test part the first `n_test`
+    (all for None). The validation part is drawn from the molecules outside both.
 
     Args:
-        name: `published-01`, say.
+        name: Name of the split, such as `published-01`.
         parts: Published selections by name, `train_01` and `test_01`.
-        n_molecules: How many there are.
+        n_molecules: Number of molecules.
         sizes: n_train, n_val, n_test.
-        seed: Of the draw.
+        seed: Seed of the draw.
 
     Raises:
-        ValueError: There is no such split, or it has fewer molecules than are asked for.
+        ValueError: There is no such split, or it has too few molecules.
     """
     number = name.removeprefix(PUBLISHED)
     if f"train_{number}" not in parts:
@@ -207,7 +209,7 @@ def _check_sizes(n_molecules: int, n_train: int, n_val: int, n_test: int | None,
         raise ValueError(f"the seed of a split must not be negative, but is {seed}")
     asked = sum(sizes.values())
     if asked > n_molecules:
-        rest = "1 (n_test: what is left)" if n_test is None else f"{n_test} (n_test)"
+        rest = "1 (n_test: the rest)" if n_test is None else f"{n_test} (n_test)"
         raise ValueError(
             "n_train + n_val + n_test must not exceed the number of molecules, but "
             f"{n_train} + {n_val} + {rest} = {asked} > {n_molecules}"

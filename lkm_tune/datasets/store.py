@@ -1,4 +1,4 @@
-"""Molecules with their graphs as flat arrays, from which a batch is a gather."""
+"""Molecules with their graphs as flat arrays, for fast batches."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from lkm_tune.datasets.molecules import Array, DataError, FloatArray, IntArray
 from lkm_tune.graphs import MoleculeBatch
 
 FORMAT_VERSION = 3
-"""Raised whenever a folder written by older code must not be read any more."""
+"""Version of the format; older folders are not read."""
 
 LocalIndex = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -30,26 +30,25 @@ _META = "store.json"
 class MoleculeStore:
     """M molecules, N atoms, E radius edges and B directed bonds.
 
-    Edges and bonds count atoms from 0 within their molecule, which one byte holds for molecules
-    of up to 256 atoms. Opened from a folder, the arrays are memory-mapped: all processes of a
-    machine hold them in memory once.
+    Edges and bonds count atoms from 0 within their molecule, in one byte for molecules of up to 256
+    atoms. Arrays of a folder are memory-mapped: the processes of a machine share one copy.
 
     Attributes:
-        cutoff: The radius edges join all pairs of atoms closer than this, Å.
+        cutoff: Cutoff of the radius edges, Å.
         ids: [M] number of each molecule in its dataset.
         z: [N] atomic numbers.
         pos: [N, 3] positions in Å, float32.
-        atom_offsets: [M + 1] where each molecule's atoms begin.
+        atom_offsets: [M + 1] index of each molecule's first atom.
         edges: [2, E] source and target of each radius edge.
-        edge_offsets: [M + 1] where each molecule's edges begin.
+        edge_offsets: [M + 1] index of each molecule's first edge.
         bonds: [2, B] bonds, both directions.
-        bond_offsets: [M + 1] where each molecule's bonds begin.
-        targets: Property name to [M] values in the dataset's raw unit.
-        forces: Name of an energy to [N, 3], its negative slope in the raw unit per Å.
-        parts: Name of a published selection to positions in the store.
-        groups: [M] molecules of one number are alike; each is its own where that is not known.
-        copies: [M] molecules of one number are the same graph to a network.
-        remarks: What was left out or changed while the file was read, a sentence each.
+        bond_offsets: [M + 1] index of each molecule's first bond.
+        targets: Property name -> [M] values in the dataset's raw unit.
+        forces: Name of an energy -> [N, 3] forces in the raw unit per Å.
+        parts: Name of a published selection -> indices in the store.
+        groups: [M] number of each molecule's scaffold; all different if unknown.
+        copies: [M] number of each molecule's graph.
+        remarks: Remarks on molecules left out or changed, one sentence each.
     """
 
     cutoff: float
@@ -73,17 +72,17 @@ class MoleculeStore:
         return len(self.ids)
 
     def batch(self, indices: ArrayLike, dtype: torch.dtype = torch.float32) -> MoleculeBatch:
-        """Gathers molecules into one batch, in the order asked for, without a loop over them.
+        """Gathers molecules into one batch, in the order of `indices`, without a loop.
 
         Args:
-            indices: [G] positions in the store; one may come more than once.
-            dtype: Of the positions.
+            indices: [G] indices in the store; repeated indices are valid.
+            dtype: Type of the positions.
 
         Returns:
-            The batch on the CPU, its arrays its own.
+            The batch on the CPU, with copies of the arrays.
 
         Raises:
-            IndexError: No index at all, or one outside 0..M − 1.
+            IndexError: There is no index, or an index is outside 0..M − 1.
         """
         chosen = np.asarray(indices, dtype=np.int64)
         self._check(chosen)
@@ -112,17 +111,17 @@ class MoleculeStore:
         return torch.from_numpy(self.forces[name][atoms]).to(dtype)
 
     def save(self, folder: Path) -> None:
-        """Writes the store into a folder, one .npy file an array; see `prepare` for a safe way.
+        """Writes the store into a folder, one .npy file per array; `prepare` does so atomically.
 
         Args:
-            folder: Created where it is not there.
+            folder: The folder, which is created if missing.
         """
         folder.mkdir(parents=True, exist_ok=True)
         for name in _ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
         for group in _GROUPS:
             (folder / group).mkdir(exist_ok=True)
-            # Numbered: what a user calls a property need not be the name of a file.
+            # Numbered: the name of a property may be no valid file name.
             for number, values in enumerate(getattr(self, group).values()):
                 np.save(folder / group / f"{number}.npy", values, allow_pickle=False)
         meta = {
@@ -136,10 +135,10 @@ class MoleculeStore:
 
     @classmethod
     def open(cls, folder: Path) -> "MoleculeStore":
-        """Opens a folder that `save` wrote, memory-mapped and read-only.
+        """Opens a folder of `save`, memory-mapped and read-only.
 
         Raises:
-            DataError: The folder is not there, incomplete, damaged or of another format.
+            DataError: The folder is missing, incomplete, damaged or of another format.
         """
         try:
             meta = json.loads((folder / _META).read_text(encoding="utf-8"))
@@ -178,7 +177,7 @@ class MoleculeStore:
         if chosen.min() < 0 or chosen.max() >= len(self):
             raise IndexError(
                 f"molecules are counted from 0 to {len(self) - 1}, but "
-                f"{chosen.min()}..{chosen.max()} was asked for"
+                f"got {chosen.min()}..{chosen.max()}"
             )
 
 
@@ -188,7 +187,7 @@ def _map(path: Path) -> Any:
 
 
 def _ranges(starts: IntArray, counts: IntArray) -> IntArray:
-    """start, start + 1, … of every range, one range after the other."""
+    """start, start + 1, … of every range, concatenated."""
     ends = np.cumsum(counts)
     positions: IntArray = np.repeat(starts - ends + counts, counts)
     positions += np.arange(len(positions))

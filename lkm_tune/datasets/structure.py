@@ -1,4 +1,4 @@
-"""A molecule of RDKit as networks see it: elements, bonds and positions, hydrogens included."""
+"""The structure of an RDKit molecule for networks: elements (with hydrogens), bonds, positions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -17,18 +17,18 @@ FRAGMENTS, CHARGES = "smaller fragments", "charges"
 
 @dataclass(frozen=True)
 class Structure:
-    """What of a molecule is kept.
+    """The structure of a molecule.
 
     Attributes:
-        molecule: Of RDKit, hydrogens as atoms, without atom maps and isotopes.
-        pos: [N, 3] positions in Å where the molecule came with them.
+        molecule: RDKit molecule with hydrogens as atoms, without atom maps and isotopes.
+        pos: [N, 3] positions in Å, if the molecule had positions.
         z: Atomic numbers.
         pairs: Atoms of each bond.
-        graph: The same text for all molecules that are one graph of elements and bonds.
-        stereo: What tells stereoisomers of one graph apart; empty where nothing is said.
-        scaffold: Of Bemis and Murcko, as SMILES.
-        dropped: What was taken off: of the four constants above.
-        made: Whether the positions are a conformer that was made here.
+        graph: A text that is equal for equal graphs of elements and bonds.
+        stereo: A text that differs between stereoisomers of one graph; empty if unknown.
+        scaffold: Bemis–Murcko scaffold, as SMILES.
+        dropped: The removed features, among the four constants above.
+        made: Whether the positions are a computed conformer.
     """
 
     molecule: Chem.Mol = field(compare=False)
@@ -44,14 +44,14 @@ class Structure:
 
 @dataclass(frozen=True)
 class Usable:
-    """An entry of a file that can be used.
+    """A usable entry of a file.
 
     Attributes:
-        entry: Its place in the file, from 0.
-        name: As messages name it, `line 3`.
-        shown: What stands there.
+        entry: Its index in the file, from 0.
+        name: Its name in messages, `line 3`.
+        shown: Its text.
         found: Its molecule.
-        values: One number a target.
+        values: One number per target.
     """
 
     entry: int
@@ -62,10 +62,10 @@ class Usable:
 
 
 class UnusableError(Exception):
-    """Why a molecule cannot be used.
+    """The reason why a molecule is unusable.
 
     Attributes:
-        kind: Under which it is counted, in a few words.
+        kind: The kind of the reason, in a few words.
     """
 
     def __init__(self, kind: str, message: str) -> None:
@@ -78,7 +78,7 @@ def parse(text: str) -> Chem.Mol:
     """The molecule of a SMILES.
 
     Raises:
-        UnusableError: It is none.
+        UnusableError: The SMILES is invalid.
     """
     molecule = Chem.MolFromSmiles(text) if text else None
     if molecule is None or molecule.GetNumAtoms() == 0:
@@ -87,17 +87,18 @@ def parse(text: str) -> Chem.Mol:
 
 
 def structure(molecule: Chem.Mol, cleaning: Cleaning) -> Structure:
-    """What networks see of a molecule; hydrogens become atoms like all others.
+    """The structure of a molecule; hydrogens become atoms.
 
     Bond orders, stereochemistry and charges of single atoms are not in the graph.
 
     Args:
-        molecule: With positions, of which hydrogens must have their own, or without.
-        cleaning: What becomes of charges and fragments.
+        molecule: A molecule with positions of all atoms (including hydrogens), or without
+            positions.
+        cleaning: The choices for charges and fragments.
 
     Raises:
-        UnusableError: The molecule is charged, has several fragments, or an atom of no element or
-            without a position, where `cleaning` does not say what becomes of it.
+        UnusableError: The molecule is charged or has several fragments, and `cleaning` refuses it;
+            or it has an atom of no element or without a position.
     """
     dropped: list[str] = []
     if cleaning.conformer and molecule.GetNumConformers():
@@ -116,7 +117,7 @@ def structure(molecule: Chem.Mol, cleaning: Cleaning) -> Structure:
     pairs = tuple((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in explicit.GetBonds())
     bare = molecule
     if placed:
-        # Hydrogens of a drawing are atoms already; bonds that are drawn wrong stay as they are.
+        # Hydrogens of a drawing are already atoms; wrong bonds stay unchanged.
         bare = Chem.RemoveHs(molecule, sanitize=False)
         bare.UpdatePropertyCache(strict=False)
         Chem.FastFindRings(bare)
@@ -152,7 +153,7 @@ def graph_text(z: Iterable[int], pairs: Iterable[tuple[int, int]]) -> str:
 
 
 def _unlabelled(molecule: Chem.Mol, dropped: list[str]) -> Chem.Mol:
-    """Without atom maps and isotopes, which no network sees."""
+    """The molecule without atom maps and isotopes, which networks ignore."""
     maps = any(atom.GetAtomMapNum() for atom in molecule.GetAtoms())
     isotopes = any(atom.GetIsotope() for atom in molecule.GetAtoms() if atom.GetAtomicNum())
     if not (maps or isotopes):
@@ -163,7 +164,7 @@ def _unlabelled(molecule: Chem.Mol, dropped: list[str]) -> Chem.Mol:
         atom.SetAtomMapNum(0)
         atom.SetIsotope(0)
     if not bare.GetNumConformers():
-        # Labelled hydrogens were atoms of their own; what only labels told apart is no centre.
+        # Labelled hydrogens were separate atoms; without labels, some centres are no longer chiral.
         bare = Chem.RemoveHs(bare)
     Chem.AssignStereochemistry(bare, cleanIt=True, force=True)
     return bare

@@ -1,4 +1,4 @@
-"""Tables of text as programs write them: separators, byte order marks, line ends, quotes, gzip."""
+"""Text tables of many programs: separators, byte order marks, line ends, quotes, gzip."""
 
 import codecs
 import csv
@@ -23,9 +23,9 @@ class Table:
 
     Attributes:
         columns: Names in the file's order.
-        lines: Number of the line on which each row begins, as a text editor counts it.
-        rows: One text a column; missing ones at the end of a line are empty.
-        too_long: Number of fields by line of those that have more fields than there are columns.
+        lines: Line number of each row's start, as in a text editor.
+        rows: One text per column; missing texts at the end of a line are empty.
+        too_long: Line number of each line with too many fields -> its number of fields.
     """
 
     columns: tuple[str, ...]
@@ -43,18 +43,18 @@ def read_table(path: Path, wanted: Sequence[str]) -> Table:
     """Reads a table with a line of column names.
 
     Args:
-        path: Of UTF-8, UTF-16 with its mark, or Latin-1 text, whose fields are parted by commas,
+        path: UTF-8, UTF-16 with its mark, or Latin-1 text, with fields separated by commas,
             semicolons, tabs or bars; compressed by gzip or not.
-        wanted: Columns that must be there, each once.
+        wanted: Necessary columns.
 
     Raises:
-        DataError: The file cannot be read, or a wanted column is missing or there twice.
+        DataError: The file cannot be read, or a wanted column is missing or repeated.
     """
     return parse_table(text_of(bytes_of(path), path), path, wanted)
 
 
 def parse_table(text: str, name: Path | str, wanted: Sequence[str]) -> Table:
-    """The same of a text; `name` is what messages call it.
+    """The table in a text; `name` is its name in messages.
 
     Raises:
         DataError: As `read_table`.
@@ -75,7 +75,7 @@ def parse_table(text: str, name: Path | str, wanted: Sequence[str]) -> Table:
         lines.append(line)
         rows.append((*fields, *("" for _ in range(len(columns) - len(fields)))))
     while rows and not any(field.strip() for field in rows[-1]):
-        # Blank lines at the end mean nothing; others are lines without a molecule.
+        # Blank lines at the end are ignored; other blank lines lack a molecule.
         lines.pop(), rows.pop()
     if not rows:
         raise DataError(f"{name}: there must be molecules, but there are none")
@@ -83,7 +83,7 @@ def parse_table(text: str, name: Path | str, wanted: Sequence[str]) -> Table:
 
 
 def text_of(content: bytes, name: Path | str) -> str:
-    """Text of a file, decompressed, its line ends those of Unix.
+    """The decompressed text of a file, with Unix line ends.
 
     Raises:
         DataError: The content is no text.
@@ -99,7 +99,7 @@ def text_of(content: bytes, name: Path | str) -> str:
     except UnicodeDecodeError as error:
         if encoding != "utf-8":
             raise DataError(f"{name}: is not the {encoding} text that its mark says") from error
-        # SMILES and numbers are ASCII: other letters stand in columns that nobody reads.
+        # SMILES and numbers are ASCII: only unused columns have other letters.
         text = content.decode("latin-1")
     if "\0" in text:
         raise DataError(f"{name}: must be text, but has bytes of 0")
@@ -107,10 +107,10 @@ def text_of(content: bytes, name: Path | str) -> str:
 
 
 def bytes_of(path: Path) -> bytes:
-    """Content of a file.
+    """The content of a file.
 
     Raises:
-        DataError: It cannot be read.
+        DataError: The file cannot be read.
     """
     try:
         return path.read_bytes()
@@ -121,7 +121,7 @@ def bytes_of(path: Path) -> bytes:
 
 
 def _separator(header: str, wanted: Sequence[str]) -> str:
-    """The separator that finds most of the wanted columns, then most columns."""
+    """The separator that gives the most wanted columns, then the most columns."""
 
     def found(separator: str) -> tuple[int, int]:
         try:
@@ -134,7 +134,7 @@ def _separator(header: str, wanted: Sequence[str]) -> str:
 
 
 def _records(text: str, separator: str, name: Path | str) -> Iterator[tuple[int, list[str]]]:
-    """The number of the line on which each record begins, and its fields."""
+    """The line number of each record's start, and its fields."""
     reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
     while True:
         begin = reader.line_num + 1
@@ -158,6 +158,6 @@ def _check_columns(name: Path | str, columns: Sequence[str], wanted: Sequence[st
     for column in dict.fromkeys(wanted):
         if columns.count(column) > 1:
             raise DataError(
-                f"{name}: a column must have a name of its own, but {column} is there "
+                f"{name}: every column must have a unique name, but {column} occurs "
                 f"{columns.count(column)} times"
             )

@@ -1,8 +1,8 @@
-"""What frames of molecular dynamics must look like when units and signs are as they are said.
+"""Checks of units and signs in frames of molecular dynamics.
 
-Three rules that need no knowledge of the molecule, each blind to what the others see: the energy
-lies near that of its free atoms, carbon-hydrogen bonds have the length and the stiffness that they
-have everywhere, and energies differ between neighbouring frames by the work of the forces.
+Three complementary rules need no knowledge of the molecule: the energy is near that of its free
+atoms, carbon–hydrogen bonds have their usual length and stiffness, and energies of neighbouring
+frames differ by the work of the forces.
 """
 
 from collections.abc import Mapping
@@ -32,21 +32,21 @@ CH_LENGTH = (1.06, 1.14)
 """Mean length of C–H bonds, Å: 1.096 to 1.119 in rMD17 at 500 K, 1.090 in Chignolin."""
 
 CH_STIFFNESS = (0.8, 1.55)
-"""Hartree/Å² by which the force that pulls a hydrogen back grows with its distance from carbon:
+"""Stiffness of C–H bonds in Hartree/Å²:
 0.97 to 1.27 in rMD17 and MD17, 1.13 in Chignolin. Forces in Hartree/bohr would show 0.5 to 0.7."""
 
 WORK_SLOPE = (0.8, 1.2)
-"""E(a) − E(b) over the work of the forces from a to b: 0.997 to 1.003 in rMD17 and MD17."""
+"""Range of E(a) − E(b) over the work of the forces from a to b; 0.997 to 1.003 in rMD17, MD17."""
 
 WORK_SLOPE_FAR = (0.25, 2.0)
-"""The same between frames that are too far apart for the second order."""
+"""The same range for distant frames, where the second order is not accurate."""
 
 WORK_SIZE_FAR = (1 / 15, 4.0)
-"""The root mean square of the one over that of the other, where they do not go together: 0.15 to
-1.3 among 10 to 100 frames drawn from rMD17."""
+"""Range of the ratio of both root mean squares, if they are not correlated: 0.15 to 1.3 among 10 to
+100 frames drawn from rMD17."""
 
 _NEAR = 0.15
-"""Frames are neighbours whose atoms have moved by less than this, root mean square, Å."""
+"""Largest root mean square distance of atoms between neighbouring frames, Å."""
 
 _FAR = 0.5
 _AGREEMENT = 0.9
@@ -58,23 +58,23 @@ _FRAMES = 200
 
 
 def check_energy(molecules: Molecules, name: str, hartree: float, *references: Energies) -> None:
-    """Checks that an energy is that of the free atoms and 1 to 2 % more, as in every molecule.
+    """Checks that an energy is 1 to 2 % above that of the free atoms, as in every molecule.
 
     Args:
         molecules: The frames.
-        name: Of the energy among the targets.
+        name: Name of the energy among the targets.
         hartree: One Hartree in its unit.
-        references: Energies of free atoms, Hartree, one of which must fit.
+        references: Sets of energies of free atoms, Hartree; one set must fit.
 
     Raises:
-        DataError: None fits.
+        DataError: No set fits.
     """
     mean = float(molecules.targets[name].mean())
     counts = np.bincount(molecules.z, minlength=119) / len(molecules)
     ratios = []
     for free_atoms in references:
         atoms = sum(counts[z] * energy for z, energy in free_atoms.items())
-        # The bonds weigh more where the core electrons are not counted.
+        # Without core electrons, the energies of bonds are a larger part.
         high = 1.05 if free_atoms is ALL_ELECTRONS else 1.3
         ratios.append(mean / (atoms * hartree))
         if 0.98 <= ratios[-1] <= high:
@@ -82,7 +82,7 @@ def check_energy(molecules: Molecules, name: str, hartree: float, *references: E
     raise DataError(
         f"{molecules.name}: {name} must be the total energy, 0.98..1.05 times that of the free "
         f"atoms, but its mean is {mean:g}, {' or '.join(f'{r:.3g}' for r in ratios)} times. "
-        "Is the unit wrong, or is an atomic energy already taken off?"
+        "Is the unit wrong, or is an atomic energy already subtracted?"
     )
 
 
@@ -90,12 +90,12 @@ def check_hydrogens(molecules: Molecules, name: str, hartree: float) -> None:
     """Checks length and stiffness of carbon-hydrogen bonds: units of positions and forces, sign.
 
     The force on a hydrogen along its bond falls linearly with the bond's length; the slope, over
-    200 frames spread over the file, is the stiffness. Nothing is checked where fewer than 100
-    such bonds are found, and no stiffness where hydrogens do not move.
+    200 frames spread over the file, is the stiffness. The check needs 100 such bonds, and the check
+    of stiffness needs moving hydrogens.
 
     Args:
         molecules: The frames, with forces.
-        name: Of the energy whose forces are meant.
+        name: Name of the energy of these forces.
         hartree: One Hartree in its unit.
 
     Raises:
@@ -144,15 +144,15 @@ def _carbon_hydrogen(molecules: Molecules, forces: Array) -> tuple[FloatArray, F
 def check_work(molecules: Molecules, name: str, moving: bool = False) -> None:
     """Checks energies against forces: E(b) − E(a) = −½ (F_a + F_b) · (R_b − R_a) to second order.
 
-    The slope of one on the other is that of the 200 nearest pairs of frames that have the same
-    atoms in the same order, once turned onto each other. Where no pairs are near enough for the
-    second order, those that are further apart must not contradict it.
+    The slope is computed from the 200 nearest pairs of frames with the same atoms in the same
+    order, after rotation onto each other. If no pairs are near enough for the second order, more
+    distant pairs must not contradict the rule.
 
     Args:
-        molecules: With forces.
-        name: Of the energy.
-        moving: Whether the forces are known to be those of atoms that vibrate: the energies of
-            relaxed molecules differ without any work of forces.
+        molecules: The frames, with forces.
+        name: Name of the energy.
+        moving: Whether the atoms are known to vibrate: energies of relaxed molecules differ without
+            work of forces.
 
     Raises:
         DataError: Forces are not the negative slope of the energy in its unit per Å.
@@ -178,7 +178,7 @@ def check_work(molecules: Molecules, name: str, moving: bool = False) -> None:
         sign = "forces have the other sign, as gradients do"
         causes = likely(slope, energy_beside_forces(), sign)
         if abs(product) < _UNRELATED * size * squares:
-            causes = "energies and forces are not of the same frames"
+            causes = "energies and forces belong to different frames"
         raise DataError(
             f"{molecules.name}: between neighbouring frames {name} must change by the work of the "
             f"forces, {valid[0]:g}..{valid[1]:g} times, but changes by {slope:.3g} times over "
@@ -205,30 +205,29 @@ def _work(
 
 
 def check_frames_differ(molecules: Molecules, pos: Array | None = None) -> None:
-    """Checks that no two frames are the same, wherever they lie and however they are turned.
+    """Checks that no two frames are equal after translation and rotation.
 
     Args:
         molecules: The frames.
-        pos: [N, 3] positions as they are in the file, with all their digits; those of `molecules`
-            by default.
+        pos: [N, 3] positions of the file with all their digits; by default those of `molecules`.
 
     Raises:
-        DataError: Two are; the message names them.
+        DataError: Two frames are equal; the message names them.
     """
     places = _positions(molecules) if pos is None else pos
     for later, earlier in find_repeats(molecules.z, places, molecules.n_atoms):
         raise DataError(
-            f"{molecules.name}: every frame must be another, but those with the ids "
-            f"{molecules.ids[earlier]} and {molecules.ids[later]} have the same positions, but "
-            "for where they lie and how they are turned"
+            f"{molecules.name}: all frames must differ, but the frames with the ids "
+            f"{molecules.ids[earlier]} and {molecules.ids[later]} have the same positions, after "
+            "translation and rotation"
         )
 
 
 def _positions(molecules: Molecules) -> Array:
-    """The positions of molecules that must have some.
+    """The positions of molecules.
 
     Raises:
-        DataError: They have none.
+        DataError: There are no positions.
     """
     if molecules.pos is None:
         raise DataError(f"{molecules.name}: there must be positions, but are none")

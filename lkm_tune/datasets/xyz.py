@@ -1,4 +1,4 @@
-"""A user's own molecules from an extended XYZ file, read by ASE, whose units are eV and Å."""
+"""A user's molecules from an extended XYZ file, read by ASE, with its units eV and Å."""
 
 import re
 import warnings
@@ -19,18 +19,18 @@ from lkm_tune.datasets.plain import UNREADABLE, in_short, open_text
 from lkm_tune.datasets.problems import refuse_any
 from lkm_tune.datasets.repeats import find_repeats
 
-# What MACE and others call the weight of a frame, or of its energy or forces, in the loss.
+# Names of the loss weight of a frame, its energy or its forces in MACE and other programs.
 _WEIGHT = re.compile(r"config(_\w+)?_weight|(energy|forces?|sample|frame|loss)_weight", re.I)
 
 
-# ASE makes as many columns as `Properties` says, for ever if it must.
+# ASE creates the number of columns in `Properties`, without a limit.
 _WIDE = re.compile(r"""Properties\s*=\s*["'{\[]?\S*?:(\d{5,})""", re.I)
 
 FARTHEST = 1e8
-"""Å from the origin, beyond which double precision loses the digits of a position."""
+"""Largest distance from the origin in Å at which double precision keeps a position's digits."""
 
 LARGEST = 1e30
-"""Of the components of forces, which single precision must hold."""
+"""Largest component of forces, which must fit into single precision."""
 
 
 def read_xyz(
@@ -40,24 +40,23 @@ def read_xyz(
     unit: str = "eV",
     unchecked: bool = False,
 ) -> Molecules:
-    """Reads isolated, neutral molecules, one a frame.
+    """Reads isolated, neutral molecules, one per frame.
 
     Args:
         path: An extended XYZ file, compressed or not.
-        target: Key of a number in each frame's comment line, as `energy`.
-        forces: Name of a column of three numbers an atom, −∂target/∂position; None for none.
-        unit: Of the target.
-        unchecked: Whether the rules of `check_physics` and the one on repeated frames are left
-            out.
+        target: Key of a number in each frame's comment line, such as `energy`.
+        forces: Name of the column −∂target/∂position, three numbers per atom; None for no forces.
+        unit: Unit of the target.
+        unchecked: Whether to skip `check_physics` and the rule on repeated frames.
 
     Returns:
-        The molecules in the file's order, numbered from 0, each about its centre, in the units of
-        the file: eV, Å and eV/Å by ASE's convention.
+        The centred molecules in the file's order, numbered from 0, in the units of the file: eV, Å
+        and eV/Å by ASE's convention.
 
     Raises:
         DataError: The file cannot be read, or frames are periodic, charged, weighted, repeated or
-            without the target or the forces; the message names up to ten frames, counted from 0.
-            Or a unit or a sign is wrong.
+            without the target or the forces, or a unit or a sign is wrong; the message names up to
+            ten frames, counted from 0.
     """
     frames = read_frames(path)
     problems: list[tuple[int, str]] = []
@@ -73,7 +72,7 @@ def read_xyz(
     pos, n_atoms = _joined(frames, "positions"), np.array([len(atoms) for atoms in frames])
     z = _joined(frames, "numbers")
     if not problems and not unchecked:
-        again = "again, but for where it lies and how it is turned"
+        again = "again, after translation and rotation"
         repeats = find_repeats(z, pos, n_atoms)
         problems = [(later, f"is frame {earlier} {again}") for later, earlier in repeats]
     refuse_any(path, [f"frame {number} {problem}" for number, problem in problems])
@@ -95,7 +94,7 @@ def read_frames(path: Path) -> Sequence[ase.Atoms]:
     """Reads the frames of an extended XYZ file, compressed or not.
 
     Raises:
-        DataError: It cannot be read, or a frame has not as many lines as it says.
+        DataError: The file cannot be read, or a frame has a wrong number of lines.
     """
     try:
         with open_text(path) as file:
@@ -121,10 +120,10 @@ def _joined(frames: Sequence[ase.Atoms], array: str) -> Array:
 
 
 def _check_counts(path: Path, file: TextIO) -> None:
-    """Checks that every frame has as many lines as it says; ASE trusts a wrong count for ever."""
+    """Checks the number of lines of every frame; ASE trusts a wrong number without limit."""
     number = 0
     while (line := file.readline()).strip():
-        # What int() takes and isdecimal() admits, such as the digits of other scripts, is no count.
+        # Digits of other scripts pass int() and isdecimal() but are no valid number here.
         if not (line.isascii() and line.strip().isdecimal()) or int(line[:30]) < 1:
             raise DataError(
                 f"{path}: frame {number} (counted from 0) must begin with the number of its "
@@ -136,7 +135,7 @@ def _check_counts(path: Path, file: TextIO) -> None:
                 f"{path}: frame {number} (counted from 0) must have columns of at most 9999 "
                 f"numbers, but has one of {wide[1][:40]}"
             )
-        # A line at a time: the count may be anything.
+        # One line at a time: the number may be huge.
         found = bool(comment) + sum(1 for _ in islice(file, min(int(line[:30]), 2**40)))
         if found < int(line[:30]) + 1:
             raise DataError(
@@ -149,12 +148,12 @@ def _check_counts(path: Path, file: TextIO) -> None:
 
 
 def frame_problems(atoms: ase.Atoms) -> list[str]:
-    """What keeps every model from taking this frame, as sentences without a subject."""
+    """The problems of a frame for every model, as sentences without a subject."""
     if len(atoms) == 0:
         return ["has no atoms"]
     told = []
     if atoms.pbc.any():
-        told.append('is periodic, which no model can take; pbc="F F F" says that it is not')
+        told.append('is periodic, which no model can use; pbc="F F F" marks an isolated molecule')
     told += charge_problems(atoms)
     if atoms.numbers.min() < 1:
         told.append("has an atom of no element")
@@ -169,7 +168,7 @@ def frame_problems(atoms: ase.Atoms) -> list[str]:
 
 
 def _weights(atoms: ase.Atoms) -> list[str]:
-    """Weights in the loss, which training does not know."""
+    """Sentences on loss weights, which training does not use."""
     weights = {key: value for key, value in atoms.info.items() if _WEIGHT.fullmatch(key)}
     return [
         f"has {key} {value!r}"[:100] + ", but all frames weigh the same in training: take the key "
@@ -180,7 +179,7 @@ def _weights(atoms: ase.Atoms) -> list[str]:
 
 
 def _number(atoms: ase.Atoms, key: str, told: list[str]) -> float:
-    """The value of a key of the frame; where it has none, that is told."""
+    """The value of a key of the frame; adds a sentence to `told` if it is missing."""
     known = {**_results(atoms), **atoms.info}
     if key not in known:
         numbers = sorted(name for name, value in known.items() if _is_number(value))
@@ -193,7 +192,7 @@ def _number(atoms: ase.Atoms, key: str, told: list[str]) -> float:
 
 
 def _slope(atoms: ase.Atoms, key: str, told: list[str]) -> Array | None:
-    """The forces [A, 3]; where there are none, that is told."""
+    """The forces [A, 3]; adds a sentence to `told` if they are missing."""
     known = {**_results(atoms), **atoms.arrays}
     shape = (len(atoms), 3)
     columns = {name: np.asarray(value) for name, value in known.items()}
@@ -201,7 +200,7 @@ def _slope(atoms: ase.Atoms, key: str, told: list[str]) -> Array | None:
         name for name, value in columns.items() if value.shape == shape and name != "positions"
     )
     if key not in fitting:
-        told.append(f"has no three {key} an atom; it has {', '.join(fitting) or 'none'}")
+        told.append(f"has no {key} (three per atom); it has {', '.join(fitting) or 'none'}")
     elif columns[key].dtype.kind not in "fiu" or not (np.abs(columns[key]) < LARGEST).all():
         told.append(f"has {key} that are not finite numbers below {LARGEST:g}")
     else:
@@ -210,7 +209,7 @@ def _slope(atoms: ase.Atoms, key: str, told: list[str]) -> Array | None:
 
 
 def _results(atoms: ase.Atoms) -> dict[str, Any]:
-    """What ASE takes for the results of a calculation, as it does with `energy` and `forces`."""
+    """The values that ASE treats as results of a calculation, such as `energy` and `forces`."""
     return {} if atoms.calc is None else dict(atoms.calc.results)
 
 

@@ -106,7 +106,7 @@ def test_the_public_form_is_read_alike(write: Write, vibrating: dict[str, np.nda
         ({"E": np.zeros(299)}, r"E must have the shape \(300\)"),
         ({"F": np.zeros((300, 7, 2))}, r"F must have the shape \(300, 7, 3\)"),
         ({"E": np.full(300, np.nan)}, "energy must be finite"),
-        ({"E": np.linspace(-0.8, -0.7, 300)}, "or is an atomic energy already taken off"),
+        ({"E": np.linspace(-0.8, -0.7, 300)}, "or is an atomic energy already subtracted"),
         ({"id": np.zeros(300, dtype=int)}, "id 0 is there 300 times"),
     ],
 )
@@ -123,5 +123,7 @@ def test_a_repeated_frame_is_named(write: Write, vibrating: dict[str, np.ndarray
     pos = np.zeros((300, 7, 3))
     pos[:, :5] = vibrating["pos"]
     pos[299] = pos[1]
-    with pytest.raises(DataError, match="those with the ids 3 and 897 have the same positions"):
+    with pytest.raises(
+        DataError, match="the frames with the ids 3 and 897 have the same positions"
+    ):
         read_chignolin(write(R=pos))

@@ -100,7 +100,7 @@ SAME = {
 def test_what_a_network_cannot_tell_apart_is_one_molecule(tmp_path: Path, texts: list[str]):
     lines = [*numbered(texts, 100), *numbered(CHAINS[1:])]
     keep = {"charged": "keep"}
-    with pytest.raises(DataError, match=r"line 3: .* is the same molecule as in line 2\n"):
+    with pytest.raises(DataError, match=r"line 3: .* is the same molecule as line 2\n"):
         load(tmp_path, lines, **keep)
     for repeated, value in (("first", 100.0), ("mean", 100 + (len(texts) - 1) / 2)):
         data = load(tmp_path, lines, repeated=repeated, **keep)
@@ -147,5 +147,5 @@ def test_maps_do_not_make_scaffolds(tmp_path: Path):
     lines = numbered([f"{'C' * n}[c:{m}]1ccccc1" for n in range(1, 6) for m in range(1, 13)])
     with pytest.raises(DataError, match="and 45 more"):
         load(tmp_path, lines, split="scaffold")
-    with pytest.raises(ValueError, match="cannot be had once molecules that are alike"):
+    with pytest.raises(ValueError, match="is impossible if each group of molecules"):
         load(tmp_path, lines, split="scaffold", repeated="mean", n_train=2, n_val=1)

@@ -41,7 +41,7 @@ def test_the_sample_and_a_file_of_ones_own_have_sizes_of_their_own(load_sample: 
 
 
 def test_qm9_that_cannot_be_had_names_the_sample(tmp_path: Path):
-    with pytest.raises(DataError, match=r"is not there; .* with the source `sample`"):
+    with pytest.raises(DataError, match=r"does not exist; .* with the source `sample`"):
         load_task("qm9/mu", DataPlan(source=str(tmp_path / "gone.npz")), 0, 5.0, tmp_path)
 
 

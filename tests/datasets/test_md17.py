@@ -141,7 +141,9 @@ def test_a_bad_file_is_refused_with_rule_and_value(
 def test_a_repeated_frame_is_named(write: Write, vibrating: dict[str, np.ndarray]):
     pos = vibrating["pos"].copy()
     pos[200] = pos[10]
-    with pytest.raises(DataError, match="those with the ids 70 and 1400 have the same positions"):
+    with pytest.raises(
+        DataError, match="the frames with the ids 70 and 1400 have the same positions"
+    ):
         read_md17(write(R=pos), "revised")
 
 

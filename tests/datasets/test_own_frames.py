@@ -120,7 +120,7 @@ def water(tmp_path: Path, *comments: str, column: str = "", values: str = "0 0 0
 
 @pytest.mark.parametrize("key", ["charge", "mol_charge", "net_charge", "total_charge", "q"])
 def test_a_charge_is_found_under_its_usual_names(tmp_path: Path, key: str):
-    with pytest.raises(DataError, match=f"frame 0 has {key} 1, which no model can see"):
+    with pytest.raises(DataError, match=f"frame 0 has {key} 1, which no model can use"):
         read_xyz(water(tmp_path, f"energy=-1 {key}=1"), "energy")
     assert len(read_xyz(water(tmp_path, f"energy=-1 {key}=0"), "energy")) == 1
 

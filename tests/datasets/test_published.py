@@ -96,7 +96,7 @@ def test_a_path_is_the_file_or_a_folder_that_holds_it(tmp_path: Path):
     file.touch()
     for path in (file, file.parent, tmp_path):
         assert locate(public, str(path)) == file
-    with pytest.raises(DataError, match=r"gone is not there; `auto` or a path"):
+    with pytest.raises(DataError, match=r"gone does not exist; `auto` or a path"):
         locate(public, str(tmp_path / "gone"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"empty holds none of set/x\.npz, x\.npz"):

@@ -123,6 +123,6 @@ def test_a_broken_or_empty_archive_is_refused(tmp_path: Path):
         with pytest.raises(DataError, match=r"cut\.tar\.bz2: is not a readable tar archive"):
             convert_qm9(cut, write_list(tmp_path / "list.txt"), tmp_path / "made")
     empty = write_archive(tmp_path / "empty.tar.bz2", {"readme.txt": "nothing"})
-    with pytest.raises(DataError, match="holds none to keep"):
+    with pytest.raises(DataError, match="holds no valid ones"):
         convert_qm9(empty, write_list(tmp_path / "list.txt"), tmp_path / "made")
     assert not (tmp_path / "made").exists()

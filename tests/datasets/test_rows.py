@@ -20,7 +20,7 @@ FILES = {
     "near.xyz": ("2\nname=a\nH 0 0 0\nH 0 0 0.1\n" + WATER.format(name="b", z=0.59), ["a", "b"],
                  {0: "atoms 0 and 1 .* 0.1 Å apart"}),
     "ion.xyz": ("1\nname=a charge=1\nHe 0 0 0\n" + WATER.format(name="b", z=0.59), ["a", "b"],
-                {0: "charge 1, which no model can see"}),
+                {0: "charge 1, which no model can use"}),
 }  # fmt: skip
 
 

@@ -91,7 +91,7 @@ def test_the_same_positions_are_one_molecule_and_others_a_conformer(tmp_path: Pa
     moved: Atoms = [(symbol, x + 1, y, z) for symbol, x, y, z in WATER]
     bent: Atoms = [*WATER[:2], ("H", 0, -0.70, -0.55)]
     records = [v2000(str(n), atoms, y=n) for n, atoms in enumerate([AMMONIA, WATER, moved])]
-    with pytest.raises(DataError, match=r"record 3 \(2\): is the same molecule as in record 2"):
+    with pytest.raises(DataError, match=r"record 3 \(2\): is the same molecule as record 2"):
         read_sdf(write(tmp_path, *records), "y", Cleaning())
     records[2] = v2000("bent", bent, y=2)
     molecules = read_sdf(write(tmp_path, *records), "y", Cleaning())
@@ -108,7 +108,7 @@ def test_conformers_are_made_once_and_the_same_every_time(tmp_path: Path):
     data = load_task(f"file:{table}", plan, 0, 5.0, tmp_path)
     assert isinstance(data, MoleculeData) and data.task.geometry
     (told,) = data.store.remarks
-    assert told.startswith("positions of all 8 molecules are made from their bonds by ETKDGv3")
+    assert told.startswith("ETKDGv3 and MMFF94 of RDKit made the positions of all 8 molecules")
     batch = data.store.batch([0])
     length = (batch.pos[0] - batch.pos[1]).norm()
     assert batch.z.tolist()[:2] == [6, 8] and length == pytest.approx(1.42, abs=0.03)

@@ -59,7 +59,7 @@ BROKEN = {
     "[NH4+]": "must be neutral, but has the charge +1",
     "CC(=O)[O-]": "but has the charge -1",
     "C*": "has an atom of no element",
-    "OCC": "'OCC' is the same molecule as in line 2",
+    "OCC": "'OCC' is the same molecule as line 2",
 }
 
 
@@ -70,7 +70,7 @@ def test_every_broken_line_is_told_at_once_and_rdkit_is_silent(
     with pytest.raises(DataError) as error:
         read_smiles(path, ["y"])
     lines = str(error.value).splitlines()
-    assert lines[0] == f"{path} cannot be used as it is:"
+    assert lines[0] == f"{path} cannot be used unchanged:"
     for line, (told, expected) in enumerate(zip(lines[1:], BROKEN.values(), strict=False), start=3):
         assert told.startswith(f"  line {line}: ") and expected in told
     assert lines[9] == "  line 11: y must be a finite number, but there is 'none'"

@@ -94,7 +94,7 @@ def test_shuffled_frames_are_brought_into_order_by_their_ids(methane: Molecules)
 
 def test_energies_of_all_or_of_valence_electrons_are_told_apart(methane: Molecules):
     check_energy(methane, "energy", 1.0, ALL_ELECTRONS)
-    with pytest.raises(DataError, match="or is an atomic energy already taken off"):
+    with pytest.raises(DataError, match="or is an atomic energy already subtracted"):
         check_energy(methane, "energy", 1.0, VALENCE_ELECTRONS)
 
 

@@ -62,7 +62,7 @@ def test_what_ase_writes_is_read(tmp_path: Path):
     [
         ('energy=1 Lattice="9 0 0 0 9 0 0 0 9"', "frame 1 is periodic"),
         ('energy=1 pbc="F F T"', "frame 1 is periodic"),
-        ("energy=1 charge=-1", "frame 1 has charge -1, which no model can see"),
+        ("energy=1 charge=-1", "frame 1 has charge -1, which no model can use"),
         ("energy=1 total_charge=2", "frame 1 has total_charge 2"),
         ("energy=1 charge=none", "frame 1 has charge 'none'"),
         ("gap=2 name=x dipole='1 2 3'", "frame 1 has no energy; it has the numbers gap"),
@@ -98,9 +98,9 @@ def test_partial_charges_must_sum_to_nothing(tmp_path: Path):
 
 
 def test_missing_and_broken_forces_are_told(write: Write):
-    with pytest.raises(DataError, match="frame 0 has no three forces an atom; it has none"):
+    with pytest.raises(DataError, match=r"frame 0 has no forces \(three per atom\); it has none"):
         read_xyz(write("energy=1"), "energy", "forces")
-    with pytest.raises(DataError, match="frame 0 has no three pull an atom; it has forces"):
+    with pytest.raises(DataError, match=r"frame 0 has no pull \(three per atom\); it has forces"):
         read_xyz(write("energy=1", columns=" 0 0 0"), "energy", "pull")
     with pytest.raises(DataError, match="frame 0 has forces that are not finite"):
         read_xyz(write("energy=1", columns=" 0 0 nan"), "energy", "forces")
