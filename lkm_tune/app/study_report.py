@@ -1,14 +1,16 @@
 """Makes the report of one study, or of all studies of a storage folder together."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lkm_tune.app.errors import user_errors
 from lkm_tune.app.stored_answers import MARGIN, load_report
 from lkm_tune.app.studies import Storage, StudyLike, storage_path, stored_study, study_name
 from lkm_tune.datasets import caution
 from lkm_tune.ledger.importance import setting_importance
-from lkm_tune.ledger.run_table import ended, study_runs
+from lkm_tune.ledger.run_table import ended, read_table, study_runs
 from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.ledger.trials import StudyTrials
 from lkm_tune.search.judgement import rate_at_stop
@@ -18,6 +20,9 @@ from lkm_tune.transfer.report.report import TransferReport
 from lkm_tune.transfer.report.stored_runs import training_time
 from lkm_tune.transfer.report.write import write_report
 from lkm_tune.versions import package_versions
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 PICTURE = "layers-"
 """Prefix of the pictures of a cell's networks."""
@@ -29,6 +34,7 @@ def make_report(
     margin: float | None = None,
     *,
     from_mlflow: str | None = None,
+    from_table: Path | None = None,
 ) -> tuple[TransferReport, Path]:
     """Analyses finished runs and writes the report.
 
@@ -36,8 +42,9 @@ def make_report(
         storage: the storage folder.
         study: the study; None: all studies together.
         margin: difference of the error, as a fraction, that does not matter; None: `report.margin`
-            of the study, and `MARGIN` for all studies and for runs from MLflow.
+            of the study, and `MARGIN` for all studies, for runs from MLflow and from a table.
         from_mlflow: the address of an MLflow server with the runs; None: the ledgers have the runs.
+        from_table: a CSV file with the runs, such as a report's `trials.csv`.
 
     Returns:
         The report, and the folder of its files.
@@ -49,7 +56,12 @@ def make_report(
         place, usual = storage_path(storage), MARGIN if margin is None else margin
         if from_mlflow is not None:
             name = None if study is None else study_name(study)
-            report, folder = _from_mlflow(from_mlflow, name, place, usual)
+            runs, there = _runs_of_mlflow(from_mlflow, name), f"from-mlflow/{name or 'all'}"
+            report, folder = _of_runs(runs, "MLflow alone", usual), place / there
+        elif from_table is not None:
+            runs = _runs_of_table(from_table, None if study is None else study_name(study))
+            there = f"from-table/{from_table.name.partition('.')[0]}"
+            report, folder = _of_runs(runs, from_table.name, usual), place / there
         elif study is None:
             report, folder = load_report(place, usual), place / "transfer"
         else:
@@ -59,9 +71,7 @@ def make_report(
     return report, folder
 
 
-def _from_mlflow(
-    uri: str, study: str | None, storage: Path, margin: float
-) -> tuple[TransferReport, Path]:
+def _runs_of_mlflow(uri: str, study: str | None) -> "DataFrame":
     from lkm_tune.tracking.importer import import_runs
 
     runs = import_runs(uri, [study] if study else None)
@@ -70,14 +80,29 @@ def _from_mlflow(
         raise ValueError(
             f"no run of {study or 'a study'} has ended in this MLflow; studies with one: {known}"
         )
+    return runs
+
+
+def _runs_of_table(path: Path, study: str | None) -> "DataFrame":
+    runs = read_table(path)
+    if study is None or "study" not in runs:
+        return runs
+    known = ", ".join(dict.fromkeys(runs["study"]))
+    runs = runs[runs["study"] == study]
+    if runs.empty:
+        raise ValueError(f"{path} has no run of {study}; studies with one: {known or 'none'}")
+    return runs
+
+
+def _of_runs(runs: "DataFrame", origin: str, margin: float) -> TransferReport:
+    report = TransferReport.from_runs(runs, margin=margin)
     provenance = {
         "studies": ", ".join(dict.fromkeys(runs["study"])),
-        "read from": "MLflow alone",
+        "read from": origin,
         "runs": len(runs),
         "training time": training_time(runs),
     }
-    report = TransferReport.from_runs(runs, margin=margin, provenance=provenance)
-    return report, storage / "from-mlflow" / (study or "all")
+    return replace(report, provenance=provenance)
 
 
 def report_of(

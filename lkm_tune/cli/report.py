@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lkm_tune import app
-from lkm_tune.cli.options import Verb, margin_option, storage_option
+from lkm_tune.cli.options import FILE, Verb, margin_option, storage_option
 
 if TYPE_CHECKING:
     from lkm_tune.app import TransferReport
@@ -27,8 +27,19 @@ if TYPE_CHECKING:
     metavar="URI",
     help="Read the runs from this MLflow server instead of the storage folder.",
 )
+@click.option(
+    "--from",
+    "table",
+    type=FILE,
+    help="Read the runs from this table, as a report's trials.csv; .gz is unpacked.",
+)
 def report(
-    study: str | None, storage: Path, margin: float | None, against: str | None, uri: str | None
+    study: str | None,
+    storage: Path,
+    margin: float | None,
+    against: str | None,
+    uri: str | None,
+    table: Path | None,
 ) -> None:
     """Make the report of STUDY, or of all studies together, from the finished runs in the ledgers.
 
@@ -39,16 +50,19 @@ def report(
       lkm-tune report paper_gamma --against paper
       lkm-tune report                          every study of the storage folder
       lkm-tune report quickstart --from-mlflow http://127.0.0.1:5000
+      lkm-tune report --from trials.csv.gz
     """
     from lkm_tune.cli.console import say
 
     if against and not study:
         raise click.ClickException(f"--against {against} needs the name of one study")
-    if against and uri:
+    if against and (uri or table):
         raise click.ClickException(
-            "--against needs the study's file, which --from-mlflow does not read"
+            "--against needs the study's file, which --from and --from-mlflow do not read"
         )
-    made, folder = app.make_report(storage, study, margin, from_mlflow=uri)
+    if uri and table:
+        raise click.ClickException("runs come --from a table or --from-mlflow, not from both")
+    made, folder = app.make_report(storage, study, margin, from_mlflow=uri, from_table=table)
     page = app.compare_with_paper(made, study, storage) if against and study else None
     show_report(made)
     say(f"report: {folder / 'report.html'}")

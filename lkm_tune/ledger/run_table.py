@@ -99,6 +99,25 @@ def table(rows: Iterable[Row]) -> "DataFrame":
     return made.sort_values(order, ignore_index=True)
 
 
+def read_table(path: Path) -> "DataFrame":
+    """A table of runs from a CSV file, as a report's `trials.csv`; `.gz` is unpacked.
+
+    Raises:
+        OSError: if the file cannot be read.
+        ValueError: if it is no CSV file.
+    """
+    import pandas as pd
+
+    texts = [name for name, kind in COLUMNS.items() if kind == "str"]
+    try:
+        # A digest of digits alone is no number; the default reader rounds the last digit.
+        made = pd.read_csv(path, dtype=dict.fromkeys(texts, "str"), float_precision="round_trip")
+    except ValueError as error:
+        raise ValueError(f"{path} is no CSV table of runs: {error}") from error
+    known = [name for name in texts if name in made]
+    return made.fillna(dict.fromkeys(known, ""))
+
+
 class RowMaker:
     """Makes the row of a trial."""
 

@@ -1,5 +1,6 @@
 """From a study file to a best-γ answer: whole, interrupted, extended, refused."""
 
+import gzip
 import json
 import shutil
 import signal
@@ -51,21 +52,26 @@ def test_a_study_ends_with_its_answer(finished):
     assert "lkm-tune best-gamma" in output
 
 
-def test_who_has_only_the_mlflow_server_gets_the_same_report(finished, lkm_tune, tmp_path):
+@pytest.mark.parametrize("way", ["mlflow", "table"])
+def test_who_has_only_the_runs_gets_the_same_report(finished, lkm_tune, tmp_path, way):
     storage, _ = finished
-    uri = tracking_uri(storage)
-    output = lkm_tune("report", "small", "--from-mlflow", uri, "--storage", tmp_path)
-    there = tmp_path / "from-mlflow/small"
-    assert str(there / "report.html") in output
     here = storage / "studies/small/report"
+    if way == "mlflow":
+        source, there = ("--from-mlflow", tracking_uri(storage)), tmp_path / "from-mlflow/small"
+    else:
+        table = tmp_path / "small.csv.gz"
+        table.write_bytes(gzip.compress((here / "trials.csv").read_bytes()))
+        source, there = ("--from", table), tmp_path / "from-table/small"
+    output = lkm_tune("report", "small", *source, "--storage", tmp_path)
+    assert str(there / "report.html") in output
     for name in ("trials.csv", "curves.csv", "regret.csv"):
         assert (there / name).read_text() == (here / name).read_text()
     reports = [json.loads((folder / "transfer.json").read_text()) for folder in (there, here)]
     for told in reports:
         del told["provenance"], told["importance"]
     assert reports[0] == reports[1]
-    refused = lkm_tune("report", "other", "--from-mlflow", uri, "--storage", tmp_path, code=1)
-    assert "no run of other has ended in this MLflow; studies with one: small" in refused
+    refused = lkm_tune("report", "other", *source, "--storage", tmp_path, code=1)
+    assert "no run of other" in refused and "studies with one: small" in refused
 
 
 def test_mlflow_has_every_trial_under_its_cell(finished):

@@ -33,6 +33,8 @@ def finished_runs(storage: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 def training_time(runs: pd.DataFrame) -> str:
     """The hours that the runs of a table were trained for, on each kind of device."""
+    if not {"device", "seconds"} <= set(runs):
+        return f"not recorded ({len(runs)} runs)"
     hours = runs.groupby("device")["seconds"].sum() / 3600
     told = [
         f"{spent:.2f} h on {device or 'a device not recorded'}" for device, spent in hours.items()
