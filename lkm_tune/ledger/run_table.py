@@ -108,14 +108,15 @@ def read_table(path: Path) -> "DataFrame":
     """
     import pandas as pd
 
-    texts = [name for name, kind in COLUMNS.items() if kind == "str"]
+    # A digest of digits alone is no number, and a whole number with gaps is no float.
+    types = {name: kind for name, kind in COLUMNS.items() if kind in ("str", "Int64")}
     try:
-        # A digest of digits alone is no number; the default reader rounds the last digit.
-        made = pd.read_csv(path, dtype=dict.fromkeys(texts, "str"), float_precision="round_trip")
+        # The default reader rounds the last digit.
+        made = pd.read_csv(path, dtype=types, float_precision="round_trip")
     except ValueError as error:
         raise ValueError(f"{path} is no CSV table of runs: {error}") from error
-    known = [name for name in texts if name in made]
-    return made.fillna(dict.fromkeys(known, ""))
+    texts = [name for name, kind in types.items() if kind == "str" and name in made]
+    return made.fillna(dict.fromkeys(texts, ""))
 
 
 class RowMaker:
