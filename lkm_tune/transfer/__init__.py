@@ -1,6 +1,6 @@
 """Does the best γ transfer? Response curves, regret, verdicts and the report.
 
-Each name is imported when it is first used: who only lays out a stored answer loads no pandas.
+Each name is imported at its first use, so that stored answers need no pandas.
 """
 
 from importlib import import_module
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lkm_tune.transfer.report.sentences import cell_sentence
 
 SCHEMA_VERSION = 5
-"""Of `transfer.json` and of the answers of `best-gamma --json`."""
+"""Version of `transfer.json` and of the answers of `best-gamma --json`."""
 
 __all__ = [
     "SCHEMA_VERSION",

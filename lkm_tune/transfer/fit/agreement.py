@@ -1,4 +1,4 @@
-"""Do two cells agree on which γ are better? Kendall's τ of their whole curves."""
+"""Agreement of two cells on the order of γ: Kendall's τ of their whole curves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.rivals import LEVEL
 
 FEWEST_POINTS = 4
-"""Below this many common γ an order says little, so none is given."""
+"""Fewest common γ for τ; with fewer, an order means little."""
 
 _DRAWS = 1000
 
@@ -28,10 +28,10 @@ class Agreement:
 
 
 class Orders:
-    """In which order the curve of one cell puts its γ, as the signs of all differences."""
+    """The order of γ by the curve of one cell, as the signs of all differences."""
 
     def __init__(self, cell: CellCurve) -> None:
-        """Nothing is computed yet.
+        """Computes nothing.
 
         Args:
             cell: the fitted cell.
@@ -58,10 +58,10 @@ class Orders:
 
 
 def curve_agreement(first: Orders, second: Orders) -> Agreement:
-    """Kendall's τ (a) between the curves of two cells at the γ > 0 that both measured.
+    """Kendall's τ (a) between the curves of two cells at their common measured γ > 0.
 
-    The interval is that of the posterior draws of both curves. Curves that are flat have no order
-    to agree on, and show it by a wide interval around 0.
+    The interval comes from the posterior draws of both curves. Flat curves have no order, so their
+    interval around 0 is wide.
     """
     gammas = first.cell.runs.gammas, second.cell.runs.gammas
     common = np.intersect1d(*gammas, assume_unique=True)

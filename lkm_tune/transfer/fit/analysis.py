@@ -1,4 +1,4 @@
-"""All cells and all pairs of a table of runs: the numbers behind the tables of a report."""
+"""The analysis of all cells and pairs of a table of runs, for the tables of a report."""
 
 from __future__ import annotations
 
@@ -29,32 +29,32 @@ from lkm_tune.transfer.fit.verdict import (
 )
 
 MARGIN = 0.02
-"""Difference of the error, as a fraction, that does not matter unless another is asked for."""
+"""Default difference of the error, as a fraction, that does not matter."""
 
 MARGINS = (0.01, 0.02, 0.05)
-"""Verdicts are known at these margins from one analysis, beside the margin that is asked for."""
+"""Margins of the verdicts of every analysis, in addition to its own margin."""
 
 _MANY_DRAWS = 10_000
 _CLOSE = (0.6, 1.6)
-"""q-values in this range around the rate (0.03 to 0.08 at 5 %) are computed again from many draws:
-the draws must not decide."""
+"""q-values in this range around the rate (0.03 to 0.08 at 5 %) are computed again from many draws,
+so that the draws do not decide."""
 
 _FEW_CELLS = 30
-"""With more cells this is done for the margin of the report only, since nearly all are close."""
+"""With more cells, only q-values at the margin of the report are computed again."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """What is known on using the γ that the source's report recommends in the target.
+    """The analysis of the source's recommended γ in the target.
 
     Attributes:
-        source: the cell that the γ is from.
-        target: the cell that it is used in.
+        source: the cell of the γ.
+        target: the cell that uses the γ.
         gamma: the γ that the source's report recommends (0 allowed).
-        regret: what it costs in the target.
+        regret: its regret in the target.
         gain_kept: share of the target's gain that it brings; NaN unless a gain is shown.
-        verdicts: by margin, the margin of the report first.
-        missing: what keeps an undecided pair open: "seeds", "gammas" (more γ in the target) or "".
+        verdicts: margin -> verdict, the margin of the report first.
+        missing: what an undecided pair needs: "seeds", "gammas" (more γ in the target) or "".
     """
 
     source: CellKey
@@ -72,7 +72,7 @@ class Pair:
 
 
 def fit_cells(runs: pd.DataFrame, seed: int) -> tuple[CellCurve, ...]:
-    """Fit the curve of every cell of a checked table; what cells share is learnt from all."""
+    """Fit the curve of every cell of a checked table, with common parameters from all cells."""
     cells = list(split_cells(runs))
     parts = [cell.information() for cell in cells]
     prior = shared_noise([pure_error(total(part.values())) for part in parts if part])
@@ -88,7 +88,7 @@ def fit_cells(runs: pd.DataFrame, seed: int) -> tuple[CellCurve, ...]:
 
 
 def all_margins(margin: float) -> tuple[float, ...]:
-    """The margin of a report first, then those that verdicts are always known at."""
+    """The margin of a report, then the other margins of verdicts."""
     return tuple(dict.fromkeys((margin, *MARGINS)))
 
 
@@ -141,7 +141,7 @@ class _Target:
         self.p_nothing = p_nothing(cell, margins)
 
     def refine(self, cell: CellCurve, gammas: Sequence[float]) -> None:
-        """Test again from more draws what they could decide."""
+        """Repeats tests near the rate with more draws."""
         self._regrets |= regrets(cell, gammas, self._margins)
         self.p_nothing = p_nothing(cell, self._margins)
 
@@ -179,7 +179,7 @@ def _pair_tests(
 def _verdicts(
     tests: Sequence[_Target], margins: Sequence[float], rate: float
 ) -> dict[tuple[int, int], dict[float, Verdict]]:
-    """By (source, target), then by margin."""
+    """(source, target) -> margin -> verdict."""
     found: dict[tuple[int, int], dict[float, Verdict]] = {}
     for index, margin in enumerate(margins):
         nothing, pairs = _pair_tests(tests, index)
@@ -191,9 +191,9 @@ def _verdicts(
 def _close_calls(
     tests: Sequence[_Target], margins: Sequence[float], rate: float
 ) -> dict[int, list[float]]:
-    """The γ in each target that have a q-value so near to the rate that few draws would decide.
+    """Target -> the γ with a q-value near the rate, where few draws could decide.
 
-    A target whose own gain is as near is there, too, with γ or without.
+    It includes targets whose gain has such a q-value, even without such γ.
     """
     close: dict[int, list[float]] = {}
     for index in range(len(margins)):
@@ -215,7 +215,7 @@ def _near(p: Sequence[float], rate: float) -> list[int]:
 
 
 def _gain_kept(regret: Regret, gain: Interval) -> float:
-    """Share of the target's gain that a γ brings, where a gain is shown."""
+    """Share of the target's gain that a γ brings, if a gain is shown."""
     if not gain.low > 0:
         return np.nan
     return -float(np.expm1(regret.at_gamma)) / gain.value

@@ -24,7 +24,7 @@ from lkm_tune.transfer.fit.regret import regrets
 from lkm_tune.transfer.fit.verdict import FEWEST_SEEDS
 
 PAPER_GAMMA = 0.02
-"""The γ that the method's paper found best on QM9, on its own scale of γ (arXiv:2510.20236)."""
+"""The best γ of the paper on QM9, on the paper's scale of γ (arXiv:2510.20236)."""
 
 USE, LEAVE_OFF, NOT_NEEDED = "use", "leave off", "not needed"
 UNDECIDED, PREDICTED = "undecided", "predicted"
@@ -33,7 +33,7 @@ UNDECIDED, PREDICTED = "undecided", "predicted"
 
 @dataclass(frozen=True)
 class CellAnswer:
-    """What is known on γ in one cell.
+    """The answer for one cell.
 
     Errors are in `unit`. Gains, regrets and bounds are fractions of the error. γ has no unit.
     Intervals are 95 %, ends `_low` and `_high`. NaN where unknown.
@@ -41,38 +41,39 @@ class CellAnswer:
     Attributes:
         model: architecture.
         task: task.
-        depth: number of interaction blocks; 0 where the model has none.
+        depth: number of interaction blocks; 0 for models without a depth.
         n_train: training samples.
-        protocol: digest of what else makes runs comparable, "" where not known.
-        name: of the cell for people.
+        protocol: digest of the protocol, "" if unknown.
+        name: name of the cell for people.
         recommended: γ with the lowest expected error; 0 is a candidate.
         decision: `USE` (the recommended γ is shown to lower the error), `LEAVE_OFF` (γ = 0 has the
             lowest expected error: no γ was shown to help), `NOT_NEEDED` (no γ was shown to help,
             and γ = 0 is shown to be within the margin of the best), `UNDECIDED` (none of these), or
             `PREDICTED` (the cell was never searched).
-        open_low: where no gain is shown, the lowest γ that may be the best (0 allowed).
+        open_low: if no gain is shown, the lowest γ that may be the best (0 allowed).
         open_high: the highest such γ.
-        gain: by how much the recommended γ lowers the error of γ = 0; 0 where γ = 0 is recommended.
+        gain: fraction by which the recommended γ lowers the error of γ = 0; 0 if γ = 0 is
+            recommended.
         gain_low: lower end, cross-fitted over seeds.
         gain_high: upper end.
         largest_gain: the largest gain of any γ that is not excluded (one test at 5 %).
-        bound: the recommended γ is at most so much above the best (one test at 5 %).
+        bound: largest distance of the recommended γ from the best (one test at 5 %).
         gamma_best: the γ > 0 with the lowest fitted error.
         gamma_low: lower end of the γ > 0 not significantly worse than the best.
         gamma_high: upper end.
-        gain_own_control: gain over γ = 0 at the control's own best settings, NaN where the control
+        gain_own_control: gain over γ = 0 at the best settings of the control, NaN if the control
             had no search.
         gain_own_control_low: lower end.
         gain_own_control_high: upper end.
         harm_start: the lowest measured γ from which on every γ is shown to cost more than the
             margin, against γ = 0.
-        harm: what the largest measured γ costs against γ = 0.
+        harm: cost of the largest measured γ against γ = 0.
         harm_low: lower end.
         harm_high: upper end.
-        paper_regret: what `PAPER_GAMMA` costs here.
+        paper_regret: regret of `PAPER_GAMMA`.
         paper_regret_low: lower end.
         paper_regret_high: upper end.
-        flat: whether no γ > 0 of the measured range is told from another.
+        flat: whether no γ > 0 of the measured range differs significantly from another.
         flat_within_margin: whether all γ > 0 are shown to be within the margin of each other.
         at_edge: whether the lowest error at γ > 0 is at an end of the measured range.
         range_low: lowest usable γ > 0.
@@ -83,21 +84,21 @@ class CellAnswer:
         diverges_above: the nearest diverging γ above it, None without one.
         control_error: error at γ = 0 (geometric mean over seeds).
         error: expected error at the recommended γ.
-        unit: of the errors, "" where unknown.
-        outcome: which error: "test_error", or "val_error" where no test error is known.
-        seeds: number of seeds that speak on the curve.
+        unit: unit of the errors, "" if unknown.
+        outcome: the analysed error: "test_error", or "val_error" if no test error is known.
+        seeds: number of seeds with information on the curve.
         runs: number of runs in the fit.
         noise: standard deviation of the log error between runs of one γ.
         kd_ratio: γ·L_KD / L_pred at the measured γ nearest to `gamma_best`.
-        scale: what fixes the scale of γ, "" where unknown.
+        scale: the scale of γ, "" if unknown.
         margin: difference of the error that does not matter.
-        missing: what keeps the bound above the margin: "seeds", "gammas" (measured near the best),
-            or "" where the bound is within the margin.
-        studies: studies whose runs the answer rests on; none where it is predicted.
-        notes: what was left out or looks wrong, in sentences.
-        expected_regret: what a prediction like this costs on average, where that can be tested.
-        based_on: names of the cells that it is predicted from.
-        kin: how many of these share the architecture or the task.
+        missing: the reason for a bound above the margin: too few "seeds", too few "gammas" near the
+            best, or "" for a bound within the margin.
+        studies: studies of the runs; none for a prediction.
+        notes: sentences on runs that are left out or suspicious.
+        expected_regret: mean regret of such predictions, if it can be tested.
+        based_on: names of the cells of the prediction.
+        kin: number of these cells with the same architecture or task.
     """
 
     model: str
@@ -253,7 +254,7 @@ _NOTHING = (math.nan, math.nan)
 def predicted_answer(key: CellKey, name: str, found: Prediction) -> CellAnswer:
     """The answer for a cell that was never searched.
 
-    `gamma_low` and `gamma_high` are the 95 % interval of its own best γ > 0.
+    `gamma_low` and `gamma_high` are the 95 % interval of the cell's best γ > 0.
     """
     return CellAnswer(
         **key._asdict(),
@@ -281,26 +282,26 @@ def _decision(
 
 
 def _open_low(cell: CellCurve, gamma_low: float, gain_low: float) -> float:
-    """γ = 0 may be the best unless a gain is shown; without a control nobody asks."""
+    """The lowest γ that may be the best: 0 unless a gain is shown or there is no control."""
     if not cell.fit.sees_control or cell.level_draws is None:
         return gamma_low
     return gamma_low if gain_low > 0 else 0.0
 
 
 def _step(cell: CellCurve) -> float:
-    """The largest factor between neighbouring γ that were measured around the best."""
+    """The largest factor between neighbouring measured γ around the best."""
     x, best = np.log10(cell.runs.gammas), cell.grid[cell.best]
     around = (x[:-1] <= best + 1e-9) & (best - 1e-9 <= x[1:])
     return float(10 ** np.diff(x)[around].max()) if around.any() else math.nan
 
 
 def level_of(cell: CellCurve) -> float:
-    """Log error that the curve is relative to: of the control, or without one of the curve."""
+    """Log error of the control, or of the curve's level without a control."""
     return float(np.nanmean(seed_levels(cell)))
 
 
 def seed_levels(cell: CellCurve) -> Array:
-    """Level of each seed, shape [S]: the mean of its runs less the curve, and of its control."""
+    """Level of each seed, shape [S]: the mean of its control and of its runs minus the curve."""
     places = np.abs(cell.grid[None] - np.log10(cell.runs.gammas)[:, None]).argmin(axis=1)
     curve = np.concatenate([[0.0], cell.mean[places]])
     log_error = cell.runs.log_error

@@ -1,4 +1,4 @@
-"""What is to be said of the runs of one cell: left out, missing, too few.
+"""Notes on the runs of one cell: left out, missing, too few.
 
 Every function appends parts of sentences to the notes of the cell.
 """
@@ -14,14 +14,14 @@ from lkm_tune.transfer.fit.noise import Array
 from lkm_tune.transfer.wording import percent
 
 FEWEST_GAMMAS = 3
-"""Fewer measured γ > 0 are no curve: what lies between and beside them is unknown."""
+"""Fewest measured γ > 0 of a curve."""
 
 LEARNT = 0.3
-"""A network has learnt something when it beats predicting the mean by this fraction."""
+"""A network has learnt something if it beats predicting the mean by this fraction."""
 
 
 def note_left_out(rows: pd.DataFrame, done: pd.DataFrame, outcome: str, notes: list[str]) -> None:
-    """Runs that do not enter the fit."""
+    """Notes on runs outside the fit."""
     left_out = {
         "stopped": "were stopped before the full budget",
         "infeasible": "did not fit into memory",
@@ -43,11 +43,11 @@ def note_design(
     log_error: Array,
     notes: list[str],
 ) -> None:
-    """Too few seeds or γ, missing runs, and several studies."""
+    """Notes on too few seeds or γ, missing runs, and several studies."""
     if np.all((~np.isnan(log_error)).sum(axis=1) < 2):
         notes.append(
-            "no seed ran at more than one γ, so levels of seeds and effects of γ cannot be told"
-            " apart; repeat the same seeds at every γ"
+            "no seed ran at more than one γ, so levels of seeds and effects of γ cannot be"
+            " separated; repeat the same seeds at every γ"
         )
     elif len(seeds) == 1:
         notes.append("only one seed, so no interval can be given; add seeds")
@@ -66,7 +66,7 @@ def note_design(
 
 
 def note_learning(done: pd.DataFrame, outcome: str, notes: list[str]) -> None:
-    """A network that is hardly better than the mean of the targets."""
+    """A note on a network that is hardly better than predicting the mean."""
     mean_error = "test_mean_error" if outcome == "test_error" else "val_mean_error"
     control = done[done["gamma"] == 0]
     if mean_error not in control or control[mean_error].isna().all():
@@ -75,5 +75,5 @@ def note_learning(done: pd.DataFrame, outcome: str, notes: list[str]) -> None:
     if ratio > 1 - LEARNT:
         notes.append(
             f"the error at γ = 0 is {percent(ratio)} of the error of predicting the mean; a curve"
-            " of a network that learnt nothing says nothing"
+            " of a network that learnt nothing is meaningless"
         )

@@ -1,4 +1,4 @@
-"""From the tidy table of runs to the numbers of each cell that the analysis is made of."""
+"""The runs of each cell, from the table of runs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from lkm_tune.transfer.fit.run_table import measured
 class CellKey(NamedTuple):
     """A cell of the analysis: one architecture of one depth on one task with n_train samples.
 
-    `protocol` is a digest of everything else that must be equal for runs to be comparable, "" where
-    it is not known. Cells of different protocol are compared, but their runs are never pooled.
+    `protocol` is the digest of the protocol, "" if unknown. Cells of different protocols are
+    compared, but their runs are never pooled.
     """
 
     model: str
@@ -39,20 +39,20 @@ class CurveRuns:
 
     Attributes:
         key: the cell.
-        name: for people, different from that of every other cell of the table.
+        name: name for people, unique in the table.
         gammas: usable γ > 0, increasing, shape [J].
         seeds: S labels (study, seed): the first study that ran the seed.
         studies: every study that has runs of the cell.
-        log_error: shape [S, 1 + J], the control first, NaN where no run is.
-        outcome: the column the errors are from: `test_error`, or where there is none `val_error`.
+        log_error: shape [S, 1 + J], the control first, NaN without a run.
+        outcome: the column of the errors: `test_error`, or `val_error` without test errors.
         diverged: γ at which at least half of the runs diverged.
         below: the nearest diverging γ below the usable range, if any.
         above: the nearest diverging γ above the usable range, if any.
-        own_control: log error of γ = 0 at the control's own best settings, by seed label.
+        own_control: seed label -> log error of γ = 0 at the best settings of the control.
         kd_ratio: median of γ·L_KD / L_pred at each usable γ, shape [J], NaN where unknown.
-        unit: unit of the error, "" where unknown.
-        scale: what fixes the scale of γ, "" where unknown.
-        notes: sentences on what was left out or looks wrong.
+        unit: unit of the error, "" if unknown.
+        scale: the scale of γ, "" if unknown.
+        notes: sentences on runs that are left out or suspicious.
     """
 
     key: CellKey
@@ -72,7 +72,7 @@ class CurveRuns:
     notes: tuple[str, ...]
 
     def information(self) -> dict[tuple[str, int], Information]:
-        """Information on the curve by seed, of the seeds that have at least two runs."""
+        """Seed -> information on the curve, for seeds with at least two runs."""
         parts = {
             seed: seed_information(row)
             for seed, row in zip(self.seeds, self.log_error, strict=True)
@@ -83,7 +83,7 @@ class CurveRuns:
 def split_cells(runs: pd.DataFrame) -> Iterator[CurveRuns]:
     """The cells of a checked table (`check_runs`), in the order of their keys.
 
-    A cell with no error at any γ > 0 is left out here; `unfinished_cells` names them.
+    Cells without an error at γ > 0 are left out; `unfinished_cells` names them.
     """
     curve = runs[runs["phase"] == "curve"]
     controls = runs[(runs["phase"] == "control_curve") & (runs["status"] == "complete")]
@@ -99,8 +99,8 @@ def split_cells(runs: pd.DataFrame) -> Iterator[CurveRuns]:
 def cell_names(runs: pd.DataFrame) -> dict[CellKey, str]:
     """A name for people for every cell of a checked table.
 
-    Cells that differ in their protocol alone are told apart by the parts of `protocol_text` (parts
-    end with a semicolon) that they do not share, or by the protocol itself where there is no text.
+    The names of cells that differ only in their protocol contain the parts of `protocol_text`
+    (separated by semicolons) that differ, or the protocol if there is no text.
     """
     fields = list(CellKey._fields)
     first = runs[runs["phase"] == "curve"].drop_duplicates(fields)
@@ -133,7 +133,7 @@ def _cell(key: CellKey, name: str, rows: pd.DataFrame, own_control: pd.DataFrame
     diverged, below, above = _divergence(rows, done, outcome, notes)
     gamma = done["gamma"]
     kept = done[(gamma == 0) | ((gamma > (below or 0.0)) & (gamma < (above or np.inf)))]
-    # By hand: a hundred cells through pandas' pivot take a second.
+    # Without pandas' pivot, which takes a second for a hundred cells.
     labels = [
         (str(study), int(seed)) for study, seed in zip(kept["study"], kept["seed"], strict=True)
     ]
@@ -159,7 +159,7 @@ def _cell(key: CellKey, name: str, rows: pd.DataFrame, own_control: pd.DataFrame
 def _with_one_label_a_seed(
     key: CellKey, rows: pd.DataFrame, own_control: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Runs of one seed under one study where the protocol is known, whichever study ran them."""
+    """Labels all runs of a seed with one study, if the protocol is known."""
     if not key.protocol:
         return rows, own_control
     first = rows.groupby("seed")["study"].min()
@@ -173,8 +173,8 @@ def _with_one_label_a_seed(
 def _without_repeats(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Every run once.
 
-    A run is determined by its study, γ and seed (by its protocol instead of the study where that is
-    known). Under another study it is the same run if it has the same errors.
+    Study (or protocol, if known), γ and seed identify a run. A run of another study is the same run
+    if it has the same errors.
     """
     repeated = rows.duplicated(["study", "gamma", "seed"], keep="last")
     errors = ["gamma", "seed", "val_error", "test_error"]
@@ -188,7 +188,7 @@ def _without_repeats(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
 
 
 def _on_one_scale(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Only the rows on the scale of γ that most of them have: one number is one strength."""
+    """Only the rows with the most frequent scale of γ."""
     if "scale" not in rows or rows["scale"].nunique() < 2:
         return rows
     scales = rows["scale"].value_counts()
@@ -205,14 +205,14 @@ def _outcome(rows: pd.DataFrame, notes: list[str]) -> str:
     done = rows[(rows["status"] == "complete") & (rows["gamma"] > 0)]
     if (done["test_error"] > 0).any():
         return "test_error"
-    notes.append("no test error is known, the validation error stands in for it")
+    notes.append("no test error is known, so the validation error is used")
     return "val_error"
 
 
 def _divergence(
     rows: pd.DataFrame, done: pd.DataFrame, outcome: str, notes: list[str]
 ) -> tuple[tuple[float, ...], float | None, float | None]:
-    """The diverging γ, and those nearest around the γ with the lowest error."""
+    """The diverging γ, and the nearest diverging γ around the γ with the lowest error."""
     bad = rows.loc[rows["status"] == "diverged", "gamma"].value_counts()
     if bad.empty:
         return (), None, None
@@ -254,10 +254,10 @@ def _kd_ratio(kept: pd.DataFrame, gammas: Array) -> Array:
 def _own_control(
     key: CellKey, controls: pd.DataFrame, rows: pd.DataFrame, alone: bool
 ) -> pd.DataFrame:
-    """Rows of the control at its own best settings, of the studies that measured the curve.
+    """Rows of the control at its best settings, of the studies that measured the curve.
 
-    Its depth may differ from the curve's, unless curves of several depths are there. Its protocol
-    always may, since it has other settings.
+    Its depth may differ from the curve's, unless there are curves of several depths. Its protocol
+    may always differ, since it has other settings.
     """
     if controls.empty:
         return controls

@@ -1,14 +1,13 @@
-"""The response curve of one cell: a Gaussian process over log10 γ beside a free control level.
+"""The response curve of one cell: a Gaussian process over log10 γ and a free control level.
 
 With θ of `fit.noise` (log error relative to the control, seed intercepts projected out), the curve
-is θ(x) = m + h(x), x = log10 γ: a flat prior on m (so the control is a level of its own, and no
-point on the log axis) and h ~ GP(0, σ² r² k_ℓ) with the Matérn 5/2 kernel
-(Rasmussen & Williams, Gaussian Processes for Machine Learning, 2006, eq. 4.17). The length ℓ
-(0.3 to 3 decades) and the ratio r of curve to noise are averaged over a grid, weighted by the
-marginal likelihood; σ² is integrated analytically. With few seeds this keeps the doubt on how
-wiggly the curve is, which a plug-in estimate forgets. Their prior is learnt from the cells together
-(`shared_prior`); with few cells that of r is flat in its logarithm and that of ℓ log-normal around
-one decade.
+is θ(x) = m + h(x), x = log10 γ: a flat prior on m (so the control has a separate level and is no
+point on the log axis) and h ~ GP(0, σ² r² k_ℓ) with the Matérn 5/2 kernel (Rasmussen & Williams,
+Gaussian Processes for Machine Learning, 2006, eq. 4.17). The length ℓ (0.3 to 3 decades) and the
+ratio r of curve to noise are averaged over a grid, weighted by the marginal likelihood; σ² is
+integrated analytically. With few seeds, the average keeps the uncertainty of ℓ and r, which a
+plug-in estimate ignores. The prior of ℓ is learnt from all cells (`shared_prior`); with few cells
+it is log-normal around one decade. The prior of r is flat in its logarithm.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ GRID_POINTS = 81
 DRAWS = 2000
 
 _LOG_LENGTH_SPREAD = 0.6
-"""Standard deviation of ln ℓ a priori: a factor of 1.8 either way."""
+"""Prior standard deviation of ln ℓ: a factor of 1.8 in each direction."""
 
 _BASE_CELLS = 1.0
-"""How many cells the prior before any cell counts for."""
+"""Weight of the base prior, in cells."""
 
 _FEWEST_TO_SHARE = 3
 _SHARING_STEPS = 30
@@ -38,7 +37,7 @@ _SHARING_STEPS = 30
 _JITTER = 1e-7
 
 _LEAST_WEIGHT = 1e-4
-"""Pairs of less posterior probability do not matter to a mean over the pairs."""
+"""Pairs below this posterior probability are left out of means over pairs."""
 
 
 def matern52(first: Array, second: Array, length: float) -> Array:
@@ -48,19 +47,19 @@ def matern52(first: Array, second: Array, length: float) -> Array:
 
 
 def base_prior() -> Array:
-    """Prior probability of each length before any cell was seen, shape [lengths]."""
+    """Prior probability of each length without cells, shape [lengths]."""
     weight = np.exp(-0.5 * (np.log(LENGTHS) / _LOG_LENGTH_SPREAD) ** 2)
     return np.asarray(weight / weight.sum())
 
 
 def shared_prior(posteriors: Sequence[Array]) -> Array:
-    """What the cells together say on the length of curves, shape [lengths].
+    """The prior of the length of curves from all cells, shape [lengths].
 
-    Seven γ can hardly rule out a short length by themselves, and what is left of it widens every
-    interval; the cells of a study together can. The weights of the lengths in the population of
-    cells are estimated by expectation maximisation from the posterior of each under `base_prior`
-    (N. Laird, J. Am. Stat. Assoc. 73, 1978, section 3), smoothed by the base prior. How deep
-    curves are is not shared: a flat cell says nothing on a deep one beside it.
+    Seven γ of one cell can hardly exclude a short length, which widens every interval; all cells of
+    a study together can. Expectation maximisation estimates the weights of the lengths in the
+    population of cells from the posterior of each cell under `base_prior` (N. Laird, J. Am. Stat.
+    Assoc. 73, 1978, section 3), smoothed by the base prior. The depth of curves is not shared: a
+    flat cell gives no information on a deep one.
 
     Args:
         posteriors: weight of each pair in the fit of each cell, each of shape [H].
@@ -79,7 +78,7 @@ def shared_prior(posteriors: Sequence[Array]) -> Array:
 
 
 class CurveModel:
-    """The part of the curve's posterior that depends on where was measured, not on the errors.
+    """The part of the curve's posterior that depends on the measured γ and not on the errors.
 
     H = number of (length, ratio) pairs, J = measured γ, G = points of the fine grid.
     """
@@ -115,14 +114,14 @@ class CurveModel:
         """Posterior of the curve given the information of some seeds.
 
         Args:
-            information: of the seeds.
-            prior: of the noise.
-            lengths: their prior probabilities; `base_prior` by default.
+            information: information of the seeds.
+            prior: prior of the noise.
+            lengths: prior probabilities of the lengths; `base_prior` by default.
         """
         pairs = np.repeat(base_prior() if lengths is None else lengths, len(RATIOS))
         matrix, sees_control = information.matrix, information.sees_control
         if not sees_control:
-            # Without a control the mean of the curve is free: it is set to 0 and never read.
+            # Without a control the mean of the curve is arbitrary: it is 0 and never used.
             matrix = matrix + np.ones_like(matrix) / len(self.x)
         posterior = matrix + self.precision
         covariance = np.linalg.inv(posterior)
@@ -149,7 +148,7 @@ class CurveFit:
 
     Attributes:
         model: kernels and grid.
-        covariance: of θ at the measured points in units of σ², shape [H, J, J].
+        covariance: covariance of θ at the measured points in units of σ², shape [H, J, J].
         theta: posterior mean at the measured points, shape [H, J].
         scale: scale of σ² (σ² ~ scale / χ²_dof), shape [H].
         dof: degrees of freedom of σ².
@@ -177,16 +176,16 @@ class CurveFit:
         return float(np.sqrt(self.weight @ self.scale / max(self.dof - 2, 1.0)))
 
     def alone(self, seed: Information, everything: Information, share: float) -> Array:
-        """One seed's own curve, smoothed as strongly as all seeds together are, shape [G].
+        """The curve of one seed, with the smoothing of all seeds, shape [G].
 
-        The seed is scaled up to the information of all seeds. What the seed did not run is filled
-        in by the fit: C (b_s / w_s + (Λ − Λ_s / w_s) θ), with C the posterior covariance and w_s
-        the share. So the mean over the seeds, weighted by their shares, is the posterior mean,
-        whichever runs are missing.
+        The seed is scaled to the information of all seeds. The fit fills in missing runs of the
+        seed: C (b_s / w_s + (Λ − Λ_s / w_s) θ), with C the posterior covariance and w_s the share.
+        So the mean over seeds, weighted by their shares, is the posterior mean for any missing
+        runs.
 
         Args:
             seed: the information of that seed alone.
-            everything: the information of all seeds, which this is the fit to.
+            everything: the information of all seeds, to which the fit belongs.
             share: the seed's share of that information, above 0; shares sum to 1.
         """
         vector = seed.vector / share + self.theta @ (everything.matrix - seed.matrix / share)
@@ -197,7 +196,8 @@ class CurveFit:
     def interpolation_covariance(self) -> Array:
         """Covariance of the grid that seeds at the measured γ cannot remove, shape [G, G].
 
-        It is that of the curve given its values at the measured points, averaged over the pairs.
+        It is the covariance of the curve given its values at the measured points, averaged over
+        pairs.
         """
         sigma2 = self.scale / max(self.dof - 2, 1.0)
         out = np.zeros((len(self.model.grid), len(self.model.grid)))

@@ -1,12 +1,12 @@
-"""What moves the best γ: architecture, task, depth or sample size?
+"""Effects of architecture, task, depth and sample size on the best γ.
 
 A mixed model of the best log10 γ of the cells whose curves are not flat,
 
     log10 γ*_c = μ + a·log2 depth_c + b·log10 n_c + u[model_c] + v[task_c] + e_c,
 
-u, v and e normal with variances of their own (crossed random effects; D. Bates et al., J. Stat.
-Softw. 67, 2015, eq. 2). Architectures and tasks are random, since the question is how much another
-one would move γ.
+u, v and e normal with separate variances (crossed random effects; D. Bates et al., J. Stat. Softw.
+67, 2015, eq. 2). Architectures and tasks are random effects, since the question is the effect of a
+new architecture or task on γ.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lkm_tune.transfer.fit.noise import Array
 from lkm_tune.transfer.wording import short_text
 
 FEWEST_CELLS = 8
-"""Fewer cells whose best γ is known say little on what moves it."""
+"""Fewest cells with a known best γ for an estimate."""
 
 _COLUMNS = ["driver", "levels", "spread", "effect", "effect_low", "effect_high", "p_value"]
 _RANDOM = {"architecture": "model", "task": "task"}
@@ -32,12 +32,12 @@ _STEPS = {"depth": "doubling of the depth", "sample size": "tenfold of the sampl
 
 
 def drivers_table(optima: pd.DataFrame) -> pd.DataFrame:
-    """How far each property of a cell moves its best γ; no rows with too few cells.
+    """The effect of each property of a cell on its best γ; no rows with too few cells.
 
-    `spread`: standard deviation of log10 γ* over the cells that goes with the property, in decades
-    ("unexplained" is what is left, the doubt on each γ* included). `effect`, with its 95 % interval
-    and two-sided p-value: decades of γ* for each doubling of the depth or tenfold of the samples;
-    NaN for architectures and tasks, which have no order. `levels`: how many different ones.
+    `spread`: standard deviation of log10 γ* over cells by the property, in decades ("unexplained"
+    is the rest, including the uncertainty of each γ*). `effect`, with its 95 % interval and
+    two-sided p-value: decades of γ* for each doubling of the depth or tenfold of the samples; NaN
+    for architectures and tasks, which have no order. `levels`: number of different values.
     """
     known = optima[~optima["flat"].astype(bool) & optima["gamma_low"].notna()]
     fixed = [name for name, (column, _) in _FIXED.items() if known[column].nunique() > 1]
@@ -80,14 +80,15 @@ def _fit(known: pd.DataFrame, fixed: Sequence[str], random: Sequence[str]) -> li
 
 
 def degrees_of_freedom(cells: int, fixed: int, levels: Sequence[int]) -> int:
-    """Degrees of freedom that are left for the error of a slope, at least 1.
+    """Degrees of freedom for the error of a slope, at least 1.
 
-    As if architectures and tasks were fixed effects (the containment method; R. C. Littell et al.,
-    SAS for Mixed Models, 2006, section 2.4.2): a normal quantile is too short for eight cells.
+    They are those of fixed effects of architectures and tasks (the containment method; R. C.
+    Littell et al., SAS for Mixed Models, 2006, section 2.4.2): a normal quantile is too small for
+    eight cells.
 
     Args:
         cells: number of cells.
-        fixed: number of fixed effects, the mean among them.
+        fixed: number of fixed effects, including the mean.
         levels: number of levels of each random effect.
     """
     return max(cells - fixed - sum(count - 1 for count in levels), 1)
@@ -96,8 +97,8 @@ def degrees_of_freedom(cells: int, fixed: int, levels: Sequence[int]) -> int:
 def _mixed_model(
     y: Array, design: Array, levels: dict[str, list[str]], members: dict[str, Array]
 ) -> tuple[list[float], list[float], list[float], float]:
-    """Fixed effects with errors, random standard deviations, the one that is left."""
-    # Takes a second or two to import, and few tables have the cells for it.
+    """Fixed effects with errors, standard deviations of random effects, and the residual one."""
+    # The import takes one to two seconds, and few tables have enough cells.
     from statsmodels.regression.linear_model import OLS
     from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
 
@@ -107,7 +108,7 @@ def _mixed_model(
     names = list(levels)
     parts = VCSpec(names, [[levels[n]] for n in names], [[members[n]] for n in names])
     with warnings.catch_warnings():
-        # A variance of zero, which is a fair answer here, is reported as a failure to converge.
+        # statsmodels reports a variance of zero, which is valid here, as a failure to converge.
         warnings.simplefilter("ignore")
         found = MixedLM(y, design, np.ones(len(y)), exog_vc=parts).fit(reml=True)
         spreads = np.sqrt(np.maximum(found.vcomp, 0.0)).tolist()
@@ -115,10 +116,10 @@ def _mixed_model(
 
 
 def drivers_sentence(drivers: pd.DataFrame) -> str:
-    """What moves the best γ most, in words."""
+    """The strongest effects on the best γ, in words."""
     if drivers.empty:
         return (
-            f"What moves the best γ is not estimated: that takes {FEWEST_CELLS} cells with a curve"
+            f"No effect on the best γ is estimated: this needs {FEWEST_CELLS} cells with a curve"
             " that is not flat, of different architectures, tasks, depths or sample sizes."
         )
     left = float(drivers.loc[drivers["driver"] == "unexplained", "spread"].iloc[0])

@@ -1,4 +1,4 @@
-"""What mixing gains in one cell against γ = 0, as fractions of the error."""
+"""The gain of mixing in one cell against γ = 0, as a fraction of the error."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ UNKNOWN = Interval(np.nan, np.nan, np.nan)
 def gain_at_recommended(cell: CellCurve) -> Interval:
     """Gain = 1 − exp(f(γ) − f(0)) of the recommended γ, at the same settings.
 
-    The lower end is cross-fitted, since the recommended γ flatters itself on the runs that chose
-    it. The gain of γ = 0 is 0.
+    The lower end is cross-fitted, since the recommended γ looks too good on the runs that chose it.
+    The gain of γ = 0 is 0.
     """
     if cell.level_draws is None or not cell.fit.sees_control:
         return UNKNOWN
@@ -53,10 +53,10 @@ def largest_gain(cell: CellCurve) -> float:
 
 
 def bound_of_recommended(cell: CellCurve) -> float:
-    """The recommended γ is at most so much above the best, by one test at 5 %.
+    """The largest distance of the recommended γ from the best, by one test at 5 %.
 
-    Its own level flatters itself on the runs that chose it, so that the cross-fitted level counts
-    where that is higher.
+    Its level looks too good on the runs that chose it, so the cross-fitted level counts if it is
+    higher.
     """
     if not says_enough(cell):
         return np.nan
@@ -67,10 +67,10 @@ def bound_of_recommended(cell: CellCurve) -> float:
 
 
 def gain_on_own_control(cell: CellCurve) -> Interval:
-    """Gain of the best γ against γ = 0 at the control's own best settings.
+    """Gain of the best γ against γ = 0 at the best settings of the control.
 
     Other settings mean other weights, so the noise of the curve does not apply: the interval is
-    Student's t over the seeds that both have.
+    Student's t over the common seeds.
     """
     own = cell.runs.own_control
     shared = [k for k in cell.choices if k in own and cell.fit.sees_control]

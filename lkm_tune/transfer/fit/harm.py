@@ -1,4 +1,4 @@
-"""From which γ on mixing is shown to cost more than the margin, against no mixing."""
+"""The γ from which on mixing is shown to cost more than the margin, against no mixing."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lkm_tune.transfer.fit.verdict import FEWEST_SEEDS
 
 
 class Harm(NamedTuple):
-    """Where mixing is too strong in one cell.
+    """The harm of strong mixing in one cell.
 
     Attributes:
         start: the lowest measured γ from which on every measured γ is shown to cost more than the
-            margin; NaN where no γ is.
-        cost: how much higher the error at the largest measured γ is than at γ = 0, as fractions.
+            margin; NaN if there is none.
+        cost: rise of the error from γ = 0 to the largest measured γ, as a fraction.
     """
 
     start: float
@@ -31,8 +31,8 @@ def harm_of_strong_mixing(cell: CellCurve, margin: float) -> Harm:
     """Test the measured γ from the largest down, until one is not shown to cost more.
 
     A fixed order needs no correction for the number of γ: the first true null hypothesis stops it
-    unless that one is wrongly rejected (P. H. Westfall & A. Krishen, J. Stat. Plan. Inference 99,
-    2001, sec. 2).
+    unless it is wrongly rejected (P. H. Westfall & A. Krishen, J. Stat. Plan. Inference 99, 2001,
+    sec. 2).
 
     Args:
         cell: the fitted cell.

@@ -1,4 +1,4 @@
-"""What keeps a question open: too much noise, or γ that were not measured."""
+"""The reason of an open question: noise, or unmeasured γ."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ SEEDS, GAMMAS = "seeds", "gammas"
 
 
 def what_is_missing(cell: CellCurve, gamma: float, margin: float) -> str:
-    """What would show whether a γ is within the margin of the best of a cell.
+    """The runs that would show whether a γ is within the margin of the best of a cell.
 
-    Were there infinitely many seeds at the measured γ, and were the fitted curve the truth there,
-    only the doubt on the curve between them would be left. Where that doubt alone keeps the
-    question open, more γ are missing; else more seeds.
+    With infinitely many seeds at the measured γ, only the uncertainty of the curve between them
+    would remain. If this uncertainty alone keeps the question open, more γ are missing; otherwise
+    more seeds. The fitted curve is taken as the truth at the measured γ.
 
     Args:
         cell: the fitted cell.
@@ -32,7 +32,7 @@ def what_is_missing(cell: CellCurve, gamma: float, margin: float) -> str:
     place, diverges = find_place(cell, gamma)
     if place is None:
         return SEEDS if diverges else GAMMAS
-    # γ = 0 was measured, so that nothing is unknown of it but by noise.
+    # γ = 0 was measured, so only noise makes it uncertain.
     zeros = np.zeros(len(cell.places) - len(cell.grid))
     variance = np.append(cell.interpolation_covariance.diagonal(), zeros)
     shared = np.zeros(len(cell.places))

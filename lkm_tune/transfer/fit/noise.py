@@ -1,4 +1,4 @@
-"""Seed-wise information on the condition effects, and the noise variance that runs share.
+"""Information of each seed on the condition effects, and the common noise variance of runs.
 
 A cell has J values of γ > 0 and the control. Run (seed s, condition j) has the log error
 
@@ -6,7 +6,8 @@ A cell has J values of γ > 0 and the control. Run (seed s, condition j) has the
     y[s, j] = a[s] + θ[j] + e[s, j]          (γ_j > 0),   e ~ N(0, σ²) independent
 
 so θ[j] is the log error at γ_j relative to the control. The seed intercepts a[s] have flat priors
-and are projected out, which leaves one J × J information matrix a seed. Information of seeds adds.
+and are projected out, which leaves one J × J information matrix per seed. The information of seeds
+adds up.
 """
 
 from __future__ import annotations
@@ -22,23 +23,22 @@ from scipy.special import digamma, polygamma
 Array = NDArray[np.float64]
 
 _SMALLEST_VARIANCE = 1e-12
-"""Runs that repeat exactly still leave the rounding of float32 training in log error."""
+"""Smallest noise in log error: the rounding of float32 training."""
 
 _LARGEST_PRIOR_DOF = 30.0
-"""Cells are never taken to have exactly one noise level, however alike a few of them look."""
+"""Smallest spread of noise levels between cells."""
 
 
 @dataclass(frozen=True)
 class Information:
-    """What some seeds say on θ after their intercepts are projected out.
+    """The information of some seeds on θ, without their intercepts.
 
     Attributes:
         matrix: Λ = Σ_s Z_sᵀ P_s Z_s, shape [J, J], in units of 1/σ².
         vector: b = Σ_s Z_sᵀ P_s y_s, shape [J].
         rss: Σ_s y_sᵀ P_s y_s.
         dof: Σ_s (runs of s − 1).
-        sees_control: whether the level of the curve against the control is known, or only its
-            shape.
+        sees_control: whether the curve's level relative to the control is known, or only its shape.
     """
 
     matrix: Array
@@ -48,7 +48,7 @@ class Information:
     sees_control: bool
 
     def __add__(self, other: Information) -> Information:
-        """The information of both, which must come from different seeds."""
+        """The sum of the information of different seeds."""
         return Information(
             self.matrix + other.matrix,
             self.vector + other.vector,
@@ -62,7 +62,7 @@ def seed_information(log_errors: Array) -> Information:
     """Information of one seed.
 
     Args:
-        log_errors: log error of its runs, shape [1 + J], control first, NaN where there is none.
+        log_errors: log error of its runs, shape [1 + J], control first, NaN without a run.
     """
     seen = np.flatnonzero(~np.isnan(log_errors))
     size = len(log_errors) - 1
@@ -77,7 +77,7 @@ def seed_information(log_errors: Array) -> Information:
 
 
 def total(parts: Iterable[Information]) -> Information:
-    """The information of several seeds together (at least one)."""
+    """The total information of one or more seeds."""
     first, *rest = parts
     for part in rest:
         first = first + part
@@ -97,14 +97,14 @@ class NoisePrior:
 
 @dataclass(frozen=True)
 class PureError:
-    """Noise that no curve can explain: the residual of seed + condition effects."""
+    """The residual noise of seed + condition effects, which no curve can explain."""
 
     variance: float
     dof: int
 
 
 def pure_error(information: Information) -> PureError:
-    """σ² from the residuals of the additive model (seed + condition), no curve assumed."""
+    """σ² from the residuals of the additive model (seed + condition), without a curve."""
     rank = int(np.linalg.matrix_rank(information.matrix, hermitian=True))
     theta = np.linalg.pinv(information.matrix, hermitian=True) @ information.vector
     rss = max(information.rss - float(information.vector @ theta), 0.0)
@@ -113,10 +113,9 @@ def pure_error(information: Information) -> PureError:
 
 
 def shared_noise(errors: Sequence[PureError]) -> NoisePrior:
-    """What the cells together say on the noise of a cell (moderated variance).
+    """The prior of a cell's noise from all cells (moderated variance).
 
-    Moment estimate of the prior over cells from the mean and spread of log s², so that cells with
-    few seeds borrow and cells with many do not.
+    It is a moment estimate from the mean and spread of log s². It matters for cells with few seeds.
 
     Source: G. K. Smyth, "Linear models and empirical Bayes methods for assessing differential
     expression", Stat. Appl. Genet. Mol. Biol. 3 (2004), section 6.2.

@@ -1,6 +1,6 @@
-"""Which pairs of cells are still undecided, and what a planner of further runs must know of them.
+"""The undecided pairs of cells, and the state of cells for a planner of further runs.
 
-A pure function of the table of runs: the same runs give the same answer.
+They are a pure function of the table of runs.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from lkm_tune.transfer.fit.verdict import FALSE_DISCOVERY_RATE, UNDECIDED
 
 @dataclass(frozen=True)
 class CellState:
-    """What is known of one cell.
+    """The state of one cell.
 
     Attributes:
-        recommended: the γ that its report recommends (0 allowed).
-        seeds: number of seeds that speak on its curve.
-        worse: measured γ (0 among them where it was measured) -> posterior probability that its
-            error is above the lowest of the cell by more than the margin; 1 where training
-            diverges, NaN with one seed.
-        bound: the recommended γ is at most so much above the lowest error (one test at 5 %), a
-            fraction; NaN where unknown.
-        needs_gammas: whether γ between those measured near the best are missing: with any number of
-            seeds at the measured γ the recommended one could not be shown to be within the margin.
+        recommended: the recommended γ (0 allowed).
+        seeds: number of seeds with information on the curve.
+        worse: measured γ (including 0 if measured) -> posterior probability that its error is above
+            the lowest error of the cell by more than the margin; 1 if training diverges, NaN with
+            one seed.
+        bound: largest distance of the recommended γ from the lowest error (one test at 5 %), as a
+            fraction; NaN if unknown.
+        needs_gammas: whether γ between the measured γ near the best are missing: no number of seeds
+            at the measured γ could show the recommended γ to be within the margin.
     """
 
     recommended: float
@@ -45,12 +45,12 @@ class CellState:
 
 @dataclass(frozen=True)
 class OpenPairs:
-    """Which ordered pairs of cells are undecided at a margin.
+    """The ordered pairs of cells that are undecided at a margin.
 
     Attributes:
-        pairs: (source, target) of every undecided pair. Cells without a curve are not in it.
-        decided: how many ordered pairs are decided.
-        cells: state of every cell that has a curve.
+        pairs: (source, target) of every undecided pair, without cells that have no curve.
+        decided: number of decided ordered pairs.
+        cells: state of every cell with a curve.
     """
 
     pairs: tuple[tuple[CellKey, CellKey], ...]
@@ -69,17 +69,17 @@ def open_pairs(
     seed: int = 0,
     rate: float = FALSE_DISCOVERY_RATE,
 ) -> OpenPairs:
-    """Which pairs of cells are undecided.
+    """The undecided pairs of cells.
 
     Args:
         runs: see `TransferReport.from_runs`. A table without a finished run of a curve gives no
             cells and no pairs.
         margin: difference of the error, as a fraction, that does not matter.
-        seed: of the posterior draws.
+        seed: seed of the posterior draws.
         rate: largest false discovery rate of the verdicts.
 
     Raises:
-        RunTableError: naming all missing columns and wrong values.
+        RunTableError: if columns are missing or values are wrong; the error lists all of them.
     """
     if runs.empty:
         return OpenPairs((), 0, {})

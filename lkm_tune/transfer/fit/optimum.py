@@ -1,9 +1,9 @@
-"""The best γ of one cell with its interval, and the gain it brings, honestly selected.
+"""The best γ of one cell with its interval, and its gain without selection bias.
 
-The γ with the lowest error flatters itself on the runs that chose it. So every statement that a
-γ is *good* uses cross-fitting over seeds: for seed k, γ̂_{−k} is the minimiser of the curve fitted
-to the other seeds, and is judged on the curve of seed k alone. A seed trains its own weights, so
-seed k knows nothing of the choice.
+The γ with the lowest error looks too good on the runs that chose it. So every statement that a γ is
+*good* uses cross-fitting over seeds: for seed k, γ̂_{−k} minimises the curve of the other seeds, and
+is judged on the curve of seed k alone. Seeds train separate weights, so seed k is independent of
+the choice.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from lkm_tune.transfer.fit.response_scale import ResponseScale
 from lkm_tune.transfer.fit.rivals import LEVEL, Rivals
 
 LARGEST_REGRET = 1.0
-"""Expected regrets are means over draws, in which no draw counts for more than this."""
+"""Cap of a draw in the mean that gives an expected regret."""
 
 _SET_DRAWS = 1000
 _RIVAL_STEP = 2
-"""Neighbours on the fine grid are so alike that every other one is enough."""
+"""Every second point of the fine grid is enough."""
 
 _SURELY_WITHIN, _SURELY_WORSE = 1.6, 6.0
-"""Standard errors between which the critical value of the largest of many deviations lies."""
+"""Range of the critical value of the largest of many deviations, in standard errors."""
 
 
 @dataclass(frozen=True)
 class CellCurve:
-    """A cell's runs with the fitted curve and what cross-fitting says of its best γ.
+    """A cell's runs with the fitted curve and the cross-fitted choices of γ.
 
-    The fit lives on the scale of `fit.response_scale`, which keeps the order of all γ;
-    what is read from a cell is log error relative to the control. The P places are the G points of
-    the fine grid and, where the control was measured, γ = 0, which comes last.
+    The fit is on the scale of `fit.response_scale`, which keeps the order of all γ; the properties
+    of a cell are log errors relative to the control. The P places are the G points of the fine grid
+    and, if the control was measured, γ = 0 as the last place.
 
     Attributes:
         runs: the measured runs.
         response_scale: the scale of the fit.
         fit: posterior of the curve on that scale given all seeds.
-        compressed_draws: of the curve on that scale and the grid, shape [D, G]; None with one seed,
-            where the noise between seeds cannot be known.
-        choices: place that the other seeds choose, by seed.
-        held_out: the curve of a seed alone on that scale by seed, each of shape [P].
-        shares: share of the information on the curve by seed; they sum to 1.
+        compressed_draws: draws of the curve on that scale and the grid, shape [D, G]; None with one
+            seed, since the noise between seeds is then unknown.
+        choices: seed -> the place that the other seeds choose.
+        held_out: seed -> the curve of the seed alone on that scale, shape [P].
+        shares: seed -> its share of the information on the curve; they sum to 1.
     """
 
     runs: CurveRuns
@@ -66,7 +66,7 @@ class CellCurve:
 
     @property
     def seeds(self) -> int:
-        """Number of seeds that speak on the curve."""
+        """Number of seeds with information on the curve."""
         return len(self.held_out)
 
     @cached_property
@@ -120,13 +120,13 @@ class CellCurve:
 
     @cached_property
     def honest_level(self) -> float:
-        """Cross-fitted log error relative to the control at the place the other seeds chose."""
+        """Cross-fitted log error, relative to the control, at the place of the other seeds."""
         at = sum(self.shares[k] * self.held_out[k][i] for k, i in self.choices.items())
         return float(self.response_scale.expand(np.asarray(at)))
 
     @cached_property
     def honest_draws(self) -> Array:
-        """Draws around `honest_level`, shape [D]: how sure the level at the chosen place is."""
+        """Draws around `honest_level`, shape [D]."""
         if self.compressed_draws is None:
             raise ValueError(f"{self.runs.key}: one seed has no held-out seed to be judged on")
         share = np.array([self.shares[k] for k in self.choices])
@@ -136,8 +136,8 @@ class CellCurve:
         columns = np.full((len(self.compressed_draws), len(chosen)), control)
         columns[:, on_grid] = self.compressed_draws[:, chosen[on_grid]]
         draws = columns @ share
-        # Seeds that chose different places do not share the noise there, so that their mean varies
-        # as a mean of independent levels. Each seed's own noise is in the draws already.
+        # Seeds with different chosen places have independent noise there, so their mean varies as a
+        # mean of independent levels. The draws already contain the noise of each seed.
         wanted, found = share @ columns.var(axis=0), draws.var()
         wider = np.sqrt(wanted / found) if found > 0 else 1.0
         level = float(self.response_scale.compress(np.array([self.honest_level]))[0])
@@ -145,7 +145,7 @@ class CellCurve:
 
     @cached_property
     def lowest_draws(self) -> Array:
-        """Draws of the lowest error at any place, γ = 0 among them, shape [D]."""
+        """Draws of the lowest error at any place (including γ = 0), shape [D]."""
         if self.level_draws is None:
             raise ValueError(f"{self.runs.key}: one seed gives no draws")
         return np.asarray(self.level_draws.min(axis=1))
@@ -161,7 +161,7 @@ class CellCurve:
     def expected_regret(self) -> Array:
         """Posterior mean regret of every place as a fraction, shape [P]; NaN with one seed.
 
-        A γ that doubles the error counts as one at which training diverges.
+        A γ that doubles the error counts as diverging.
         """
         if self.level_draws is None:
             return np.full(len(self.places), np.nan)
@@ -173,7 +173,7 @@ class CellCurve:
         return self.fit.interpolation_covariance()
 
     def probability_worse(self, margin: float) -> Array:
-        """Probability of each place to be worse than the best by more than a margin, shape [P]."""
+        """Probability that each place is worse than the best by more than a margin, shape [P]."""
         if self.level_draws is None:
             return np.full(len(self.places), np.nan)
         above = self.level_draws > self.lowest_draws[:, None] + np.log1p(margin)
@@ -187,18 +187,18 @@ class CellCurve:
         return np.asarray(self.grid[self.compressed_draws.argmin(axis=1)])
 
     def with_draws(self, count: int, seed: int) -> CellCurve:
-        """The same cell with so many posterior draws."""
+        """The same cell with `count` posterior draws."""
         return replace(self, compressed_draws=self.fit.draw(generator_of(self.runs, seed), count))
 
     @cached_property
     def as_good(self) -> NDArray[np.bool_]:
-        """Which γ of the grid are not significantly worse than the best, shape [G].
+        """Whether each γ of the grid is not significantly worse than the best, shape [G].
 
-        Comparisons with the best (J. C. Hsu, Multiple Comparisons, 1996, section 4.2): γ is left
-        out when its error is above that of some other γ' by more than the 95 % point of the largest
-        standardised deviation over the γ', taken from the posterior draws of the curve. A γ' that
-        looks worse than γ cannot contradict it and counts by as much less as it looks worse (moment
-        selection: D. W. K. Andrews & G. Soares, Econometrica 78, 2010, section 4.2).
+        Comparisons with the best (J. C. Hsu, Multiple Comparisons, 1996, section 4.2): γ is
+        excluded if its error is above that of some other γ' by more than the 95 % point of the
+        largest standardised deviation over the γ' (from the posterior draws of the curve). A γ'
+        that looks worse than γ counts correspondingly less (moment selection: D. W. K. Andrews & G.
+        Soares, Econometrica 78, 2010, section 4.2).
         """
         if self.compressed_draws is None:
             return np.ones(len(self.grid), dtype=bool)
@@ -213,7 +213,7 @@ class CellCurve:
         largest = excess.max(axis=1)
         within = largest <= _SURELY_WITHIN
         for i in np.flatnonzero(~within & (largest <= _SURELY_WORSE)):
-            # Only rivals that are not far worse can have the largest deviation.
+            # Only rivals that are not much worse can have the largest deviation.
             rivals = np.flatnonzero(excess[i] > -_SURELY_WORSE)[::_RIVAL_STEP]
             deviation = (centred[:, [i]] - centred[:, rivals]) / spread[i, rivals]
             deviation += np.minimum(excess[i, rivals], 0.0)
@@ -222,7 +222,7 @@ class CellCurve:
         return np.asarray(within)
 
     def flat_within(self, margin: float) -> bool:
-        """Whether the curve is shown to differ nowhere by more than `margin`.
+        """Whether the curve is shown to vary by less than `margin`.
 
         That is: with 95 % posterior probability no γ of the measured range has an error more than
         a factor 1 + margin above that of another.
@@ -233,10 +233,10 @@ class CellCurve:
 
 
 def _mean_error(levels: Array) -> Array:
-    """Mean over the draws of exp(level) − 1, which counts for `LARGEST_REGRET` at most."""
+    """Mean over the draws of exp(level) − 1, capped at `LARGEST_REGRET`."""
     return np.asarray(np.expm1(np.minimum(levels, np.log1p(LARGEST_REGRET))).mean(axis=0))
 
 
 def generator_of(runs: CurveRuns, seed: int) -> np.random.Generator:
-    """Of the draws of a cell: they depend on the seed and the cell only, not on other cells."""
+    """The generator of a cell's draws, which depends only on the seed and the cell."""
     return np.random.default_rng([seed, zlib.crc32(repr(tuple(runs.key)).encode())])

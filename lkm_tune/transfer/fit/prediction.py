@@ -1,14 +1,14 @@
-"""The γ to begin with in a cell that was never searched, from the cells that were.
+"""The predicted γ of a cell without a search, from the searched cells.
 
-Recommended is the γ with the lowest mean expected regret over the finished cells,
+The prediction is the γ with the lowest mean expected regret over the finished cells,
 
     γ̂ = argmin_x  Σ_c w_c R_c(x) / Σ_c w_c,     R_c(x) = E[exp(f_c(x) − min f_c) − 1 | runs],
 
-with weights w_c = (1 + a·[same architecture]) (1 + b·[same task]); γ = 0 is a candidate. How much
-kinship says, a and b, is chosen by leaving out each of the finished cells in turn. A cell that
-shares neither with any other is predicted from all alike. The 95 % interval is Student's t
-prediction of one more cell's best log γ from the best of the others, so that it widens with their
-disagreement, with the doubt on each, and when they are few.
+with weights w_c = (1 + a·[same architecture]) (1 + b·[same task]); γ = 0 is a candidate. Leaving
+out each of the finished cells in turn chooses a and b. A cell with a new architecture and a new
+task is predicted from all cells with equal weights. The 95 % interval is Student's t prediction of
+one more cell's best log γ from the other cells' best, so it widens with their disagreement, with
+their uncertainty, and for few cells.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ from lkm_tune.transfer.fit.optimum import LARGEST_REGRET, CellCurve
 from lkm_tune.transfer.fit.rivals import LEVEL
 
 _KINSHIP = tuple(product((0.0, 2.0, 8.0), (0.0, 2.0, 8.0)))
-"""The values of (a, b) that are tried."""
+"""The candidates of (a, b)."""
 
 _STEP = 0.05
 _COVERED = 0.5
-"""Share of the weight that must have measured a γ for it to be recommended."""
+"""Smallest share of the weight of cells that have measured a recommended γ."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The γ recommended for a cell that was never searched.
+    """The predicted γ of a cell without a search.
 
     Attributes:
         gamma: recommended γ (0 allowed).
-        low: lower end of the 95 % interval of the cell's own best γ > 0.
+        low: lower end of the 95 % interval of the cell's best γ > 0.
         high: upper end.
-        expected_regret: mean regret, as a fraction, of such predictions for the cells that are
-            known, NaN with one cell.
-        based_on: names of the cells that it is predicted from.
-        kin: how many of these share the architecture or the task.
+        expected_regret: mean regret of such predictions for known cells, as a fraction; NaN with
+            one cell.
+        based_on: names of the cells of the prediction.
+        kin: number of these cells with the same architecture or task.
     """
 
     gamma: float
@@ -59,13 +59,13 @@ class Prediction:
 
 
 class Pool:
-    """The finished cells as what they say on a cell that is not among them (N cells, G γ > 0)."""
+    """The finished cells as the source of predictions for other cells (N cells, G γ > 0)."""
 
     def __init__(self, cells: Sequence[CellCurve]) -> None:
         """Evaluate the expected regret of every cell on one grid.
 
         Args:
-            cells: fitted cells; those with one seed or hardly any γ say nothing and are left out.
+            cells: fitted cells; cells with one seed or too few γ are left out.
         """
         usable = [
             cell
@@ -83,12 +83,12 @@ class Pool:
         places = [cell.best_draws for cell in usable]
         self.place = np.array([drawn.mean() for drawn in places])
         self.doubt = np.array([drawn.var() for drawn in places])
-        # All cells of a task, or of an architecture, are predicted from the same others.
+        # All cells of a task, or of an architecture, have the same source cells.
         self._chosen: dict[bytes, tuple[tuple[float, float], float]] = {}
 
     @cached_property
     def kin(self) -> NDArray[np.bool_]:
-        """Which cells share the architecture and which the task, shape [2, N, N]."""
+        """Whether two cells share the architecture, and the task, shape [2, N, N]."""
         return self._kin(self.keys)
 
     def predict(self, key: CellKey, among: Sequence[int] | None = None) -> Prediction | None:
@@ -96,10 +96,10 @@ class Pool:
 
         Args:
             key: the cell; it need not be in the pool.
-            among: indices of the cells that may be used; all others by default.
+            among: indices of the source cells; by default all other cells.
 
         Returns:
-            None when there is no cell to predict from.
+            None if there is no source cell.
         """
         used = np.array(
             [i for i, other in enumerate(self.keys) if other != key] if among is None else among,
@@ -134,7 +134,7 @@ class Pool:
         )
 
     def _choose(self, used: NDArray[np.int_]) -> tuple[tuple[float, float], float]:
-        """Kinship (a, b) of least regret when each used cell is left out, and that regret."""
+        """The (a, b) with the smallest leave-one-cell-out regret, and that regret."""
         if len(used) < 2:
             return _KINSHIP[0], np.nan
         same = self.kin[:, used][:, :, used]
@@ -163,7 +163,7 @@ class Pool:
             variance * (1 + 1 / count)
         )
         if len(used) == 1:
-            # How cells differ from each other cannot be seen in one.
+            # One cell does not show the differences between cells.
             reach = np.inf
         best = self.grid[place] if place < len(self.grid) else centre
         return max(best - reach, self.grid[0]), min(best + reach, self.grid[-1])

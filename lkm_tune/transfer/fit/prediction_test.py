@@ -1,4 +1,4 @@
-"""Can the best γ be predicted? Predictions for every cell, tested where the truth is known."""
+"""Tests of predictions of the best γ on cells with known curves."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEFT_OUT: dict[str, Callable[[CellKey, CellKey], bool]] = {
     "task": lambda cell, other: cell.task != other.task,
     "architecture": lambda cell, other: cell.model != other.model,
 }
-"""What is left out of the cells that a test predicts from, as the cells that remain."""
+"""Left-out group -> whether a cell remains for the prediction."""
 
 RULES = {
     "regret": "the predicted γ",
@@ -31,7 +31,7 @@ RULES = {
     "regret_zero": "γ = 0",
     "regret_own": "its own search",
 }
-"""The columns that hold the expected regret of each way to choose γ, with their names."""
+"""Column of the expected regret of each way to choose γ -> its name."""
 
 COLUMNS = [
     *CellKey._fields, "left_out", "cells", "gamma", "gamma_low", "gamma_high", "regret_expected",
@@ -40,16 +40,16 @@ COLUMNS = [
 
 
 def predictions_table(cells: Sequence[CellCurve], pool: Pool, margin: float) -> pd.DataFrame:
-    """What would have been predicted for each cell without it, and for those never searched.
+    """Predictions for each cell without its runs, and for cells without a search.
 
     `left_out`: "cell" (predicted from all others), "task" (from other tasks only), "architecture"
     (from other architectures only) or "never searched" (an architecture and a task that were both
-    searched, but not together). `cells`: how many it is predicted from. `gamma` with `gamma_low`
-    and `gamma_high`: the recommendation and the 95 % interval of the cell's own best.
-    `regret_expected`: what such a prediction costs on average where that can be tested. The other
-    columns are judged on the cell's own runs, as posterior means: `regret` (with its 95 % interval)
-    of the predicted γ, `regret_paper` of γ = 0.02, `regret_zero` of γ = 0, and `regret_own` of the
-    γ that the cell's other seeds chose, each judged on the seed held out.
+    searched, but not together). `cells`: number of cells of the prediction. `gamma` with
+    `gamma_low` and `gamma_high`: the recommendation and the 95 % interval of the cell's best γ.
+    `regret_expected`: mean regret of such predictions, if it can be tested. The other columns are
+    posterior means from the runs of the cell: `regret` (with its 95 % interval) of the predicted γ,
+    `regret_paper` of γ = 0.02, `regret_zero` of γ = 0, and `regret_own` of the γ that the cell's
+    other seeds chose, judged on the held-out seed.
     """
     rows = []
     by_key = {cell.runs.key: cell for cell in cells}
@@ -68,9 +68,9 @@ def predictions_table(cells: Sequence[CellCurve], pool: Pool, margin: float) -> 
 
 
 def never_searched(keys: Sequence[CellKey]) -> list[CellKey]:
-    """Architectures with tasks that were searched, but not together.
+    """Architectures and tasks that were searched, but not together.
 
-    Depth is that which the architecture has most often, the sample size that of most cells.
+    They have the most frequent depth of the architecture and the most frequent sample size.
     """
     searched = {(key.model, key.task) for key in keys}
     found = []
@@ -82,7 +82,7 @@ def never_searched(keys: Sequence[CellKey]) -> list[CellKey]:
 
 
 def like(keys: Sequence[CellKey], model: str, task: str) -> CellKey:
-    """The key of a cell that is not there, with the depth and sample size of those that are."""
+    """The key of an absent cell, with the depth and sample size of existing cells."""
     depths = Counter(key.depth for key in keys if key.model == model)
     sizes = Counter(key.n_train for key in keys)
     depth = depths.most_common(1)[0][0] if depths else 0
@@ -90,10 +90,10 @@ def like(keys: Sequence[CellKey], model: str, task: str) -> CellKey:
 
 
 def prediction_summary(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Mean expected regret of each way to choose γ, one row for each thing left out.
+    """Mean expected regret of each way to choose γ, one row for each left-out group.
 
-    `n` cells are judged; `low` and `high` are two standard errors around the mean of the
-    predicted γ's regret over them.
+    `n`: number of judged cells. `low` and `high`: two standard errors around the mean regret of the
+    predicted γ.
     """
     tested = predictions[predictions["left_out"] != NEVER]
     rows = []
@@ -152,7 +152,7 @@ def _row(key: CellKey, left_out: str, found: Prediction) -> dict[str, Any]:
 
 
 def _tested(cell: CellCurve, found: Prediction, margin: float) -> dict[str, float]:
-    """What ways to choose γ cost in a cell, by its own runs."""
+    """Costs of the ways to choose γ in a cell, from its runs."""
     judged = regrets(cell, [found.gamma], [margin])[found.gamma]
     return {
         "regret": regret_at(cell, found.gamma),
@@ -165,9 +165,9 @@ def _tested(cell: CellCurve, found: Prediction, margin: float) -> dict[str, floa
 
 
 def own_regret(cell: CellCurve) -> float:
-    """Expected regret of the γ that the other seeds choose, judged on the seed held out.
+    """Expected regret of the γ that the other seeds choose, judged on the held-out seed.
 
-    As a fraction, at least 0; no draw counts for more than `LARGEST_REGRET`.
+    It is a fraction, at least 0; draws are capped at `LARGEST_REGRET`.
     """
     above = np.minimum(cell.honest_draws - cell.lowest_draws, np.log1p(LARGEST_REGRET))
     return max(float(np.expm1(above).mean()), 0.0)

@@ -1,18 +1,17 @@
-"""What it costs to use a given γ in a cell, and the tests that verdicts rest on.
+"""The regret of a given γ in a cell, and the tests for verdicts.
 
 Regret of γ in t = exp(f_t(γ) − min f_t) − 1, f = expected log test error, the minimum over all γ
-and γ = 0. The γ is a number that was printed (the one that the report of a source cell recommends),
-so only f_t is uncertain and is drawn from its posterior.
+and γ = 0. The γ is a fixed number (recommended by the report of a source cell), so only f_t is
+uncertain and is drawn from its posterior.
 
 - *Within the margin m.* The null hypothesis, regret above m, is the union over all rivals γ′ of
   f_t(γ) − f_t(γ′) > ln(1 + m). So its p-value is the largest of P(f_t(γ) − f_t(γ′) > ln(1 + m))
-  over the rivals, and needs no correction for their number (intersection–union test: R. L. Berger,
+  over the rivals, without correction for their number (intersection–union test: R. L. Berger,
   Technometrics 24, 1982, theorem 1).
 - *Gain within the margin.* The same for γ = 0: the largest of P(f_t(0) − f_t(γ′) > −ln(1 − m)).
-- *Beyond the margin.* Draws of the regret are never below 0, also where there is no regret at all.
-  So P(regret ≤ m) has a second condition, which luck in t's own choice cannot meet: that γ is shown
-  to be worse than the place that t chose, at the honest (cross-fitted) level of that choice. The
-  p-value is the larger of both.
+- *Beyond the margin.* Draws of the regret are never below 0, even without regret. So P(regret ≤ m)
+needs a second condition, which a lucky choice of t cannot meet: γ is shown to be worse than the
+place that t chose, at the cross-fitted level of that choice. The p-value is the larger of both.
 """
 
 from __future__ import annotations
@@ -32,13 +31,13 @@ _OUTSIDE = (1 - LEVEL) / 2
 
 @dataclass(frozen=True)
 class Regret:
-    """Regret of one γ in a target cell, as fractions of the error; NaN where nothing is known.
+    """Regret of one γ in a target cell, as fractions of the error; NaN if unknown.
 
     Attributes:
-        value: estimate, at least 0; inf where the target diverges.
+        value: estimate, at least 0; inf if the target diverges.
         low: lower end of the 95 % interval.
-        high: upper end; inf where the target never measured such a γ.
-        bound: the smallest margin that the regret is shown to be within, by one test at 5 %.
+        high: upper end; inf if the γ is outside the target's measured range.
+        bound: upper bound of the regret, by one test at 5 %.
         at_gamma: log error in the target at the γ, relative to its control.
         p_within: p-value of "the regret is above the margin", one for each margin (small: the γ
             works).
@@ -56,13 +55,13 @@ class Regret:
 
 
 def unknown(margins: Sequence[float]) -> Regret:
-    """With one seed or hardly any γ nothing can be said."""
+    """The regret in a cell with one seed or too few γ: unknown."""
     nothing = (np.nan,) * len(margins)
     return Regret(np.nan, np.nan, np.nan, np.nan, np.nan, nothing, nothing)
 
 
 def says_enough(cell: CellCurve) -> bool:
-    """Whether a cell has the seeds and γ that a curve takes."""
+    """Whether a cell has enough seeds and γ for a curve."""
     return cell.compressed_draws is not None and len(cell.runs.gammas) >= FEWEST_GAMMAS
 
 

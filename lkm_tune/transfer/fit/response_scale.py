@@ -1,8 +1,8 @@
-"""A scale on which response curves are smooth: as measured near the best γ, logarithmic above.
+"""A scale on which response curves are smooth: identity near the best γ, logarithmic above.
 
-Too strong a mixing can double the error within half a decade, while what is at stake around the
-best γ is a few percent. One Gaussian process cannot have both slopes: the cliff would make it
-unsure everywhere. So the curve is modelled on the scale
+Strong mixing can double the error within half a decade, while differences around the best γ are a
+few percent. One Gaussian process cannot have both slopes: the cliff would make it uncertain
+everywhere. So the curve is modelled on the scale
 
     g(θ) = θ                                  for θ ≤ θ_ref
     g(θ) = θ_ref + κ asinh((θ − θ_ref) / κ)   above,
@@ -23,7 +23,7 @@ from lkm_tune.transfer.fit.noise import Array, Information
 _WIDTH = 0.1
 _WIDTH_IN_NOISE = 4.0
 _FURTHEST = 20.0
-"""Errors e²⁰ times the best are all alike, and exp of more would overflow."""
+"""Cap of log errors: larger errors do not differ in effect, and their exp would overflow."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,7 @@ class ResponseScale:
             return compressed
         above = np.maximum(compressed - self.reference, 0.0)
         reach = np.minimum(above / self.width, np.arcsinh(_FURTHEST / self.width))
-        # sinh by way of expm1, which is vectorised, and in place: the draws of a hundred cells are
-        # 16 million.
+        # sinh by expm1, which is vectorised, and in place: a hundred cells have 16 million draws.
         grown = np.expm1(reach, out=np.atleast_1d(reach))
         grown += grown / (1 + grown)
         grown *= self.width / 2
@@ -75,14 +74,14 @@ class ResponseScale:
 
 
 def scale_for(information: Information, noise: float) -> tuple[ResponseScale, Array]:
-    """The scale of one cell, and the measured means that it is linearised at, shape [J].
+    """The scale of one cell, and the measured means for its linearisation, shape [J].
 
     Args:
-        information: of all seeds.
+        information: information of all seeds.
         noise: standard deviation of one run's log error, NaN where unknown.
     """
     at = np.asarray(np.linalg.pinv(information.matrix, hermitian=True) @ information.vector)
     if not information.sees_control:
-        # The level of the curve is free then, and another scale would pretend to know it.
+        # The level of the curve is then unknown, so the scale is the identity.
         return ResponseScale(0.0, np.inf), at
     return ResponseScale(float(at.min()), float(np.nanmax([_WIDTH, _WIDTH_IN_NOISE * noise]))), at

@@ -1,6 +1,6 @@
-"""Differences between one γ and its rivals: which rivals matter, and the largest p-value of them.
+"""Differences between one γ and its rivals, and the largest p-value over the rivals.
 
-See `fit.regret` for the tests that are made of them.
+See `fit.regret` for the tests.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ LEVEL = 0.95
 """Level of every interval and of every bound."""
 
 _STEP = 2
-"""Neighbours on the fine grid are so alike that every other one is enough."""
+"""Every second point of the fine grid is enough."""
 
 _MOST = 6
-"""So many rivals can have the largest p-value, or the largest upper quantile."""
+"""Number of rivals that may have the largest p-value, or the largest upper quantile."""
 
 _FOR_CHOICE = 1000
-"""From so many draws rivals are chosen."""
+"""Number of draws for the choice of rivals."""
 
 _TALLEST = 1.0
-"""Draws further above the lowest point in log error than this are alike to the choice of rivals."""
+"""Cap of draws above the lowest log error in the choice of rivals."""
 
 
 class Rivals:
@@ -39,7 +39,7 @@ class Rivals:
         """Prepare the choice of rivals.
 
         Args:
-            draws: of the log error at every place, shape [D, P].
+            draws: draws of the log error at every place, shape [D, P].
             grid: G.
         """
         self._draws = draws
@@ -54,23 +54,23 @@ class Rivals:
     def differences(
         self, place: int, thresholds: Sequence[float], level: Array | None = None
     ) -> Array:
-        """Draws of f(place) − f(γ′) for the γ′ that matter, `small_p.largest_last`.
+        """Draws of f(place) − f(γ′) for the relevant γ′, through `small_p.largest_last`.
 
         Args:
-            place: of the γ that is judged.
-            thresholds: in log error, may be none; for each the rivals with the largest p-value
-                are chosen, and always those with the largest upper quantiles.
+            place: place of the judged γ.
+            thresholds: thresholds in log error. The rivals with the largest p-values at each
+                threshold and those with the largest upper quantiles are relevant.
             level: other draws of f(place), shape [D].
 
         Returns:
-            Shape [rivals, D]; no rows where there is no other place.
+            Shape [rivals, D]; no rows if there is no other place.
         """
         others = self._others[self._others != place]
         variance = self._covariance.diagonal()
         spread = variance[place] + variance[others] - 2 * self._covariance[place, others]
         spread = np.sqrt(np.maximum(spread, 1e-24))
         excess = self._mean[place] - self._mean[others]
-        # The largest p-value at a threshold, and the largest upper quantile, have other rivals.
+        # Different rivals may have the largest p-value and the largest upper quantile.
         orders = [(excess - threshold) / spread for threshold in thresholds]
         orders.append(excess + ndtri(LEVEL) * spread)
         chosen = {int(i) for by in orders for i in others[np.argsort(-by, kind="stable")[:_MOST]]}

@@ -1,4 +1,4 @@
-"""What a table of runs must look like; every fault of a table is reported at once."""
+"""The checks of a table of runs; one error reports every fault."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ COLUMNS = {
     "test_error": "test error in the task's unit",
     "status": "how the run ended",
 }
-"""The columns that every table has, with what they hold."""
+"""Necessary column -> its meaning."""
 
 OPTIONAL_NUMBERS = ("val_mean_error", "test_mean_error", "kd_ratio")
 OPTIONAL_TEXTS = ("protocol", "protocol_text")
-"""What must be equal for runs to be comparable, as a digest and in words; "" where not known."""
+"""The protocol of runs, as a digest and in words; "" if unknown."""
 
 STATUSES = ("complete", "stopped", "diverged", "infeasible", "failed")
 PHASES = ("curve", "control_curve")
-"""The phases that enter the analysis."""
+"""The phases of the analysis."""
 
 
 class RunTableError(ValueError):
     """A table of runs that cannot be analysed; the message lists every reason."""
 
     def __init__(self, faults: list[str]) -> None:
-        """Make the message from the faults."""
+        """Makes the message from the faults."""
         self.faults = tuple(faults)
         super().__init__("The table of runs cannot be analysed:\n  " + "\n  ".join(faults))
 
@@ -45,7 +45,7 @@ def check_runs(runs: pd.DataFrame) -> pd.DataFrame:
     `OPTIONAL_TEXTS` with "".
 
     Raises:
-        RunTableError: naming all missing columns and all wrong values.
+        RunTableError: if columns are missing or values are wrong; the error lists all of them.
     """
     missing = [name for name in COLUMNS if name not in runs.columns]
     if missing:
@@ -104,13 +104,13 @@ def unfinished_cells(runs: pd.DataFrame) -> list[str]:
 
 
 def measured(rows: pd.DataFrame) -> pd.Series[bool]:
-    """Which rows are points of a curve beside its control, with an error to fit."""
+    """Whether each row is a point of a curve at γ > 0 with a valid error."""
     error = (rows["test_error"] > 0) | (rows["val_error"] > 0)
     return (rows["status"] == "complete") & (rows["gamma"] > 0) & error
 
 
 def _depths(clean: pd.DataFrame) -> pd.Series:
-    """The depths; 0 for models of a user's own, none of whose rows has one."""
+    """The depths; 0 for a user's models without a depth."""
     without = clean["depth"].isna()
     if not without.any():
         return clean["depth"]
@@ -128,7 +128,7 @@ def _statuses(clean: pd.DataFrame) -> list[str]:
 def _number(
     clean: pd.DataFrame, name: str, used: pd.Series[bool], whole: bool = False
 ) -> list[str]:
-    """Turn a column into numbers; the faults of the rows in use."""
+    """Turns a column into numbers; returns the faults of the used rows."""
     raw = clean[name]
     values = pd.to_numeric(raw, errors="coerce").astype(float)
     clean[name] = values
@@ -143,7 +143,7 @@ def _number(
     elif name == "gamma":
         wrong |= used & values.isna()
     if name != "gamma" and not whole:
-        # What a diverged run ended with is often inf; it is never read.
+        # The error of a diverged run is often inf and never used.
         wrong &= clean["status"] == "complete"
     return [f"{name}: {rule}, but got {_examples(raw[wrong])}"] if wrong.any() else []
 

@@ -1,4 +1,4 @@
-"""One γ for all cells: which γ costs least in the cell where it costs most."""
+"""One γ for all cells: the γ whose cost in its worst cell is smallest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lkm_tune.transfer.fit.rivals import largest_difference
 from lkm_tune.transfer.fit.verdict import FEWEST_SEEDS
 
 _CLOSEST = 8
-"""So many γ, those with the smallest expected regret in their worst cell, are bounded."""
+"""Number of γ with a computed bound: those with the smallest expected regret in the worst cell."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class SharedGamma:
 
     Attributes:
         gamma: the γ (0 allowed).
-        bound: in no cell is it further above the best than this, as a fraction of the error. One
-            test at 5 % a cell; that all hold at once is one such test, too, for a γ named
+        bound: its largest distance from the best in any cell, as a fraction of the error. It is one
+            test at 5 % per cell, and also one test at 5 % for all cells together if the γ is fixed
             beforehand (intersection–union test: R. L. Berger, Technometrics 24, 1982, theorem 1).
-            That γ is the best of a few makes the bound a little too small.
+            Since γ is the best of a few, the bound is slightly too small.
         worst: the cell with the largest bound.
-        cells: how many cells were judged.
+        cells: number of judged cells.
         seeds: the fewest seeds of any of them.
     """
 
@@ -42,20 +42,20 @@ class SharedGamma:
 
     @property
     def decides(self) -> bool:
-        """Whether every cell has the seeds that a verdict takes."""
+        """Whether every cell has enough seeds for a verdict."""
         return self.seeds >= FEWEST_SEEDS
 
 
 def shared_gamma(cells: Sequence[CellCurve]) -> SharedGamma | None:
-    """The γ that could be used in all cells.
+    """The best single γ for all cells.
 
-    Candidates are 0, the measured γ and those that the cells recommend.
+    Candidates are 0, the measured γ and the recommended γ of the cells.
 
     Args:
-        cells: the cells; those with one seed or hardly any γ say nothing and are left out.
+        cells: the cells; cells with one seed or too few γ are left out.
 
     Returns:
-        None with fewer than two cells, or where no γ has a known bound in every cell.
+        None with fewer than two cells, or if no γ has a known bound in every cell.
     """
     judged = [cell for cell in cells if says_enough(cell)]
     if len(judged) < 2:
@@ -83,14 +83,14 @@ def _candidates(cells: Sequence[CellCurve]) -> Array:
 
 
 def _expected(cell: CellCurve, gammas: Array) -> Array:
-    """Expected regret of each γ, inf where it is not known."""
+    """Expected regret of each γ, inf if unknown."""
     places = [find_place(cell, float(gamma))[0] for gamma in gammas]
     regret = cell.expected_regret
     return np.array([np.inf if place is None else regret[place] for place in places])
 
 
 def _bounds(cell: CellCurve, gammas: Array) -> Array:
-    """The smallest margin that each γ is shown to be within, inf where it is not known."""
+    """The bound of each γ, inf if unknown."""
     found = []
     for gamma in gammas:
         place = find_place(cell, float(gamma))[0]

@@ -7,10 +7,10 @@ import numpy as np
 from lkm_tune.transfer.fit.noise import Array
 
 _UPPER_SHARE = 0.1
-"""The share of the draws that the Pareto distribution is fitted to."""
+"""The share of the draws for the fit of the Pareto distribution."""
 
 _ENOUGH = 100
-"""With so many draws beyond the bound they are simply counted."""
+"""With this number of draws beyond the bound, the p-value is their share."""
 
 
 def p_above(draws: Array, bound: float, dof: float) -> float:
@@ -19,9 +19,9 @@ def p_above(draws: Array, bound: float, dof: float) -> float:
 
 
 def largest_last(draws: Array) -> Array:
-    """Each row with its largest tenth last, and the largest draw below that tenth before it."""
+    """Each row, partitioned: its largest tenth is last, after the largest draw below that tenth."""
     size = _upper(draws.shape[1])
-    # Sorting ten thousand pairs as a whole takes ten times as long.
+    # A full sort of ten thousand pairs takes ten times as long.
     return np.partition(draws, draws.shape[1] - size - 1, axis=1) if size else draws
 
 
@@ -36,19 +36,18 @@ def upper_quantile(draws: Array, level: float) -> Array:
 def p_above_rows(draws: Array, bound: float, dof: float) -> Array:
     """One-sided p-values of "the quantity is above `bound`", shape [N].
 
-    Hundreds of pairs ask for p-values far below one over the number of draws, so what lies beyond
-    the draws is extrapolated by a generalised Pareto distribution (T. A. Knijnenburg et al.,
-    Bioinformatics 25, 2009, i161, eq. 1). Its shape is not fitted but that of the Student t of
-    which the draws are, 1 / dof, so that only the scale is left to estimate; short tails are taken
-    to be longer than they are.
+    Hundreds of pairs need p-values far below one over the number of draws. A generalised Pareto
+    distribution extrapolates the tail of the draws (T. A. Knijnenburg et al., Bioinformatics 25,
+    2009, i161, eq. 1). Its shape is that of the draws' Student t, 1 / dof, so that only the scale
+    is estimated; short tails are overestimated.
 
-    An infinite draw is no estimate but known for sure (a γ at which training diverges): the p-value
-    is the share of the draws at +inf, plus the share of finite draws times their p-value. So it is
-    0 where all draws are −inf.
+    An infinite draw is certain (a γ at which training diverges): the p-value is the share of the
+    draws at +inf, plus the share of finite draws times their p-value. So it is 0 if all draws are
+    −inf.
 
     Args:
-        draws: of N quantities, as `largest_last` puts them, shape [N, D].
-        bound: what they are held against.
+        draws: draws of N quantities, from `largest_last`, shape [N, D].
+        bound: the bound of the comparison.
         dof: degrees of freedom of the draws.
     """
     if np.isfinite(draws).all():

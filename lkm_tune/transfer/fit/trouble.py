@@ -15,19 +15,19 @@ from lkm_tune.transfer.fit.cells import CellKey, cell_names
 from lkm_tune.transfer.wording import percent
 
 WEAK = 0.01
-"""A mixing term below this share of the prediction loss is too small to show."""
+"""Smallest share of the prediction loss at which a mixing term can have an effect."""
 
 AIM = 0.1
-"""The share of the prediction loss that a term too weak or too strong is to be brought to."""
+"""Share of the prediction loss of the term at a suggested γ."""
 
 ALIKE = 0.99
-"""Layers of this mean CKA have nothing left to learn from each other."""
+"""Layers above this mean CKA cannot learn from each other."""
 
 COLLAPSED = 0.5
-"""Embeddings have collapsed where their effective rank is below this share of that at γ = 0."""
+"""Embeddings have collapsed if their effective rank is below this share of the rank at γ = 0."""
 
 ONE_SEED = 0.05
-"""A single seed tells no difference of the error below this fraction."""
+"""Smallest difference of the error, as a fraction, that a single seed can show."""
 
 
 _MEDIANS = {"kd_ratio": "kd_ratio", "layer_cka": "similarity", "layer_rank": "rank"}
@@ -36,12 +36,12 @@ _MEDIANS = {"kd_ratio": "kd_ratio", "layer_cka": "similarity", "layer_rank": "ra
 
 @dataclass(frozen=True)
 class Strength:
-    """What is known of one γ of a cell, NaN where nothing is.
+    """The figures of one γ of a cell, NaN if unknown.
 
     Attributes:
         gamma: γ ≥ 0.
-        change: of the error against γ = 0, as a fraction; the mean over seeds.
-        doubt: how far off that may be, as a fraction.
+        change: change of the error against γ = 0, as a fraction; the mean over seeds.
+        doubt: half the interval of `change`, as a fraction.
         kd_ratio: γ·L_KD / L_pred at the end of training.
         diverged: whether at least half of the runs diverged.
         similarity: mean linear CKA of pairs of layers.
@@ -60,7 +60,7 @@ class Strength:
 def signs_of_trouble(
     control: Strength, strengths: Sequence[Strength], margin: float = MARGIN
 ) -> tuple[str, ...]:
-    """What is wrong with the γ of one cell, a sentence each.
+    """Signs of trouble with the γ of one cell, one sentence each.
 
     Args:
         control: γ = 0.
@@ -83,7 +83,7 @@ def signs_of_trouble(
 def _too_high(control: Strength, mixed: Sequence[Strength], margin: float) -> str:
     bad = [one for one in mixed if one.diverged or one.change - one.doubt > margin]
     good = [one for one in mixed if one not in bad]
-    # What is worse than γ = 0 below a γ that is not is noise, or another trouble than strength.
+    # A γ that is worse than γ = 0, below a γ that is not worse, shows noise or another trouble.
     bad = [one for one in bad if all(one.gamma > other.gamma for other in good)]
     if not bad:
         return ""
@@ -105,7 +105,7 @@ def _without_effect(control: Strength, mixed: Sequence[Strength], margin: float)
     if not all(abs(one.change) <= max(margin, one.doubt) for one in mixed):
         return ""
     top = mixed[-1]
-    said = f"No γ up to {top.gamma:g} has an effect: no error is told from that of γ = 0"
+    said = f"No γ up to {top.gamma:g} has an effect: no error differs clearly from that of γ = 0"
     if control.similarity > ALIKE:
         return (
             f"{said}, and the layers are alike without mixing (CKA {control.similarity:.3f}). "
@@ -144,7 +144,7 @@ def study_signs(runs: pd.DataFrame, margin: float = MARGIN) -> tuple[str, ...]:
 
 
 def _strengths(curve: pd.DataFrame) -> dict[CellKey, list[Strength]]:
-    """Of every γ of each cell, ascending; all cells of a table at once, which may be many."""
+    """The figures of every γ of each cell, ascending; all cells of a table at once for speed."""
     cell = list(CellKey._fields)
     tested = (curve["test_error"] > 0).groupby([curve[name] for name in cell]).transform("any")
     curve = curve.assign(error=curve["test_error"].where(tested, curve["val_error"]))
@@ -178,17 +178,17 @@ def _strength(row: dict[Any, Any]) -> Strength:
         gamma=row["gamma"],
         change=row["mean"],
         doubt=_half_width(row["std"], count) if count > 1 else ONE_SEED,
-        # Not complete at all is counted as nothing known.
+        # Without complete runs, the figures are unknown.
         diverged=not row["done"] * 2 > row["runs"],
         **{field: row.get(name, math.nan) for name, field in _MEDIANS.items()},
     )
 
 
 def _half_width(spread: float, count: int) -> float:
-    """Half the 95 % interval of a mean, Student's t: two seeds hardly know their own spread."""
+    """Half the 95 % interval of a mean, by Student's t."""
     return float(student_t.isf(0.025, count - 1)) * spread / math.sqrt(count)
 
 
 def _round(gamma: float) -> str:
-    """To one digit: another is not known."""
+    """γ, rounded to one digit."""
     return f"{float(f'{gamma:.0e}'):g}"

@@ -1,16 +1,16 @@
-"""Does γ transfer from one cell to another? Decided by tests, at a false discovery rate.
+"""The verdict on transfer of γ between two cells, by tests with a false discovery rate.
 
 The question is whether the γ that the source's report recommends works in the target. Verdicts in
 this order, each on its own one-sided test (`fit.regret`):
 
 1. *does not transfer*: the regret is shown to be beyond the margin;
-2. *nothing to transfer*: the target's gain is shown to be within the margin, whichever γ is used;
+2. *nothing to transfer*: the target's gain is shown to be within the margin for every γ;
 3. *transfers*: the regret is shown to be within the margin;
 4. *not enough evidence* otherwise.
 
 "Shown" means a q-value of at most 5 % after Y. Benjamini & Y. Hochberg (J. R. Stat. Soc. B 57,
 1995, eq. 1). Each side is a family: of the verdicts of one kind, at most 5 % are expected to be
-wrong. "Nothing to transfer" is one test a target, the other two are one test a pair.
+wrong. "Nothing to transfer" is one test per target, the others are one test per pair.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ UNDECIDED = "not enough evidence"
 
 FALSE_DISCOVERY_RATE = 0.05
 FEWEST_SEEDS = 3
-"""From fewer seeds than this nothing is decided."""
+"""Fewest seeds for a verdict."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A verdict with the q-value it rests on (of an undecided pair, the smallest of its tests)."""
+    """A verdict with its q-value (for an undecided pair, the smallest of its tests)."""
 
     verdict: str
     q_value: float
@@ -44,12 +44,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class PairTests:
-    """The p-values of one ordered pair, NaN where there is nothing to test.
+    """The p-values of one ordered pair, NaN without a test.
 
     Attributes:
         target: index of the target cell.
-        p_within: of "the regret is above the margin".
-        p_beyond: of "the regret is within the margin".
+        p_within: p-value of "the regret is above the margin".
+        p_beyond: p-value of "the regret is within the margin".
     """
 
     target: int
@@ -60,11 +60,10 @@ class PairTests:
 def decide(
     p_nothing: Sequence[float], pairs: Sequence[PairTests], rate: float = FALSE_DISCOVERY_RATE
 ) -> list[Verdict]:
-    """Verdicts of all pairs, in the order they were given in.
+    """Verdicts of all pairs, in the order of `pairs`.
 
     Args:
-        p_nothing: of "the gain is above the margin" for each cell, NaN where there is nothing to
-            test.
+        p_nothing: p-value of "the gain is above the margin" for each cell, NaN without a test.
         pairs: the tests of each pair.
         rate: largest false discovery rate of each family.
     """
@@ -80,11 +79,11 @@ def decide(
 
 
 def q_values(p: Array) -> Array:
-    """q-values of one family of tests, NaN where there is no test."""
+    """q-values of one family of tests, NaN without a test."""
     q = np.full(len(p), np.nan)
     tested = ~np.isnan(p)
     if tested.any():
-        # Rounding takes a sum of p-values of rivals a hair above 1.
+        # Rounding can make a sum of p-values of rivals slightly larger than 1.
         q[tested] = false_discovery_control(np.clip(p[tested], 0.0, 1.0), method="bh")
     return q
 

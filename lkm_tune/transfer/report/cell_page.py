@@ -1,4 +1,4 @@
-"""A page of one cell alone, for where each cell has a place of its own, as its run in MLflow."""
+"""A page for one cell, such as for its run in MLflow."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CellPage:
     """The answer of one cell.
 
     Attributes:
-        key: which cell.
+        key: the cell.
         sentence: its best γ in words.
         html: the page, which needs no network and no script.
     """
@@ -37,7 +37,7 @@ class CellPage:
 
 
 def cell_pages(report: TransferReport) -> Iterator[CellPage]:
-    """The page of every cell: its answer in words, and its error by γ."""
+    """The page of every cell: its answer in words and its error curve."""
     curves = dict(list(report.curves.groupby(list(CellKey._fields))))
     for answer in report.answers:
         figure, sentence = curve_svg(curves[tuple(answer.key)], answer), cell_sentence(answer)

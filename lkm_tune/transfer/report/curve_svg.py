@@ -1,6 +1,7 @@
 """The figure of one cell as an SVG: points, curve and control with their bands, recommended γ.
 
-Drawn directly: matplotlib takes a tenth of a second for each, and a report may hold a hundred.
+It writes SVG directly: matplotlib needs a tenth of a second per figure, and a report may have a
+hundred.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from lkm_tune.transfer.report.palette import BLUE, GREY, INK, ORANGE, PAPER, VER
 from lkm_tune.transfer.wording import gamma_text
 
 WIDTH, HEIGHT = 480.0, 320.0
-"""Of a figure, in its own units."""
+"""Size of a figure, in its units."""
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 66.0, 10.0, 26.0, 42.0
 _LETTER = 7.0
-"""Width of a letter, about."""
+"""Approximate width of a letter."""
 
 _TALLEST = 1.3
 _TICKS = 5
@@ -39,7 +40,7 @@ def curve_svg(curve: pd.DataFrame, answer: CellAnswer) -> str:
 
 
 def _arrays(curve: pd.DataFrame, kind: str, *names: str) -> dict[str, Array]:
-    """Columns of the rows of one kind: a report may draw a hundred figures."""
+    """Columns of the rows of one kind, as arrays for speed."""
     chosen = (curve["kind"] == kind).to_numpy()
     return {name: curve[name].to_numpy(dtype=float)[chosen] for name in names}
 
@@ -56,15 +57,15 @@ class _Drawing:
         gammas = curve["gamma"].to_numpy(dtype=float)
         gammas = gammas[gammas > 0]
         self.low, self.high = float(np.log10(gammas.min())), float(np.log10(gammas.max()))
-        # The control is not on the log scale: it has a place of its own beside it.
+        # γ = 0 is not on the log scale: it has a separate place next to the scale.
         self.zero = self.low - max(0.18 * (self.high - self.low), 0.3)
         self.bottom, self.top = self._error_range()
 
     def _error_range(self) -> tuple[float, float]:
-        """Ends of the error axis: a cliff is cut off above the best and the control."""
+        """Ends of the error axis; it cuts off cliffs."""
         errors = self.measured["aligned"][~np.isnan(self.measured["aligned"])]
         if not len(errors):
-            # No seed ran at more than one γ: errors, but no common level to show them at.
+            # No seed ran at more than one γ: the errors have no common level.
             errors = self.measured["error"]
         values = np.concatenate([errors, self.fitted["low"], self.fitted["high"]])
         values = values[~np.isnan(values)]
@@ -97,7 +98,7 @@ class _Drawing:
         if not np.isfinite(answer.gamma_low):
             return []
         left, right = self.x(np.log10([answer.gamma_low, answer.gamma_high])).tolist()
-        # A single best point still deserves a visible strip.
+        # A single best point needs a visible strip, too.
         left, right = min(left, (left + right) / 2 - 1.5), max(right, (left + right) / 2 + 1.5)
         return [
             f'<rect x="{left:.1f}" y="{_TOP:g}" width="{right - left:.1f}"'
@@ -105,7 +106,7 @@ class _Drawing:
         ]
 
     def _recommended(self) -> list[str]:
-        """The recommended γ with its name above the axes, where nothing else is drawn."""
+        """The recommended γ with its name, above the axes."""
         gamma = self.answer.recommended
         x = float(self.x(np.log10(gamma) if gamma > 0 else self.zero))
         text = f"γ = {gamma_text(gamma)}"
@@ -133,7 +134,7 @@ class _Drawing:
         return [*out, _line(_LEFT, y, WIDTH - _RIGHT, y, GREY, 1.2, "5 3")]
 
     def _control_name(self) -> list[str]:
-        """Drawn last: points may lie where it stands."""
+        """The name of the control, drawn last, over the points."""
         level = self.answer.control_error
         if not np.isfinite(level):
             return []

@@ -1,4 +1,4 @@
-"""The verdicts of all pairs of cells as a matrix: rows lend their γ, columns use it."""
+"""The verdicts of all pairs of cells as a matrix: rows are sources, columns are targets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MEANINGS = {
     NOTHING: "nothing to transfer: no γ gains more than the margin",
     UNDECIDED: "open: not enough evidence",
 }
-"""What each verdict says, for people."""
+"""The meaning of each verdict, for people."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Field:
 
     Attributes:
         verdict: one of `MARKS`, "" on the diagonal.
-        bound: how much the γ costs at most, as a fraction; NaN where unknown, inf without bound.
+        bound: the largest cost of the γ, as a fraction; NaN if unknown, inf without bound.
         title: both in a sentence.
     """
 
@@ -44,7 +44,7 @@ class Field:
 
     @property
     def cost(self) -> str:
-        """The bound as a bare number of per cent, "" where there is none."""
+        """The bound as a number of per cent, "" without bound."""
         if not math.isfinite(self.bound):
             return ""
         if self.bound > 0.99:
@@ -59,7 +59,7 @@ def matrix(pairs: Sequence[Pair], names: dict[CellKey, str], margin: float) -> l
 
     Args:
         pairs: every ordered pair of different cells.
-        names: of the cells.
+        names: names of the cells.
         margin: one of the margins of the verdicts.
     """
     place = {key: i for i, key in enumerate(names)}
@@ -86,7 +86,7 @@ def _cost(pair: Pair) -> str:
 
 
 def counts(pairs: Sequence[Pair], margin: float) -> dict[str, int]:
-    """How many pairs have each verdict, in the order of `MARKS`."""
+    """The number of pairs with each verdict, in the order of `MARKS`."""
     found = [pair.verdicts[margin].verdict for pair in pairs]
     return {verdict: found.count(verdict) for verdict in MARKS}
 

@@ -1,4 +1,4 @@
-"""The page of a report: decisions first, then curves and the matrix; all else is folded."""
+"""The page of a report: decisions, then curves and the matrix; the rest is folded."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ from lkm_tune.transfer.wording import (
 )
 
 MOST_ROWS = 300
-"""Longer tables than this are cut, and say so."""
+"""Longest table; the page cuts longer tables and says so."""
 
 MOST_LINES = 20
-"""Longer lists, too."""
+"""Longest list."""
 
 MOST_WITH_BOUNDS = 40
-"""The fields of larger matrices have no room for a number."""
+"""Largest matrix with numbers in its fields."""
 
 
 def render(report: TransferReport) -> str:
@@ -112,12 +112,12 @@ def _cells(report: TransferReport, names: dict[CellKey, str]) -> list[dict[str, 
 
 
 def _longest(table: pd.DataFrame) -> list[dict[Any, Any]]:
-    """As many rows as a page can hold and a person read; the files have all."""
+    """The first rows of a table, for the page; the files have all rows."""
     return table.head(MOST_ROWS).to_dict("records")
 
 
 def _provenance(report: TransferReport) -> list[tuple[str, str]]:
-    """Pairs of label and text; nested entries are written out one level."""
+    """Pairs of label and text, with one level of nested entries."""
     rows = []
     for name, value in report.provenance.items():
         if isinstance(value, dict):
@@ -129,7 +129,7 @@ def _provenance(report: TransferReport) -> list[tuple[str, str]]:
 
 
 def _scales(report: TransferReport) -> list[tuple[str, str]]:
-    """What fixes the scale of γ: once when it is the same everywhere."""
+    """The scale of γ: one entry if all cells have the same scale."""
     scales = [(answer.name, answer.scale) for answer in report.answers if answer.scale]
     if len({scale for _, scale in scales}) == 1:
         return [("scale of γ", scales[0][1])]
@@ -137,7 +137,7 @@ def _scales(report: TransferReport) -> list[tuple[str, str]]:
 
 
 def _pictures(report: TransferReport) -> list[tuple[str, str]]:
-    """Titles with the pictures themselves, since the page stands alone."""
+    """Titles with embedded pictures, so that the page needs no other files."""
     return [
         (title, b64encode(path.read_bytes()).decode("ascii"))
         for title, path in report.pictures.items()

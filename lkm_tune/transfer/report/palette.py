@@ -1,7 +1,7 @@
-"""Colours of the figures, told apart with any colour vision and in print.
+"""Colours of the figures, distinguishable with any colour vision and in print.
 
-Lines and areas: Okabe & Ito (jfly.uni-koeln.de/color, 2008), lighter on a dark page. They are
-variables of CSS: a page that holds a figure holds `STYLE`, too.
+Lines and areas: Okabe & Ito (jfly.uni-koeln.de/color, 2008), lighter on a dark page. They are CSS
+variables: a page with a figure must contain `STYLE`.
 """
 
 BLUE, ORANGE, VERMILLION, GREY, INK, PAPER = (

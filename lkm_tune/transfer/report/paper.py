@@ -1,7 +1,7 @@
-"""What the paper says of LKM (arXiv:2510.20236), beside what a report says.
+"""Comparison of a report with the figures of the paper (arXiv:2510.20236).
 
-Its figures are known from its abstract and summaries: which network, which molecule and which seeds
-they are of is not, nor how its γ was chosen. An "up to" is the largest of several gains.
+The figures come from the paper's abstract and summaries. Their networks, molecules and seeds, and
+the choice of γ, are unknown. An "up to" is the largest of several gains.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ COLUMNS = (
 )  # fmt: skip
 
 HIGHEST = 100.0
-"""The γ with which the paper shows that too much mixing harms."""
+"""The γ for which the paper shows that strong mixing harms."""
 
 AGREEMENTS = {
     True: {
@@ -35,7 +35,7 @@ AGREEMENTS = {
         "above": "more than published",
     },
 }
-"""Whether the published figure is the most of several -> what an interval beside it says."""
+"""Whether the published figure is the largest of several -> the words for an interval."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Claim:
     """One published figure.
 
     Attributes:
-        text: what it is of.
+        text: description of the figure.
         published: the figure as a fraction of the error.
         at_most: whether it is the largest of several.
-        of: whether a cell is one that it speaks about.
+        of: whether it concerns a cell.
         ours: the same figure of a cell with the ends of its 95 % interval.
     """
 
@@ -62,7 +62,7 @@ def _gain(report: TransferReport, answer: CellAnswer) -> tuple[float, float, flo
 
 
 def _change_at_highest(report: TransferReport, answer: CellAnswer) -> tuple[float, float, float]:
-    """How much the error rises from γ = 0 to γ = 100; NaN where that was not measured."""
+    """The rise of the error from γ = 0 to γ = 100; NaN if it was not measured."""
     mine = report.curves.groupby(list(CellKey._fields)).get_group(tuple(answer.key))
     if not (mine.loc[mine["kind"] == "measured", "gamma"] == HIGHEST).any():
         return math.nan, math.nan, math.nan
@@ -95,15 +95,15 @@ CLAIMS = (
 
 
 def against_paper(report: TransferReport) -> pd.DataFrame:
-    """Every published figure beside that of each cell it speaks about.
+    """Every published figure with the figures of the cells that it concerns.
 
     Args:
-        report: of one study.
+        report: the report of one study.
 
     Returns:
         Columns `claim, published, model, task, depth, n_train, ours, low, high, agreement`: figures
-        as fractions of the error, `low` and `high` the 95 % interval of ours, `agreement` in words
-        where the published figure lies. No rows for cells whose figure is not known.
+        as fractions of the error, `low` and `high` the 95 % interval of `ours`, `agreement` the
+        position of the published figure in words. Cells with an unknown figure have no row.
     """
     rows = []
     for claim in CLAIMS:

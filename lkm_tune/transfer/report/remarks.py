@@ -1,4 +1,4 @@
-"""What was left out, is missing or looks wrong, each said once for all cells that it is true of."""
+"""Remarks on runs that are left out, missing or suspicious, each once for all its cells."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lkm_tune.transfer.wording import count_text, listed
 
 
 def table_warnings(checked: pd.DataFrame, cells: Sequence[CellCurve]) -> tuple[str, ...]:
-    """What was left out, is missing or looks wrong, in sentences.
+    """Sentences on runs that are left out, missing or suspicious.
 
     Args:
         checked: the table of runs.
@@ -26,7 +26,7 @@ def table_warnings(checked: pd.DataFrame, cells: Sequence[CellCurve]) -> tuple[s
         told = " | ".join(sorted(scale or "unknown" for scale in scales))
         found.append(
             f"γ is not on one scale in all cells ({told}): the same number means another"
-            " strength, so regrets between them compare unlike things."
+            " strength, so regrets between them are not comparable."
         )
     grids = {tuple(cell.runs.gammas) for cell in cells}
     if len(grids) > 1:
@@ -35,11 +35,11 @@ def table_warnings(checked: pd.DataFrame, cells: Sequence[CellCurve]) -> tuple[s
 
 
 def once(names: Sequence[str], sentences: Iterable[str]) -> list[str]:
-    """Sentences that begin with the name of a cell and a colon, those that are alike as one.
+    """Merges equal sentences that begin with the name of a cell and a colon.
 
     Args:
-        names: of all cells.
-        sentences: on single cells.
+        names: names of all cells.
+        sentences: sentences on single cells.
     """
     notes: dict[str, list[str]] = {}
     for sentence in sentences:
@@ -49,7 +49,7 @@ def once(names: Sequence[str], sentences: Iterable[str]) -> list[str]:
 
 
 def _grouped(notes: Mapping[str, Sequence[str]], cells: int) -> list[str]:
-    """Each note with the names of the cells that it is true of."""
+    """Each note with the names of its cells."""
     found = []
     for note, names in notes.items():
         if len(names) == cells > 1:

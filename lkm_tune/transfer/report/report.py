@@ -38,31 +38,31 @@ IMPORTANCE = ("study", "cell", "setting", "importance", "trials")
 
 @dataclass(frozen=True)
 class TransferReport:
-    """Whether γ transfers, as far as finished runs can tell.
+    """Whether γ transfers, from finished runs.
 
     Attributes:
         margin: difference of the error, as a fraction, that does not matter.
-        seed: of the posterior draws.
+        seed: seed of the posterior draws.
         curves: measured points and fitted curves (`tables.curves_table`).
         optima: the decision and the best γ of each cell (`tables.answer_tables`).
-        details: what else is known of each cell (`tables.answer_tables`).
+        details: further figures of each cell (`tables.answer_tables`).
         regret: every ordered pair of cells with its verdict (`tables.regret_table`).
         agreement: Kendall's τ of whole curves (`tables.agreement_table`).
-        predictions: the γ that other cells recommend, and what it costs
+        predictions: the γ that other cells recommend, and its cost
             (`predictions.predictions_table`).
-        drivers: what moves the best γ (`drivers.drivers_table`).
-        importance: what the search trials say on each setting, as the caller gave it.
-        trials: every row that came in, search trials included.
-        answers: all that is known of each cell, in the order of `optima`.
-        unsearched: the predicted γ of each architecture with each task never searched together.
-        pool: what the cells say on one that is not among them.
+        drivers: effects of properties of cells on the best γ (`drivers.drivers_table`).
+        importance: importance of each setting in the search, from the caller.
+        trials: every row of the input, including search trials.
+        answers: the answer of each cell, in the order of `optima`.
+        unsearched: the predicted γ of each architecture and task without a common search.
+        pool: the cells as a source of predictions.
         pairs: every ordered pair of cells, with its verdicts at all margins.
-        shared: the γ that costs least in the cell where it costs most, None where there is none.
-        axes: how the pairs along each axis are decided (`tables.axes_table`).
-        warnings: what was left out, is missing or looks wrong, in sentences.
+        shared: the γ whose cost in its worst cell is smallest; None if unknown.
+        axes: numbers of verdicts along each axis (`tables.axes_table`).
+        warnings: sentences on runs that are left out, missing or suspicious.
         signs: signs of trouble with γ, in sentences with the γ to try next.
-        pictures: PNG files of what is inside the networks, with their titles.
-        provenance: where the runs come from, as the caller gave it.
+        pictures: title -> PNG file of the layers of networks.
+        provenance: provenance of the runs, from the caller.
     """
 
     margin: float
@@ -101,22 +101,21 @@ class TransferReport:
         """Analyse a tidy table of runs.
 
         Args:
-            runs: one row a run with the columns of `check.COLUMNS`. Optional: `phase` ("curve"
-                rows enter, "control_curve" rows are γ = 0 at the control's own best settings,
-                others are kept for the table of trials only), `unit`, `scale` (what fixes the
-                scale of γ), `kd_ratio`, `val_mean_error` and `test_mean_error`, `protocol` and
-                `protocol_text` (what makes runs comparable: only runs of equal protocol share a
-                cell).
+            runs: one row per run with the columns of `run_table.COLUMNS`. Optional columns: `phase`
+                ("curve": used in the analysis; "control_curve": γ = 0 at the best settings of the
+                control; others: only in the table of trials), `unit`, `scale` (the scale of γ),
+                `kd_ratio`, `val_mean_error` and `test_mean_error`, `protocol` and `protocol_text`
+                (only runs of equal protocol share a cell).
             margin: difference of the error, as a fraction, that does not matter.
-            seed: of the posterior draws; the same runs and seed give the same report.
+            seed: seed of the posterior draws; the same runs and seed give the same report.
             provenance: shown with the report (study digests, versions, devices, hours).
             importance: shown with the drivers; columns `study, cell, setting, importance, trials`.
-            pictures: PNG files by title, to be shown on the page.
+            pictures: title -> PNG file, for the page.
             rate: largest false discovery rate of the verdicts.
 
         Raises:
-            RunTableError: naming all missing columns and wrong values.
-            ValueError: when `margin` is not between 0 and 1.
+            RunTableError: if columns are missing or values are wrong; the error lists all of them.
+            ValueError: if `margin` is not between 0 and 1.
         """
         if not 0 < margin < 1:
             raise ValueError(f"`0 < margin < 1` must hold (a fraction of the error), got {margin}")
@@ -154,16 +153,16 @@ class TransferReport:
     def load(cls, storage: Path | str, margin: float = MARGIN, seed: int = 0) -> TransferReport:
         """Analyse the finished runs of all studies of a storage folder together.
 
-        The table of runs is made from the ledgers of the studies.
+        The ledgers of the studies give the table of runs.
 
         Args:
-            storage: the folder that studies were run with (`--storage`).
+            storage: the storage folder (`--storage`).
             margin: difference of the error, as a fraction, that does not matter.
-            seed: of the posterior draws.
+            seed: seed of the posterior draws.
 
         Raises:
-            FileNotFoundError: when no study has been run in the folder.
-            RunTableError: when there is no finished run of a curve yet.
+            FileNotFoundError: if no study has run in the folder.
+            RunTableError: if no run of a curve has finished.
         """
         runs, provenance = finished_runs(Path(storage))
         return cls.from_runs(runs, margin=margin, seed=seed, provenance=provenance)
@@ -171,10 +170,9 @@ class TransferReport:
     def best_gamma(
         self, model: str, task: str, depth: int | None = None, n_train: int | None = None
     ) -> CellAnswer:
-        """The answer of a finished cell, or of one never searched the γ to begin with.
+        """The answer of a finished cell, or a prediction for a cell without a search.
 
-        A cell of which neither the architecture nor the task was searched is predicted from all
-        cells alike.
+        If neither the architecture nor the task was searched, all cells predict with equal weights.
 
         Args:
             model: architecture, matched without regard to case.
@@ -183,7 +181,7 @@ class TransferReport:
             n_train: only cells of this sample size; by default the largest.
 
         Raises:
-            LookupError: when no cell is finished.
+            LookupError: if no cell is finished.
         """
         fits = [
             answer
@@ -204,7 +202,7 @@ class TransferReport:
         if not keys:
             finished = "; ".join(answer.name for answer in self.answers)
             raise LookupError(
-                f"No finished response curve of {model} on {task}, and none with two seeds and"
+                f"No finished response curve of {model} on {task}, and no other with two seeds and"
                 f" enough γ to predict one from. Finished: {finished or 'none'}."
             )
         models = {key.model.lower(): key.model for key in keys}
@@ -220,7 +218,7 @@ class TransferReport:
         return predicted_answer(key, str(key), found)
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as plain data that is valid JSON (unknown numbers are None)."""
+        """The report as JSON data (unknown numbers are None)."""
         return {
             "schema": SCHEMA,
             "schema_version": SCHEMA_VERSION,
@@ -243,13 +241,13 @@ class TransferReport:
         }
 
     def summary(self) -> dict[str, Any]:
-        """The answer as the texts that a terminal shows (`summary.summary`)."""
+        """The answer as texts for a terminal (`summary.summary`)."""
         remarks = (*self.warnings, *self.signs)
         return summary(self.answers, self.pairs, self.shared, self.margin, remarks)
 
 
 def _unsearched(cells: Sequence[CellCurve], pool: Pool) -> tuple[CellAnswer, ...]:
-    """The predicted γ of each architecture with each task never searched together."""
+    """The predicted γ of each architecture and task without a common search."""
     keys = never_searched([cell.runs.key for cell in cells])
     found = [(key, pool.predict(key)) for key in keys]
     return tuple(predicted_answer(key, str(key), p) for key, p in found if p is not None)

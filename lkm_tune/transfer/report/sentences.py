@@ -1,4 +1,4 @@
-"""The sentences of a report: what to do in a cell, in all cells, and which runs would say more."""
+"""The sentences of a report: decisions for a cell and for all cells, and useful further runs."""
 
 from __future__ import annotations
 
@@ -27,24 +27,23 @@ from lkm_tune.transfer.wording import (
 )
 
 COARSE = 4.0
-"""With larger factors between neighbouring γ than this (half a decade and what rounding adds)
-intervals were seen to miss narrow dips; docs/transfer.md has the figures."""
+"""Largest factor between neighbouring γ (half a decade, with room for rounding) at which intervals
+do not miss narrow dips; docs/transfer.md has the figures."""
 
 
 def decision_sentence(answer: CellAnswer) -> str:
-    """What to do in a cell, without its name."""
+    """The decision for a cell, without its name."""
     best = gamma_text(answer.recommended)
     if answer.predicted:
-        return f"Begin with γ = {best}: predicted, since this cell was never searched."
+        return f"Start with γ = {best}: a prediction, since this cell was never searched."
     if answer.seeds == 0:
         return (
-            "Nothing can be said, because no seed ran at more than one γ. Repeat the same seeds at"
-            " every γ."
+            "No answer, because no seed ran at more than one γ. Repeat the same seeds at every γ."
         )
     if answer.seeds == 1:
         return (
-            f"Undecided: of the γ measured with one seed, {best} has the lowest error, but whether"
-            " that is chance cannot be told from a single seed. Add seeds."
+            f"Undecided: of the γ measured with one seed, {best} has the lowest error, but one"
+            " seed cannot show whether this is chance. Add seeds."
         )
     if answer.decision == USE:
         return (
@@ -65,7 +64,7 @@ def _undecided(answer: CellAnswer, best: str) -> str:
     above = "" if math.isnan(answer.bound) else f", {_at_most_above(answer)}"
     if math.isnan(answer.gain):
         return (
-            "Whether mixing helps is not known, because no run has γ = 0. Among the other γ the"
+            "It is unknown whether mixing helps, because no run has γ = 0. Among the other γ the"
             f" lowest expected error is at {best}{above}."
         )
     ends = [gamma_text(gamma) for gamma in (answer.open_low, answer.open_high)]
@@ -75,23 +74,23 @@ def _undecided(answer: CellAnswer, best: str) -> str:
 
 def _at_most_above(answer: CellAnswer) -> str:
     if math.isinf(answer.bound):
-        return "how far above the best is not known"
+        return "its distance from the best is unknown"
     return f"at most {at_most(answer.bound)} above the best"
 
 
 def _largest_gain(answer: CellAnswer) -> str:
     if not math.isfinite(answer.largest_gain):
-        return "how much one could gain is not known"
+        return "the possible gain is unknown"
     return f"a gain above {at_most(answer.largest_gain)} is excluded"
 
 
 def cell_line(answer: CellAnswer) -> tuple[str, str, str]:
-    """The decision, the gain and what is excluded, as the fields of a table."""
+    """The decision, the gain and the exclusion, as the fields of a table."""
     best, seeds = gamma_text(answer.recommended), answer.seeds
     if answer.predicted:
         cost = answer.expected_regret
         usual = "" if math.isnan(cost) else f"costs {percent(cost)} on average"
-        return f"begin with γ = {best}", "never searched", usual
+        return f"start with γ = {best}", "never searched", usual
     if seeds < 2:
         return "undecided", "not known: one seed" if seeds else "not known", ""
     if answer.decision == LEAVE_OFF:
@@ -113,7 +112,7 @@ def cell_line(answer: CellAnswer) -> tuple[str, str, str]:
 
 
 def detail_sentences(answer: CellAnswer) -> list[str]:
-    """What else is known of a cell."""
+    """Further sentences on a cell."""
     if answer.predicted:
         return _prediction(answer)
     if answer.seeds < 2:
@@ -130,7 +129,7 @@ def detail_sentences(answer: CellAnswer) -> list[str]:
     if answer.step > COARSE:
         found.append(
             f"γ was measured in steps of a factor of {gamma_text(answer.step)}: a narrower dip of"
-            " the error is not seen."
+            " the error stays unseen."
         )
     return found
 
@@ -215,8 +214,8 @@ def shared_sentence(
     """Whether one γ works in all cells.
 
     Args:
-        shared: the γ that costs least in its worst cell, None where there is none.
-        cells: how many cells are finished.
+        shared: the γ whose cost in its worst cell is smallest; None if unknown.
+        cells: number of finished cells.
         margin: difference of the error, as a fraction, that does not matter.
         names: of the cells.
     """
@@ -224,7 +223,7 @@ def shared_sentence(
         return "One cell is finished, so there is nothing to compare yet."
     if shared is None:
         return (
-            "Whether one γ works in all cells is not known: that takes at least two seeds at the"
+            "It is unknown whether one γ works in all cells: this needs at least two seeds at the"
             " same γ in every cell."
         )
     gamma = f"γ = {gamma_text(shared.gamma)}" + (" (no mixing)" if shared.gamma == 0 else "")
@@ -250,7 +249,7 @@ def shared_sentence(
 
 
 def paper_sentence(answers: Sequence[CellAnswer]) -> str:
-    """What the published γ costs over all cells; "" where that is not known."""
+    """The cost of the published γ over all cells; "" if unknown."""
     known = [a for a in answers if math.isfinite(a.paper_regret_high)]
     if not known:
         return ""
@@ -267,7 +266,7 @@ def paper_sentence(answers: Sequence[CellAnswer]) -> str:
 def harm_sentence(
     answers: Sequence[CellAnswer], margin: float, names: Mapping[CellKey, str]
 ) -> str:
-    """Where strong mixing is shown to cost more than the margin; "" where it is nowhere.
+    """The cells where strong mixing is shown to cost more than the margin; "" if there are none.
 
     Args:
         answers: of the finished cells.
@@ -291,26 +290,26 @@ def harm_sentence(
 def general_sentences(
     answers: Sequence[CellAnswer], margin: float, names: Mapping[CellKey, str]
 ) -> list[str]:
-    """What the cells together say of strong mixing and of the published γ."""
+    """Sentences on strong mixing and on the published γ over all cells."""
     return list(filter(None, [harm_sentence(answers, margin, names), paper_sentence(answers)]))
 
 
 def further_runs(
     answers: Sequence[CellAnswer], unsearched: Sequence[CellAnswer], open_pairs: Mapping[str, int]
 ) -> list[str]:
-    """Which further runs would say more, the cheapest first.
+    """Useful further runs, the cheapest first.
 
     Args:
-        answers: of the finished cells.
-        unsearched: of those that were never searched.
-        open_pairs: how many undecided pairs need "seeds", and how many "gammas".
+        answers: the answers of the finished cells.
+        unsearched: the answers of cells without a search.
+        open_pairs: number of undecided pairs that need "seeds", and that need "gammas".
     """
     found = []
     if open_pairs.get("seeds"):
         found.append(f"Open pairs that more seeds may settle: {open_pairs['seeds']}.")
     if open_pairs.get("gammas"):
         found.append(
-            "Open pairs that need γ between those measured, with any number of seeds:"
+            "Open pairs that need γ between the measured γ, with any number of seeds:"
             f" {open_pairs['gammas']}."
         )
     edge = [
@@ -323,7 +322,7 @@ def further_runs(
     never = [f"{a.model} on {a.task}" for a in unsearched]
     kinds = {
         "Lowest error at the end of the measured range, so measure beyond it": edge,
-        "No γ is told from another yet, more seeds may": flat,
+        "No γ differs significantly from another; more seeds may show a difference": flat,
         "γ measured in coarse steps: γ between them would show narrower dips": coarse,
         "Never searched, so only predicted": never,
     }

@@ -1,4 +1,4 @@
-"""The finished runs of a storage folder, and where they come from."""
+"""The finished runs of a storage folder, and their provenance."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def finished_runs(storage: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The ended runs of all studies of a storage folder, and their provenance.
 
     Raises:
-        FileNotFoundError: when no study has been run in the folder.
+        FileNotFoundError: if no study has run in the folder.
     """
     studies = [folder.path for folder in study_folders(storage)]
     if not studies:
-        raise FileNotFoundError(f"no study has been run in {storage}")
+        raise FileNotFoundError(f"no study has run in {storage}")
     runs = all_runs(storage)
     return runs, {
         "studies": ", ".join(f"{path.name} ({_digest(path)})" for path in studies),
@@ -32,13 +32,11 @@ def finished_runs(storage: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 
 def training_time(runs: pd.DataFrame) -> str:
-    """The hours that the runs of a table were trained for, on each kind of device."""
+    """The hours of training of a table's runs, by device."""
     if not {"device", "seconds"} <= set(runs):
         return f"not recorded ({len(runs)} runs)"
     hours = runs.groupby("device")["seconds"].sum() / 3600
-    told = [
-        f"{spent:.2f} h on {device or 'a device not recorded'}" for device, spent in hours.items()
-    ]
+    told = [f"{spent:.2f} h on {device or 'an unknown device'}" for device, spent in hours.items()]
     return "; ".join(told) + f" ({len(runs)} runs)"
 
 

@@ -1,4 +1,4 @@
-"""What a terminal shows of a report, as plain data: texts in the fields of tables."""
+"""The texts of a report for a terminal, as plain data."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from lkm_tune.transfer.report.sentences import (
 from lkm_tune.transfer.wording import margin_text
 
 MOST_IN_MATRIX = 12
-"""A terminal has no room for the matrix of more cells."""
+"""Largest number of cells for a matrix on a terminal."""
 
 
 def answer_record(answer: CellAnswer) -> dict[str, Any]:
-    """An answer as data that is valid JSON (unknown numbers are None), with its texts.
+    """An answer as JSON data (unknown numbers are None), with its texts.
 
-    `sentence` says all in words, `line` holds name, decision, gain and what is excluded.
+    `sentence` has the answer in words; `line` holds name, decision, gain and exclusion.
     """
     record = {name: plain(value) for name, value in asdict(answer).items()}
     return {
@@ -48,14 +48,13 @@ def summary(
     margin: float,
     remarks: Sequence[str],
 ) -> dict[str, Any]:
-    """The texts that `terminal.summary_lines` lays out.
+    """The texts for `terminal.summary_lines`.
 
     Returns:
-        `margin`: of the report; `by_margin`: for each margin that verdicts are known at, with the
-        margin as key, short name, decision, gain and what is excluded for each cell (`lines`), the
-        sentence on all cells (`all`), what the signs mean (`legend`), how many pairs have each
-        sign (`counts`), and the fields of the matrix (`matrix`, empty where there is no room);
-        `remarks`: sentences.
+        `margin`: the margin of the report. `by_margin`: margin -> short name, decision, gain and
+        exclusion of each cell (`lines`), the sentence on all cells (`all`), the legend of the signs
+        (`legend`), the number of pairs with each sign (`counts`), and the fields of the matrix
+        (`matrix`, empty if there is no room). `remarks`: sentences.
     """
     names = short_names({answer.key: answer.name for answer in answers})
     return {

@@ -22,7 +22,7 @@ from lkm_tune.transfer.report.matrix import MARKS, counts
 
 _OUTSIDE = (1 - LEVEL) / 2
 
-# Named so that a table without rows has its columns, too.
+# Named, so that a table without rows also has its columns.
 _CURVE_COLUMNS = [
     *CellKey._fields, "kind", "study", "seed", "gamma", "error", "aligned", "low", "high",
 ]  # fmt: skip
@@ -44,7 +44,7 @@ _AGREEMENT_COLUMNS = ["first", "second", "tau", "tau_low", "tau_high", "points"]
 
 
 def answer_tables(answers: Sequence[CellAnswer]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The optima and the details: one row a cell in each, see `CellAnswer` for the columns.
+    """The optima and the details: one row per cell; see `CellAnswer` for the columns.
 
     `diverged` is a text here.
     """
@@ -61,11 +61,11 @@ def answer_tables(answers: Sequence[CellAnswer]) -> tuple[pd.DataFrame, pd.DataF
 def curves_table(cells: Sequence[CellCurve]) -> pd.DataFrame:
     """Measured points and fitted curves, in long form.
 
-    `kind`: "measured" (one row a run; γ = 0 is the control), "diverged" (γ without an error),
-    "control" (the level of γ = 0 with its own 95 % interval in `low` and `high`) or "fitted" (with
+    `kind`: "measured" (one row per run; γ = 0 is the control), "diverged" (γ without an error),
+    "control" (the level of γ = 0 with its 95 % interval in `low` and `high`) or "fitted" (with
     `low` and `high`, the pointwise 95 % band of the difference from the control).
-    `aligned` is the error with the seed's own level replaced by the mean level of the seeds: what
-    the curve is fitted to.
+    `aligned` is the error with the level of its seed replaced by the mean level of the seeds. The
+    curve is fitted to these errors.
     """
     rows: list[dict[str, Any]] = []
     for cell in cells:
@@ -97,7 +97,7 @@ def _measured(cell: CellCurve) -> list[dict[str, Any]]:
 
 
 def _control(cell: CellCurve) -> list[dict[str, Any]]:
-    """The level of γ = 0, and how far the noise of its runs may move it (Student's t)."""
+    """The level of γ = 0 with its 95 % interval (Student's t)."""
     count = int((~np.isnan(cell.runs.log_error[:, 0])).sum())
     if not cell.fit.sees_control or not count:
         return []
@@ -121,10 +121,10 @@ def _fitted(cell: CellCurve) -> list[dict[str, Any]]:
 
 
 def regret_table(pairs: Sequence[Pair]) -> pd.DataFrame:
-    """One row an ordered pair of cells; intervals are not adjusted for the number of pairs.
+    """One row per ordered pair of cells; intervals are not adjusted for the number of pairs.
 
-    `gamma`: what the source's report recommends (0 allowed). `bound`: it costs at most so much in
-    the target. `verdict` and `q_value` are at the margin of the report, `verdict_1`, `verdict_2`
+    `gamma`: the γ that the source's report recommends (0 allowed). `bound`: its largest cost in the
+    target. `verdict` and `q_value` are at the margin of the report, `verdict_1`, `verdict_2`
     and `verdict_5` at margins of 1, 2 and 5 %.
     """
     rows = [
@@ -152,7 +152,7 @@ def _column(margin: float) -> str:
 
 
 def agreement_table(cells: Sequence[CellCurve]) -> pd.DataFrame:
-    """Kendall's τ of whole curves, one row a pair of cells (in one order)."""
+    """Kendall's τ of whole curves, one row per pair of cells (in one order)."""
     rows = []
     for first, second in combinations([Orders(cell) for cell in cells], 2):
         found = curve_agreement(first, second)
@@ -181,12 +181,12 @@ _AXES: tuple[tuple[str, Callable[[CellKey, CellKey], bool]], ...] = (
     ("from one task to another", _same("model", "n_train")),
     ("in more than one way", lambda s, t: True),
 )
-"""Each pair belongs to the first axis that it fits. Depth may differ on the later ones: it is
-one of the settings that the search finds for each cell."""
+"""Each pair belongs to the first axis that it fits. Depth may differ on later axes: the search
+finds it for each cell."""
 
 
 def axes_table(pairs: Sequence[Pair], margin: float) -> pd.DataFrame:
-    """For each axis along which cells differ, how many pairs have each verdict."""
+    """The number of pairs with each verdict, for each axis along which cells differ."""
     left, rows = list(pairs), []
     for name, fits in _AXES:
         here = [pair for pair in left if fits(pair.source, pair.target)]

@@ -1,4 +1,4 @@
-"""The answer as lines of a terminal: decisions first, then the matrix of pairs, then remarks."""
+"""The answer as lines of a terminal: decisions, then the matrix of pairs, then remarks."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 WIDTH = 100
-"""Letters of a line where the terminal has no width of its own."""
+"""Characters of a line if the width of the terminal is unknown."""
 
 MOST_REMARKS = 6
 _HEADINGS = ("cell", "decision", "gain over no mixing", "excluded")
 
 
 def cell_lines(lines: Sequence[Sequence[str]]) -> list[str]:
-    """One line a cell, under a line of headings.
+    """One line per cell, after a line of headings.
 
     Args:
-        lines: name, decision, gain and what is excluded for each cell.
+        lines: name, decision, gain and exclusion of each cell.
     """
     return _aligned([_HEADINGS, *lines], "<" * len(_HEADINGS))
 
 
 def at_margin(summary: Mapping[str, Any], margin: float) -> dict[str, Any]:
-    """What a summary says at one of its margins.
+    """The part of a summary at one of its margins.
 
     Raises:
         ValueError: when no verdicts are known at the margin.
@@ -44,7 +44,7 @@ def summary_lines(summary: Mapping[str, Any], margin: float, width: int = WIDTH)
     Args:
         summary: see `lkm_tune.transfer.report.summary`; it may have been read from JSON.
         margin: one of its margins.
-        width: letters that fit in a line.
+        width: characters of a line.
 
     Raises:
         ValueError: when no verdicts are known at the margin.
@@ -63,7 +63,7 @@ def summary_lines(summary: Mapping[str, Any], margin: float, width: int = WIDTH)
     for remark in shown:
         out += _wrapped(f"- {remark}", width, "  ")
     if len(shown) < len(remarks):
-        out.append(f"- {len(remarks) - len(shown)} more remarks stand in the report")
+        out.append(f"- {len(remarks) - len(shown)} more remarks are in the report")
     return out
 
 

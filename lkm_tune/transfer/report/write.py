@@ -12,7 +12,7 @@ from lkm_tune.transfer.report.report import TransferReport
 
 
 def write_report(report: TransferReport, folder: Path | str) -> dict[str, Path]:
-    """Writes each file of a report whole or not at all.
+    """Writes the files of a report, each atomically.
 
     Returns:
         The paths by name: report.html, curves.svg, transfer.json, curves.csv, regret.csv,

@@ -41,19 +41,19 @@ CONTROL = Strength(0.0, change=0.0, similarity=0.6, rank=8.0)
         (
             CONTROL,
             [Strength(0.001, 0.002, kd_ratio=1e-4), Strength(0.01, -0.004, kd_ratio=1e-3)],
-            ["No γ up to 0.01 has an effect: no error is told from that of γ = 0, since the mixing "
-             "term is at most 0.1 % of the prediction loss. Next γ to try: 1."],
+            ["No γ up to 0.01 has an effect: no error differs clearly from that of γ = 0, since "
+             "the mixing term is at most 0.1 % of the prediction loss. Next γ to try: 1."],
         ),
         (
             Strength(0, 0, similarity=0.997),
             [Strength(0.1, 0.002, kd_ratio=1e-4)],
-            ["No γ up to 0.1 has an effect: no error is told from that of γ = 0, and the layers "
-             "are alike without mixing (CKA 0.997). Try a deeper network; next γ to try: 1."],
+            ["No γ up to 0.1 has an effect: no error differs clearly from that of γ = 0, and "
+             "the layers are alike without mixing (CKA 0.997). Try a deeper network; next γ to try: 1."],
         ),
         (
             CONTROL,
             [Strength(0.1, 0.002, kd_ratio=0.2)],
-            ["No γ up to 0.1 has an effect: no error is told from that of γ = 0. "
+            ["No γ up to 0.1 has an effect: no error differs clearly from that of γ = 0. "
              "Next γ to try: 1."],
         ),
         (

@@ -209,7 +209,7 @@ def test_one_seed_gives_no_verdict_and_says_so(simulate, shapes) -> None:
     assert set(report.regret["verdict"]) == {UNDECIDED}
     assert not report.optima["flat"].any()
     assert "only one seed" in report.warnings[0]
-    assert "cannot be told from a single seed" in cell_sentence(report.answers[0])
+    assert "one seed cannot show whether this is chance" in cell_sentence(report.answers[0])
 
 
 def test_diverged_runs_bound_the_range(simulate, shapes) -> None:
@@ -285,7 +285,7 @@ def test_warns_of_networks_that_learnt_nothing_and_of_unlike_scales(simulate, sh
     runs["test_mean_error"] = np.where(runs["model"] == "a", 60.0, 500.0)
     runs["scale"] = np.where(runs["model"] == "a", "l2, mean", "l2, sum")
     warnings = TransferReport.from_runs(runs).warnings
-    nothing = [w for w in warnings if "learnt nothing says nothing" in w]
+    nothing = [w for w in warnings if "learnt nothing is meaningless" in w]
     assert len(nothing) == 1
     assert nothing[0].startswith("a on qm9/homo")
     assert any("not on one scale in all cells (l2, mean | l2, sum)" in w for w in warnings)

@@ -59,27 +59,26 @@ DECISIONS = [
     ),
     (
         replace(OPEN, bound=math.inf),
-        "Undecided between 0 and 0.1; lowest expected error at 0.01, how far above the best is not"
-        " known.",
+        "Undecided between 0 and 0.1; lowest expected error at 0.01, its distance from the best is"
+        " unknown.",
     ),
     (
         replace(OPEN, gain=math.nan, open_low=0.01),
-        "Whether mixing helps is not known, because no run has γ = 0. Among the other γ the lowest"
+        "It is unknown whether mixing helps, because no run has γ = 0. Among the other γ the lowest"
         " expected error is at 0.01, at most 3.0 % above the best.",
     ),
     (
         replace(OPEN, seeds=1),
-        "Undecided: of the γ measured with one seed, 0.01 has the lowest error, but whether that is"
-        " chance cannot be told from a single seed. Add seeds.",
+        "Undecided: of the γ measured with one seed, 0.01 has the lowest error, but one seed cannot"
+        " show whether this is chance. Add seeds.",
     ),
     (
         replace(OPEN, seeds=0),
-        "Nothing can be said, because no seed ran at more than one γ. Repeat the same seeds at"
-        " every γ.",
+        "No answer, because no seed ran at more than one γ. Repeat the same seeds at every γ.",
     ),
     (
         answer(0.03, PREDICTED, seeds=0),
-        "Begin with γ = 0.03: predicted, since this cell was never searched.",
+        "Start with γ = 0.03: a prediction, since this cell was never searched.",
     ),
 ]
 
@@ -110,7 +109,7 @@ def test_a_decision_in_one_sentence(known, sentence):
         (replace(OPEN, seeds=1), ("undecided", "not known: one seed", "")),
         (
             answer(0.03, PREDICTED, expected_regret=0.012),
-            ("begin with γ = 0.03", "never searched", "costs 1.2 % on average"),
+            ("start with γ = 0.03", "never searched", "costs 1.2 % on average"),
         ),
     ],
 )  # fmt: skip
@@ -145,7 +144,7 @@ def test_a_decision_in_the_fields_of_a_table(known, line):
         ),
         (
             replace(USED, step=10.0),
-            "γ was measured in steps of a factor of 10: a narrower dip of the error is not seen.",
+            "γ was measured in steps of a factor of 10: a narrower dip of the error stays unseen.",
         ),
         (
             replace(USED, paper_regret=0.01, paper_regret_low=0.0, paper_regret_high=0.03),
@@ -200,7 +199,7 @@ SHARED = SharedGamma(gamma=0.01, bound=0.0195, worst=CELL, cells=4, seeds=3)
         ),
         (
             None, 3,
-            "Whether one γ works in all cells is not known: that takes at least two seeds at the"
+            "It is unknown whether one γ works in all cells: this needs at least two seeds at the"
             " same γ in every cell.",
         ),
         (None, 1, "One cell is finished, so there is nothing to compare yet."),
