@@ -48,7 +48,8 @@ CONTROL = Strength(0.0, change=0.0, similarity=0.6, rank=8.0)
             Strength(0, 0, similarity=0.997),
             [Strength(0.1, 0.002, kd_ratio=1e-4)],
             ["No γ up to 0.1 has an effect: no error differs clearly from that of γ = 0, and "
-             "the layers are alike without mixing (CKA 0.997). Try a deeper network; next γ to try: 1."],
+             "the layers are alike without mixing (CKA 0.997). Try a deeper network; next γ "
+             "to try: 1."],
         ),
         (
             CONTROL,
