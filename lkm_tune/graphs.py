@@ -18,6 +18,8 @@ import torch
 from ase.data import covalent_radii
 from torch import Tensor
 
+from lkm_tune.elements import HEAVIEST_ELEMENT
+
 BOND_TOLERANCE = 1.25
 """Two atoms are bonded if their distance is below this multiple of the sum of their covalent radii.
 
@@ -25,7 +27,6 @@ Stretched bonds of strained molecules reach about 1.15 times the sum; second nei
 about 1.4 (across a four-membered ring).
 """
 
-HEAVIEST_ELEMENT = 118
 _HEAVIEST_WITH_RADIUS = 96
 
 
@@ -184,22 +185,6 @@ def two_hop_pairs(edge_index: Tensor, n_atoms: int) -> tuple[Tensor, Tensor]:
     e, f = _pairs_sharing(source, target, n_atoms)
     onward = source.index_select(0, f) != target.index_select(0, e)
     return e[onward], f[onward]
-
-
-def one_hop_pairs(edge_index: Tensor, n_atoms: int) -> tuple[Tensor, Tensor]:
-    """Pairs (e, f) of edges that enter the same atom, t_e = t_f, including e = f.
-
-    The message of f is delivered to e (Zhang et al. 2020, "Molecular Mechanics-Driven Graph Neural
-    Network with Multiplex Graph for Molecular Structures"; its published code keeps e = f).
-
-    Args:
-        edge_index: int64 [2, E].
-        n_atoms: N.
-
-    Returns:
-        Edge numbers e and f, int64 [T] each, sorted by e.
-    """
-    return _pairs_sharing(edge_index[1], edge_index[1], n_atoms)
 
 
 def _pairs_sharing(left: Tensor, right: Tensor, n_values: int) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,6 @@ from lkm_tune.graphs import (
     covalent_bonds,
     edge_vectors,
     edges_within,
-    one_hop_pairs,
     radius_edges,
     two_hop_pairs,
 )
@@ -70,12 +69,9 @@ def test_pairs_of_edges_are_what_their_definition_says(sizes, cutoff, seed):
     edges = edges[:, torch.randperm(edges.shape[1], generator=torch.Generator().manual_seed(seed))]
     listed = list(enumerate(edges.T.tolist()))
     two_hop = {(e, f) for e, (j, i) in listed for f, (k, j2) in listed if j == j2 and k != i}
-    one_hop = {(e, f) for e, (_, t) in listed for f, (_, t2) in listed if t == t2}
 
     assert columns(torch.stack(two_hop_pairs(edges, len(pos)))) == two_hop
-    assert columns(torch.stack(one_hop_pairs(edges, len(pos)))) == one_hop
     degree = torch.bincount(edges[1], minlength=len(pos))
-    assert len(one_hop) == int((degree**2).sum())
     assert len(two_hop) == int((degree**2).sum()) - edges.shape[1]
 
 

@@ -3,10 +3,14 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lkm_tune.app.errors import user_errors
 from lkm_tune.app.studies import StudyLike, read_study
-from lkm_tune.study import Cell, PlanSummary, Study, advice, find_study, plan_summary
+from lkm_tune.study import PlanSummary, Study, advice, find_study, plan_summary
+
+if TYPE_CHECKING:
+    from lkm_tune.search.cost import CellCost
 
 
 @dataclass(frozen=True)
@@ -29,21 +33,6 @@ class StudyCheck:
     advice: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class CellCost:
-    """The cost of one cell on one thread of this machine.
-
-    Attributes:
-        cell: the cell.
-        seconds_per_epoch: training and validation, at settings in the middle of their ranges.
-        seconds: training time of all expected epochs of the plan.
-    """
-
-    cell: Cell
-    seconds_per_epoch: float
-    seconds: float
-
-
 def check_study(study: StudyLike, overrides: Iterable[str] = ()) -> StudyCheck:
     """Checks the keys of a study; opens no data.
 
@@ -62,7 +51,7 @@ def check_study(study: StudyLike, overrides: Iterable[str] = ()) -> StudyCheck:
     return StudyCheck(str(source), checked, plan, most, tuple(advice(checked)))
 
 
-def study_cost(study: Study, cache: Path | None = None) -> tuple[CellCost, ...]:
+def study_cost(study: Study, cache: Path | None = None) -> "tuple[CellCost, ...]":
     """Opens the data of every cell and times a few training steps.
 
     Args:
@@ -75,7 +64,4 @@ def study_cost(study: Study, cache: Path | None = None) -> tuple[CellCost, ...]:
     from lkm_tune.search.cost import estimate
 
     with user_errors():
-        return tuple(
-            CellCost(cell, cost.seconds_per_epoch, cost.seconds)
-            for cell, cost in estimate(study, cache)
-        )
+        return tuple(estimate(study, cache))

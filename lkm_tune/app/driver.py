@@ -7,8 +7,8 @@ from lkm_tune.app.diagnosis import draw_cells
 from lkm_tune.app.events import Events
 from lkm_tune.app.mirror import finish_cell, log_curves
 from lkm_tune.app.progress import progress_since
-from lkm_tune.app.result import StudyResult
 from lkm_tune.app.study_report import report_of
+from lkm_tune.app.study_result import StudyResult
 from lkm_tune.search.engine import Ending, Engine
 from lkm_tune.search.progress import Progress
 from lkm_tune.search.watch import Watch

@@ -8,7 +8,7 @@ from lkm_tune.app.errors import user_errors
 from lkm_tune.app.stored_answers import predicted, stored_answers
 from lkm_tune.app.studies import Storage, StudyLike, storage_path, study_names
 from lkm_tune.transfer import SCHEMA_VERSION
-from lkm_tune.transfer.report.terminal import WIDTH, at_margin, cell_lines, summary_lines
+from lkm_tune.transfer.report.text_lines import WIDTH, at_margin, cell_lines, summary_lines
 
 
 def best_gamma(
@@ -71,11 +71,9 @@ def best_gamma_lines(
 
 
 def _stored(storage: Path, study: StudyLike | None) -> dict[str, Any]:
-    """`answers` and `summary` of one study or of all; for all, also the data of predictions."""
-    if study is None:
-        return stored_answers(storage)
-    (name,) = study_names(storage, study)
-    return stored_report(storage, name)
+    """`answers` and `summary` of one study or of all, and for all what predictions are made of."""
+    names = study_names(storage, study)
+    return stored_answers(storage) if study is None else stored_report(storage, names[0])
 
 
 def _select(

@@ -1,12 +1,14 @@
 """Runs a study: search, curves and report. The same call again continues or extends it."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from lkm_tune.app.errors import user_errors
 from lkm_tune.app.events import Events
 from lkm_tune.app.interruptions import named_interruptions
-from lkm_tune.app.result import StudyResult
 from lkm_tune.app.studies import Storage, StudyLike, read_study, storage_path
+from lkm_tune.app.study_result import StudyResult
 from lkm_tune.ledger.lock import hold
 from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.search.cluster.auth import choose_auth_mode
@@ -24,6 +26,8 @@ def run_study(
     events: Events | None = None,
 ) -> StudyResult:
     """Runs the rest of a study, and reports.
+
+    What the study writes can be read by its user alone, as long as `LKM_TUNE_SHARED` is not 1.
 
     Args:
         study: a path, the name of a shipped study, the content of a study file, or a `Study`.
@@ -49,6 +53,19 @@ def run_study(
     with user_errors():
         checked = read_study(study, overrides)
     folder = StudyFolder(place, checked.name, checkpoints)
-    with named_interruptions(folder.path), hold(folder.lock):
+    with _private_files(), named_interruptions(folder.path), hold(folder.lock):
         engine = open_engine(checked, folder, place, address, wait, fresh, events)
         return drive(engine, place, events)
+
+
+@contextmanager
+def _private_files() -> Iterator[None]:
+    """Sets the umask of this process, which trials on this machine inherit, for a while."""
+    if os.environ.get("LKM_TUNE_SHARED") == "1":
+        yield
+        return
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)

@@ -6,6 +6,7 @@ from lkm_tune.app.catalog import make_catalog
 from lkm_tune.app.errors import user_errors
 from lkm_tune.datasets import TaskData, load_task
 from lkm_tune.datasets.describe import Description, describe
+from lkm_tune.elements import SYMBOLS
 from lkm_tune.study import load_run_config
 
 CUTOFF = 5.0
@@ -44,9 +45,7 @@ def describe_data(
 
 def element_symbols(numbers: Iterable[int]) -> list[str]:
     """The symbols of elements by their atomic numbers."""
-    from ase.data import chemical_symbols
-
-    return [chemical_symbols[number] for number in numbers]
+    return [SYMBOLS[number] for number in numbers]
 
 
 def _open(task: str, source: str | None, cutoff: float, settings: Iterable[str]) -> TaskData:

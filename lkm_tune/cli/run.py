@@ -1,6 +1,5 @@
 """`lkm-tune run`: search, curves and report of a study; the same command continues it."""
 
-import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,10 +81,6 @@ def run(
       lkm-tune run quickstart --set search.trials=20 --set curve.seeds=[1,2,3,4]
     """
     from lkm_tune.cli.live import TerminalEvents
-
-    # Only the user may read the files of the study, including those of trials on this machine.
-    if os.environ.get("LKM_TUNE_SHARED") != "1":
-        os.umask(0o077)
 
     result = app.run_study(
         study,

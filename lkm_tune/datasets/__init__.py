@@ -1,11 +1,9 @@
 """Datasets: tasks by name; data are read, checked, split, normalised and stored as flat arrays.
 
-Names that need torch are imported at their first use, so that a list of tasks does not wait for
-torch.
+Names that need torch are imported when they are first used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lkm_tune.datasets.dataset import Dataset, Target, Task
 from lkm_tune.datasets.digest import content_digest
@@ -13,27 +11,15 @@ from lkm_tune.datasets.molecules import DataError, Molecules
 from lkm_tune.datasets.origin import HERE, Origin
 from lkm_tune.datasets.registry import DATASETS, TASKS, caution, find_task, usual_sizes
 from lkm_tune.datasets.split import Part, Split, split_molecules
+from lkm_tune.lazy import lazy_imports
 
 if TYPE_CHECKING:
-    from lkm_tune.datasets.data import MoleculeData, NodeData, TaskData
-    from lkm_tune.datasets.load import load_task
-    from lkm_tune.datasets.nodes import NodeGraph
+    from lkm_tune.datasets.molecule_store import MoleculeStore
+    from lkm_tune.datasets.node_graph import NodeGraph
     from lkm_tune.datasets.normalise import Normaliser, Scale
     from lkm_tune.datasets.prepared import build_store, prepare
-    from lkm_tune.datasets.store import MoleculeStore
-
-_WITH_TORCH = {
-    "MoleculeData": "data",
-    "MoleculeStore": "store",
-    "NodeData": "data",
-    "NodeGraph": "nodes",
-    "Normaliser": "normalise",
-    "Scale": "normalise",
-    "TaskData": "data",
-    "build_store": "prepared",
-    "load_task": "load",
-    "prepare": "prepared",
-}
+    from lkm_tune.datasets.task_loader import load_task
+    from lkm_tune.datasets.task_samples import MoleculeData, NodeData, TaskData
 
 __all__ = [
     "DATASETS",
@@ -64,8 +50,4 @@ __all__ = [
     "usual_sizes",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _WITH_TORCH:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_WITH_TORCH[name]}"), name)
+__getattr__ = lazy_imports(__file__)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lkm_tune.datasets.compressed import in_short, open_plain
 from lkm_tune.datasets.molecules import Array, DataError
-from lkm_tune.datasets.plain import in_short, open_plain
 
 
 def read_arrays(path: Path, names: Iterable[str]) -> dict[str, Array]:

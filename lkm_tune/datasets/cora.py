@@ -20,7 +20,7 @@ from lkm_tune.datasets.molecules import DataError, Molecules
 from lkm_tune.datasets.published import Published, locate
 
 if TYPE_CHECKING:
-    from lkm_tune.datasets.nodes import NodeGraph
+    from lkm_tune.datasets.node_graph import NodeGraph
 
 _URL = (
     "https://raw.githubusercontent.com/kimiyoung/planetoid/"
@@ -77,7 +77,7 @@ def read_cora(folder: Path) -> "NodeGraph":
         warnings.simplefilter("ignore")
         from torch_geometric.io import read_planetoid_data
 
-        from lkm_tune.datasets.nodes import NodeGraph
+        from lkm_tune.datasets.node_graph import NodeGraph
 
     with tempfile.TemporaryDirectory() as copies:
         for name, digest in _SHA256.items():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lkm_tune.datasets.molecules import Molecules
 
 if TYPE_CHECKING:
-    from lkm_tune.datasets.nodes import NodeGraph
+    from lkm_tune.datasets.node_graph import NodeGraph
 
 HARTREE_IN_KCAL_MOL = 627.5094740631
 HARTREE_IN_MEV = 27211.386245988

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lkm_tune.datasets.data import MoleculeData, NodeData, TaskData
 from lkm_tune.datasets.digest import content_digest
 from lkm_tune.datasets.molecules import Array
 from lkm_tune.datasets.registry import caution
 from lkm_tune.datasets.split import PUBLISHED, Part
+from lkm_tune.datasets.task_samples import MoleculeData, NodeData, TaskData
 
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 

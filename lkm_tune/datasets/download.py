@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import pooch
 from filelock import FileLock
 
 _CHUNK = 1 << 16
@@ -51,6 +50,8 @@ def fetch(remote: Remote, folder: Path) -> Path:
     path = folder / remote.name
 
     def download(partial: Path) -> None:
+        import pooch  # It brings an HTTP client, which files that are there do not need.
+
         get = pooch.HTTPDownloader(
             progressbar=sys.stderr.isatty(), chunk_size=_CHUNK, timeout=_TIMEOUT_S
         )

@@ -12,7 +12,7 @@ from rdkit import Chem, rdBase
 from lkm_tune.datasets.cleaning import Cleaning, Problem, left_out, refuse
 from lkm_tune.datasets.conformer import METHOD, conformers
 from lkm_tune.datasets.molecules import Bonds, IntArray, Molecules
-from lkm_tune.datasets.repeated import merged, repetitions, stereo_remark
+from lkm_tune.datasets.repeated_entries import merged, repetitions, stereo_remark
 from lkm_tune.datasets.structure import CHARGES, Structure, UnusableError, Usable, structure
 
 _MISSING = {"", "na", "n/a", "nan", "null", "none"}

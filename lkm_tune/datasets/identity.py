@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lkm_tune.datasets.elements import symbol_of
 from lkm_tune.datasets.molecules import Array, DataError, Molecules
+from lkm_tune.elements import symbol_of
 
 
 def formula_of(z: Array) -> str:

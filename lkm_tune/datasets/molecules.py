@@ -1,6 +1,6 @@
 """Molecules from a reader, as checked flat arrays."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lkm_tune.elements import HEAVIEST_ELEMENT
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Array = NDArray[Any]
-
-HEAVIEST = 118
-"""Largest atomic number of an element."""
 
 
 class DataError(ValueError):
@@ -89,6 +88,17 @@ class Molecules:
         """[M + 1] index of each molecule's first atom; the last entry is N."""
         return offsets_of(self.n_atoms)
 
+    @property
+    def positions(self) -> NDArray[np.float32]:
+        """The positions [N, 3] of molecules that must have some.
+
+        Raises:
+            DataError: They have none.
+        """
+        if self.pos is None:
+            raise DataError(f"{self.name}: there must be positions, but are none")
+        return self.pos
+
     def _check_shapes(self) -> None:
         m, n = len(self), int(self.n_atoms.sum())
         if m == 0:
@@ -153,10 +163,11 @@ class Molecules:
                     f"{self.name}: {name} must be finite, but {len(bad)} of {len(values)} rows "
                     f"are not; the first is {what} {bad[0]} (counted from 0): {values[bad[0]]}"
                 )
-        if self.z.min() < 1 or self.z.max() > HEAVIEST:
-            wrong = sorted({int(z) for z in np.unique(self.z) if not 1 <= z <= HEAVIEST})
+        wrong = [z for z in np.unique(self.z).tolist() if not 1 <= z <= HEAVIEST_ELEMENT]
+        if wrong:
             raise DataError(
-                f"{self.name}: atomic numbers must lie in 1..{HEAVIEST}, but there are {wrong}"
+                f"{self.name}: atomic numbers must lie in 1..{HEAVIEST_ELEMENT}, but there are "
+                f"{wrong}"
             )
         known, counts = np.unique(self.ids, return_counts=True)
         if counts.max() > 1:
@@ -190,6 +201,16 @@ def single_precision(pos: Array, n_atoms: IntArray) -> NDArray[np.float32]:
     exact = pos.astype(np.float64)
     centres = sum_per_molecule(exact, offsets_of(n_atoms)) / n_atoms[:, None]
     return (exact - np.repeat(centres, n_atoms, axis=0)).astype(np.float32)
+
+
+def free_atoms(
+    energies: Mapping[int, float] | Iterable[tuple[int, float]], z: Array, offsets: IntArray
+) -> FloatArray:
+    """[M] the energies of each molecule's atoms [N], summed; NaN where an element has none."""
+    of_element = np.full(HEAVIEST_ELEMENT + 1, np.nan)
+    for element, energy in dict(energies).items():
+        of_element[element] = energy
+    return sum_per_molecule(of_element[z], offsets)
 
 
 def sum_per_molecule(values: Array, offsets: IntArray) -> FloatArray:

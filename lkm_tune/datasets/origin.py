@@ -6,7 +6,7 @@ from pathlib import Path
 from lkm_tune.datasets.dataset import Task
 from lkm_tune.datasets.digest import content_digest
 from lkm_tune.datasets.molecules import DataError
-from lkm_tune.datasets.own import FILE
+from lkm_tune.datasets.own_file import FILE
 from lkm_tune.study import DataPlan
 
 AUTO, SAMPLE = "auto", "sample"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lkm_tune.datasets.molecules import Array, DataError, FloatArray, IntArray, Molecules
+from lkm_tune.datasets.molecules import Array, FloatArray, IntArray, Molecules
 
 MOST = 200
 """Largest number of pairs."""
@@ -47,17 +47,14 @@ def near_pairs(molecules: Molecules) -> Pairs:
     Raises:
         DataError: There are no positions.
     """
-    if molecules.pos is None:
-        raise DataError(f"{molecules.name}: there must be positions, but are none")
+    pos = molecules.positions
     groups: dict[bytes, list[int]] = {}
     offsets = molecules.offsets
     for frame in np.argsort(molecules.ids, kind="stable")[:_CONSECUTIVE]:
         z = molecules.z[offsets[frame] : offsets[frame + 1]]
         groups.setdefault(z.tobytes(), []).append(int(frame))
     found = [
-        _of_group(molecules.pos, offsets, np.array(frames))
-        for frames in groups.values()
-        if len(frames) > 1
+        _of_group(pos, offsets, np.array(frames)) for frames in groups.values() if len(frames) > 1
     ]
     if not found:
         none = np.empty(0, np.int64)

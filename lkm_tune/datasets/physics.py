@@ -16,9 +16,10 @@ from lkm_tune.datasets.molecules import (
     FloatArray,
     Molecules,
     PhysicalCheckError,
-    sum_per_molecule,
+    free_atoms,
 )
-from lkm_tune.datasets.trajectory import ALL_ELECTRONS, check_work
+from lkm_tune.datasets.trajectory import ALL_ELECTRONS, check_work, hydrogen_bonds, sample_frames
+from lkm_tune.elements import SYMBOLS
 
 BOND_RATIO = (0.75, 1.4)
 """Distance of an atom to its nearest neighbour over the sum of both covalent radii: 0.9 to 1.1 in
@@ -35,7 +36,6 @@ _GO_ON = "\n  To go on without these checks: `data: {unchecked: true}`"
 
 # Elements whose bond lengths equal the sum of covalent radii.
 _COVALENT = np.isin(np.arange(119), [1, 5, 6, 7, 8, 9, 14, 15, 16, 17, 32, 33, 34, 35, 53])
-_FRAMES = 200
 _FEWEST_ATOMS = 12
 _FEWEST_BONDS = 30
 
@@ -100,7 +100,8 @@ def check_stiffness(molecules: Molecules, name: str, hartree: float) -> bool:
         DataError: Bonds are much too stiff or too soft, or the forces push them apart.
     """
     moving = False
-    lengths, pulls, heavy = _pulls(molecules, molecules.forces[name])
+    lengths, pulls, heavy = hydrogen_bonds(molecules, molecules.forces[name])
+    lengths, pulls, heavy = (values[lengths < 1.6] for values in (lengths, pulls, heavy))
     for element, typical in TYPICAL_STIFFNESS.items():
         length, pull = lengths[heavy == element], pulls[heavy == element] / hartree
         if len(length) < _FEWEST_BONDS or length.std() < 0.005 or pull.std() == 0:
@@ -112,7 +113,7 @@ def check_stiffness(molecules: Molecules, name: str, hartree: float) -> bool:
         ratio = -np.sign(agreement) * float(pull.std() / length.std()) / typical
         low, high = STIFFNESS_RATIO[element]
         if not low <= ratio <= high:
-            symbol = ase.data.chemical_symbols[element]
+            symbol = SYMBOLS[element]
             sign = "forces have the other sign, as gradients do"
             raise DataError(
                 f"{molecules.name}: the stiffness of {symbol}–H bonds by the forces must lie in "
@@ -135,10 +136,7 @@ def check_total(molecules: Molecules, name: str, hartree: float) -> None:
     values = molecules.targets[name]
     if not (values < 0).all() or not np.isin(molecules.z, list(ALL_ELECTRONS)).all():
         return
-    energies = np.zeros(119)
-    for element, energy in ALL_ELECTRONS.items():
-        energies[element] = energy
-    ratios = values / sum_per_molecule(energies[molecules.z], molecules.offsets)
+    ratios = values / free_atoms(ALL_ELECTRONS, molecules.z, molecules.offsets)
     for unit, in_unit in HARTREE_IN.items():
         of_atoms = ratios / in_unit
         if ((of_atoms > 0.98) & (of_atoms < 1.05)).all() and abs(in_unit / hartree - 1) > 1e-3:
@@ -152,11 +150,6 @@ def _cause(text: str) -> str:
     return f"; likely: {text}" if text else ". Is a unit or a sign wrong?"
 
 
-def _some(molecules: Molecules) -> FloatArray:
-    """Up to `_FRAMES` indices of molecules, spread over the file."""
-    return np.unique(np.linspace(0, len(molecules) - 1, _FRAMES).astype(np.int64))
-
-
 @cache
 def _covalent_radii() -> FloatArray:
     radii: FloatArray = np.asarray(ase.data.covalent_radii)
@@ -167,8 +160,7 @@ def _nearest(molecules: Molecules) -> tuple[Array, FloatArray]:
     """Atomic numbers, and distances to the nearest neighbour over the sum of covalent radii."""
     radii = _covalent_radii()
     numbers, ratios = [np.empty(0, np.uint8)], [np.empty(0)]
-    for frame in _some(molecules):
-        z, pos, _ = _atoms(molecules, frame)
+    for z, pos, _ in sample_frames(molecules):
         if len(z) < 2:
             continue
         apart = np.linalg.norm(pos[:, None] - pos[None], axis=2) / (radii[z][:, None] + radii[z])
@@ -178,29 +170,3 @@ def _nearest(molecules: Molecules) -> tuple[Array, FloatArray]:
         numbers.append(z[usual])
         ratios.append(apart.min(axis=1)[usual])
     return np.concatenate(numbers), np.concatenate(ratios)
-
-
-def _pulls(molecules: Molecules, forces: Array) -> tuple[FloatArray, FloatArray, Array]:
-    """For each bonded hydrogen: length, force away from its neighbour, element of the neighbour."""
-    lengths, pulls, heavies = [np.empty(0)], [np.empty(0)], [np.empty(0, np.uint8)]
-    for frame in _some(molecules):
-        z, pos, atoms = _atoms(molecules, frame)
-        heavy, light = np.flatnonzero(z > 1), np.flatnonzero(z == 1)
-        if len(heavy) == 0 or len(light) == 0:
-            continue
-        apart = pos[light, None] - pos[None, heavy]
-        distances = np.linalg.norm(apart, axis=2)
-        nearest = distances.argmin(axis=1)
-        chosen = np.flatnonzero(distances.min(axis=1) < 1.6)
-        bond, length = apart[chosen, nearest[chosen]], distances[chosen, nearest[chosen]]
-        lengths.append(length)
-        pulls.append((forces[atoms][light[chosen]] * bond).sum(axis=1) / np.maximum(length, 1e-9))
-        heavies.append(z[heavy[nearest[chosen]]])
-    return np.concatenate(lengths), np.concatenate(pulls), np.concatenate(heavies)
-
-
-def _atoms(molecules: Molecules, frame: int) -> tuple[Array, FloatArray, slice]:
-    atoms = slice(int(molecules.offsets[frame]), int(molecules.offsets[frame + 1]))
-    if molecules.pos is None:
-        raise DataError(f"{molecules.name}: there must be positions, but are none")
-    return molecules.z[atoms], molecules.pos[atoms].astype(np.float64), atoms

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from lkm_tune.cache import cache_folder
 from lkm_tune.datasets.digest import content_digest
+from lkm_tune.datasets.molecule_store import FORMAT_VERSION, MoleculeStore
 from lkm_tune.datasets.molecules import DataError, IntArray, Molecules, offsets_of
-from lkm_tune.datasets.store import FORMAT_VERSION, MoleculeStore
 from lkm_tune.graphs import covalent_bonds, radius_edges
 
 CLOSEST = 0.3

@@ -10,14 +10,14 @@ from types import MappingProxyType
 
 import numpy as np
 
-from lkm_tune.datasets.archive import read_arrays
+from lkm_tune.datasets.archive import check_array, read_arrays
 from lkm_tune.datasets.dataset import BOHR, HARTREE_IN_MEV, AtomReferences, Dataset, Target, Task
 from lkm_tune.datasets.identity import formula_of
 from lkm_tune.datasets.molecules import (
-    Array,
     DataError,
     FloatArray,
     Molecules,
+    free_atoms,
     offsets_of,
     single_precision,
     sum_per_molecule,
@@ -91,10 +91,11 @@ def read_qm9(path: Path, unchecked: bool = False) -> Molecules:
             finite, elements are not QM9's, or values cannot be in the units above.
     """
     raw = read_arrays(path, ("index", "n_atoms", "z", "pos", *TARGETS))
-    for name, kinds in {"index": "iu", "n_atoms": "iu", "z": "iu", "pos": "f"}.items():
-        _check_kind(path, name, raw[name], kinds)
+    for name in ("index", "n_atoms", "z"):
+        check_array(path, name, raw[name], "iu", -1)
+    check_array(path, "pos", raw["pos"], "f", -1, 3)
     for name in TARGETS:
-        _check_kind(path, name, raw[name], "fiu")
+        check_array(path, name, raw[name], "fiu", -1)
     unknown = sorted({int(z) for z in np.unique(raw["z"])} - set(ELEMENTS))
     if unknown:
         raise DataError(f"{path}: z must be among QM9's elements {ELEMENTS}, but has {unknown}")
@@ -111,14 +112,6 @@ def read_qm9(path: Path, unchecked: bool = False) -> Molecules:
     if not unchecked:
         check_units(molecules)
     return molecules
-
-
-def _check_kind(path: Path, name: str, array: Array, kinds: str) -> None:
-    if array.dtype.kind not in kinds:
-        wanted = "real" if "f" in kinds else "whole"
-        raise DataError(f"{path}: {name} must hold {wanted} numbers, but holds {array.dtype}")
-    if name != "pos" and array.ndim != 1:
-        raise DataError(f"{path}: {name} must have one dimension, but its shape is {array.shape}")
 
 
 def check_order(molecules: Molecules) -> None:
@@ -188,10 +181,8 @@ def _rules(molecules: Molecules) -> list[tuple[str, FloatArray, float, float]]:
     weighted = sum_per_molecule(z[:, None] * pos, molecules.offsets)
     pos -= np.repeat(weighted / electrons[:, None], n, axis=0)
     on_nuclei = sum_per_molecule(z * (pos**2).sum(axis=1), molecules.offsets)
-    free_atoms = np.zeros(max(ELEMENTS) + 1)
-    for element, energy in QM9_TARGETS["U0"].references:
-        free_atoms[element] = energy
-    binding = t["U0"] - sum_per_molecule(free_atoms[molecules.z], molecules.offsets)
+    references = QM9_TARGETS["U0"].references
+    binding = t["U0"] - free_atoms(references, molecules.z, molecules.offsets)
     return [
         ("mu (D)", t["mu"], 0, 40),
         ("alpha per atom (bohr³)", t["alpha"] / n, 1.9, 14),

@@ -14,7 +14,7 @@ from lkm_tune.datasets.dataset import Dataset, Task
 from lkm_tune.datasets.identity import check_formula
 from lkm_tune.datasets.md17_files import MD17, REVISED_MD17
 from lkm_tune.datasets.molecules import DataError, Molecules
-from lkm_tune.datasets.own import FILE, own_dataset, own_task
+from lkm_tune.datasets.own_file import FILE, own_dataset, own_task
 from lkm_tune.datasets.pubchem import PUBCHEM, pubchem
 from lkm_tune.datasets.qm9 import QM9
 from lkm_tune.study import DataPlan

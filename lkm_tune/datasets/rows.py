@@ -10,7 +10,7 @@ from rdkit import rdBase
 
 from lkm_tune.datasets.cleaning import Cleaning
 from lkm_tune.datasets.entries import Entry, molecules_of, usable_entries
-from lkm_tune.datasets.kinds import is_sdf, is_smiles, is_table
+from lkm_tune.datasets.file_kinds import is_sdf, is_smiles, is_table
 from lkm_tune.datasets.molecules import DataError, FloatArray, Molecules, single_precision
 from lkm_tune.datasets.prepared import CLOSEST
 from lkm_tune.datasets.sdf import sdf_entries

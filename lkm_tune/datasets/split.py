@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,20 @@ PUBLISHED = "published-"
 
 # Makes the draws of splits differ from those of other generators with the same seed.
 _STREAM = 0x73706C69
+
+
+class SplitSizes(NamedTuple):
+    """Sizes of the three parts.
+
+    Attributes:
+        n_train: At least 1.
+        n_val: At least 1.
+        n_test: At least 1; None for all remaining molecules.
+    """
+
+    n_train: int
+    n_val: int
+    n_test: int | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +45,7 @@ class Split:
         return parts[name]
 
 
-def split_molecules(
-    n_molecules: int, n_train: int, n_val: int, n_test: int | None, seed: int
-) -> Split:
+def split_molecules(n_molecules: int, sizes: SplitSizes, seed: int) -> Split:
     """Splits molecules at random, the same way every time.
 
     In one permutation, the validation part comes first, the training part follows and grows towards
@@ -43,15 +55,14 @@ def split_molecules(
 
     Args:
         n_molecules: Number of molecules.
-        n_train: Size of the training part, at least 1.
-        n_val: Size of the validation part, at least 1.
-        n_test: Size of the test part, at least 1; None for all remaining molecules.
+        sizes: Sizes of the parts.
         seed: Seed of the permutation, not negative.
 
     Raises:
         ValueError: A number is below its bound, or the sizes exceed the number of molecules.
     """
-    _check_sizes(n_molecules, n_train, n_val, n_test, seed)
+    _check_sizes(n_molecules, sizes, seed)
+    n_train, n_val, n_test = sizes
     order = _shuffled(np.arange(n_molecules), seed)
     first_test = n_val + n_train if n_test is None else n_molecules - n_test
     return Split(
@@ -61,9 +72,7 @@ def split_molecules(
     )
 
 
-def grouped_split(
-    groups: IntArray, n_train: int, n_val: int, n_test: int | None, seed: int
-) -> Split:
+def grouped_split(groups: IntArray, sizes: SplitSizes, seed: int) -> Split:
     """Splits molecules at random, with each group in one part.
 
     If every molecule is a separate group, this is `split_molecules`. Otherwise the seed decides the
@@ -73,27 +82,23 @@ def grouped_split(
 
     Args:
         groups: [M] number of each molecule's group, such as its graph.
-        n_train: Size of the training part, at least 1.
-        n_val: Size of the validation part, at least 1.
-        n_test: Size of the test part, at least 1; None for all remaining molecules.
+        sizes: Sizes of the parts.
         seed: Seed of the order, not negative.
 
     Raises:
         ValueError: A number is below its bound, or the sizes exceed the number of molecules.
     """
     if len(np.unique(groups)) == len(groups):
-        return split_molecules(len(groups), n_train, n_val, n_test, seed)
-    _check_sizes(len(groups), n_train, n_val, n_test, seed)
+        return split_molecules(len(groups), sizes, seed)
+    _check_sizes(len(groups), sizes, seed)
     rest = _groups(groups, _shuffled(np.arange(len(groups)), seed))
-    val, rest = _filled(rest, n_val)
-    train, rest = _filled(rest, n_train)
-    test, _ = _filled(rest[::-1], n_test)
-    return _whole_split((train, val, test), (n_train, n_val, n_test))
+    val, rest = _filled(rest, sizes.n_val)
+    train, rest = _filled(rest, sizes.n_train)
+    test, _ = _filled(rest[::-1], sizes.n_test)
+    return _whole_split((train, val, test), sizes)
 
 
-def scaffold_split(
-    groups: IntArray, n_train: int, n_val: int, n_test: int | None, seed: int
-) -> Split:
+def scaffold_split(groups: IntArray, sizes: SplitSizes, seed: int) -> Split:
     """Splits molecules by scaffold, with each group in one part.
 
     The seed decides the order of groups; groups larger than half a validation or test part come
@@ -104,22 +109,20 @@ def scaffold_split(
 
     Args:
         groups: [M] number of each molecule's group, such as its Bemis–Murcko scaffold.
-        n_train: Size of the training part, at least 1.
-        n_val: Size of the validation part, at least 1.
-        n_test: Size of the test part, at least 1; None for all remaining molecules.
+        sizes: Sizes of the parts.
         seed: Seed of the order, not negative.
 
     Raises:
         ValueError: A number is below its bound, or the sizes exceed the number of molecules.
     """
-    _check_sizes(len(groups), n_train, n_val, n_test, seed)
-    large = min(n_val, n_test or n_val) / 2
+    _check_sizes(len(groups), sizes, seed)
+    large = min(sizes.n_val, sizes.n_test or sizes.n_val) / 2
     rest = _groups(groups, _shuffled(np.arange(len(groups)), seed))
     rest.sort(key=lambda members: len(members) <= large)
-    train, rest = _filled(rest, n_train)
-    val, rest = _filled(rest, n_val)
-    test, _ = _filled(rest, n_test)
-    return _whole_split((train, val, test), (n_train, n_val, n_test))
+    train, rest = _filled(rest, sizes.n_train)
+    val, rest = _filled(rest, sizes.n_val)
+    test, _ = _filled(rest, sizes.n_test)
+    return _whole_split((train, val, test), sizes)
 
 
 def _groups(groups: IntArray, order: IntArray) -> list[IntArray]:
@@ -146,7 +149,7 @@ def _filled(groups: list[IntArray], size: int | None) -> tuple[list[IntArray], l
     return taken, left
 
 
-def _whole_split(groups: tuple[list[IntArray], ...], sizes: tuple[int, int, int | None]) -> Split:
+def _whole_split(groups: tuple[list[IntArray], ...], sizes: SplitSizes) -> Split:
     """The split of these groups, if every part has its size."""
     parts = [np.sort(np.concatenate([np.empty(0, np.int64), *part])) for part in groups]
     if any(len(part) < (size or 1) for part, size in zip(parts, sizes, strict=True)):
@@ -162,7 +165,7 @@ def published_split(
     name: str,
     parts: Mapping[str, IntArray],
     n_molecules: int,
-    sizes: tuple[int, int, int | None],
+    sizes: SplitSizes,
     seed: int,
 ) -> Split:
     """A published split into training and test part, as in revised MD17.
@@ -174,7 +177,7 @@ def published_split(
         name: Name of the split, such as `published-01`.
         parts: Published selections by name, `train_01` and `test_01`.
         n_molecules: Number of molecules.
-        sizes: n_train, n_val, n_test.
+        sizes: Sizes of the parts.
         seed: Seed of the draw.
 
     Raises:
@@ -200,14 +203,15 @@ def _shuffled(positions: IntArray, seed: int) -> IntArray:
     return np.random.Generator(np.random.PCG64([_STREAM, seed])).permutation(positions)
 
 
-def _check_sizes(n_molecules: int, n_train: int, n_val: int, n_test: int | None, seed: int) -> None:
-    sizes = {"n_train": n_train, "n_val": n_val, "n_test": 1 if n_test is None else n_test}
-    for name, size in sizes.items():
+def _check_sizes(n_molecules: int, sizes: SplitSizes, seed: int) -> None:
+    n_train, n_val, n_test = sizes
+    least = {"n_train": n_train, "n_val": n_val, "n_test": 1 if n_test is None else n_test}
+    for name, size in least.items():
         if size < 1:
             raise ValueError(f"{name} must be at least 1, but is {size}")
     if seed < 0:
         raise ValueError(f"the seed of a split must not be negative, but is {seed}")
-    asked = sum(sizes.values())
+    asked = sum(least.values())
     if asked > n_molecules:
         rest = "1 (n_test: the rest)" if n_test is None else f"{n_test} (n_test)"
         raise ValueError(

@@ -5,14 +5,14 @@ atoms, carbon–hydrogen bonds have their usual length and stiffness, and energi
 frames differ by the work of the forces.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from lkm_tune.datasets.causes import energy_beside_forces, likely
 from lkm_tune.datasets.molecules import Array, DataError, FloatArray, IntArray, Molecules
 from lkm_tune.datasets.pairs import Pairs, centred, near_pairs
-from lkm_tune.datasets.repeats import find_repeats
+from lkm_tune.datasets.repeated_positions import find_repeats
 
 Energies = Mapping[int, float]
 
@@ -101,7 +101,8 @@ def check_hydrogens(molecules: Molecules, name: str, hartree: float) -> None:
     Raises:
         DataError: The bonds are too long or short, too stiff or too soft.
     """
-    lengths, pulls = _carbon_hydrogen(molecules, molecules.forces[name])
+    lengths, pulls, heavy = hydrogen_bonds(molecules, molecules.forces[name])
+    lengths, pulls = lengths[heavy == 6], pulls[heavy == 6]
     if len(lengths) < 100:
         return
     _check_range(molecules, "the mean length of C–H bonds (Å)", lengths.mean(), CH_LENGTH)
@@ -119,26 +120,33 @@ def _check_range(molecules: Molecules, what: str, value: float, valid: tuple[flo
         )
 
 
-def _carbon_hydrogen(molecules: Molecules, forces: Array) -> tuple[FloatArray, FloatArray]:
-    """Lengths of C–H bonds and the force on each H away from its C, both [K]."""
-    lengths: list[FloatArray] = []
-    pulls: list[FloatArray] = []
+def sample_frames(molecules: Molecules) -> Iterator[tuple[Array, FloatArray, slice]]:
+    """Atomic numbers, positions and place of the atoms of up to 200 frames, over the whole file."""
     for frame in np.unique(np.linspace(0, len(molecules) - 1, _FRAMES).astype(np.int64)):
-        atoms = slice(molecules.offsets[frame], molecules.offsets[frame + 1])
-        z, pos = molecules.z[atoms], _positions(molecules)[atoms].astype(np.float64)
+        atoms = slice(int(molecules.offsets[frame]), int(molecules.offsets[frame + 1]))
+        yield molecules.z[atoms], molecules.positions[atoms].astype(np.float64), atoms
+
+
+def hydrogen_bonds(molecules: Molecules, forces: Array) -> tuple[FloatArray, FloatArray, Array]:
+    """Of each hydrogen of some frames and the heavy atom that is nearest to it, all [K].
+
+    Returns:
+        Their distance, the force on the hydrogen away from the other atom, and its element.
+    """
+    lengths, pulls, heavies = [np.empty(0)], [np.empty(0)], [np.empty(0, np.uint8)]
+    for z, pos, atoms in sample_frames(molecules):
         heavy, light = np.flatnonzero(z > 1), np.flatnonzero(z == 1)
         if len(heavy) == 0 or len(light) == 0:
             continue
         apart = pos[light, None] - pos[None, heavy]
         distances = np.linalg.norm(apart, axis=2)
         nearest = distances.argmin(axis=1)
-        chosen = np.flatnonzero(z[heavy[nearest]] == 6)
-        bond, length = apart[chosen, nearest[chosen]], distances[chosen, nearest[chosen]]
+        each = np.arange(len(light))
+        bond, length = apart[each, nearest], distances[each, nearest]
         lengths.append(length)
-        pulls.append((forces[atoms][light[chosen]] * bond).sum(axis=1) / length)
-    if not lengths:
-        return np.empty(0), np.empty(0)
-    return np.concatenate(lengths), np.concatenate(pulls)
+        pulls.append((forces[atoms][light] * bond).sum(axis=1) / np.maximum(length, 1e-9))
+        heavies.append(z[heavy[nearest]])
+    return np.concatenate(lengths), np.concatenate(pulls), np.concatenate(heavies)
 
 
 def check_work(molecules: Molecules, name: str, moving: bool = False) -> None:
@@ -190,7 +198,7 @@ def _work(
     molecules: Molecules, name: str, pairs: Pairs, chosen: IntArray
 ) -> tuple[FloatArray, FloatArray]:
     """Work of the forces from a to b, and E(a) − E(b), of the chosen pairs."""
-    pos, forces, offsets = _positions(molecules), molecules.forces[name], molecules.offsets
+    pos, forces, offsets = molecules.positions, molecules.forces[name], molecules.offsets
     energies = molecules.targets[name]
     works, changes = [], []
     for a, b, turn in zip(
@@ -214,21 +222,10 @@ def check_frames_differ(molecules: Molecules, pos: Array | None = None) -> None:
     Raises:
         DataError: Two frames are equal; the message names them.
     """
-    places = _positions(molecules) if pos is None else pos
+    places = molecules.positions if pos is None else pos
     for later, earlier in find_repeats(molecules.z, places, molecules.n_atoms):
         raise DataError(
             f"{molecules.name}: all frames must differ, but the frames with the ids "
             f"{molecules.ids[earlier]} and {molecules.ids[later]} have the same positions, after "
             "translation and rotation"
         )
-
-
-def _positions(molecules: Molecules) -> Array:
-    """The positions of molecules.
-
-    Raises:
-        DataError: There are no positions.
-    """
-    if molecules.pos is None:
-        raise DataError(f"{molecules.name}: there must be positions, but are none")
-    return molecules.pos

@@ -13,11 +13,11 @@ import numpy as np
 
 from lkm_tune.datasets.causes import hartree_in
 from lkm_tune.datasets.charges import charge_problems
+from lkm_tune.datasets.compressed import UNREADABLE, in_short, open_text
 from lkm_tune.datasets.molecules import Array, DataError, Molecules, single_precision
 from lkm_tune.datasets.physics import check_physics
-from lkm_tune.datasets.plain import UNREADABLE, in_short, open_text
 from lkm_tune.datasets.problems import refuse_any
-from lkm_tune.datasets.repeats import find_repeats
+from lkm_tune.datasets.repeated_positions import find_repeats
 
 # Names of the loss weight of a frame, its energy or its forces in MACE and other programs.
 _WEIGHT = re.compile(r"config(_\w+)?_weight|(energy|forces?|sample|frame|loss)_weight", re.I)

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from ase.data import chemical_symbols
 from torch import Tensor
+
+from lkm_tune.elements import SYMBOLS
 
 
 def elements(z: Tensor) -> list[str]:
@@ -14,7 +15,7 @@ def elements(z: Tensor) -> list[str]:
     Args:
         z: atomic numbers [N].
     """
-    return [chemical_symbols[number] for number in z.tolist()]
+    return [SYMBOLS[number] for number in z.tolist()]
 
 
 def environments(z: Tensor, bonds: Tensor) -> list[str]:

@@ -68,7 +68,6 @@ class Ledger(StudyTrials):
         self._optuna: dict[tuple[Cell, Phase], optuna.Study] = {}
         # Optuna's number of each trial; Optuna would search all trials for it.
         self._ids: dict[tuple[Cell, Phase], list[int]] = {both: [] for both in self._records}
-        self.changes = 0
         self._journal, storage = open_journal(path)
         known = {study.study_name for study in optuna.get_all_study_summaries(storage)}
         with self._journal.together():

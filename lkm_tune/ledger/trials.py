@@ -23,13 +23,12 @@ class StudyTrials:
         changes: grows when a trial begins or ends, so that callers can cache.
     """
 
-    changes = 0
-
     def __init__(
         self, study: Study, records: Mapping[tuple[Cell, Phase], list[TrialRecord]]
     ) -> None:
         """Takes the records of each cell and phase, by number."""
         self.study = study
+        self.changes = 0
         self.rungs = rungs(
             study.search.grace_period, study.search.reduction_factor, study.training.epochs
         )

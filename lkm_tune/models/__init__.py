@@ -1,13 +1,29 @@
 """The graph networks, each with forward(MoleculeBatch) -> ModelOutput(prediction, layers)."""
 
-from lkm_tune.models.build import MODELS, build_model, model_settings
-from lkm_tune.models.convolution import KINDS as NODE_MODELS
-from lkm_tune.models.convolution import NodeClassifier
-from lkm_tune.models.forces import energy_and_forces
-from lkm_tune.models.output import ModelOutput, MoleculeModel, mean_over_atoms, sum_over_atoms
-from lkm_tune.models.own import code_digest, is_own, own_settings
-from lkm_tune.models.published import PUBLISHED, from_published, load_weights, published_settings
-from lkm_tune.models.tap import LayerTap
+from typing import TYPE_CHECKING
+
+from lkm_tune.lazy import lazy_imports
+
+if TYPE_CHECKING:
+    from lkm_tune.models.build import (
+        MODELS,
+        build_model,
+        checked_settings,
+        model_settings,
+        refuse_unknown,
+    )
+    from lkm_tune.models.convolution import NodeClassifier
+    from lkm_tune.models.forces import energy_and_forces
+    from lkm_tune.models.output import ModelOutput, MoleculeModel, mean_over_atoms, sum_over_atoms
+    from lkm_tune.models.own_model import code_digest, is_own, own_settings
+    from lkm_tune.models.published_networks import (
+        PUBLISHED,
+        from_published,
+        load_weights,
+        published_settings,
+    )
+    from lkm_tune.models.settings import NODE_MODELS, NodeSettings
+    from lkm_tune.models.tap import LayerTap
 
 __all__ = [
     "MODELS",
@@ -17,7 +33,9 @@ __all__ = [
     "ModelOutput",
     "MoleculeModel",
     "NodeClassifier",
+    "NodeSettings",
     "build_model",
+    "checked_settings",
     "code_digest",
     "energy_and_forces",
     "from_published",
@@ -27,5 +45,8 @@ __all__ = [
     "model_settings",
     "own_settings",
     "published_settings",
+    "refuse_unknown",
     "sum_over_atoms",
 ]
+
+__getattr__ = lazy_imports(__file__)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lkm_tune.graphs import HEAVIEST_ELEMENT
+from lkm_tune.elements import HEAVIEST_ELEMENT
 from lkm_tune.models.fused import deliver, dense, messages
 
 

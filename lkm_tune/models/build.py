@@ -1,28 +1,35 @@
-"""Models by name."""
+"""Models by name. Their settings are known without torch; building one imports it."""
 
-import inspect
 from collections.abc import Mapping
+from dataclasses import fields
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lkm_tune.models.convolution import GAT, GCN, GIN
-from lkm_tune.models.dimenetpp import DimeNetPlusPlus
-from lkm_tune.models.mxmnet import MXMNet
-from lkm_tune.models.output import MoleculeModel
-from lkm_tune.models.own import build_own, is_own, own_settings
-from lkm_tune.models.pamnet import PAMNet
+from lkm_tune.models.own_model import find_function, is_own, own_settings
+from lkm_tune.models.settings import (
+    DimeNetSettings,
+    GATSettings,
+    GCNSettings,
+    GINSettings,
+    ModelSettings,
+    MXMNetSettings,
+    PAMNetSettings,
+)
 
-MODELS: Mapping[str, type[MoleculeModel]] = MappingProxyType(
+if TYPE_CHECKING:
+    from lkm_tune.models.output import MoleculeModel
+
+MODELS: Mapping[str, type[ModelSettings]] = MappingProxyType(
     {
-        "dimenet++": DimeNetPlusPlus,
-        "mxmnet": MXMNet,
-        "pamnet": PAMNet,
-        "gcn": GCN,
-        "gat": GAT,
-        "gin": GIN,
+        "dimenet++": DimeNetSettings,
+        "mxmnet": MXMNetSettings,
+        "pamnet": PAMNetSettings,
+        "gcn": GCNSettings,
+        "gat": GATSettings,
+        "gin": GINSettings,
     }
 )
-"""The models of the package."""
+"""The models that come with the package, each with its settings."""
 
 
 def model_settings(name: str) -> Mapping[str, Any]:
@@ -41,11 +48,24 @@ def model_settings(name: str) -> Mapping[str, Any]:
             f"unknown model {name!r}; the models are {', '.join(sorted(MODELS))}, or your own as "
             "package.module:function"
         )
-    parameters = inspect.signature(MODELS[name]).parameters.values()
-    return {parameter.name: parameter.default for parameter in parameters}
+    return {field.name: field.default for field in fields(MODELS[name])}
 
 
-def build_model(name: str, **settings: Any) -> MoleculeModel:
+def checked_settings(name: str, settings: Mapping[str, Any]) -> ModelSettings:
+    """The settings that a model of the package would be built with.
+
+    Args:
+        name: a name of `MODELS`.
+        settings: those that differ from the defaults.
+
+    Raises:
+        ValueError: for an unknown name, an unknown setting or a value out of range.
+    """
+    refuse_unknown(name, settings, model_settings(name))
+    return MODELS[name](**settings)
+
+
+def build_model(name: str, **settings: Any) -> "MoleculeModel":
     """Build a model that maps a `MoleculeBatch` to a `ModelOutput`.
 
     torch's generator draws the weights.
@@ -58,11 +78,21 @@ def build_model(name: str, **settings: Any) -> MoleculeModel:
     Raises:
         ValueError: for an unknown name, an unknown setting or a value out of range.
     """
-    known = model_settings(name)
-    unknown = sorted(set(settings) - set(known))
+    if is_own(name):
+        from lkm_tune.models.own_module import build_own
+
+        refuse_unknown(name, settings, model_settings(name))
+        return build_own(name, settings)
+    checked = checked_settings(name, settings)
+    model: MoleculeModel = find_function(checked.network)(checked)
+    return model
+
+
+def refuse_unknown(name: str, settings: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    """Raise ValueError if a setting is not among the known ones of the model `name`."""
+    unknown = sorted(settings.keys() - known.keys())
     if unknown:
         raise ValueError(
             f"{name} has no setting {', '.join(unknown)}; "
             f"its settings are {', '.join(known) or 'none'}"
         )
-    return build_own(name, settings) if is_own(name) else MODELS[name](**settings)

@@ -4,26 +4,22 @@ They use edges and elements, but no distances and no angles. Each convolution gi
 mixing.
 """
 
-from collections.abc import Sequence
-from typing import cast
+from typing import ClassVar, cast
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from lkm_tune.graphs import MoleculeBatch, edges_within
 from lkm_tune.models.blocks import ElementRows
-from lkm_tune.models.multiplex import ELEMENTS
 from lkm_tune.models.output import ModelOutput, MoleculeModel, mean_over_atoms, sum_over_atoms
 from lkm_tune.models.settings import (
+    NODE_MODELS,
+    GATSettings,
+    GCNSettings,
+    NodeSettings,
     check_choice,
-    check_counts,
-    check_dropout,
-    check_layers,
-    check_lengths,
     checked_elements,
 )
-
-KINDS = ("gcn", "gat", "gin")
 
 
 class ConvolutionStack(nn.Module):
@@ -32,7 +28,7 @@ class ConvolutionStack(nn.Module):
     σ is the ELU for GAT and the ReLU for the others, as in their papers.
 
     Args:
-        kind: a name of `KINDS`.
+        kind: a name of `NODE_MODELS`.
         size_in: width of h_0.
         hidden: D.
         depth: L.
@@ -41,7 +37,7 @@ class ConvolutionStack(nn.Module):
         heads: attention heads of GAT, each D / heads wide and side by side in x_l.
 
     Raises:
-        ValueError: for a value out of range, or fewer than two states.
+        ValueError: for another kind.
     """
 
     def __init__(
@@ -56,14 +52,7 @@ class ConvolutionStack(nn.Module):
     ) -> None:
         """Build and initialise as PyTorch Geometric does."""
         super().__init__()
-        check_choice("kind", kind, KINDS)
-        check_counts(hidden=hidden, depth=depth, heads=heads)
-        check_layers(layers, ("convolution", "activation"), depth)
-        check_dropout(dropout)
-        if hidden % heads:
-            raise ValueError(
-                f"`hidden` must be a multiple of `heads`, but got hidden={hidden}, heads={heads}"
-            )
+        check_choice("kind", kind, NODE_MODELS)
         self.layers = layers
         self.dropout = float(dropout)
         self.activation = nn.ELU() if kind == "gat" else nn.ReLU()
@@ -101,36 +90,21 @@ class NodeClassifier(nn.Module):
     """logits = Lin(h_L) of a `ConvolutionStack` on the features of nodes: one graph, such as Cora.
 
     Args:
-        kind: "gcn", "gat" or "gin".
-        features: F, features of a node.
-        classes: C.
-        hidden: D.
-        depth: L.
-        layers: which states to return, see `ConvolutionStack`.
-        dropout: probability.
-        heads: attention heads of "gat".
+        kind: a name of `NODE_MODELS`.
+        settings: checked already.
 
     Raises:
-        ValueError: for a value out of range, or fewer than two convolutions.
+        ValueError: for another kind.
     """
 
-    def __init__(
-        self,
-        kind: str,
-        features: int,
-        classes: int,
-        *,
-        hidden: int = 64,
-        depth: int = 2,
-        layers: str = "convolution",
-        dropout: float = 0.0,
-        heads: int = 1,
-    ) -> None:
+    def __init__(self, kind: str, settings: NodeSettings) -> None:
         """Build and initialise as PyTorch Geometric does."""
         super().__init__()
-        check_counts(features=features, classes=classes)
-        self.body = ConvolutionStack(kind, features, hidden, depth, layers, dropout, heads)
-        self.head = nn.Linear(hidden, classes)
+        s = settings
+        self.body = ConvolutionStack(
+            kind, s.features, s.hidden, s.depth, s.layers, s.dropout, s.heads
+        )
+        self.head = nn.Linear(s.hidden, s.classes)
 
     def forward(self, x: Tensor, edge_index: Tensor) -> ModelOutput:
         """Features [N, F] and edges [2, E], both directions of each, to logits [N, C]."""
@@ -146,30 +120,22 @@ class ConvolutionNet(MoleculeModel):
     a mean cannot express, and because DimeNet++, MXMNet and PAMNet also sum.
     """
 
+    kind: ClassVar[str]
     uses_positions = False
 
-    def __init__(
-        self,
-        body: ConvolutionStack,
-        hidden: int,
-        outputs: int,
-        graph: str,
-        pooling: str,
-        cutoff: float,
-        elements: Sequence[int],
-    ) -> None:
-        """Check the settings (see `GCN`) and build the layers before and after the convolutions."""
+    def __init__(self, settings: GCNSettings, heads: int = 1) -> None:
+        """Build what is around the convolutions, and them."""
         super().__init__()
-        check_counts(outputs=outputs)
-        check_lengths(cutoff=cutoff)
-        check_choice("graph", graph, ("bonds", "radius"))
-        check_choice("pooling", pooling, ("sum", "mean"))
-        self.cutoff, self.graph, self.pooling = float(cutoff), graph, pooling
-        self.needs_positions = graph == "radius"
-        self.element_rows = ElementRows(checked_elements(elements))
-        self.embedding = nn.Embedding(len(self.element_rows.elements), hidden)
+        s = settings
+        body = ConvolutionStack(self.kind, s.hidden, s.hidden, s.depth, s.layers, s.dropout, heads)
+        self.cutoff, self.graph, self.pooling = float(s.cutoff), s.graph, s.pooling
+        self.needs_positions = s.needs_positions
+        self.element_rows = ElementRows(checked_elements(s.elements))
+        self.embedding = nn.Embedding(len(self.element_rows.elements), s.hidden)
         self.body = body
-        self.head = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+        self.head = nn.Sequential(
+            nn.Linear(s.hidden, s.hidden), nn.ReLU(), nn.Linear(s.hidden, s.outputs)
+        )
 
     def forward(self, batch: MoleculeBatch) -> ModelOutput:
         """Predict for a batch.
@@ -188,104 +154,33 @@ class GCN(ConvolutionNet):
     """Conv(h) = D^(-1/2) (A + I) D^(-1/2) h W + b, D the degrees in A + I.
 
     Kipf and Welling 2017, "Semi-Supervised Classification with Graph Convolutional Networks",
-    arXiv:1609.02907, equation 2. See `ConvolutionNet` for the other layers.
-
-    Args:
-        hidden: D.
-        depth: L, the number of convolutions, at least 2.
-        outputs: P.
-        layers: which atom states to return: after each "convolution", or after its "activation".
-        graph: "bonds" or "radius".
-        pooling: "sum" or "mean" over the atoms.
-        dropout: probability.
-        cutoff: radius of the radius graph in Å.
-        elements: the atomic numbers that may occur, in the order of the embedding's rows.
-
-    Raises:
-        ValueError: for a value out of range, or fewer than two atom states.
+    arXiv:1609.02907, equation 2. See `ConvolutionNet` for what is around the convolutions.
     """
 
-    def __init__(
-        self,
-        *,
-        hidden: int = 128,
-        depth: int = 5,
-        outputs: int = 1,
-        layers: str = "convolution",
-        graph: str = "bonds",
-        pooling: str = "sum",
-        dropout: float = 0.0,
-        cutoff: float = 5.0,
-        elements: Sequence[int] = ELEMENTS,
-    ) -> None:
-        """Build; the default size is this project's, there is none published for molecules."""
-        body = ConvolutionStack("gcn", hidden, hidden, depth, layers, dropout)
-        super().__init__(body, hidden, outputs, graph, pooling, cutoff, elements)
+    kind = "gcn"
 
 
 class GAT(ConvolutionNet):
     """Conv(h)_i = ||_k sum_j α^k_ij W^k h_j + b, j over i and its neighbours, k over the heads.
 
     α^k_ij = softmax_j LeakyReLU(a^k . [W^k h_i | W^k h_j]). Veličković et al. 2018, "Graph
-    Attention Networks", arXiv:1710.10903, equations 3 and 5. See `ConvolutionNet` for the other
-    layers.
-
-    Args:
-        heads: attention heads; `hidden` is a multiple of it.
-        hidden: see `GCN`.
-        depth: L.
-        outputs: P.
-        layers: see `GCN`.
-        graph: see `GCN`.
-        pooling: see `GCN`.
-        dropout: probability, also for α.
-        cutoff: see `GCN`.
-        elements: see `GCN`.
-
-    Raises:
-        ValueError: for a value out of range, or fewer than two atom states.
+    Attention Networks", arXiv:1710.10903, equations 3 and 5. See `ConvolutionNet` for what is
+    around the convolutions.
     """
 
-    def __init__(
-        self,
-        *,
-        hidden: int = 128,
-        depth: int = 5,
-        heads: int = 4,
-        outputs: int = 1,
-        layers: str = "convolution",
-        graph: str = "bonds",
-        pooling: str = "sum",
-        dropout: float = 0.0,
-        cutoff: float = 5.0,
-        elements: Sequence[int] = ELEMENTS,
-    ) -> None:
-        """Build; the default size is this project's, there is none published for molecules."""
-        body = ConvolutionStack("gat", hidden, hidden, depth, layers, dropout, heads)
-        super().__init__(body, hidden, outputs, graph, pooling, cutoff, elements)
+    kind = "gat"
+
+    def __init__(self, settings: GATSettings) -> None:
+        """Build and initialise as PyTorch Geometric does."""
+        super().__init__(settings, settings.heads)
 
 
 class GIN(ConvolutionNet):
     """Conv(h)_i = MLP(h_i + sum_j h_j), j over the neighbours of i; MLP = Lin(D, D) ReLU Lin(D, D).
 
     Xu et al. 2019, "How Powerful are Graph Neural Networks?", arXiv:1810.00826, equation 4.1 with
-    ε = 0 (their GIN-0), without batch normalisation. See `ConvolutionNet` for the other layers, and
-    `GCN` for the arguments and errors.
+    ε = 0 (their GIN-0), without batch normalisation. See `ConvolutionNet` for what is around the
+    convolutions.
     """
 
-    def __init__(
-        self,
-        *,
-        hidden: int = 128,
-        depth: int = 5,
-        outputs: int = 1,
-        layers: str = "convolution",
-        graph: str = "bonds",
-        pooling: str = "sum",
-        dropout: float = 0.0,
-        cutoff: float = 5.0,
-        elements: Sequence[int] = ELEMENTS,
-    ) -> None:
-        """Build; the default size is this project's, there is none published for molecules."""
-        body = ConvolutionStack("gin", hidden, hidden, depth, layers, dropout)
-        super().__init__(body, hidden, outputs, graph, pooling, cutoff, elements)
+    kind = "gin"

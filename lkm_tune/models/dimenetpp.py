@@ -17,7 +17,7 @@ from lkm_tune.models.angular import AngularSum, angular_sum
 from lkm_tune.models.bases import BesselRadial, SphericalBessel, smooth_envelope
 from lkm_tune.models.fused import dense
 from lkm_tune.models.output import ModelOutput, MoleculeModel, sum_over_atoms
-from lkm_tune.models.settings import check_counts, check_layers, check_lengths
+from lkm_tune.models.settings import DimeNetSettings
 
 EMBEDDED_ELEMENTS = 95
 """Rows of the published embedding table, indexed by the atomic number itself."""
@@ -29,69 +29,19 @@ class DimeNetPlusPlus(MoleculeModel):
     The state x lives on directed edges, [E, D]. The L + 1 output blocks sum it to atoms; the atom
     states are these sums S (`layers="sum"`, [N, D]) or the input of the last linear map of each
     output block (`"hidden"`, [N, out_emb_channels]). Forces are continuous at the cutoff.
-
-    Args:
-        hidden: D.
-        depth: L, the number of interaction blocks.
-        outputs: P.
-        layers: which atom states to return, "sum" or "hidden".
-        cutoff: radius of the graph in Å.
-        int_emb_size: size of a message while it passes an angle.
-        basis_emb_size: size of the embedded bases.
-        out_emb_channels: size of the states inside an output block.
-        num_spherical: Ls, angular functions.
-        num_radial: Nr, radial functions.
-        envelope_exponent: DimeNet's p minus 1.
-        num_before_skip: residual blocks before the skip connection.
-        num_after_skip: residual blocks after it.
-        num_output_layers: dense layers of an output block.
-
-    Raises:
-        ValueError: for a value out of range.
     """
 
-    def __init__(
-        self,
-        *,
-        hidden: int = 128,
-        depth: int = 4,
-        outputs: int = 1,
-        layers: str = "sum",
-        cutoff: float = 5.0,
-        int_emb_size: int = 64,
-        basis_emb_size: int = 8,
-        out_emb_channels: int = 256,
-        num_spherical: int = 7,
-        num_radial: int = 6,
-        envelope_exponent: int = 5,
-        num_before_skip: int = 1,
-        num_after_skip: int = 2,
-        num_output_layers: int = 3,
-    ) -> None:
-        """Build and initialise as published; the defaults are the published size."""
+    def __init__(self, settings: DimeNetSettings) -> None:
+        """Build and initialise as published."""
         super().__init__()
-        check_counts(hidden=hidden, depth=depth, outputs=outputs, num_spherical=num_spherical)
-        check_counts(out_emb_channels=out_emb_channels, envelope_exponent=envelope_exponent)
-        check_counts(
-            int_emb_size=int_emb_size, basis_emb_size=basis_emb_size, num_radial=num_radial
-        )
-        check_counts(0, num_before_skip=num_before_skip, num_after_skip=num_after_skip)
-        check_counts(0, num_output_layers=num_output_layers)
-        check_lengths(cutoff=cutoff)
-        check_layers(layers, ("sum", "hidden"), depth + 1)
-        self.cutoff, self.layers = float(cutoff), layers
-        range_and_envelope = (cutoff, envelope_exponent, smooth_envelope)
-        self.rbf = BesselRadial(num_radial, *range_and_envelope)
-        self.sbf = SphericalBessel(num_spherical, num_radial, *range_and_envelope)
-        self.emb = EmbeddingBlock(hidden, num_radial)
-        self.output_blocks = nn.ModuleList(
-            OutputBlock(hidden, out_emb_channels, outputs, num_radial, num_output_layers)
-            for _ in range(depth + 1)
-        )
-        sizes = (hidden, int_emb_size, basis_emb_size, num_spherical, num_radial)
-        self.interaction_blocks = nn.ModuleList(
-            InteractionBlock(*sizes, num_before_skip, num_after_skip) for _ in range(depth)
-        )
+        s = settings
+        self.cutoff, self.layers = float(s.cutoff), s.layers
+        range_and_envelope = (s.cutoff, s.envelope_exponent, smooth_envelope)
+        self.rbf = BesselRadial(s.num_radial, *range_and_envelope)
+        self.sbf = SphericalBessel(s.num_spherical, s.num_radial, *range_and_envelope)
+        self.emb = EmbeddingBlock(s.hidden, s.num_radial)
+        self.output_blocks = nn.ModuleList(OutputBlock(s) for _ in range(s.depth + 1))
+        self.interaction_blocks = nn.ModuleList(InteractionBlock(s) for _ in range(s.depth))
 
     def forward(self, batch: MoleculeBatch) -> ModelOutput:
         """Predict for a batch.
@@ -148,17 +98,16 @@ class EmbeddingBlock(nn.Module):
 class OutputBlock(nn.Module):
     """S_a = sum_{e -> a} Lin(rbf_e) x_e; U = Lin(S), then dense layers; value Lin(U)."""
 
-    def __init__(
-        self, hidden: int, out_emb_channels: int, outputs: int, num_radial: int, num_layers: int
-    ) -> None:
+    def __init__(self, settings: DimeNetSettings) -> None:
         """Build with Glorot orthogonal weights; the last map begins at 0."""
         super().__init__()
-        self.lin_rbf = GlorotOrthogonal(num_radial, hidden, bias=False)
-        self.lin_up = GlorotOrthogonal(hidden, out_emb_channels, bias=False)
+        size = settings.out_emb_channels
+        self.lin_rbf = GlorotOrthogonal(settings.num_radial, settings.hidden, bias=False)
+        self.lin_up = GlorotOrthogonal(settings.hidden, size, bias=False)
         self.lins = nn.ModuleList(
-            GlorotOrthogonal(out_emb_channels, out_emb_channels) for _ in range(num_layers)
+            GlorotOrthogonal(size, size) for _ in range(settings.num_output_layers)
         )
-        self.lin = nn.Linear(out_emb_channels, outputs, bias=False)
+        self.lin = nn.Linear(size, settings.outputs, bias=False)
         nn.init.zeros_(self.lin.weight)
 
     def forward(
@@ -176,35 +125,29 @@ class OutputBlock(nn.Module):
 class InteractionBlock(nn.Module):
     """Messages over angles, then an update of the edge states (the paper's figure 1)."""
 
-    def __init__(
-        self,
-        hidden: int,
-        int_emb_size: int,
-        basis_emb_size: int,
-        num_spherical: int,
-        num_radial: int,
-        num_before_skip: int,
-        num_after_skip: int,
-    ) -> None:
+    def __init__(self, settings: DimeNetSettings) -> None:
         """Build with Glorot orthogonal weights and biases of 0."""
         super().__init__()
+        s = settings
 
         def linear(size_in: int, size_out: int, bias: bool = False) -> nn.Linear:
             return GlorotOrthogonal(size_in, size_out, bias=bias)
 
-        self.lin_rbf1 = linear(num_radial, basis_emb_size)
-        self.lin_rbf2 = linear(basis_emb_size, hidden)
-        self.lin_sbf1 = linear(num_spherical * num_radial, basis_emb_size)
-        self.lin_sbf2 = linear(basis_emb_size, int_emb_size)
-        self.lin_kj = linear(hidden, hidden, bias=True)
-        self.lin_ji = linear(hidden, hidden, bias=True)
-        self.lin_down = linear(hidden, int_emb_size)
-        self.lin_up = linear(int_emb_size, hidden)
+        self.lin_rbf1 = linear(s.num_radial, s.basis_emb_size)
+        self.lin_rbf2 = linear(s.basis_emb_size, s.hidden)
+        self.lin_sbf1 = linear(s.num_spherical * s.num_radial, s.basis_emb_size)
+        self.lin_sbf2 = linear(s.basis_emb_size, s.int_emb_size)
+        self.lin_kj = linear(s.hidden, s.hidden, bias=True)
+        self.lin_ji = linear(s.hidden, s.hidden, bias=True)
+        self.lin_down = linear(s.hidden, s.int_emb_size)
+        self.lin_up = linear(s.int_emb_size, s.hidden)
         self.layers_before_skip = nn.ModuleList(
-            DenseResidual(hidden) for _ in range(num_before_skip)
+            DenseResidual(s.hidden) for _ in range(s.num_before_skip)
         )
-        self.lin = linear(hidden, hidden, bias=True)
-        self.layers_after_skip = nn.ModuleList(DenseResidual(hidden) for _ in range(num_after_skip))
+        self.lin = linear(s.hidden, s.hidden, bias=True)
+        self.layers_after_skip = nn.ModuleList(
+            DenseResidual(s.hidden) for _ in range(s.num_after_skip)
+        )
 
     def forward(self, x: Tensor, rbf: Tensor, radial: Tensor, angles: AngularSum) -> Tensor:
         """Edge states [E, D], bases [E, Nr] and [E, Ls, Nr] to edge states [E, D]."""

@@ -8,7 +8,6 @@ universal framework for accurate and efficient geometric deep learning of molecu
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,10 +18,7 @@ from lkm_tune.graphs import MoleculeBatch, edge_vectors, edges_within, two_hop_p
 from lkm_tune.models.bases import BesselRadial, SphericalBessel, kinked_envelope
 from lkm_tune.models.blocks import MLP, EdgeMLP, EdgeStep, ElementRows
 from lkm_tune.models.output import MoleculeModel
-from lkm_tune.models.settings import check_counts, check_layers, check_lengths, checked_elements
-
-ELEMENTS = (1, 6, 7, 8, 9)
-"""H, C, N, O, F, in the order of the published embedding tables."""
+from lkm_tune.models.settings import MXMNetSettings, checked_elements
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,42 +123,18 @@ class LocalGraph:
 class MultiplexNet(MoleculeModel):
     """The common parts of MXMNet and PAMNet: settings, atom embedding, graphs and bases."""
 
-    def __init__(
-        self,
-        hidden: int,
-        depth: int,
-        outputs: int,
-        layers: str,
-        cutoff: float,
-        cutoff_local: float,
-        elements: Sequence[int],
-        num_rbf: int,
-        num_spherical: int,
-        num_radial: int,
-        envelope_exponent: int,
-    ) -> None:
-        """Check the settings (see `MXMNet`) and build the shared parts."""
+    def __init__(self, settings: MXMNetSettings) -> None:
+        """Build the shared parts."""
         super().__init__()
-        check_counts(
-            hidden=hidden,
-            depth=depth,
-            outputs=outputs,
-            num_rbf=num_rbf,
-            num_spherical=num_spherical,
-            num_radial=num_radial,
-            envelope_exponent=envelope_exponent,
-        )
-        check_lengths(cutoff=cutoff, cutoff_local=cutoff_local)
-        check_layers(layers, ("both", "local"), 2 * depth if layers == "both" else depth)
-        self.cutoff = float(cutoff)
-        self.layers = layers
-        self.element_rows = ElementRows(checked_elements(elements))
-        self.embeddings = nn.Parameter(torch.empty(len(self.element_rows.elements), hidden))
+        s = settings
+        self.cutoff, self.layers = float(s.cutoff), s.layers
+        self.element_rows = ElementRows(checked_elements(s.elements))
+        self.embeddings = nn.Parameter(torch.empty(len(self.element_rows.elements), s.hidden))
         nn.init.uniform_(self.embeddings, -math.sqrt(3), math.sqrt(3))
-        envelope = (envelope_exponent, kinked_envelope)
-        self.rbf_g = BesselRadial(num_rbf, cutoff, *envelope)
-        self.rbf_l = BesselRadial(num_rbf, cutoff_local, *envelope)
-        self.sbf = SphericalBessel(num_spherical, num_radial, cutoff_local, *envelope)
+        envelope = (s.envelope_exponent, kinked_envelope)
+        self.rbf_g = BesselRadial(s.num_rbf, s.cutoff, *envelope)
+        self.rbf_l = BesselRadial(s.num_rbf, s.cutoff_local, *envelope)
+        self.sbf = SphericalBessel(s.num_spherical, s.num_radial, s.cutoff_local, *envelope)
 
     def embed(self, batch: MoleculeBatch) -> Tensor:
         """The first atom states [N, D]."""
@@ -183,7 +155,7 @@ class MultiplexNet(MoleculeModel):
         )
 
     def local_graph(
-        self, batch: MoleculeBatch, mlp: MLP, two_hop_mlp: MLP, one_hop_mlp: MLP
+        self, batch: MoleculeBatch, *, mlp: MLP, two_hop_mlp: MLP, one_hop_mlp: MLP
     ) -> LocalGraph:
         """The bonds and their pairs, each with its basis functions passed through its MLP.
 

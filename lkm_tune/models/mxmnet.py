@@ -4,15 +4,14 @@ Zhang, Liu, Xie 2020, "Molecular Mechanics-Driven Graph Neural Network with Mult
 Molecular Structures", arXiv:2011.07457, following the authors' published code.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
 from lkm_tune.graphs import MoleculeBatch
 from lkm_tune.models.blocks import MLP, EdgeMLP, Residual
-from lkm_tune.models.multiplex import ELEMENTS, GlobalGraph, LocalGraph, MultiplexNet
+from lkm_tune.models.multiplex import GlobalGraph, LocalGraph, MultiplexNet
 from lkm_tune.models.output import ModelOutput, sum_over_atoms
+from lkm_tune.models.settings import MXMNetSettings
 
 
 class MXMNet(MultiplexNet):
@@ -20,60 +19,19 @@ class MXMNet(MultiplexNet):
 
     Atom states: after each global and each local layer (`layers="both"`, 2L states) or after each
     local layer (`"local"`, L states). The energy jumps where a pair of atoms crosses the cutoff:
-    messages pass through biased maps, so they are not zero there (as published).
-
-    Args:
-        hidden: D.
-        depth: L.
-        outputs: P.
-        layers: which atom states to return, "both" or "local".
-        cutoff: radius of the global graph in Å.
-        cutoff_local: range of the bases on bonds in Å.
-        elements: the known atomic numbers, in the order of the embedding's rows.
-        num_rbf: radial functions of a distance.
-        num_spherical: Ls, angular functions of a pair of bonds.
-        num_radial: Nr, radial functions of a pair of bonds.
-        envelope_exponent: power p of the envelope.
-
-    Raises:
-        ValueError: for a value out of range, or fewer than two atom states.
+    messages pass through biased maps, so they do not end at zero there (as published).
     """
 
-    def __init__(
-        self,
-        *,
-        hidden: int = 128,
-        depth: int = 6,
-        outputs: int = 1,
-        layers: str = "both",
-        cutoff: float = 5.0,
-        cutoff_local: float = 5.0,
-        elements: Sequence[int] = ELEMENTS,
-        num_rbf: int = 16,
-        num_spherical: int = 7,
-        num_radial: int = 6,
-        envelope_exponent: int = 5,
-    ) -> None:
-        """Build with torch's default initialisation; the defaults are the published size."""
-        super().__init__(
-            hidden,
-            depth,
-            outputs,
-            layers,
-            cutoff,
-            cutoff_local,
-            elements,
-            num_rbf,
-            num_spherical,
-            num_radial,
-            envelope_exponent,
-        )
-        self.rbf_g_mlp = MLP(num_rbf, hidden)
-        self.rbf_l_mlp = MLP(num_rbf, hidden)
-        self.sbf_1_mlp = MLP(num_spherical * num_radial, hidden)
-        self.sbf_2_mlp = MLP(num_spherical * num_radial, hidden)
-        self.global_layers = nn.ModuleList(GlobalLayer(hidden) for _ in range(depth))
-        self.local_layers = nn.ModuleList(LocalLayer(hidden, outputs) for _ in range(depth))
+    def __init__(self, settings: MXMNetSettings) -> None:
+        """Build with torch's default initialisation."""
+        super().__init__(settings)
+        s = settings
+        self.rbf_g_mlp = MLP(s.num_rbf, s.hidden)
+        self.rbf_l_mlp = MLP(s.num_rbf, s.hidden)
+        self.sbf_1_mlp = MLP(s.num_spherical * s.num_radial, s.hidden)
+        self.sbf_2_mlp = MLP(s.num_spherical * s.num_radial, s.hidden)
+        self.global_layers = nn.ModuleList(GlobalLayer(s.hidden) for _ in range(s.depth))
+        self.local_layers = nn.ModuleList(LocalLayer(s.hidden, s.outputs) for _ in range(s.depth))
 
     def forward(self, batch: MoleculeBatch) -> ModelOutput:
         """Predict for a batch.
@@ -83,7 +41,9 @@ class MXMNet(MultiplexNet):
         """
         h = self.embed(batch)
         near = self.global_graph(batch, self.rbf_g_mlp)
-        bonds = self.local_graph(batch, self.rbf_l_mlp, self.sbf_1_mlp, self.sbf_2_mlp)
+        bonds = self.local_graph(
+            batch, mlp=self.rbf_l_mlp, two_hop_mlp=self.sbf_1_mlp, one_hop_mlp=self.sbf_2_mlp
+        )
         states, values = [], []
         for global_layer, local_layer in zip(self.global_layers, self.local_layers, strict=True):
             h = global_layer(h, near)

@@ -4,16 +4,15 @@ Zhang, Liu, Xie 2023, "A universal framework for accurate and efficient geometri
 molecular systems", Scientific Reports 13, 19171, following the authors' published code for QM9.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from lkm_tune.graphs import MoleculeBatch
 from lkm_tune.models.blocks import MLP, EdgeMLP, Residual
-from lkm_tune.models.multiplex import ELEMENTS, GlobalGraph, LocalGraph, MultiplexNet
+from lkm_tune.models.multiplex import GlobalGraph, LocalGraph, MultiplexNet
 from lkm_tune.models.output import ModelOutput, sum_over_atoms
+from lkm_tune.models.settings import PAMNetSettings
 
 
 class PAMNet(MultiplexNet):
@@ -25,59 +24,18 @@ class PAMNet(MultiplexNet):
     network's unused projection `init_linear` is left out. The energy jumps where a pair of atoms
     crosses the cutoff: messages pass through biased maps, so they are not zero there (as
     published).
-
-    Args:
-        hidden: D.
-        depth: L.
-        outputs: P.
-        layers: which atom states to return, "both" or "local".
-        cutoff: radius of the global graph in Å.
-        cutoff_local: range of the bases on bonds in Å.
-        elements: the known atomic numbers, in the order of the embedding's rows.
-        num_rbf: radial functions of a distance.
-        num_spherical: Ls, angular functions of a pair of bonds.
-        num_radial: Nr, radial functions of a pair of bonds.
-        envelope_exponent: power p of the envelope.
-
-    Raises:
-        ValueError: for a value out of range, or fewer than two atom states.
     """
 
-    def __init__(
-        self,
-        *,
-        hidden: int = 128,
-        depth: int = 6,
-        outputs: int = 1,
-        layers: str = "both",
-        cutoff: float = 5.0,
-        cutoff_local: float = 5.0,
-        elements: Sequence[int] = ELEMENTS,
-        num_rbf: int = 16,
-        num_spherical: int = 7,
-        num_radial: int = 6,
-        envelope_exponent: int = 5,
-    ) -> None:
-        """Build and initialise as published (Glorot for the scores); defaults: published size."""
-        super().__init__(
-            hidden,
-            depth,
-            outputs,
-            layers,
-            cutoff,
-            cutoff_local,
-            elements,
-            num_rbf,
-            num_spherical,
-            num_radial,
-            envelope_exponent,
-        )
-        self.mlp_rbf_g = MLP(num_rbf, hidden)
-        self.mlp_rbf_l = MLP(num_rbf, hidden)
-        self.mlp_sbf1 = MLP(num_spherical * num_radial, hidden)
-        self.mlp_sbf2 = MLP(num_spherical * num_radial, hidden)
-        self.global_layer = nn.ModuleList(GlobalLayer(hidden, outputs) for _ in range(depth))
-        self.local_layer = nn.ModuleList(LocalLayer(hidden, outputs) for _ in range(depth))
+    def __init__(self, settings: PAMNetSettings) -> None:
+        """Build and initialise as published (Glorot for the scores)."""
+        super().__init__(settings)
+        s = settings
+        self.mlp_rbf_g = MLP(s.num_rbf, s.hidden)
+        self.mlp_rbf_l = MLP(s.num_rbf, s.hidden)
+        self.mlp_sbf1 = MLP(s.num_spherical * s.num_radial, s.hidden)
+        self.mlp_sbf2 = MLP(s.num_spherical * s.num_radial, s.hidden)
+        self.global_layer = nn.ModuleList(GlobalLayer(s.hidden, s.outputs) for _ in range(s.depth))
+        self.local_layer = nn.ModuleList(LocalLayer(s.hidden, s.outputs) for _ in range(s.depth))
 
     def forward(self, batch: MoleculeBatch) -> ModelOutput:
         """Predict for a batch.
@@ -87,7 +45,9 @@ class PAMNet(MultiplexNet):
         """
         h = self.embed(batch)
         near = self.global_graph(batch, self.mlp_rbf_g)
-        bonds = self.local_graph(batch, self.mlp_rbf_l, self.mlp_sbf2, self.mlp_sbf1)
+        bonds = self.local_graph(
+            batch, mlp=self.mlp_rbf_l, two_hop_mlp=self.mlp_sbf2, one_hop_mlp=self.mlp_sbf1
+        )
         states, values, scores = [], [], []
         for global_layer, local_layer in zip(self.global_layer, self.local_layer, strict=True):
             for layer, graph in ((global_layer, near), (local_layer, bonds)):

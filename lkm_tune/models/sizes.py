@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lkm_tune.models.multiplex import ELEMENTS
+from lkm_tune.models.settings import ELEMENTS
 
 Shapes = Mapping[str, tuple[int, ...]]
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lkm_tune.graphs import MoleculeBatch
 from lkm_tune.models.output import ModelOutput, MoleculeModel
-from lkm_tune.models.own import CUTOFF, is_length
+from lkm_tune.models.own_module import CUTOFF, is_length
 from lkm_tune.models.settings import check_lengths
 
 Call = Callable[[Any, MoleculeBatch], Any]

@@ -15,19 +15,21 @@ STEPS = 4
 
 
 @dataclass(frozen=True)
-class Cost:
-    """The cost of one cell, on one thread of this machine.
+class CellCost:
+    """The cost of one cell on one thread of this machine.
 
     Attributes:
+        cell: which one.
         seconds_per_epoch: training and validation, at settings in the middle of their ranges.
         seconds: training time of all expected epochs of the plan.
     """
 
+    cell: Cell
     seconds_per_epoch: float
     seconds: float
 
 
-def estimate(study: Study, cache: Path | None = None) -> Iterator[tuple[Cell, Cost]]:
+def estimate(study: Study, cache: Path | None = None) -> Iterator[CellCost]:
     """Times a few steps of every cell.
 
     Raises:
@@ -36,7 +38,7 @@ def estimate(study: Study, cache: Path | None = None) -> Iterator[tuple[Cell, Co
     plan = plan_summary(study)
     for cell in study.cells:
         seconds = _seconds_per_epoch(study, cell, cache)
-        yield cell, Cost(seconds, seconds * plan.expected_epochs / plan.cells)
+        yield CellCost(cell, seconds, seconds * plan.expected_epochs / plan.cells)
 
 
 def _seconds_per_epoch(study: Study, cell: Cell, cache: Path | None) -> float:

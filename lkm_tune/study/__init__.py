@@ -3,7 +3,6 @@
 from lkm_tune.study.catalog import Catalog
 from lkm_tune.study.change import Change, compare
 from lkm_tune.study.check_plans import advice
-from lkm_tune.study.load import load_study
 from lkm_tune.study.plan import (
     CurvePlan,
     DataPlan,
@@ -12,13 +11,14 @@ from lkm_tune.study.plan import (
     SearchPlan,
     TrainingPlan,
 )
+from lkm_tune.study.plan_size import PlanSummary, plan_summary
 from lkm_tune.study.problem import Problem, StudyError
 from lkm_tune.study.record import digest, study_from_dict, study_to_dict
 from lkm_tune.study.run_file import load_run_config
 from lkm_tune.study.shipped import find_study, shipped_studies
 from lkm_tune.study.space import Choice, FloatRange, IntRange, Range, Space
 from lkm_tune.study.study import GAMMA, Study
-from lkm_tune.study.summary import PlanSummary, plan_summary
+from lkm_tune.study.study_file import load_study
 from lkm_tune.study.trial import Cell, Phase, RunConfig, TrialSpec
 
 __all__ = [

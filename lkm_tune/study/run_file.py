@@ -7,9 +7,9 @@ from pathlib import Path
 from lkm_tune.study.catalog import Catalog
 from lkm_tune.study.check_tasks import settled_task
 from lkm_tune.study.document import OVERRIDE, Document, Mark
-from lkm_tune.study.load import read_file
 from lkm_tune.study.plan import DataPlan
 from lkm_tune.study.problem import Finding, Problem, StudyError, nearest, shown, unknown
+from lkm_tune.study.study_file import read_file
 from lkm_tune.study.trial import RunConfig
 from lkm_tune.study.validate import validated
 

@@ -36,10 +36,6 @@ class FloatRange:
         _check_bounds(self.low, self.high, self.log)
         return self
 
-    def holds(self, value: Any) -> bool:
-        """Whether `value` is a number within the bounds."""
-        return isinstance(value, int | float) and self.low <= value <= self.high
-
 
 @dataclass(frozen=True, config=STRICT)
 class IntRange:
@@ -55,10 +51,6 @@ class IntRange:
         _check_bounds(self.low, self.high, self.log)
         return self
 
-    def holds(self, value: Any) -> bool:
-        """Whether `value` is a whole number within the bounds."""
-        return isinstance(value, int) and self.low <= value <= self.high
-
 
 @dataclass(frozen=True, config=STRICT)
 class Choice:
@@ -66,10 +58,6 @@ class Choice:
 
     type: Literal["choice"]
     values: Annotated[tuple[Scalar, ...], Field(min_length=1, strict=False)]
-
-    def holds(self, value: Any) -> bool:
-        """Whether `value` is one of the listed values."""
-        return value in self.values
 
 
 Range = Annotated[FloatRange | IntRange | Choice, Field(discriminator="type")]

@@ -1,12 +1,18 @@
 """Training one network: the epoch loop, its state on disk, and the trained network."""
 
-from lkm_tune.training.checkpoint import CheckpointError, Checkpoints
-from lkm_tune.training.network import OpenedRun, check_learnable, open_run
-from lkm_tune.training.result import EpochResult, Outcome, RunResult
-from lkm_tune.training.run import TrainingRun
-from lkm_tune.training.store import Store, open_store
-from lkm_tune.training.trained import TrainedModel, model_file, save_model
-from lkm_tune.training.weights import Weights, read_weights
+from typing import TYPE_CHECKING
+
+from lkm_tune.lazy import lazy_imports
+
+if TYPE_CHECKING:
+    from lkm_tune.training.checkpoint import CheckpointError, Checkpoints
+    from lkm_tune.training.file_store import Store, open_store
+    from lkm_tune.training.learnable import check_learnable, check_settings
+    from lkm_tune.training.network import OpenedRun, open_run
+    from lkm_tune.training.run_result import EpochResult, Outcome, RunResult
+    from lkm_tune.training.trained import TrainedModel, model_file, save_model
+    from lkm_tune.training.training_run import TrainingRun
+    from lkm_tune.training.weights import Weights, read_weights
 
 __all__ = [
     "CheckpointError",
@@ -20,9 +26,12 @@ __all__ = [
     "TrainingRun",
     "Weights",
     "check_learnable",
+    "check_settings",
     "model_file",
     "open_run",
     "open_store",
     "read_weights",
     "save_model",
 ]
+
+__getattr__ = lazy_imports(__file__)

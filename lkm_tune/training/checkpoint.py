@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import torch
 
-from lkm_tune.training.store import Store, open_store
+from lkm_tune.training.file_store import Store, open_store
 
 logger = logging.getLogger(__name__)
 

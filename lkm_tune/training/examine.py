@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lkm_tune.datasets import MoleculeData, NodeData, Origin
-from lkm_tune.datasets.store import MoleculeStore
+from lkm_tune.datasets.molecule_store import MoleculeStore
 from lkm_tune.diagnostics import GradientNorms, LayerFigures, gradient_norms, measure_layers
 from lkm_tune.diagnostics.environment import is_benzene
 from lkm_tune.training.objective import Indices, Loss
-from lkm_tune.training.run import TrainingRun, mixing_term
+from lkm_tune.training.training_run import TrainingRun, mixing_term
 from lkm_tune.training.weights import read_trusted
 
 STEPS_BETWEEN_LOOKS = 100

@@ -1,12 +1,10 @@
 """The network of a training run and its data, with matching settings."""
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from torch import nn
 
 from lkm_tune.datasets import (
@@ -14,20 +12,13 @@ from lkm_tune.datasets import (
     MoleculeData,
     NodeData,
     Origin,
-    Task,
     TaskData,
     find_task,
     load_task,
 )
-from lkm_tune.models import (
-    NODE_MODELS,
-    MoleculeModel,
-    NodeClassifier,
-    build_model,
-    is_own,
-    model_settings,
-)
+from lkm_tune.models import MoleculeModel, NodeClassifier, build_model, is_own, model_settings
 from lkm_tune.study import RunConfig
+from lkm_tune.training.learnable import check_classifier, check_fits, node_settings
 from lkm_tune.training.own_network import begin_own, check_batches
 from lkm_tune.training.seeds import seeded
 
@@ -65,14 +56,14 @@ def open_run(config: RunConfig, cache: Path | None = None, origin: Origin = HERE
     task = find_task(config.task, config.data)
     asked = dict(config.model_settings)
     if task.classes:
-        _check_classifier(config.model, task)
+        check_classifier(config.model, task)
         data = load_task(config.task, config.data, config.seed, 1.0, cache, origin)
         settings = asked | _decided(config.model, asked, data)
         return OpenedRun(_seeded(config.seed, config.model, settings), data, settings)
     network = _seeded(config.seed, config.model, asked)
     plan = config.training
     check_batches(network, plan, min(plan.batch_size, plan.micro_batch_size or plan.batch_size))
-    _check_fits(network, config.model, task, config.training.force_weight)
+    check_fits(network, config.model, task, config.training.force_weight)
     cutoff = cast(MoleculeModel, network).cutoff
     data = load_task(config.task, config.data, config.seed, cutoff, cache, origin)
     settings = asked | _decided(config.model, asked, data)
@@ -91,58 +82,7 @@ def build_network(model: str, settings: Mapping[str, Any]) -> nn.Module:
     """
     if "classes" not in settings:
         return build_model(model, **settings)
-    known = set(inspect.signature(NodeClassifier).parameters) - {"kind"}
-    if unknown := sorted(set(settings) - known):
-        raise ValueError(
-            f"{model} has no setting {', '.join(unknown)} for tasks on nodes; "
-            f"its settings there are {', '.join(sorted(known - {'features', 'classes'}))}"
-        )
-    return NodeClassifier(model, **settings)
-
-
-def check_learnable(
-    model: str, settings: Mapping[str, Any], task: Task, force_weight: float
-) -> None:
-    """Builds a network without its data, to check that it can learn the task.
-
-    Args:
-        model: the name of the model.
-        settings: the settings of the config.
-        task: the task.
-        force_weight: w of the loss on forces.
-
-    Raises:
-        ValueError: if the network cannot be built or cannot learn the task.
-    """
-    if task.classes:
-        _check_classifier(model, task)
-        settings = {"features": 1, "classes": 2, **settings}
-    # The code of a user's network may do anything, so it is not changed.
-    with torch.random.fork_rng(), torch.device("cpu" if is_own(model) else "meta"):
-        network = build_network(model, settings)
-    if not task.classes:
-        _check_fits(network, model, task, force_weight)
-
-
-def _check_classifier(model: str, task: Task) -> None:
-    if model not in NODE_MODELS:
-        raise ValueError(
-            f"{task.name} classifies nodes, which {', '.join(NODE_MODELS)} can learn, "
-            f"but {model} cannot"
-        )
-
-
-def _check_fits(network: nn.Module, model: str, task: Task, force_weight: float) -> None:
-    if not task.geometry and getattr(network, "needs_positions", True):
-        raise ValueError(
-            f"{task.name} has no positions of atoms, which {model} needs with these settings; "
-            f"{', '.join(NODE_MODELS)} learn from bonds alone (graph: bonds)"
-        )
-    if task.forces and force_weight > 0 and not getattr(network, "uses_positions", True):
-        raise ValueError(
-            f"{task.name} has forces, which {model} cannot learn since it ignores positions; "
-            "training.force_weight: 0 learns the energy alone"
-        )
+    return NodeClassifier(model, node_settings(model, settings))
 
 
 def _decided(model: str, asked: Mapping[str, Any], data: TaskData) -> dict[str, Any]:

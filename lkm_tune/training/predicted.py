@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkm_tune.datasets import MoleculeStore, build_store
-from lkm_tune.datasets.own import FILE
+from lkm_tune.datasets.own_file import FILE
 from lkm_tune.datasets.rows import Rows
 from lkm_tune.graphs import MoleculeBatch
 from lkm_tune.training.trained import TrainedModel

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 
 from lkm_tune.datasets import MoleculeData, Normaliser, Task, find_task
-from lkm_tune.datasets.elements import symbols_of
+from lkm_tune.elements import symbols_of
 from lkm_tune.graphs import MoleculeBatch
 from lkm_tune.models import (
     MoleculeModel,
@@ -20,9 +20,9 @@ from lkm_tune.models import (
     load_weights,
 )
 from lkm_tune.study import RunConfig
+from lkm_tune.training.file_store import Folder
 from lkm_tune.training.own_network import run_once
-from lkm_tune.training.run import TrainingRun
-from lkm_tune.training.store import Folder
+from lkm_tune.training.training_run import TrainingRun
 from lkm_tune.training.weights import KEY, read_trusted
 
 

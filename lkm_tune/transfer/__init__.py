@@ -3,8 +3,9 @@
 Each name is imported at its first use, so that stored answers need no pandas.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lkm_tune.lazy import lazy_imports
 
 if TYPE_CHECKING:
     from lkm_tune.transfer.fit.answer import CellAnswer
@@ -26,17 +27,4 @@ __all__ = [
     "cell_sentence",
 ]
 
-_HOMES = {
-    "COLUMNS": "fit.run_table",
-    "CellAnswer": "fit.answer",
-    "CellKey": "fit.cells",
-    "RunTableError": "fit.run_table",
-    "TransferReport": "report.report",
-    "cell_sentence": "report.sentences",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazy_imports(__file__)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.utils import scatter
 
-from lkm_tune.graphs import MoleculeBatch, one_hop_pairs, two_hop_pairs
+from lkm_tune.graphs import MoleculeBatch, _pairs_sharing, two_hop_pairs
 from lkm_tune.models import ModelOutput
 from lkm_tune.models.bases import bessel_tables
 
@@ -110,7 +110,7 @@ class PlainNet(nn.Module):
         e, f = two_hop_pairs(bonds, batch.n_atoms)
         theta = angle(pos[t[e]] - pos[s[e]], pos[t[f]] - pos[s[f]])
         two_hop = (e, f, self.sbf(distance, theta, f))
-        e, f = one_hop_pairs(bonds, batch.n_atoms)
+        e, f = _pairs_sharing(t, t, batch.n_atoms)
         theta = angle(pos[t[e]] - pos[s[e]], pos[s[f]] - pos[t[f]])
         return rbf_g, self.rbf_l(distance), two_hop, (e, f, self.sbf(distance, theta, f))
 

@@ -6,7 +6,7 @@ from torch.nn import functional
 from torch.testing import assert_close
 
 from lkm_tune.lkm import layer_mixing_loss
-from lkm_tune.models import NodeClassifier, build_model
+from lkm_tune.models import NodeClassifier, NodeSettings, build_model
 
 KINDS = ["gcn", "gat", "gin"]
 # A triangle with a tail, and a node alone; both directions of each edge.
@@ -29,7 +29,8 @@ def features():
 
 def classifier(kind, **settings):
     torch.manual_seed(0)
-    net = NodeClassifier(kind, 3, 4, hidden=6, **settings).double()
+    sizes = NodeSettings(features=3, classes=4, hidden=6, **settings)
+    net = NodeClassifier(kind, sizes).double()
     with torch.no_grad():
         for parameter in net.parameters():
             parameter += 0.1 * torch.randn_like(parameter)
@@ -94,7 +95,7 @@ def test_nodes_of_two_communities_are_told_apart(kind):
     edges = torch.cat([edges, edges.flip(0)], dim=1)
     x = torch.randn(60, 8, generator=generator) + 0.5 * label[:, None]
     torch.manual_seed(0)
-    net = NodeClassifier(kind, 8, 2, hidden=16)
+    net = NodeClassifier(kind, NodeSettings(features=8, classes=2, hidden=16))
     optimizer = torch.optim.Adam(net.parameters(), lr=0.01, weight_decay=5e-3)
     for _ in range(100):
         optimizer.zero_grad()
@@ -160,4 +161,4 @@ def test_values_out_of_range_are_named(name, settings, message):
 
 def test_a_node_classifier_of_no_kind():
     with pytest.raises(ValueError, match="`kind` must be one of gcn, gat, gin, but got 'sage'"):
-        NodeClassifier("sage", 3, 2)
+        NodeClassifier("sage", NodeSettings(features=3, classes=2))

@@ -20,7 +20,7 @@ def angle(u, v):
 def test_local_graph_follows_its_definition(name, make_model, batch):
     model = make_model(name, cutoff=2.0)
     raw = nn.Identity()
-    graph = model.local_graph(batch, raw, raw, raw)
+    graph = model.local_graph(batch, mlp=raw, two_hop_mlp=raw, one_hop_mlp=raw)
     r = batch.pos
     bonds = list(zip(graph.source.tolist(), graph.target.tolist(), strict=True))
     assert sorted(bonds) == sorted(map(tuple, batch.bond_index.T.tolist()))
@@ -51,7 +51,7 @@ def check_features(model, features, distance, theta):
 def test_both_directions_of_a_bond_share_their_features(name, make_model, batch):
     model = make_model(name, cutoff=2.0)
     raw = nn.Identity()
-    graph = model.local_graph(batch, raw, raw, raw)
+    graph = model.local_graph(batch, mlp=raw, two_hop_mlp=raw, one_hop_mlp=raw)
     source, target = graph.source, graph.target
     distance = torch.linalg.vector_norm(batch.pos[target] - batch.pos[source], dim=-1)
 

@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.io import write
 
 from lkm_tune.datasets import NodeData, NodeGraph, Split, load_task
-from lkm_tune.models import NodeClassifier
+from lkm_tune.models import NodeClassifier, NodeSettings
 from lkm_tune.study import DataPlan, RunConfig, TrainingPlan
 from lkm_tune.training import TrainedModel, TrainingRun, save_model
 from lkm_tune.training.objective import Classes
@@ -160,7 +160,7 @@ def test_classes_are_judged_by_their_share_of_wrong_nodes():
     data = NodeData(None, None, "", graph, Split(*parts.values()))
     objective = Classes(data, TrainingPlan(), torch.device("cpu"))
     torch.manual_seed(0)
-    network = NodeClassifier("gcn", 2, 2, hidden=4)
+    network = NodeClassifier("gcn", NodeSettings(features=2, classes=2, hidden=4))
     logits = network(features, graph.edge_index).prediction
     loss = objective.loss(network, parts["train"], parts["train"])
     chosen = -logits.log_softmax(dim=1)[parts["train"], labels[parts["train"]]]

@@ -10,7 +10,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from lkm_tune.ledger.failure import CodeError, StorageError
 from lkm_tune.package import package_digest
 from lkm_tune.training import open_store
-from lkm_tune.training.store import Folder
+from lkm_tune.training.file_store import Folder
 
 # A node needs this time to start a process and import the package.
 PATIENCE_S = 120.0

@@ -13,7 +13,7 @@ from lkm_tune.transfer.fit.cells import CellKey, split_cells
 from lkm_tune.transfer.fit.curve import CurveModel, shared_prior
 from lkm_tune.transfer.fit.fit_cell import fit_cell, prepare
 from lkm_tune.transfer.fit.gain import Interval, gain_at_recommended
-from lkm_tune.transfer.fit.limits import what_is_missing
+from lkm_tune.transfer.fit.missing import what_is_missing
 from lkm_tune.transfer.fit.noise import pure_error, shared_noise, total
 from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.regret import Regret, regrets, says_enough

@@ -16,7 +16,7 @@ from lkm_tune.transfer.fit.gain import (
     largest_gain,
 )
 from lkm_tune.transfer.fit.harm import harm_of_strong_mixing
-from lkm_tune.transfer.fit.limits import what_is_missing
+from lkm_tune.transfer.fit.missing import what_is_missing
 from lkm_tune.transfer.fit.noise import Array
 from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.prediction import Prediction

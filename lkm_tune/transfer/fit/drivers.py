@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student_t
+from scipy.special import stdtr, stdtrit
 
 from lkm_tune.transfer.fit.noise import Array
 from lkm_tune.transfer.wording import short_text
@@ -58,7 +58,7 @@ def _fit(known: pd.DataFrame, fixed: Sequence[str], random: Sequence[str]) -> li
     }
     effects, errors, spreads, left = _mixed_model(y, design, levels, members)
     dof = degrees_of_freedom(len(y), design.shape[1], [len(found) for found in levels.values()])
-    reach = float(student_t.isf(0.025, dof))
+    reach = -float(stdtrit(dof, 0.025))
     rows: list[dict[str, Any]] = [
         {"driver": name, "levels": len(levels[name]), "spread": spread, "effect": np.nan}
         for name, spread in zip(random, spreads, strict=True)
@@ -71,7 +71,7 @@ def _fit(known: pd.DataFrame, fixed: Sequence[str], random: Sequence[str]) -> li
             "effect": effect,
             "effect_low": effect - reach * error,
             "effect_high": effect + reach * error,
-            "p_value": 2 * float(student_t.sf(abs(effect) / error, dof)),
+            "p_value": 2 * float(stdtr(dof, -abs(effect) / error)),
         }
         for name, slope, effect, error in zip(fixed, slopes, effects[1:], errors[1:], strict=True)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.regret import says_enough
@@ -87,6 +87,6 @@ def gain_on_own_control(cell: CellCurve) -> Interval:
     if len(difference) == 1:
         return Interval(-float(np.expm1(difference[0])), np.nan, np.nan)
     mean, error = difference.mean(), difference.std(ddof=1) / np.sqrt(len(difference))
-    reach = student_t.isf(OUTSIDE, len(difference) - 1) * error
+    reach = -stdtrit(len(difference) - 1, OUTSIDE) * error
     low, value, high = (-np.expm1([mean + reach, mean, mean - reach])).tolist()
     return Interval(value, low, high)

@@ -13,7 +13,7 @@ import pandas as pd
 from lkm_tune.transfer.fit.analysis import MARGIN, compare, fit_cells
 from lkm_tune.transfer.fit.cells import CellKey
 from lkm_tune.transfer.fit.gain import bound_of_recommended
-from lkm_tune.transfer.fit.limits import GAMMAS, what_is_missing
+from lkm_tune.transfer.fit.missing import GAMMAS, what_is_missing
 from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.regret import find_place
 from lkm_tune.transfer.fit.run_table import check_runs

@@ -20,7 +20,7 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from lkm_tune.transfer.fit.cell_notes import FEWEST_GAMMAS
 from lkm_tune.transfer.fit.cells import CellKey
@@ -159,9 +159,7 @@ class Pool:
         count = 1 / float(share @ share)
         centre = float(share @ self.place[used])
         variance = float(share @ (self.doubt[used] + (self.place[used] - centre) ** 2))
-        reach = student_t.isf((1 - LEVEL) / 2, max(count - 1, 1.0)) * np.sqrt(
-            variance * (1 + 1 / count)
-        )
+        reach = -stdtrit(max(count - 1, 1.0), (1 - LEVEL) / 2) * np.sqrt(variance * (1 + 1 / count))
         if len(used) == 1:
             # One cell does not show the differences between cells.
             reach = np.inf

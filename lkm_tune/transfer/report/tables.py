@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from lkm_tune.transfer.fit.agreement import Orders, curve_agreement
 from lkm_tune.transfer.fit.analysis import MARGINS, Pair
@@ -103,7 +103,7 @@ def _control(cell: CellCurve) -> list[dict[str, Any]]:
         return []
     level, reach = level_of(cell), np.nan
     if cell.draws is not None:
-        reach = student_t.isf(_OUTSIDE, cell.fit.dof) * cell.fit.sigma / np.sqrt(count)
+        reach = -stdtrit(cell.fit.dof, _OUTSIDE) * cell.fit.sigma / np.sqrt(count)
     error, low, high = np.exp([level, level - reach, level + reach]).tolist()
     return [{"kind": "control", "gamma": 0.0, "error": error, "low": low, "high": high}]
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lkm_tune.transfer import TransferReport
-from lkm_tune.transfer.report.terminal import summary_lines
+from lkm_tune.transfer.report.text_lines import summary_lines
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Symbols of the elements."""
+"""The elements: their symbols and numbers."""
 
 from collections.abc import Iterable
 
@@ -10,6 +10,8 @@ _SYMBOLS = (
 )
 SYMBOLS = tuple(_SYMBOLS.split())
 """The symbol of each atomic number, from 1; 0 is X, which is no element."""
+
+HEAVIEST_ELEMENT = len(SYMBOLS) - 1
 
 
 def symbol_of(number: int) -> str:

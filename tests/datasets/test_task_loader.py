@@ -17,8 +17,8 @@ from lkm_tune.datasets import (
     load_task,
     prepare,
 )
-from lkm_tune.datasets.data import fitted_references, reduced_values
 from lkm_tune.datasets.qm9 import SAMPLE, read_qm9
+from lkm_tune.datasets.task_samples import fitted_references, reduced_values
 from lkm_tune.study import DataPlan
 
 LoadSample = Callable[..., TaskData]

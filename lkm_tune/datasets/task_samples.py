@@ -8,12 +8,18 @@ import torch
 from numpy.typing import ArrayLike
 
 from lkm_tune.datasets.dataset import AtomReferences, Task
-from lkm_tune.datasets.molecules import Array, DataError, FloatArray, IntArray, sum_per_molecule
-from lkm_tune.datasets.nodes import NodeGraph
+from lkm_tune.datasets.molecule_store import MoleculeStore
+from lkm_tune.datasets.molecules import (
+    DataError,
+    FloatArray,
+    IntArray,
+    free_atoms,
+    sum_per_molecule,
+)
+from lkm_tune.datasets.node_graph import NodeGraph
 from lkm_tune.datasets.normalise import Normaliser
-from lkm_tune.datasets.rare import elements_of
+from lkm_tune.datasets.rare_elements import elements_of
 from lkm_tune.datasets.split import Part, Split
-from lkm_tune.datasets.store import MoleculeStore
 from lkm_tune.graphs import MoleculeBatch
 
 Device = torch.device | str | None
@@ -176,14 +182,10 @@ def fitted_references(store: MoleculeStore, values: FloatArray, train: IntArray)
 
 
 def _of_atoms(store: MoleculeStore, references: AtomReferences, task: Task) -> FloatArray:
-    energies = np.full(256, np.nan)
-    for element, energy in references:
-        energies[element] = energy
-    per_atom: Array = energies[store.z]
-    if np.isnan(per_atom).any():
-        missing = sorted({int(z) for z in store.z[np.isnan(per_atom)]})
+    missing = sorted({int(z) for z in np.unique(store.z)} - dict(references).keys())
+    if missing:
         raise DataError(
             f"{task.name} is an energy and needs the energy of each free atom, but there is none "
             f"for the atomic numbers {missing}; there are for {[z for z, _ in references]}"
         )
-    return sum_per_molecule(per_atom, store.atom_offsets)
+    return free_atoms(references, store.z, store.atom_offsets)

@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-from torch import nn
 
 from lkm_tune.models import ModelOutput, build_model, is_own, model_settings
 
@@ -16,7 +15,7 @@ from lkm_tune.models import LayerTap, ModelOutput, sum_over_atoms
 
 
 class Net(nn.Module):
-    def __init__(self, width, depth):
+    def __init__(self, width=8, depth=2):
         super().__init__()
         self.embedding = nn.Embedding(10, width)
         self.convs = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
@@ -153,13 +152,14 @@ def test_outputs_that_do_not_fit(own, spoil, message, make_batch, molecules):
             net(batch)
 
 
-def test_a_class_is_a_function_too(make_batch, molecules):
+def test_a_class_is_a_function_too(own, make_batch, molecules):
     """A module's own class can be named, if all that it takes has a default."""
-    settings = model_settings("lkm_tune.models.mxmnet:MXMNet")
-    assert settings == model_settings("mxmnet")
-    torch.manual_seed(0)
-    named = build_model("lkm_tune.models.mxmnet:MXMNet", hidden=8, depth=1)
-    torch.manual_seed(0)
-    usual: nn.Module = build_model("mxmnet", hidden=8, depth=1)
+    assert model_settings(own("Net")) == {"width": 8, "depth": 2}
     batch = make_batch([molecules["water"]]).to(dtype=torch.float32)
-    assert torch.equal(named(batch).prediction, usual(batch).prediction)
+    named, usual = (_seeded(own(name), width=4)(batch) for name in ("Net", "build"))
+    assert torch.equal(named.prediction, usual.prediction)
+
+
+def _seeded(name, **settings):
+    torch.manual_seed(0)
+    return build_model(name, **settings)

@@ -8,10 +8,10 @@ from typing import Literal
 
 import numpy as np
 
-from lkm_tune.datasets.elements import symbols_of
+from lkm_tune.datasets.molecule_store import MoleculeStore
 from lkm_tune.datasets.molecules import DataError, IntArray
 from lkm_tune.datasets.split import Split
-from lkm_tune.datasets.store import MoleculeStore
+from lkm_tune.elements import symbols_of
 
 _SHOWN = 10
 

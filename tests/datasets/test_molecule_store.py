@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lkm_tune.datasets import DataError, Molecules, MoleculeStore
+from lkm_tune.datasets.molecule_store import FORMAT_VERSION
 from lkm_tune.datasets.prepared import build_store
-from lkm_tune.datasets.store import FORMAT_VERSION
 from lkm_tune.graphs import MoleculeBatch, batch_from_arrays
 
 FIELDS = ("z", "pos", "graph_index", "edge_index", "bond_index")

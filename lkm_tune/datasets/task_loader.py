@@ -3,24 +3,25 @@
 from functools import partial
 from pathlib import Path
 
-from lkm_tune.datasets.data import MoleculeData, NodeData, TaskData, reduced_values
 from lkm_tune.datasets.dataset import Task
+from lkm_tune.datasets.molecule_store import MoleculeStore
 from lkm_tune.datasets.molecules import PhysicalCheckError
-from lkm_tune.datasets.nodes import NodeGraph
+from lkm_tune.datasets.node_graph import NodeGraph
 from lkm_tune.datasets.normalise import Normaliser
 from lkm_tune.datasets.origin import HERE, Origin
-from lkm_tune.datasets.own import FILE
+from lkm_tune.datasets.own_file import FILE
 from lkm_tune.datasets.prepared import prepare
-from lkm_tune.datasets.rare import Then, with_rare_elements
+from lkm_tune.datasets.rare_elements import Then, with_rare_elements
 from lkm_tune.datasets.registry import dataset_of, find_task, read_dataset, usual_sizes
 from lkm_tune.datasets.split import (
     Split,
+    SplitSizes,
     grouped_split,
     published_split,
     scaffold_split,
     split_molecules,
 )
-from lkm_tune.datasets.store import MoleculeStore
+from lkm_tune.datasets.task_samples import MoleculeData, NodeData, TaskData, reduced_values
 from lkm_tune.study import DataPlan
 
 RANDOM, SCAFFOLD, PUBLIC = "random", "scaffold", "public"
@@ -100,19 +101,22 @@ def split_store(store: MoleculeStore, data: DataPlan, seed: int) -> Split:
     Raises:
         ValueError: There is no such split, or too few molecules.
     """
-    sizes = (data.n_train or 0, data.n_val or 0, data.n_test)
+    sizes = _sizes(data)
     kind = data.split or RANDOM
     if kind == RANDOM:
-        return grouped_split(store.copies, *sizes, seed)
+        return grouped_split(store.copies, sizes, seed)
     if kind == SCAFFOLD:
-        return scaffold_split(store.groups, *sizes, seed)
+        return scaffold_split(store.groups, sizes, seed)
     return published_split(kind, store.parts, len(store), sizes, seed)
+
+
+def _sizes(data: DataPlan) -> SplitSizes:
+    return SplitSizes(data.n_train or 0, data.n_val or 0, data.n_test)
 
 
 def _split_nodes(task: Task, graph: NodeGraph, data: DataPlan, seed: int) -> Split:
     if data.split == RANDOM:
-        sizes = (data.n_train or 0, data.n_val or 0, data.n_test)
-        return split_molecules(len(graph.labels), *sizes, seed)
+        return split_molecules(len(graph.labels), _sizes(data), seed)
     if data.split not in (None, PUBLIC):
         raise ValueError(
             f"{task.name}: there is no split {data.split}; the splits are {PUBLIC}, {RANDOM}"

@@ -19,7 +19,7 @@ from lkm_tune.training.device import device_name
 from lkm_tune.training.network import open_run
 from lkm_tune.training.objective import Loss, make_objective
 from lkm_tune.training.own_network import check_batches, has_batch_norm
-from lkm_tune.training.result import EpochResult, RunResult
+from lkm_tune.training.run_result import EpochResult, RunResult
 from lkm_tune.training.schedule import WeightAverage, make_schedule
 from lkm_tune.training.seeds import seeded
 

@@ -4,7 +4,7 @@ from random import Random
 import pytest
 
 from lkm_tune.study import PlanSummary, SearchPlan, Study, advice, plan_summary
-from lkm_tune.study.summary import expected_search_epochs
+from lkm_tune.study.plan_size import expected_search_epochs
 
 TEXT = """\
 name: s

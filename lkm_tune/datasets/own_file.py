@@ -6,7 +6,7 @@ from pathlib import Path
 from lkm_tune.datasets.causes import hartree_in
 from lkm_tune.datasets.cleaning import Cleaning
 from lkm_tune.datasets.dataset import Dataset, Target, Task
-from lkm_tune.datasets.kinds import is_sdf, is_table
+from lkm_tune.datasets.file_kinds import is_sdf, is_table
 from lkm_tune.datasets.molecules import Molecules
 from lkm_tune.study import DataPlan
 
