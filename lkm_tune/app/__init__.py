@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from lkm_tune.app.progress import CellStatus, StudyProgress
     from lkm_tune.app.run import run_study
     from lkm_tune.app.status import StudyStatus, all_statuses, study_status
-    from lkm_tune.app.stored_answers import MARGIN
     from lkm_tune.app.study_report import make_report
     from lkm_tune.app.study_result import StudyResult
     from lkm_tune.app.task_data import describe_data, element_symbols, prepare_data
@@ -32,11 +31,9 @@ if TYPE_CHECKING:
     from lkm_tune.search.looks import Look
     from lkm_tune.training.run_result import EpochResult
     from lkm_tune.transfer.report.report import TransferReport
-    from lkm_tune.transfer.report.summary import answer_record
     from lkm_tune.transfer.report.text_lines import summary_lines
 
 __all__ = [
-    "MARGIN",
     "CellCost",
     "CellStatus",
     "Description",
@@ -53,7 +50,6 @@ __all__ = [
     "TrainedRun",
     "TransferReport",
     "all_statuses",
-    "answer_record",
     "best_gamma",
     "best_gamma_lines",
     "best_settings",

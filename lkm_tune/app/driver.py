@@ -7,6 +7,7 @@ from lkm_tune.app.diagnosis import draw_cells
 from lkm_tune.app.events import Events
 from lkm_tune.app.mirror import finish_cell, log_curves
 from lkm_tune.app.progress import progress_since
+from lkm_tune.app.signs import keep_signs
 from lkm_tune.app.study_report import report_of
 from lkm_tune.app.study_result import StudyResult
 from lkm_tune.search.engine import Ending, Engine
@@ -38,6 +39,7 @@ def drive(engine: Engine, storage: Path, events: Events) -> StudyResult:
     try:
         ending = _run_trials(engine, recorder, events)
         engine.ledger.interrupt()
+        keep_signs(study, folder)
         for cell, phase, settings in engine.planner.curves:
             recorder.curve_settings(cell, settings, phase)
         report = None

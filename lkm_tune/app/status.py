@@ -7,9 +7,9 @@ from typing import Any
 
 from lkm_tune.app.errors import user_errors
 from lkm_tune.app.progress import CellStatus, cell_statuses
+from lkm_tune.app.signs import signs_of
 from lkm_tune.app.studies import Storage, StudyLike, storage_path, stored_study, study_names
 from lkm_tune.ledger.lock import holder
-from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.ledger.trials import StudyTrials
 from lkm_tune.ledger.use import Spent, Use
 from lkm_tune.search.limits import Limits
@@ -123,22 +123,6 @@ def _status(storage: Path, name: StudyLike) -> StudyStatus:
         look=plan.looks[-1] if plan.looks else None,
         next_look=plan.next_look,
         training_left=hours_of_training(plan, progress.to_end),
-        signs=_signs(folder, study.report.margin),
+        signs=signs_of(study, folder),
         cells=cell_statuses(plan, driven),
     )
-
-
-def _signs(folder: StudyFolder, margin: float) -> tuple[str, ...]:
-    """Signs of trouble in the ended curve runs; none before the first."""
-    from lkm_tune.ledger.run_table import ended, study_runs
-    from lkm_tune.transfer.fit.cells import cell_names
-    from lkm_tune.transfer.fit.run_table import RunTableError, check_runs
-    from lkm_tune.transfer.fit.trouble import study_signs
-    from lkm_tune.transfer.report.remarks import once
-
-    try:
-        checked = check_runs(ended(study_runs(folder)))
-    except RunTableError:
-        return ()
-    names = list(cell_names(checked).values())
-    return tuple(once(names, study_signs(checked, margin)))

@@ -34,6 +34,7 @@ class StudyFolder:
         self.lock = self.path / "driver.lock"
         self.use = self.path / "use.json"
         self.looks = self.path / "looks.json"
+        self.signs = self.path / "signs.json"
         self.report = self.path / "report"
         self.cells = self.path / "cells"
         self.trials = f"{checkpoints.rstrip('/')}/{name}" if checkpoints else f"{self.path}/trials"

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import false_discovery_control
 
 from lkm_tune.transfer.fit.verdict import (
     DOES_NOT,
@@ -44,6 +45,9 @@ def test_order_of_verdicts(
 def test_q_values_are_those_of_benjamini_and_hochberg() -> None:
     p = np.array([0.01, np.nan, 0.04, 0.03, 0.5])
     np.testing.assert_allclose(q_values(p), [0.04, np.nan, 4 * 0.04 / 3, 4 * 0.04 / 3, 0.5])
+    many = np.random.default_rng(0).uniform(0, 1.0000001, 50)
+    expected = false_discovery_control(np.minimum(many, 1.0))
+    np.testing.assert_allclose(q_values(many), expected)
 
 
 def test_more_pairs_ask_for_more_evidence() -> None:

@@ -1,0 +1,50 @@
+"""Signs of trouble with γ in the curve runs of a study; the driver keeps them for `status`."""
+
+import json
+from typing import Any
+
+from lkm_tune import __version__
+from lkm_tune.files import read_json, write_text
+from lkm_tune.ledger.study_folder import StudyFolder
+from lkm_tune.study import Study
+
+
+def signs_of(study: Study, folder: StudyFolder) -> tuple[str, ...]:
+    """The signs in the curve runs that have ended, in sentences; none before there are any.
+
+    They are read from the folder if the ledger has not changed since the driver kept them.
+    """
+    kept: dict[str, Any] = read_json(folder.signs) if folder.signs.exists() else {}
+    if kept.get("of") == _of(study, folder):
+        return tuple(kept["signs"])
+    return _found(study, folder)
+
+
+def keep_signs(study: Study, folder: StudyFolder) -> None:
+    """Writes the signs into the folder of a study, whose driver ends."""
+    kept = {"of": _of(study, folder), "signs": _found(study, folder)}
+    write_text(folder.signs, json.dumps(kept, ensure_ascii=False))
+
+
+def _of(study: Study, folder: StudyFolder) -> dict[str, Any]:
+    """What the signs follow from."""
+    return {
+        "version": __version__,
+        "margin": study.report.margin,
+        "ledger": folder.ledger.stat().st_size if folder.ledger.exists() else 0,
+    }
+
+
+def _found(study: Study, folder: StudyFolder) -> tuple[str, ...]:
+    from lkm_tune.ledger.run_table import ended, study_runs
+    from lkm_tune.transfer.fit.cells import cell_names
+    from lkm_tune.transfer.fit.run_table import RunTableError, check_runs
+    from lkm_tune.transfer.fit.trouble import study_signs
+    from lkm_tune.transfer.report.remarks import once
+
+    try:
+        checked = check_runs(ended(study_runs(folder)))
+    except RunTableError:
+        return ()
+    names = list(cell_names(checked).values())
+    return tuple(once(names, study_signs(checked, study.report.margin)))
