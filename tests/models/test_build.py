@@ -19,6 +19,15 @@ PARAMETERS = {
     "gat": AROUND + 5 * (D * D + 3 * D),  # W; b and the two halves of a
     "gin": AROUND + 5 * 2 * (D * D + D),
 }
+# Atom states of a network of some depth.
+STATES = {
+    "dimenet++": lambda depth: depth + 1,
+    "mxmnet": lambda depth: 2 * depth,
+    "pamnet": lambda depth: 2 * depth,
+    "gcn": lambda depth: depth,
+    "gat": lambda depth: depth,
+    "gin": lambda depth: depth,
+}
 COMMON = {"hidden", "depth", "outputs", "layers", "cutoff"}
 
 
@@ -39,16 +48,10 @@ def test_defaults_are_settings(name):
     )
 
 
-def n_layers(name, depth):
-    if not MODELS[name].uses_positions:
-        return depth
-    return depth + 1 if name == "dimenet++" else 2 * depth
-
-
 @pytest.mark.parametrize("depth", range(1, 9))
 def test_every_depth_runs(name, depth, make_model, make_batch, molecules):
-    if n_layers(name, depth) < 2:
-        with pytest.raises(ValueError, match="gives 1 atom state.*nothing to mix"):
+    if STATES[name](depth) < 2:
+        with pytest.raises(ValueError, match="leaves 1 atom state.*nothing to mix"):
             make_model(name, hidden=8, depth=depth)
         return
     model = make_model(name, hidden=8, depth=depth, outputs=3)
@@ -57,7 +60,7 @@ def test_every_depth_runs(name, depth, make_model, make_batch, molecules):
 
     assert isinstance(output, ModelOutput)
     assert output.prediction.shape == (2, 3)
-    assert len(output.layers) == n_layers(name, depth)
+    assert len(output.layers) == STATES[name](depth)
     assert all(layer.shape == (8, 8) for layer in output.layers)
 
 
@@ -147,7 +150,7 @@ def test_models_can_be_copied_and_sent(name, make_model, make_batch, molecules):
 
 
 def test_models_are_listed_by_name():
-    assert list(MODELS) == ["dimenet++", "mxmnet", "pamnet", "gcn", "gat", "gin"]
+    assert list(MODELS) == list(PARAMETERS) == list(STATES)
 
 
 def test_orthogonal_matrices_are_orthogonal_and_uniform():

@@ -4,6 +4,7 @@ from random import Random
 import pytest
 
 from lkm_tune.study import PlanSummary, SearchPlan, Study, advice, plan_summary
+from lkm_tune.study.halving import rungs, survives
 from lkm_tune.study.plan_size import expected_search_epochs
 
 TEXT = """\
@@ -44,17 +45,17 @@ def test_expected_epochs_are_the_mean_over_random_orders(trials: int, factor: in
     random, epochs, grace, plays = Random(0), 150, 10, 2000
     total = 0
     for _ in range(plays):
-        rungs: dict[int, list[float]] = {}
+        errors: dict[int, list[float]] = {epoch: [] for epoch in rungs(grace, factor, epochs)}
         for _ in range(trials):
-            at = grace
-            while at < epochs:
-                seen = rungs.setdefault(at, [])
+            for epoch, others in errors.items():
                 error = random.random()
-                seen.append(error)
-                if sum(other < error for other in seen) >= max(len(seen) // factor, 1):
+                goes_on = survives(error, others, factor)
+                others.append(error)
+                if not goes_on:
+                    total += epoch
                     break
-                at *= factor
-            total += min(at, epochs)
+            else:
+                total += epochs
     plan = SearchPlan(trials=trials, grace_period=grace, reduction_factor=factor)
     assert expected_search_epochs(plan, epochs) == pytest.approx(total / plays, rel=0.03)
 

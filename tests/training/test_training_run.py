@@ -50,7 +50,7 @@ def test_one_config_gives_the_same_numbers_twice(start):
 @pytest.mark.parametrize("model", list(MODELS))
 def test_gamma_zero_is_bit_for_bit_the_plain_run(start, model, monkeypatch):
     """The same weights as training that has never heard of the mixing term."""
-    small = {"hidden": 8, "depth": 1 if MODELS[model].uses_positions else 2}
+    small = {"hidden": 8, "depth": 2}
     lkm = start(model=model, model_settings=small, gamma=0.0)
     finish(lkm)
     plain = start(model=model, model_settings=small, gamma=0.0)
