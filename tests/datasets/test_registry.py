@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from lkm_tune.datasets import TASKS, find_task
+from lkm_tune.datasets import DATASETS, TASKS, DataError, find_task
 from lkm_tune.datasets.qm9 import QM9_TARGETS
 from lkm_tune.study import DataPlan
 
@@ -75,6 +75,16 @@ def test_a_file_of_ones_own_is_told_by_the_data_plan():
     ]:
         with pytest.raises(ValueError, match=rule):
             find_task(name, plan)
+
+
+@pytest.mark.parametrize("dataset", DATASETS.values(), ids=lambda dataset: dataset.name)
+def test_every_dataset_says_what_it_holds_and_refuses_a_path_without_it(dataset, tmp_path):
+    for task in dataset.tasks:
+        assert TASKS[task.name] is task and task.dataset == dataset.name
+        assert task.unit and task.meaning
+    assert min(dataset.sizes("auto")) > 0
+    with pytest.raises(DataError, match="is not there"):
+        dataset.locate(str(tmp_path / "nothing"), None)
 
 
 def test_the_names_are_known_without_torch():
