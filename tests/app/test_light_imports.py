@@ -32,8 +32,8 @@ STUDY = Path(__file__).parents[1] / "ledger" / "before"
         ("tasks", "qm9/homo", ""),
         ("check quickstart --no-cost", "no errors", ""),
         ("check mine.yaml --no-cost", "must be a whole number >= 1", ""),
-        ("status", "has been run in", ""),
-        ("best-gamma", "has been run in", ""),
+        ("status", "has run in", ""),
+        ("best-gamma", "has run in", ""),
         ("status --storage ran", "trials ended", ""),
         # No driver has kept the signs of trouble of this one.
         ("status --storage killed", "trials ended", "scipy pandas"),

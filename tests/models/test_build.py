@@ -51,7 +51,7 @@ def test_defaults_are_settings(name):
 @pytest.mark.parametrize("depth", range(1, 9))
 def test_every_depth_runs(name, depth, make_model, make_batch, molecules):
     if STATES[name](depth) < 2:
-        with pytest.raises(ValueError, match="leaves 1 atom state.*nothing to mix"):
+        with pytest.raises(ValueError, match="gives 1 atom state.*nothing to mix"):
             make_model(name, hidden=8, depth=depth)
         return
     model = make_model(name, hidden=8, depth=depth, outputs=3)
