@@ -185,7 +185,7 @@ def _strength(row: dict[Any, Any]) -> Strength:
 
 
 def _half_width(spread: float, count: int) -> float:
-    """Half the 95 % interval of a mean, Student's t: two seeds hardly know their own spread."""
+    """Half the 95 % interval of a mean, by Student's t."""
     return -float(stdtrit(count - 1, 0.025)) * spread / math.sqrt(count)
 
 
