@@ -1,21 +1,20 @@
 # make demo   the main job: the quickstart study, from search to report
-# make test   every test but the slow ones; make lint: style and types; both are what CI runs
-# make setup  only makes .venv, which the others do by themselves
+# make test   all tests except the slow ones; make lint: style and types; CI runs both
+# make setup  only creates .venv, which the other targets also do
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-# Which build of torch, with any options of pip that it needs. See the README for CUDA. Once chosen
-# it stays, until another one is given.
+# The build of torch, with options of pip. See the README for CUDA. A choice stays until the next one.
 TESTED_TORCH := torch==2.13.0
 THERE := $(or $(shell cat $(VENV)/.ready 2>/dev/null),$(TESTED_TORCH))
 TORCH ?= $(THERE)
 
-# Tests on whole public datasets run where this folder is, and say so where it is not.
+# Tests on whole public datasets need this folder; without it they skip with that reason.
 ifneq ($(wildcard ../shared/data),)
 export LKM_TUNE_DATA ?= $(realpath ../shared/data)
 endif
-# Threads beyond a trial's own make small networks slower.
+# More threads than a trial's cores make small networks slower.
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: setup demo postgresql test test-cluster test-lowest test-slow bench lint clean
@@ -26,8 +25,8 @@ ifneq ($(TORCH),$(THERE))
 .PHONY: $(VENV)/.ready
 endif
 
-# Made again only when what is to be installed has changed. The pinned versions go in first, by
-# themselves: nothing is left to be resolved then, which saves minutes.
+# Rebuilt only when the requirements have changed. The pinned versions are installed first, without
+# dependencies: pip then has nothing to resolve, which saves minutes.
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	@# pip would keep another build of the same version.
@@ -40,7 +39,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/lkm-tune run quickstart
 
-# Tests of MLflow on PostgreSQL start Debian's own, and say so where it is not there.
+# Tests of MLflow on PostgreSQL start Debian's server; without it they skip with that reason.
 postgresql:
 	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || [ "$$(id -u)" != 0 ] \
 	|| ! command -v apt-get >/dev/null \
@@ -49,7 +48,7 @@ postgresql:
 test: setup postgresql
 	$(BIN)/python -m pytest
 
-# A cluster of network namespaces with real ssh. Who is not root is told so, and nothing is tested.
+# A cluster of network namespaces with real ssh. Without root, the tests skip with that reason.
 test-cluster: setup
 	@(for program in rsync ip curl tmux /usr/sbin/sshd; do \
 	    command -v $$program >/dev/null || exit 1; done) || [ "$$(id -u)" != 0 ] \
@@ -58,8 +57,8 @@ test-cluster: setup
 	    rsync openssh-server iproute2 curl tmux)
 	$(BIN)/python -m pytest tests/cluster -m cluster -n 0 -rs
 
-# The lowest versions that pyproject.toml allows. Where another build of torch is installed, pip
-# would replace it: the tested one goes in first.
+# The lowest versions that pyproject.toml allows. pip would replace another build of torch, so
+# the tested build is installed first.
 test-lowest: setup postgresql
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)

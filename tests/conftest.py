@@ -1,4 +1,4 @@
-"""What tests of several rooms share."""
+"""Fixtures for tests of several rooms."""
 
 import os
 import shlex
@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture
 def shared() -> Path:
-    """The folder of whole public datasets, where it is there."""
+    """The folder of whole public datasets, if it exists."""
     folder = os.environ.get("LKM_TUNE_DATA")
     if not folder:
         pytest.skip("needs whole public datasets: LKM_TUNE_DATA is not set")
@@ -20,9 +20,9 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def small_disk():
-    """Runs a command that sees a disk of its own, of a given size, at a folder; its output.
+    """Runs a command with a separate disk of a given size at a folder; returns its output.
 
-    The disk lies in memory, within a namespace of the command's own, so that nobody else sees it.
+    The disk is in memory, in a separate namespace, so that no other process sees it.
     """
     probe = ["unshare", "--user", "--map-root-user", "--mount", "true"]
     if not shutil.which("unshare") or subprocess.run(probe, capture_output=True).returncode:

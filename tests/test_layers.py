@@ -1,4 +1,4 @@
-"""Who may know whom: the import statements of the package, held to its layers."""
+"""The allowed imports between the rooms of the package."""
 
 import ast
 from pathlib import Path
@@ -9,7 +9,7 @@ import lkm_tune
 
 PACKAGE = Path(lkm_tune.__file__).parent
 
-# What each room may import of the others. Rooms that are not listed for it are above it.
+# Room -> the rooms that it may import.
 ALLOWED = {
     "files": set(),
     "cache": set(),
@@ -30,7 +30,7 @@ ALLOWED = {
     "ledger": {"files", "study"},
     "search": {
         *("cache", "files", "package", "ledger", "training", "models", "datasets", "study"),
-        # Which pairs of cells are open: the planner asks the analysis.
+        # The planner gets the open pairs of cells from the analysis.
         "transfer",
     },
     "tracking": {"cache", "files", "versions", "ledger", "study"},
@@ -44,7 +44,7 @@ ALLOWED = {
     "__init__": set(),
 }
 
-# Where each heavy package may be imported at all.
+# Heavy package -> the rooms that may import it.
 HOMES = {
     "ray": {"search"},
     "optuna": {"ledger", "search"},
@@ -100,9 +100,9 @@ def module_of(path):
 
 
 def run_imports(tree):
-    """The import statements of a file, also within functions, less those for type checkers.
+    """The import statements of a file, also within functions, without those for type checkers.
 
-    Types alone may point in a circle: they are never imported.
+    Imports for type checkers never run, so they may form circles.
     """
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):

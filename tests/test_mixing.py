@@ -1,4 +1,4 @@
-"""Selective mixing: each variant against its definition and where it equals the uniform mean."""
+"""Selective mixing: each variant against its definition, and its cases of uniform mixing."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ def confidence():
 
 
 def skilled(mixing, layers):
-    """Readouts that are differently good: of layer k the bias k, features ignored."""
+    """Readouts with different errors: layer k has the bias k and ignores features."""
     with torch.no_grad():
         for k, readout in enumerate(mixing.readouts):
             readout.bias.fill_(float(k))
@@ -83,7 +83,7 @@ def test_a_layer_learns_from_those_next_to_it(layers):
 
 
 def test_learned_shares(layers):
-    """exp(a) = (1, 2, 3, 4): a layer keeps 1/4 of itself and shares out the rest by these."""
+    """exp(a) = (1, 2, 3, 4): a layer has the share 1/4 of itself and divides the rest by these."""
     mixing = LearnedMixing(N_LAYERS).double()
     with torch.no_grad():
         mixing.scores.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0]).log())
@@ -98,7 +98,7 @@ def test_learned_shares(layers):
 
 
 def test_what_is_learnt_moves_from_the_uniform_start(layers):
-    """One layer is far from all others: it comes to teach less, and the term falls."""
+    """One layer is far from all others: its share falls, and so does the term."""
     far = [*layers[:3], layers[3] + 10]
     mixing = LearnedMixing(N_LAYERS).double()
     optimizer = torch.optim.SGD(mixing.parameters(), lr=0.01)
@@ -199,7 +199,7 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole_for_every_variant(start
 
 
 def test_classes_are_judged_where_they_are_given(shared, tmp_path):
-    """Nodes without a class count as the mean of those with one."""
+    """Nodes without a class count as the mean of nodes with a class."""
     plan = DataPlan(n_train=140, n_val=500)
     config = RunConfig(
         "gcn", "cora", {"hidden": 8}, plan, lkm=LkmOptions(mixing="confidence"), gamma=1.0

@@ -1,4 +1,4 @@
-"""Which code this is: the digest of the package, the version, and the script that is sent alone."""
+"""The digest of the package, its version, and the version in the script `tune.py`."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""`train --init`: where the settings of the network come from."""
+"""`train --init`: the sources of the network's settings."""
 
 import json
 
@@ -15,7 +15,7 @@ REST = {"cutoff": 4.0, "envelope_exponent": 5, "num_spherical": 7}
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    """Of the authors' code: MXMNet with 2 layers of 8."""
+    """A checkpoint of the authors' code: MXMNet with 2 layers of 8 features."""
     net = build_model("mxmnet", hidden=8, depth=2, cutoff=4.0)
     torch.save({"state_dict": net.state_dict()}, tmp_path / "checkpoint.pt")
     return tmp_path / "checkpoint.pt"

@@ -1,4 +1,4 @@
-"""Quick verbs load no package that takes long to import; a table says which each may load."""
+"""Fast commands load no package with a slow import; the table has the allowed packages."""
 
 import shutil
 import subprocess
@@ -35,7 +35,7 @@ STUDY = Path(__file__).parents[1] / "ledger" / "before"
         ("status", "has run in", ""),
         ("best-gamma", "has run in", ""),
         ("status --storage ran", "trials ended", ""),
-        # No driver has kept the signs of trouble of this one.
+        # No driver has stored the signs of trouble of this study.
         ("status --storage killed", "trials ended", "scipy pandas"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The Python example of the README runs as it stands."""
+"""The Python example of the README runs unchanged."""
 
 import os
 import re

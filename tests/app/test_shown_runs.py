@@ -1,4 +1,4 @@
-"""Which runs of a cell are looked at together."""
+"""The compared runs of a cell."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`make bench`: what the models cost, as ratios to a baseline in the same run.
+"""`make bench`: costs of the models, as ratios to a baseline in the same run.
 
 The two sides of a comparison take turns, and medians are quoted. Everything runs on one thread.
 """
@@ -33,17 +33,17 @@ GAMMA = 0.1
 
 
 def real_batch():
-    """Molecules drawn from the sample, whose first ones are smaller than most."""
+    """Random molecules of the sample; its first molecules are smaller than most."""
     data = load_task("qm9/U0", DataPlan("sample", 1000, 100, 100), seed=0, cutoff=5.0)
     return data.batch(np.random.default_rng(0).choice(data.split.train, MOLECULES, replace=False))
 
 
 def training_step(model, gamma=GAMMA, plain=False) -> Callable[[], None]:
     batch, target = real_batch()
-    # Output maps that begin at zero would hide work: give every weight a gradient.
+    # Output maps that start at zero would hide work: give every weight a gradient.
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.05) if not parameter.any() else None
-    # The published trainings take Adam as torch gives it; ours is the fused one.
+    # The published trainings use torch's default Adam; lkm-tune uses the fused Adam.
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=not plain)
 
     def step() -> None:
@@ -83,14 +83,14 @@ def steps() -> Iterator[tuple[object, ...]]:
 
 
 def matrix_rate() -> float:
-    """Floating-point operations a second of [4,500, 128] @ [128, 128], the commonest product."""
+    """Floating-point operations a second of [4,500, 128] @ [128, 128], the most common product."""
     a, b = torch.randn(4500, 128), torch.randn(128, 128)
     (seconds,) = take_turns(lambda: [a @ b for _ in range(20)], repeats=20)
     return 20 * 2 * 4500 * 128 * 128 / seconds
 
 
 def peak(side: str, name: str) -> float:
-    """GB that training steps add to a process of their own."""
+    """GB that training steps add to a separate process."""
     command = [sys.executable, __file__, "--peak", side, name]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(done.stdout)
@@ -106,7 +106,7 @@ def measure_peak(side: str, name: str) -> None:
 
 
 def kilobytes(field: str) -> int:
-    """Of this process. Not by getrusage, whose peak a process inherits from its parent."""
+    """Peak memory of this process; the peak of getrusage would include the parent's."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field))
 
@@ -130,7 +130,7 @@ def mix(layers: list[torch.Tensor]) -> None:
 
 
 def mixing() -> Iterator[tuple[object, ...]]:
-    """The term alone, forward and backward, on layers of the size that a step has."""
+    """The term alone, forward and backward, on layers of a training step."""
     yield "model", "step s", "L_KD s", "share of a step"
     for name in PLAIN:
         model = build_model(name, depth=6)
@@ -165,7 +165,7 @@ def batches() -> Iterator[tuple[object, ...]]:
 
 
 def looks() -> Iterator[tuple[object, ...]]:
-    """What `curve.diagnostics` adds to an epoch of PAMNet on 1,000 molecules."""
+    """The cost of `curve.diagnostics` in an epoch of PAMNet on 1,000 molecules."""
     for hidden in (32, 128):
         config = RunConfig(
             model="pamnet",
@@ -183,7 +183,7 @@ def looks() -> Iterator[tuple[object, ...]]:
                 looked.append(time.perf_counter() - begun)
             epochs.append(epoch.seconds)
         look = statistics.median(looked) / statistics.median(epochs)
-        # 32 steps an epoch: every fourth has a look.
+        # 32 steps per epoch: every fourth epoch has a measurement.
         yield f"hidden {hidden}", f"a look {look:.1%}", f"over all epochs {look / 4:.1%}"
 
 

@@ -1,6 +1,6 @@
-"""`make bench` where there is a GPU: steps against their floor, compiled or not, and shared GPUs.
+"""`make bench` on a GPU: steps against their floor, compiled or not, and shared GPUs.
 
-`bench_gpu.py --device cpu` goes through the same code without one; its figures mean little.
+`bench_gpu.py --device cpu` runs the same code without a GPU; its figures mean little.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def several(act: Callable[[], object], device: str) -> None:
 
 
 def seconds(device: str, *acts: Callable[[], object]) -> list[float]:
-    """The median of one act of each kind, which take turns."""
+    """The median time of each action; the actions take turns."""
     turns = take_turns(*(partial(several, act, device) for act in acts))
     return [taken / STEPS for taken in turns]
 
@@ -75,7 +75,7 @@ def steps(device: str) -> Iterator[tuple[object, ...]]:
 
 
 def sharing(device: str, most: int) -> Iterator[tuple[object, ...]]:
-    """As many processes as fit, each of which trains; what they reach together."""
+    """The total speed of as many training processes as fit."""
     yield "model", "GB a trial", "trials that fit", "at once", "steps a second together"
     for name in PLAIN:
         at_once = 1
@@ -92,7 +92,7 @@ def sharing(device: str, most: int) -> Iterator[tuple[object, ...]]:
 
 
 def train_together(name: str, device: str, at_once: int) -> list[tuple[float, float]]:
-    """Steps a second and bytes of each process, all of which begin together."""
+    """Steps per second and bytes of each process; all processes start together."""
     command = [sys.executable, __file__, "--device", device, "--train", name]
     trials = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -109,7 +109,7 @@ def train_together(name: str, device: str, at_once: int) -> list[tuple[float, fl
 
 
 def train(name: str, device: str) -> None:
-    """What one of the processes does."""
+    """The work of one process."""
     step = training_step(name, device)
     for _ in range(3):
         step()

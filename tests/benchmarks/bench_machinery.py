@@ -1,7 +1,7 @@
-"""`make bench`, second part: what the search itself costs, beside the training.
+"""`make bench`, second part: the cost of the search without the training.
 
 Everything runs through the engine on real Ray with the recorder on, unless a row says otherwise.
-Names of tables as arguments choose some of them; `large` takes minutes and runs only when named.
+Arguments choose tables by name; `large` takes minutes and runs only on request.
 """
 
 import math
@@ -44,7 +44,7 @@ def make_study(name, trials, epochs, **changes):
 
 
 class Empty(StudyTrainable):
-    """Reports epochs in which nothing was trained."""
+    """Reports epochs without training."""
 
     def begin(self, config):
         self.epoch, self.budget = 0, config["run"]["training"]["epochs"]
@@ -61,7 +61,7 @@ class Empty(StudyTrainable):
 
 
 class Timed(LkmTrainable):
-    """Writes when every step began and ended, in which process, and of what kind of trial."""
+    """Writes the start, end, process and kind of trial of every step."""
 
     def step(self):
         begun = time.time()
@@ -74,7 +74,7 @@ class Timed(LkmTrainable):
 
 
 class Begun(Callback):
-    """When the first trial began."""
+    """The start of the first trial."""
 
     at = math.nan
 
@@ -106,9 +106,9 @@ def storage():
 
 
 def run(study, root, trainable, mlflow=True):
-    """A whole study, MLflow delivered, on a Ray that runs already.
+    """A whole study with delivery to MLflow, on a running Ray.
 
-    Returns: its seconds, those until its first trial began, and the driver's processor time.
+    Returns: its seconds, the seconds before its first trial, and the driver's processor time.
     """
     folder = StudyFolder(root, study.name)
     engine = Engine(study, folder, trainable=trainable)
@@ -166,7 +166,7 @@ def busy():
 
 
 def overhead():
-    """The two sides take turns; who is first changes."""
+    """The two sides take turns, with alternating first side."""
     yield "10 trials × 60 epochs", "s", "driver's CPU s"
     took = {True: [], False: []}
     for mlflow in (False, True, True, False):
@@ -189,7 +189,7 @@ def read_times(folder):
 
 
 def between_trials(times):
-    """A curve's first point waits for the end of its search, which is not counted."""
+    """The wait of a curve's first point for the end of its search does not count."""
     last = {}
     for pid, phase, epoch, begun, end in times:
         if epoch == 1 and pid in last and phase == "search":
@@ -198,7 +198,7 @@ def between_trials(times):
 
 
 def large_studies():
-    """The driver's own work, without Ray: draw, note every epoch, judge at rungs, finish."""
+    """The driver's work without Ray: draw, record every epoch, judge at rungs, finish."""
     yield "trials × 50 epochs, cells of 100", "ms a trial", "relative to 200"
     first = math.nan
     for trials in (200, 2000):
@@ -209,7 +209,7 @@ def large_studies():
 
 
 def large_on_ray():
-    """All of the driver's processor time, MLflow's writer included."""
+    """The driver's processor time, including MLflow's writer."""
     yield "trials × 50 epochs on Ray", "cells", "s", "driver's CPU ms a trial", "relative to 200"
     first = math.nan
     for cells, each in ((2, 100), (2, 1000), (20, 100)):
@@ -268,7 +268,7 @@ def main(names):
     if unknown := set(names) - set(TABLES):
         sys.exit(f"unknown: {', '.join(unknown)}; there are {', '.join(TABLES)}")
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    # Ray gives its workers the last turn; beside other programs they would measure those.
+    # Ray's workers have a low priority by default; a busy machine would measure other programs.
     os.environ.setdefault("RAY_worker_niceness", "0")
     connect(None)
     for name in names or [name for name in TABLES if name != "large"]:

@@ -1,7 +1,8 @@
-"""`make bench`, third part: what a report and an answer cost in a storage folder of many runs.
+"""`make bench`, third part: costs of a report and of an answer in a storage folder of many runs.
 
-A hundred cells with 14 γ and 7 seeds, 9,800 runs. Each figure is of a whole process, the start of
-Python included: of reports, which read the ledgers, and of answers, kept and after new runs.
+The folder has 9,800 runs: a hundred cells with 14 γ and 7 seeds. Each figure is the cost of a whole
+process, including the start of Python: of reports, which read the ledgers, and of answers, stored
+and after new runs.
 """
 
 import os
@@ -27,7 +28,7 @@ GAMMAS = (0.0, *np.geomspace(1e-4, 10, 13).round(8).tolist())
 SEEDS = 7
 PROGRAM = "from lkm_tune.cli import main; main()"
 SIDE = 10
-"""So many architectures with so many tasks."""
+"""Numbers of architectures and of tasks."""
 
 TASKS = tuple(
     f"qm9/{name}" for name in ["mu", "alpha", "homo", "lumo", "gap", "r2", "zpve", "U0", "U", "H"]
@@ -53,7 +54,7 @@ def run_table(random=0):
 
 
 def fill(storage):
-    """A storage folder as a study of many cells leaves it."""
+    """The storage folder of a study with many cells."""
     table = run_table()
     study = Study(
         name="many",
@@ -77,7 +78,7 @@ def fill(storage):
 
 
 def enter(ledger, spec, row):
-    """The end of a run, without the wait for the disk that comes with `finish`."""
+    """The end of a run, without the wait for the disk in `finish`."""
     errors = {"val_error": row["test_error"], "test_error": row["test_error"]}
     summary = {**errors, "seconds": 60.0, "device": "a device", "kd_ratio": 0.1}
     trial = ledger._trial(spec)
@@ -87,7 +88,7 @@ def enter(ledger, spec, row):
 
 
 def seconds(*arguments):
-    """Wall and processor time of one command, in a process of its own."""
+    """Wall and processor time of one command, in a separate process."""
     begun, used = time.perf_counter(), processor_time()
     command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -95,13 +96,13 @@ def seconds(*arguments):
 
 
 def processor_time():
-    """Of all commands that have ended: beside other programs the wall clock measures those."""
+    """Processor time of all ended commands; the wall time would include other programs."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def rows(repeats=3):
-    """The table; of each command the medians and the longest of some runs."""
+    """The table: for each command, the medians and the maximum of some runs."""
     with TemporaryDirectory() as folder:
         storage = Path(folder)
         yield f"{fill(storage):,} runs in {SIDE**2} cells", "s", "most s", "processor s"

@@ -1,4 +1,4 @@
-"""DimeNet++ from PyTorch Geometric's own layers, on the package's edges and triplets.
+"""DimeNet++ from PyTorch Geometric's layers, on the package's edges and triplets.
 
 PyTorch Geometric finds both with torch-cluster and torch-sparse, which are not needed here.
 """

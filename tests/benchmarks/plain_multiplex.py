@@ -1,8 +1,8 @@
-"""MXMNet and PAMNet as their formulas read: what the package's models are timed against.
+"""Direct transcriptions of MXMNet and PAMNet, the baseline for the package's models.
 
-Nothing is taken apart or kept: every affine map of [x_i | x_j | e] is one of a concatenation, on
-every directed edge and in every propagation. The parameters have their published names. Only the
-index sets (edges and their pairs) and the table of Bessel zeros are the package's.
+Nothing is split or reused: every affine map of [x_i | x_j | e] acts on a concatenation, on every
+directed edge and in every propagation. The parameters have their published names. Only the index
+sets (edges and their pairs) and the table of Bessel zeros come from the package.
 """
 
 import math

@@ -1,8 +1,8 @@
-"""Makes the recordings that searches are replayed on: small real trainings on a grid of settings.
+"""Records small real trainings on a grid of settings, for replays of searches.
 
-27 epochs on 256 molecules of the shipped QM9 sample, validated on 256 more: the best validation
-error so far after the epochs at which successive halving judges. A third of an hour of one
-processor each. `record_searches.py NAME > NAME.csv`, NAME of `GRIDS`.
+Each training has 27 epochs on 256 molecules of the QM9 sample, with 256 validation molecules. The
+record is the best validation error so far at the rungs of successive halving. A file takes a third
+of an hour of one processor. `record_searches.py NAME > NAME.csv`, NAME of `GRIDS`.
 """
 
 import csv
@@ -34,11 +34,11 @@ GRIDS = {
         "depth": (2, 5),
     },
 }
-"""The settings of each file of recordings. Ways to search are chosen on the first one only."""
+"""The settings of each file of recordings. Choices of the search use only the first file."""
 
 
 def errors(seed, model, task, gamma, lr, depth):
-    """Best validation error so far after each of `JUDGED`; inf from where it diverged on."""
+    """Best validation error so far after each of `JUDGED`; inf after divergence."""
     run = TrainingRun(
         RunConfig(
             model=model,

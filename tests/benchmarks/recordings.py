@@ -1,4 +1,4 @@
-"""Real trainings that searches are replayed on, made beforehand by `record_searches.py`."""
+"""Recorded real trainings for replays of searches, from `record_searches.py`."""
 
 import csv
 import math
@@ -20,7 +20,7 @@ NAMES = ("gamma", "lr", "depth")
 
 
 def space(name=OLD):
-    """The ranges that were recorded."""
+    """The recorded ranges."""
     low, high = ({key: end(GRIDS[name][key]) for key in NAMES} for end in (min, max))
     ranges = {
         key: FloatRange(type="float", low=low[key], high=high[key], log=True) for key in NAMES[:2]
@@ -32,7 +32,7 @@ SPACE = space()
 
 
 class Recording:
-    """What training with some settings shows, of one cell: that of the nearest recorded ones.
+    """The recorded trainings of one cell; other settings get the nearest recorded training.
 
     Attributes:
         rows: errors at each of `JUDGED` by (log10 γ, log10 lr, log10 depth): geometric means over
@@ -40,7 +40,7 @@ class Recording:
     """
 
     def __init__(self, runs):
-        """Means over the seeds of each place, whose levels cancel since all have all places."""
+        """Means over the seeds of each place; levels of seeds cancel: each seed has all places."""
         self.rows = {
             place: np.exp(np.mean(np.log(errors), axis=0)).tolist()
             for place, errors in runs.items()
@@ -51,7 +51,7 @@ class Recording:
     def expected(self):
         """Log of the last error by place, smoothed over the settings.
 
-        That takes out what is left of the noise between trainings, several times as large as 1 %.
+        The smoothing removes the rest of the noise between trainings, which is several times 1 %.
         """
         return _smoothed(self.rows)
 
@@ -65,7 +65,7 @@ class Recording:
         return self.rows[self.nearest(settings)]
 
     def is_within(self, settings, margin):
-        """Whether the expected error is at most that much above the lowest."""
+        """Whether the expected error is at most `share` above the lowest."""
         lowest = min(self.expected.values())
         return self.expected[self.nearest(settings)] <= lowest + math.log1p(margin)
 
@@ -73,7 +73,7 @@ class Recording:
 def _smoothed(rows):
     places = np.array(list(rows))
     errors = np.log([errors[-1] for errors in rows.values()])
-    # One cliff would set the scale of everything.
+    # One cliff would otherwise determine the scale.
     errors = np.minimum(errors, errors.min() + 1)
     kernel = ConstantKernel(0.05, (1e-4, 10)) * Matern(np.ones(3), (0.5, 20), nu=2.5)
     process = GaussianProcessRegressor(
@@ -81,7 +81,7 @@ def _smoothed(rows):
         random_state=0,
     )  # fmt: skip
     points = places / places.std(axis=0)
-    # That a length is at its bound is no news: a setting that does not matter has the longest.
+    # Warnings on lengths at their bound are expected: irrelevant settings have the longest.
     warnings.simplefilter("ignore", ConvergenceWarning)
     return dict(zip(rows, process.fit(points, errors).predict(points).tolist(), strict=True))
 

@@ -1,8 +1,8 @@
-"""Our search against Ray's OptunaSearch with ASHA: on surfaces with known optimum, on recordings.
+"""The search of lkm-tune against Ray's OptunaSearch with ASHA, on surfaces and on recordings.
 
-Both are driven by the same simulated cluster: slots that train one epoch a unit of time, so that
-a comparison costs seconds. Regret is that of the settings that a search would recommend, in the
-noise-free error at the full budget, after equally many epochs.
+The same simulated cluster runs both: its slots train one epoch per unit of time, so a comparison
+takes seconds. The regret is that of the recommended settings, in the noise-free error at full
+budget, after equal numbers of epochs.
 """
 
 import heapq
@@ -30,7 +30,7 @@ SLOTS = 4
 
 @dataclass(frozen=True)
 class Surface:
-    """log error = bowl(γ, lr, depth) + what is left of the start + noise; NaN where it diverges.
+    """log error = bowl(γ, lr, depth) + rest of the initial error + noise; NaN after divergence.
 
     A high learning rate learns fast and ends badly, so early errors mislead.
     """
@@ -75,7 +75,7 @@ class Surface:
 
 
 class Recorded:
-    """Real trainings of one cell. Between two epochs of `JUDGED` the later one's error is seen."""
+    """Real trainings of one cell. Between epochs of `JUDGED`, the later one counts."""
 
     SPACE = recordings.SPACE
     GRACE = JUDGED[0]
@@ -99,7 +99,7 @@ class Recorded:
 
 
 class Ours:
-    """The ledger, asked and told as the study's driver does it."""
+    """The ledger, with the calls of a study's driver."""
 
     def __init__(self, surface, seed, folder):
         study = Study(
@@ -123,7 +123,7 @@ class Ours:
         return asked.settings
 
     def report(self, name, asked, epoch, error):
-        """Whether the trial goes on."""
+        """Whether the trial continues."""
         if not math.isfinite(error):
             self.ledger.finish(asked, "diverged", {}, "")
             return False
@@ -143,7 +143,7 @@ class Ours:
 
 
 class Rays:
-    """OptunaSearch and ASHA, called in the order in which Tune calls them."""
+    """OptunaSearch and ASHA, in Tune's order of calls."""
 
     def __init__(self, surface, seed, folder):
         def space(trial):
@@ -183,13 +183,13 @@ class Rays:
         return False
 
     def recommended(self):
-        """As ResultGrid.get_best_result: the best last error, NaN aside."""
+        """The best last error without NaN, as in ResultGrid.get_best_result."""
         ended = [(error, config) for error, config in self.last if math.isfinite(error)]
         return min(ended, key=lambda end: end[0])[1] if ended else None
 
 
 def regret(search, surface, seed, cost):
-    """The recommended settings' excess error after so many epochs, as a fraction of the optimum."""
+    """The excess error of the recommended settings, as a fraction of the optimum."""
     events, spent, count = [], 0, 0
     for slot in range(SLOTS):
         heapq.heappush(events, (0, slot, None, None, 0))
@@ -209,7 +209,7 @@ def regret(search, surface, seed, cost):
 
 
 def compare(kind_of_surface, seeds, costs):
-    """Regrets by kind of search and cost, of each seed's own surface."""
+    """Regrets by kind of search and cost, with one surface per seed."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     found = {(kind, cost): [] for kind in ("ours", "ray") for cost in costs}
     for seed in range(seeds):
@@ -224,7 +224,7 @@ def compare(kind_of_surface, seeds, costs):
 
 
 def rows(kind_of_surface=Surface, seeds=30, costs=(135, 270, 540)):
-    """A table for `make bench`: equal cost, in epochs of which a whole trial has 27."""
+    """A table for `make bench` at equal costs in epochs; a whole trial has 27."""
     found = compare(kind_of_surface, seeds, costs)
     yield "epochs", "ours, median regret", "Ray's", "ours, mean", "Ray's", "ours better, of seeds"
     for cost in costs:

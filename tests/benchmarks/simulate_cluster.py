@@ -1,8 +1,8 @@
-"""A study on more nodes than one has, in virtual time: how busy its slots and its driver are.
+"""A study on many simulated nodes, in virtual time: the load of its slots and its driver.
 
-The delays of Ray and of the training are measured on `ACTORS` real actors first. Beside every study
-stands the same one under a driver that takes no time, since trials of unequal length, and a curve
-that waits for its search, leave slots empty under any driver.
+The delays of Ray and of the training are measured first, on `ACTORS` real actors. Every study also
+runs under a driver that takes no time: trials of unequal length, and curves that wait for their
+search, leave slots empty under any driver.
 """
 
 import os
@@ -23,7 +23,7 @@ from lkm_tune.tracking.delivery import Delivery
 
 ACTORS = 8
 PACE_S = 1.2
-"""Of an epoch of the measured actors: each is reported by itself, and the driver has no queue."""
+"""Seconds of an epoch of the measured actors: each is reported alone, without a queue."""
 
 COMPARED = ((4 * ACTORS, 2), (12 * ACTORS, 2), (4 * ACTORS, 20))
 """Trials and epochs of the measured studies."""
@@ -39,7 +39,7 @@ CASES = (
 
 
 class Paced(machinery.Empty):
-    """Epochs of `PACE_S`, and when each began and ended."""
+    """Epochs of `PACE_S`, with the start and end of each."""
 
     def step(self):
         begun = time.time()
@@ -52,15 +52,14 @@ class Paced(machinery.Empty):
 
 
 def measure():
-    """The driver's time by studies that differ in their trials, or in the reports of a trial.
+    """The driver's time, from studies with different numbers of trials and of reports.
 
-    By the clock, which other programs on the machine slow down, and by the processor time of its
-    thread and MLflow's, which leaves out that it waits for answers of Ray.
-
-    What every study costs once, as the tables of a new database, falls out of the differences.
+    The wall time includes other programs. The processor time of the threads of the driver and
+    MLflow leaves out waits for Ray. Fixed costs of a study, such as a new database, cancel in the
+    differences.
     """
     used, answers, gaps = [], [], []
-    # The first one only has every process started and every module imported.
+    # The first study starts every process and imports every module.
     for trials, epochs in ((ACTORS, 1), *COMPARED):
         seconds, times = run_paced(trials, epochs)
         used.append(seconds)
@@ -75,13 +74,13 @@ def measure():
 
 
 def run_paced(trials, epochs):
-    """For how long the driver was not waiting for its actors, and the times of these."""
+    """The time of the driver without waits for its actors, and the times of the actors."""
     plan = {"resources": Resources(cpu=os.cpu_count() / ACTORS)}
     with machinery.storage() as root:
         study = machinery.make_study("paced", trials, epochs, **plan)
-        # The simulation takes the planner's part from the clock by itself.
+        # The simulation measures the planner's part.
         own = Cluster(study, root / "own", ACTORS, PACE_S, NONE).run().driver
-        # Tune waits for its actors there, and nowhere else.
+        # Tune waits for its actors only there.
         with (
             timed(engine, "run_trials") as ran,
             timed(ray, "wait") as waited,
@@ -102,7 +101,7 @@ def between_steps(times):
 
 
 def make_simulated(trials, cells=10):
-    """Curves of 9 values of γ and 4 seeds; the rest of the trials is search."""
+    """Curves of 9 γ and 4 seeds; the other trials are search trials."""
     curve = CurvePlan(gammas=(0.0, *(10.0**k for k in range(-5, 3))), seeds=(1, 2, 3, 4))
     points = len(curve.gammas) * len(curve.seeds)
     search = SearchPlan(trials=trials // cells - points, grace_period=5, control=False)

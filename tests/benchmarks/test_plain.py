@@ -1,4 +1,4 @@
-"""The baselines of the benchmark compute what the published networks compute, and so do ours."""
+"""The baselines of the benchmark and the models of lkm-tune compute the published networks."""
 
 import json
 import os
@@ -88,7 +88,7 @@ SIZES = ("dim", "n_layer", "cutoff_global", "cutoff_local", "envelope_exponent",
         (24, 1, 4.0, 3.0, 6, 16, 6, 5),
         (16, 8, 3.0, 2.0, 4, 12, 3, 4),
         (32, 3, 6.0, 1.45, 5, 16, 1, 1),
-        (20, 2, 5.0, 1.1, 5, 16, 2, 1),  # bonds beyond the range of their bases
+        (20, 2, 5.0, 1.1, 5, 16, 2, 1),  # bonds longer than the range of their bases
     ],
 )
 def test_ours_equal_the_formulas_at_any_size(name, network, sizes):
@@ -103,7 +103,7 @@ def test_ours_equal_the_formulas_at_any_size(name, network, sizes):
     batch, cutoff = real_batch(), config["cutoff_global"]
     edges = batch_from_arrays(batch.z, batch.pos, batch.graph_index, cutoff=cutoff)
     expected, expected_grads = results(plain, edges)
-    # A batch of the usual cutoff serves a network of any.
+    # A batch with the usual cutoff works for networks with any cutoff.
     actual, grads = results(from_published(name, config, state), batch)
 
     for ours, theirs in zip(actual, expected, strict=True):

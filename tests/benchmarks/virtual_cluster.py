@@ -1,8 +1,8 @@
-"""A cluster in virtual time, driven by the project's own searcher and scheduler.
+"""A cluster in virtual time, driven by the project's searcher and scheduler.
 
-What the searcher, scheduler, planner and ledger cost is their processor time and their waits for
-the disk, taken as they work. Ray, and the training, are delays. The driver is one server with a
-queue. An actor that has reported waits for its answer.
+The costs of searcher, scheduler, planner and ledger are their measured processor time and waits for
+the disk. Ray and the training are delays. The driver is one server with a queue. An actor waits for
+the answer to its report.
 """
 
 import heapq
@@ -27,10 +27,10 @@ from lkm_tune.search.searcher import CellScheduler, StudySearcher
 from lkm_tune.study import TrialSpec
 
 ACTOR_START_S = 8.0
-"""Until a new actor has imported torch and PyTorch Geometric, on a core of its own."""
+"""Seconds for a new actor to import torch and PyTorch Geometric, on a free core."""
 
 SPREAD = 0.4
-"""Standard deviation of the logarithm of the time that epochs take, between trials."""
+"""Standard deviation, between trials, of the logarithm of the length of epochs."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ NONE = Delays(0.0, 0.0, 0.0, 0.0)
 
 @dataclass
 class Outcome:
-    """What a study's slots and driver did, in virtual seconds."""
+    """The work of a study's slots and driver, in virtual seconds."""
 
     slots: int
     trained: list = field(default_factory=list)
@@ -59,14 +59,14 @@ class Outcome:
     dry: float = math.inf
 
     def busy(self, until):
-        """The share of the slots' time in training: to the `end`, or until the work runs `dry`."""
+        """The share of training in the slots' time: to the `end`, or while work remains (`dry`)."""
         until = self.end if until == "end" else min(self.dry, self.end)
         within = sum(max(0.0, min(end, until) - begun) for begun, end in self.trained)
         return within / (self.slots * until)
 
 
 class Cluster:
-    """A study on `slots` slots whose trials take `epoch` seconds for an epoch, more or less."""
+    """A study on `slots` slots with epochs of about `epoch` seconds."""
 
     def __init__(self, study, root, slots, epoch, delays, free=False):
         root.mkdir(exist_ok=True)
@@ -85,17 +85,17 @@ class Cluster:
         self.outcome = Outcome(slots)
         self.names, self.order = count(), count()
         self.events, self.started = [], 0
-        self.now = 0.0  # At which the driver is free.
+        self.now = 0.0  # Time at which the driver is free.
 
     def works(self, task, *arguments):
-        """The driver's time: what it takes here."""
+        """The driver's time."""
         before = self.clock()
         result = task(*arguments)
         self.spends(0.0 if self.free else self.clock() - before)
         return result
 
     def clock(self):
-        """Processor time and waits for the disk: other programs on the machine do not count."""
+        """Processor time and waits for the disk, without other programs of the machine."""
         return time.thread_time() + self.disk.wall - self.disk.processor
 
     def spends(self, seconds):
@@ -118,7 +118,7 @@ class Cluster:
             name = str(next(self.names))
             config = self.works(self.searcher.suggest, name)
             if not isinstance(config, dict):
-                if self.searcher._room():  # There is room, but nothing to do.
+                if self.searcher._room():  # There is room, but no work.
                     self.outcome.dry = min(self.outcome.dry, self.now)
                 return
             self.spends(self.delays.trial)
@@ -132,7 +132,7 @@ class Cluster:
             self.train(trial, self.now + (ACTOR_START_S if fresh else self.delays.reissue))
 
     def train(self, trial, begun):
-        """A batch of epochs, as `StudyTrainable` gathers them."""
+        """A batch of epochs, by the rules of `StudyTrainable`."""
         last, epochs = trial.at, []
         while True:
             last += 1
@@ -166,7 +166,7 @@ class Cluster:
 
 @contextmanager
 def timed(module, name):
-    """How long a function takes in all: by the clock, and of its thread's processor time."""
+    """The total time of a function: wall time, and processor time of its thread."""
     took, function = SimpleNamespace(wall=0.0, processor=0.0), getattr(module, name)
 
     def call(*arguments, **options):

@@ -1,12 +1,12 @@
-"""Searches that begin with what other cells found, against cold ones, by replay.
+"""Replays of searches that start from settings of other cells, against searches without them.
 
-Errors are those of real trainings (`record_searches.py`), each of which stands for the settings
-nearest to it. Every cell is left out in turn: the others are searched cold, and the first trials of
-its own search are the best settings of those most like it, trained to their end. The cost is that
-of all epochs until a complete trial is within 1 % of the lowest error of the cell, one trial at a
-time; a search ends unsuccessful after 100 trials. That is judged by the recorded errors, and by
-those to expect, from which the noise between trainings is smoothed away. Misled, the best settings
-of the others are mirrored in the middle of every range.
+Errors come from real trainings (`record_searches.py`); each training stands for the settings
+nearest to it. Every cell is left out in turn: the other cells are searched without a warm start,
+and the first trials of the left-out cell are the best settings of the most similar cells, trained
+to their end. The cost is the number of epochs until a complete trial is within 1 % of the lowest
+error of the cell, with one trial at a time; a search fails after 100 trials. The lowest error is
+the recorded error, or the expected error after smoothing the noise between trainings. In the case
+"misled", the settings of the other cells are mirrored at the middle of every range.
 
 `warm_start.py [SEEDS [NAME]]`, NAME of `record_searches.GRIDS`.
 """
@@ -26,7 +26,7 @@ from lkm_tune.study import SearchPlan, Study, TrainingPlan
 
 TRIALS, WITHIN = 100, 0.01
 FIRST = (1, 3, 5)
-"""So many trials begin with settings of other cells."""
+"""Number of first trials with settings of other cells."""
 
 JUDGES = {
     "recorded": lambda curves, settings: (
@@ -37,7 +37,7 @@ JUDGES = {
 
 
 def study_of(name, ranges, models, tasks, seed):
-    """The study of some cells; halving judges at all of `JUDGED` but the last."""
+    """The study of some cells; the rungs are all of `JUDGED` except the last."""
     return Study(
         name=name,
         models={model: {} for model in models},
@@ -53,7 +53,7 @@ def search(table, study, folder, first=()):
     """Searches every cell of a study, with these settings first.
 
     Returns:
-        Its records, and by cell and judge the epochs until it was within 1 %, inf if it never was.
+        The records, and by cell and judge the epochs until the error is within 1 %, inf if never.
     """
     ledger = Ledger(study, Path(folder) / f"{study.name}.jsonl")
     until = {cell: dict.fromkeys(JUDGES, math.inf) for cell in study.cells}
@@ -78,7 +78,7 @@ def search(table, study, folder, first=()):
 
 
 def train(ledger, spec, errors, whole):
-    """One trial as the study's driver does it: its epochs, and whether it is complete."""
+    """Runs one trial like a study's driver; returns its epochs, and if it is complete."""
     for epoch, error in zip(JUDGED, errors, strict=True):
         if not math.isfinite(error):
             ledger.finish(spec, "diverged", {}, "")
@@ -105,7 +105,7 @@ def best_of_kin(records, cell):
 
 
 def opposite(settings, ranges):
-    """Settings mirrored in the middle of every range."""
+    """Settings mirrored at the middle of every range."""
     found = {}
     for name, values in ranges.items():
         if values.type == "int":
@@ -117,7 +117,7 @@ def opposite(settings, ranges):
 
 
 def replay(table, ranges, seed):
-    """Costs of every way to search, of each cell left out in turn."""
+    """Costs of every kind of search, for each left-out cell."""
     models, tasks = (dict.fromkeys(names) for names in zip(*table, strict=True))
     with TemporaryDirectory() as folder:
         whole = study_of("whole", ranges, models, tuple(tasks), seed)

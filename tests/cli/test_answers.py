@@ -36,7 +36,7 @@ def curve_runs(cells):
 
 
 def fill(storage, cells):
-    """What finished studies leave: their files and ledgers."""
+    """The files and ledgers of finished studies."""
     for name in {study for study, _, _ in cells}:
         own = {cell: best for cell, best in cells.items() if cell[0] == name}
         study = Study(
@@ -78,7 +78,7 @@ def answers(storage, *arguments):
 
 @pytest.fixture
 def no_analysis(monkeypatch):
-    """From here on whoever analyses runs fails."""
+    """Makes every further analysis of runs fail."""
 
     def forbid():
         monkeypatch.setattr(TransferReport, "load", None)
@@ -132,7 +132,7 @@ def test_another_margin_keeps_no_answers(storage):
 def test_a_cell_never_searched_is_predicted_without_a_new_analysis(
     storage, no_analysis, model, task
 ):
-    """Both known but not together, only the architecture known, only the task known."""
+    """Both known but not together; only the architecture known; only the task known."""
     expected = answer_record(TransferReport.load(storage).best_gamma(model, task))
     answers(storage)
     no_analysis()

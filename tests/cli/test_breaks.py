@@ -1,4 +1,4 @@
-"""What breaks a run off from outside is told, with how to go on."""
+"""Interruptions from outside end with a message that says how to continue."""
 
 import errno
 
@@ -14,7 +14,7 @@ SEARCH = driver, "drive"
 
 
 def quickstart(tmp_path, monkeypatch, step, error):
-    """`lkm-tune run quickstart`, broken off at a step of it, before it trains anything."""
+    """`lkm-tune run quickstart`, interrupted at one of its steps before training."""
 
     def breaks(*arguments):
         raise error
@@ -23,7 +23,7 @@ def quickstart(tmp_path, monkeypatch, step, error):
     return CliRunner().invoke(cli, ["run", "quickstart", "--storage", str(tmp_path)])
 
 
-# Ctrl-C while Ray starts or data are prepared, and while trials have ended and the report is made.
+# Ctrl-C while Ray starts or data are prepared, and during the report.
 @pytest.mark.parametrize("step", [PREPARE, SEARCH], ids=["prepare", "search"])
 def test_an_interrupt_at_any_step_says_how_to_go_on(tmp_path, monkeypatch, step):
     monkeypatch.setattr(*PREPARE, lambda *arguments: None)
@@ -50,7 +50,7 @@ def test_a_damaged_count_of_hours_is_said_before_anything_starts(tmp_path, monke
 
 
 def test_fresh_sets_nothing_aside_while_mlflow_is_down(tmp_path, monkeypatch):
-    """Else the new runs would go among the old ones, which have the same names."""
+    """Otherwise new runs would mix with old runs of the same names."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     study = tmp_path / "studies/quickstart/study.json"
     write_text(study, "{}")

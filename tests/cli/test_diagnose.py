@@ -12,7 +12,7 @@ from lkm_tune.training import TrainingRun, save_model
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """Two networks that differ in γ alone, and the cache of their data."""
+    """Two networks that differ only in γ, and the cache of their data."""
     folder = tmp_path_factory.mktemp("models")
     paths = []
     for gamma in (0.0, 100.0):
@@ -35,7 +35,7 @@ def models(tmp_path_factory):
 
 @pytest.fixture
 def run(models, monkeypatch):
-    """Runs the command; its output, after the exit code that was expected."""
+    """Runs the command, checks its exit code and returns its output."""
     folder, _ = models
     monkeypatch.setenv("LKM_TUNE_CACHE", str(folder / "cache"))
 

@@ -1,4 +1,4 @@
-"""What reaches a terminal: letters that it can show, and no traceback and no bytes."""
+"""A terminal gets only letters that it can show, no traceback and no raw bytes."""
 
 import errno
 import os

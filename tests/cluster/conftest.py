@@ -1,4 +1,4 @@
-"""The cluster that all of its tests share."""
+"""The common cluster of its tests."""
 
 import os
 import secrets
@@ -22,13 +22,13 @@ ip link add one type veth peer name two && ip link set one master bridge up
 
 @pytest.fixture(scope="session")
 def cluster():
-    """A head, two workers, a laptop with an S3 on it; `ray up` has been called."""
+    """A head, two workers, and a laptop with an S3 server, after `ray up`."""
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
         pytest.skip("network namespaces with an sshd each need root on Linux")
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     if missing := [name for name in NEEDED if not shutil.which(name, path=path)]:
         pytest.fail(f"install {', '.join(missing)}")
-    # All of it inside, so that nothing is left; containers may be refused any part.
+    # All inside namespaces, so that nothing is left; a container may refuse any part.
     probe = [*("unshare", "--net", "--mount", "--pid", "--fork", "bash", "-ec"), PROBE]
     refused = subprocess.run(probe, capture_output=True, text=True)
     if refused.returncode:
@@ -46,7 +46,7 @@ def cluster():
         up(machines)
         yield machines
         machines.shell(f"ray down --yes {machines.config}", 300)
-        # It stops the head; the others end by themselves when they have missed it for a minute.
+        # It stops the head; workers end a minute after they have lost the head.
         assert not machines.head.pids("raylet")
         rest = machines.hosts.values()
         wait_until(lambda: not any(host.pids("raylet") for host in rest), 180, "Ray to end")

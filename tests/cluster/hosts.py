@@ -1,8 +1,8 @@
 """Machines for the cluster tests: processes with their own network, process table and home.
 
-A host is one process in Linux namespaces of its own, with an ssh server; killing that process ends
-everything on it. Nothing is given a name outside: what is left of the hosts when their processes
-have ended is one temporary folder.
+A host is one process in separate Linux namespaces, with an ssh server; killing that process ends
+everything on the host. Hosts have no names outside: after the end of their processes, only one
+temporary folder is left.
 """
 
 import getpass
@@ -21,7 +21,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
 NETWORK = "10.77.0"
-# Where Ray keeps its files and the sockets of its ssh; a host sees no other one's.
+# The folder of Ray's files and ssh sockets; hosts do not see those of other hosts.
 USER = hashlib.sha256(getpass.getuser().encode()).hexdigest()
 PLACES = {"ray": Path("/tmp/ray"), "ssh": Path(f"/tmp/ray_ssh_{USER[:10]}")}
 
@@ -35,7 +35,7 @@ UsePAM no
 PidFile none
 """
 
-# What a host does first: mounts that no other process sees, then the ssh server, for ever.
+# A host first makes mounts that no other process sees, then runs the ssh server.
 INIT = """
 set -e
 mount --make-rprivate /
@@ -78,7 +78,7 @@ class Host:
         )
         self.process = in_namespaces(init, self.folder / "console.log")
         pid = inner(self.process)
-        # That of a host that was just killed may be there for a while.
+        # The link of a host that was just killed may remain for a while.
         outside(switch, f"! ip link show {self.link} 2>/dev/null || ip link delete {self.link}")
         outside(switch, f"ip link add {self.link} type veth peer name eth0 netns {pid}")
         outside(switch, f"ip link set {self.link} master bridge up")
@@ -87,12 +87,12 @@ class Host:
         wait_until(lambda: (self.folder / "ready").exists(), 20, f"{self.name} to boot")
 
     def kill(self):
-        """Ends it and all of its processes at once, as a power cut would."""
+        """Ends the host and all its processes at once, like a power cut."""
         os.kill(inner(self.process), signal.SIGKILL)
         self.process.wait(timeout=20)
 
     def pids(self, *words):
-        """The processes of this host whose command line has all of `words`, as seen outside."""
+        """The outside ids of this host's processes whose command line has all of `words`."""
         mine = os.readlink(f"/proc/{inner(self.process)}/ns/pid")
         return [pid for pid, command in processes(mine) if all(word in command for word in words)]
 
@@ -145,7 +145,7 @@ class Lab:
         }  # fmt: skip
 
     def serve(self, command, **variables):
-        """Begins a command on the laptop that lasts as long as the laptop."""
+        """Starts a command on the laptop that runs until the laptop ends."""
         with (self.laptop / "console.log").open("a") as log:
             self.servers.append(
                 subprocess.Popen(
@@ -173,18 +173,18 @@ class Lab:
         )
 
     def ssh_to(self, host):
-        """The beginning of a command that opens ssh to a host."""
+        """The first words of a command that opens ssh to a host."""
         options = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
         return f"ssh {options} -i {self.base}/key root@{host.address}"
 
 
 @contextmanager
 def lab(names):
-    """Hosts by these names and a laptop; nothing of them is left afterwards."""
+    """A context with a laptop and hosts of these names; nothing of them is left afterwards."""
     made = [place for place in PLACES.values() if not place.exists()]
     for place in made:
         place.mkdir(mode=0o700)
-    # Short, since paths of sockets begin with it.
+    # Short, because paths of sockets begin with it.
     base = Path(tempfile.mkdtemp(prefix="lkm-lab-"))
     machines = Lab(base)
     try:
@@ -198,7 +198,7 @@ def lab(names):
 
 
 def private(folder):
-    """Commands that put a host's own folders in the places that all processes know by name."""
+    """Commands that mount a host's folders at well-known places."""
     for name in PLACES:
         (folder / name).mkdir(parents=True, exist_ok=True)
     return " && ".join(f"mount --bind {folder}/{name} {place}" for name, place in PLACES.items())
@@ -210,7 +210,7 @@ def temporary(folder):
 
 
 def make_environment(folder, checkout):
-    """A virtual environment as `make setup` leaves it on a node, with this one's packages."""
+    """A virtual environment like that of `make setup` on a node, with the present packages."""
     run(f"{sys.executable} -m venv --without-pip {folder}")
     packages = next(Path(path) for path in sys.path if path.endswith("site-packages"))
     (site,) = folder.glob("lib/python*/site-packages")
@@ -220,7 +220,7 @@ def make_environment(folder, checkout):
         copy = folder / "bin" / name
         copy.write_text("\n".join([f"#!{folder}/bin/python", *script[1:]]) + "\n")
         copy.chmod(0o755)
-    # As `node.sh` chooses it where there is no GPU.
+    # The choice of `node.sh` without a GPU.
     choice = f"{makefile_torch()} --extra-index-url https://download.pytorch.org/whl/cpu"
     (folder / ".ready").write_text(choice)
 
@@ -231,7 +231,7 @@ def makefile_torch():
 
 
 def in_namespaces(script, log):
-    # It ends with the tests, however they end.
+    # It ends with the tests in every case.
     command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--mount", "--pid", "--uts",
                "--fork", "--mount-proc", "--kill-child", "bash", "-c", script]  # fmt: skip
     with log.open("a") as file:

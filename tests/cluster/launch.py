@@ -6,7 +6,7 @@ from .hosts import CHECKOUT, temporary, wait_until
 
 
 def filled_in(machines):
-    """`cluster/config.yaml` with its lines to fill in filled in, and nothing else changed."""
+    """`cluster/config.yaml` with its lines filled in and no other change."""
     text = (CHECKOUT / "cluster/config.yaml").read_text()
     addresses = [host.address for host in machines.hosts.values()]
     for example, value in {
@@ -22,10 +22,10 @@ def filled_in(machines):
 
 def up(machines):
     choices = (CHECKOUT / "cluster/node.env").read_text()
-    # The homes of these hosts are not shared, so the head is told of a folder that is.
+    # The hosts do not share their home folders, so the head gets a shared folder.
     storage = f"LKM_TUNE_STORAGE={machines.base / 'shared'}"
     choices = choices.replace("LKM_TUNE_STORAGE=", storage)
-    # Ray gives its workers the last turn; beside other programs the tests would wait for those.
+    # Ray's workers have a low priority by default; the tests would wait for other programs.
     choices += "RAY_worker_niceness=0\n"
     choices += "".join(f"{name}={value}\n" for name, value in machines.secrets.items())
     for host in machines.hosts.values():

@@ -1,7 +1,7 @@
-"""What somebody without the token gets from Ray: run on a host, it tells what let it in.
+"""Tries to use Ray without the right token, from a host, and prints the open ports.
 
-Arguments: the token that he tries ("" for none), the head's address, and every ADDRESS:PORT of the
-cluster. Prints the ones that answered otherwise than by asking for the right token.
+Arguments: the tried token ("" for none), the head's address, and every ADDRESS:PORT of the cluster.
+It prints the ports that answer without asking for the right token.
 """
 
 import http.client

@@ -1,7 +1,7 @@
-"""A study on a cluster that has no node for its trials until they are asked for.
+"""A study on a cluster that adds nodes for its trials on demand.
 
-Ray's own stand-in for a cloud starts the nodes, as processes of this machine; all of it lives in
-namespaces, and ends with them.
+Ray's stand-in for a cloud starts the nodes as processes of this machine; they live in namespaces
+and end with them.
 """
 
 import json
@@ -48,7 +48,7 @@ curve: {gammas: [0, 0.1], seeds: [1, 2]}
 training: {epochs: 12, batch_size: 16}
 resources: {cpu: 1, gpu: auto}
 """
-# What the only machine of the cloud does; its processes end with it.
+# The work of the only machine of the cloud; its processes end with it.
 MACHINE = """
 mount --make-rprivate / && mount --bind {folder}/ray /tmp/ray && ip link set lo up
 ip link add eth0 type bridge && ip address add 10.77.1.1/24 dev eth0 && ip link set eth0 up
@@ -67,12 +67,12 @@ sleep infinity
 
 @pytest.fixture
 def machine(tmp_path):
-    """A folder in which a study has been run on a cloud that began without a node for trials."""
+    """The folder of a study on a cloud that started without a node for trials."""
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
         pytest.skip("namespaces need root on Linux")
     made = not PLACES["ray"].exists()
     PLACES["ray"].mkdir(exist_ok=True, mode=0o700)
-    # Short, since paths of sockets begin with it.
+    # Short, because paths of sockets begin with it.
     folder = Path(tempfile.mkdtemp(prefix="lkm-cloud-"))
     (folder / "ray").mkdir()
     (folder / "cloud.json").write_text(json.dumps(CLOUD))
@@ -92,14 +92,14 @@ def machine(tmp_path):
 def test_nodes_are_asked_for_while_there_is_work_for_them(machine):
     wait_until((machine / "ended").exists, 400, "the study to end")
     said = (machine / "console.log").read_text()
-    # Without --wait nobody asks, and a cluster that holds no trial is refused.
+    # Without --wait a study requests no nodes, and a cluster that holds no trial is refused.
     assert (machine / "refused").read_text().strip() == "1", said
     assert "a trial needs 1 CPU and 0 GPU on one node" in said
     assert (machine / "ended").read_text().strip() == "0", said
-    # Both were there at its end, at one address.
+    # Both nodes were present at its end, at one address.
     nodes = json.loads((machine / "lkm-runs/studies/asked/use.json").read_text())["nodes"]
     assert nodes["10.77.1.1"]["of_cpu"] == 2
-    # Nobody asks any more: what is idle may go. (The stand-in's nodes share an address, by which
-    # Ray takes them for one that is not up yet, and keeps them.)
+    # There are no more requests, so idle nodes may go. (The stand-in's nodes share an address, so
+    # Ray takes them for one starting node and keeps them.)
     wait_until((machine / "status").exists, 60, "the cluster's state")
     assert "(no resource demands)" in (machine / "status").read_text()

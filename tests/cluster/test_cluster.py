@@ -1,7 +1,7 @@
-"""`ray up`, `ray submit` over real ssh between machines with networks of their own.
+"""`ray up` and `ray submit` over real ssh between machines with separate networks.
 
-A head, two workers and a laptop are processes in Linux namespaces (`hosts.py`). What a study must
-have at its end is the same whatever was broken on the way.
+A head, two workers and a laptop are processes in Linux namespaces (`hosts.py`). The expected end of
+a study is the same after every disturbance.
 """
 
 import json
@@ -35,7 +35,7 @@ resources: {{cpu: 1}}
 """
 TRIALS, EPOCHS = 10, 16
 
-# Run on the head: what MLflow's server knows of a study.
+# Runs on the head: the state of a study in MLflow's server.
 ASK_MLFLOW = """
 import json, sys
 from mlflow import MlflowClient
@@ -50,7 +50,7 @@ print(json.dumps([
 """
 
 
-# Run on the laptop: a bucket of the S3 there, and its keys.
+# Runs on the laptop: a bucket of its S3 server, and its keys.
 BUCKET = """
 import boto3
 bucket = boto3.resource("s3").Bucket("bucket")
@@ -68,7 +68,7 @@ def stored(machines):
 
 @contextmanager
 def submitted(machines, name, options="", check=True):
-    """A small study on its way, with trials on all three nodes; it has ended when this is left."""
+    """A context with a small study that has trials on all three nodes; it ends with the study."""
     study = machines.laptop / f"{name}.yaml"
     study.write_text(STUDY.format(name=name))
     machines.shell(f"ray rsync-up {machines.config} {study} '~/{name}.yaml'", 120)
@@ -80,7 +80,7 @@ def submitted(machines, name, options="", check=True):
 
 @contextmanager
 def submitting(machines, arguments=""):
-    """`ray submit` of a study, from when its trials run on all nodes until its end."""
+    """A context with `ray submit` of a study, from trials on all nodes to its end."""
     results = []
     thread = threading.Thread(
         target=lambda: results.append(submit(machines, arguments, check=False))
@@ -95,12 +95,12 @@ def submitting(machines, arguments=""):
 
 
 def running_on(machines):
-    """The hosts on which a process trains now; what a driver writes down is older than a trial."""
+    """The hosts with a training process; the driver's record may be outdated."""
     return [host for host in machines.hosts.values() if host.pids("ray::", "Trainable.train")]
 
 
 def check_complete(machines, name, trials=TRIALS, epochs=EPOCHS):
-    """Every run once, ended, with each epoch once; the report is there; no checkpoint is left."""
+    """Checks for every run once, ended, each epoch once, a report, and no checkpoints."""
     done = machines.ssh(machines.head, f"python - {name} <<'END'\n{ASK_MLFLOW}\nEND", 180)
     runs = json.loads(done.stdout.splitlines()[-1])
     keys = [key for key, _, _ in runs]
@@ -115,7 +115,7 @@ def check_complete(machines, name, trials=TRIALS, epochs=EPOCHS):
 
 
 def causes(machines, name):
-    """Why attempts at trials of a study broke, as its ledger has it."""
+    """The causes of broken attempts in the ledger of a study."""
     ledger = machines.base / "shared/studies" / name / "ledger.jsonl"
     notes = [json.loads(line).get("user_attr", {}) for line in ledger.read_text().splitlines()]
     found = {failure["cause"] for note in notes for failure in note.get("failures", ())}
@@ -124,12 +124,12 @@ def causes(machines, name):
 
 
 def test_the_default_study_runs_on_all_nodes_whatever_is_killed_on_the_way(cluster):
-    """Its driver, then MLflow's server; then the link of a worker is cut for a minute."""
+    """Kills the driver, then MLflow's server; then cuts the link of a worker for a minute."""
     with submitting(cluster) as results:
         kill(cluster.head.pids("tune.py"))
     assert results[0].returncode != 0
     wait_until(lambda: not running_on(cluster), 120, "its trials to end")
-    # What runs under tmux needs no connection: this returns at once.
+    # A study under tmux needs no connection: the command returns at once.
     cluster.shell(f"ray submit --tmux {cluster.config} tune.py", 120)
     wait_until(lambda: len(running_on(cluster)) == 3, 600, "all nodes' use")
     kill(cluster.head.pids("mlflow", "server"))

@@ -1,4 +1,4 @@
-"""The cluster files against the schemas of those who read them."""
+"""The cluster files against the schemas of the programs that read them."""
 
 import json
 import subprocess
@@ -54,15 +54,14 @@ def test_ec2_takes_the_machines():
         assert ParamValidator().validate(wanted | {"ImageID": "ami-0"}, ec2).has_errors()
 
 
-# Every name in the file, as it was found in the schemas of KubeRay 1.7: another one has to be
-# looked up there first.
+# Every name in the file, from the schemas of KubeRay 1.7; look up a new name there first.
 KUBERAY_NAMES = """
     apiVersion kind metadata name spec accessModes resources requests storage rayVersion
     enableInTreeAutoscaling authOptions mode headGroupSpec rayStartParams template containers image
     env value limits volumeMounts mountPath volumes persistentVolumeClaim claimName
     workerGroupSpecs groupName replicas minReplicas maxReplicas clusterSelector entrypoint
 """
-# What is a name there is the user's own.
+# The keys of these mappings are names of the user.
 FREE = ("rayStartParams", "limits", "clusterSelector")
 
 
@@ -86,9 +85,9 @@ def test_pods_of_kuberay():
         *("PersistentVolumeClaim", "RayCluster", "RayJob"),
     )
     assert job["spec"]["clusterSelector"] == {"ray.io/cluster": cluster["metadata"]["name"]}
-    # The operator refuses both together.
+    # The operator refuses both keys together.
     assert "backoffLimit" not in job["spec"]
-    # It gives the token to the pods, to its autoscaler, and to whoever submits the job.
+    # The operator gives the token to the pods, to its autoscaler, and to the submitter of the job.
     assert cluster["spec"]["authOptions"] == {"mode": "token"}
     head, (workers,) = cluster["spec"]["headGroupSpec"], cluster["spec"]["workerGroupSpecs"]
     for group in (head, workers):

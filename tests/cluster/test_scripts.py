@@ -1,4 +1,4 @@
-"""What the shell scripts of a cluster do, with stand-ins for the programs that they call."""
+"""The shell scripts of a cluster, with stand-ins for the called programs."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ CPU_BUILD = f"{makefile_torch()} --extra-index-url https://download.pytorch.org/
 
 
 class Machine:
-    """A home with the checkout's scripts, and programs that note how they were called."""
+    """A home folder with the checkout's scripts, and programs that record their calls."""
 
     def __init__(self, home):
         self.home, self.log = home, home / "calls"
@@ -33,7 +33,7 @@ class Machine:
         self.log.touch()
 
     def program(self, name, body="", folder=None):
-        """A program that notes its name and arguments, then does what `body` says."""
+        """A program that records its name and arguments, then runs `body`."""
         path = (folder or self.programs) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f'#!/bin/bash\necho "{name} $*" >> {self.log}\n{body}\n')
@@ -47,7 +47,7 @@ class Machine:
         )  # fmt: skip
 
     def calls(self):
-        """What was called since this was last asked."""
+        """The calls since the last query."""
         lines = self.log.read_text().splitlines()
         self.log.write_text("")
         return lines
@@ -62,7 +62,7 @@ def machine(tmp_path):
     ("gpu", "seen", "chosen", "expected"),
     [
         (False, False, "", CPU_BUILD),
-        (True, True, "", ""),  # pip's own choice, which is the CUDA build
+        (True, True, "", ""),  # pip's choice, the CUDA build
         (True, True, "torch==2.13.0 --index-url x", "torch==2.13.0 --index-url x"),
         (False, False, "torch==2.13.0", "torch==2.13.0"),
     ],
@@ -97,7 +97,7 @@ def node(machine, gpu, seen, chosen):
 
 
 def test_another_build_of_torch_takes_the_place_of_the_one_there(machine):
-    # `python -m venv FOLDER` makes one whose python is this stand-in again.
+    # `python -m venv FOLDER` makes an environment whose python is this stand-in.
     machine.program("python", 'if [ "$2" = venv ]; then mkdir -p $3/bin; cp $0 $3/bin; fi')
     other = f"{makefile_torch()} --index-url https://host/cu126"
 

@@ -1,4 +1,4 @@
-"""Who has no token neither reads nor submits, and no secret is kept where it may be read."""
+"""Without the token nobody reads or submits, and no secret lies in a readable place."""
 
 import shlex
 import subprocess
@@ -24,7 +24,7 @@ def test_without_the_token_nobody_gets_in(cluster, token):
     )
     assert done.stdout.splitlines()[-1] == f"asked {len(beyond)}"
     assert "let in" not in done.stdout, done.stdout
-    # On the head itself, where ssh leads, the dashboard's data and its Jobs API want it too.
+    # On the head, which ssh reaches, the dashboard's data and its Jobs API also need the token.
     for path in ("api/jobs/", "api/cluster_status", "nodes?view=summary"):
         header = f"-H 'Authorization: Bearer {token}'" if token else ""
         ask = f"curl -s -m 9 -o /dev/null -w '%{{http_code}}' {header} http://127.0.0.1:8265/{path}"
@@ -32,7 +32,7 @@ def test_without_the_token_nobody_gets_in(cluster, token):
 
 
 def listening(host):
-    """Where a host listens beyond loopback, ssh aside, as ADDRESS:PORT."""
+    """The ADDRESS:PORT of every listener of a host beyond loopback, except ssh."""
     command = ["nsenter", "--target", str(inner(host.process)), "--net", "ss", "-Hltn"]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     found = {tuple(line.split()[3].rsplit(":", 1)) for line in lines}
@@ -57,7 +57,7 @@ def test_mlflow_is_reached_on_the_head_and_through_a_tunnel_alone(cluster):
     assert cluster.ssh(cluster.head, ask.replace("{}", "127.0.0.1")).stdout.strip() == "200"
     for host in cluster.hosts.values():
         asked = cluster.ssh(host, ask.replace("{}", cluster.head.address), check=False)
-        assert (asked.returncode, asked.stdout.strip()) == (7, "000")  # nobody listens there
+        assert (asked.returncode, asked.stdout.strip()) == (7, "000")  # no process listens there
     cluster.serve(f"{cluster.ssh_to(cluster.head)} -N -L 5000:127.0.0.1:5000")
     tunnel = ask.replace("{}", "127.0.0.1")
     wait_until(lambda: cluster.shell(tunnel, 20, check=False).stdout == "200", 60, "the tunnel")

@@ -1,4 +1,4 @@
-"""Files and data that the dataset tests share."""
+"""Common files and data of the dataset tests."""
 
 import os
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from lkm_tune.study import DataPlan
 
 CUTOFF = 5.0
 
-# Methane and water as QM9 has them (gdb indices 1 and 3).
+# Methane and water of QM9 (gdb indices 1 and 3).
 TWO_MOLECULES = {
     "index": np.array([1, 3]),
     "n_atoms": np.array([5, 3]),
@@ -49,7 +49,7 @@ WriteQm9 = Callable[..., Path]
 
 @pytest.fixture
 def write_qm9(tmp_path: Path) -> WriteQm9:
-    """Writes a QM9 file of methane and water, arrays replaced or (None) left out."""
+    """Writes a QM9 file of methane and water; arguments replace arrays or (None) leave them out."""
 
     def write(**changes: np.ndarray | None) -> Path:
         arrays = {**TWO_MOLECULES, **changes}
@@ -62,25 +62,25 @@ def write_qm9(tmp_path: Path) -> WriteQm9:
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache that holds the prepared sample for the whole session."""
+    """A cache with the prepared sample, for the whole session."""
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="session")
 def sample_molecules() -> Molecules:
-    """The sample as it is read."""
+    """The sample from the reader."""
     return read_qm9(SAMPLE)
 
 
 @pytest.fixture(scope="session")
 def sample_store(cache: Path) -> MoleculeStore:
-    """The sample as every trial opens it."""
+    """The prepared sample."""
     return prepare(SAMPLE, read_qm9, CUTOFF, cache)
 
 
 @pytest.fixture
 def load_sample(cache: Path) -> Callable[..., TaskData]:
-    """Loads a task of the sample: 500 to train on, 300 to validate on, 400 to test on."""
+    """Loads a task of the sample with 500 training, 300 validation and 400 test molecules."""
 
     def load(name: str = "qm9/U0", seed: int = 1, **sizes: int | None) -> TaskData:
         plan = {"n_train": 500, "n_val": 300, "n_test": 400, **sizes}
@@ -91,7 +91,7 @@ def load_sample(cache: Path) -> Callable[..., TaskData]:
 
 @pytest.fixture
 def shared_file() -> Callable[[str], Path]:
-    """A file of the shared data, where it is there."""
+    """A file of the shared data, if it exists."""
 
     def find(name: str) -> Path:
         folder = os.environ.get("LKM_TUNE_DATA")
@@ -107,13 +107,13 @@ def shared_file() -> Callable[[str], Path]:
 
 @pytest.fixture
 def full_qm9(shared_file: Callable[[str], Path]) -> Path:
-    """All of QM9, where it is there."""
+    """All of QM9, if it exists."""
     return shared_file("qm9.npz")
 
 
 @pytest.fixture(scope="session")
 def vibrating() -> dict[str, np.ndarray]:
-    """300 frames of methane that vibrates harmonically: Hartree, Å, Hartree/Å.
+    """300 frames of harmonically vibrating methane: Hartree, Å, Hartree/Å.
 
     Each C–H bond is a spring of 1.2 Hartree/Å²; frames drift from one to the next by 0.02 Å.
     """

@@ -15,7 +15,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def write(tmp_path: Path, vibrating: dict[str, np.ndarray]) -> Write:
-    """Writes methane's frames as Chignolin is kept, padded by two atoms that are none."""
+    """Writes methane's frames in the format of Chignolin, with two padding atoms."""
 
     def write(**changes: Any) -> Path:
         padded = {

@@ -1,4 +1,4 @@
-"""Tables as the collections of MoleculeNet have them: all lines here are made up."""
+"""Tables in the style of MoleculeNet; all lines here are made up."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from lkm_tune.datasets.describe import describe
 from lkm_tune.study import DataPlan
 
 CHAINS = [f"{'C' * length}O" for length in range(3, 23)]
-# One line for each thing that a table of molecules has and a network does not take.
+# One line for each kind of entry that networks cannot use.
 ODD = {
     "C1CC": "no SMILES",
     "CC(=O)[O-].[Na+]": "several fragments",
@@ -52,7 +52,7 @@ def test_more_than_a_fifth_is_left_out_only_by_request(tmp_path: Path):
     with pytest.raises(DataError, match=r"at most the fraction 0\.2 .*but 4 of 16 entries cannot"):
         load(tmp_path, lines, invalid="skip")
     assert len(load(tmp_path, lines, invalid="skip", max_skipped=0.25, n_train=6).store) == 12
-    # A label that is missing says nothing against the file.
+    # A missing label is no fault of the file.
     sparse = [*numbered(CHAINS), *(f"{'N' + text},,1" for text in CHAINS)]
     assert len(load(tmp_path, sparse, invalid="skip").store) == 20
 

@@ -25,7 +25,7 @@ def test_the_graph_is_the_published_one(folder: Path):
     assert sorted(folder.rglob("*")) == before and warnings.filters == filters
     assert cora.features.shape == (2708, 1433) and cora.features.dtype == torch.float32
     assert torch.allclose(cora.features.sum(dim=1), torch.ones(2708))
-    # 5,278 citations, each in both directions, none twice and none of a paper by itself.
+    # 5,278 citations, each in both directions, without repetitions and self citations.
     edges = cora.edge_index
     assert edges.shape == (2, 10556) and (edges[0] != edges[1]).all()
     pairs = set(map(tuple, edges.T.tolist()))

@@ -1,4 +1,4 @@
-"""All 130,831 molecules: what preparing, opening and gathering them costs."""
+"""All 130,831 molecules: the costs of preparing, opening and gathering them."""
 
 import json
 import os

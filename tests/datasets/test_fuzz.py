@@ -1,4 +1,4 @@
-"""What the reader of extended XYZ accepts reads back equal; what it refuses names a rule."""
+"""Accepted extended XYZ files read back equal; refused files get an error with a rule."""
 
 import io
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A known name says which molecule a file holds."""
+"""The known name of a dataset determines the molecule of its file."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The datasets behind the task names, and how much of them is usual."""
+"""The datasets of the task names, and their usual sizes."""
 
 from collections.abc import Callable
 from pathlib import Path

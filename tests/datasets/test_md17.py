@@ -17,7 +17,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def write(tmp_path: Path, vibrating: dict[str, np.ndarray]) -> Write:
-    """Writes methane's frames as this project keeps them, arrays replaced or (None) left out."""
+    """Writes methane's frames in this project's format; None leaves out an array."""
 
     def write(**changes: Any) -> Path:
         energy, forces = KCAL * vibrating["energy"], KCAL * vibrating["forces"]
@@ -44,8 +44,8 @@ def test_the_real_files_pass_every_check(shared_file: SharedFile, name: str):
     assert abs(difference.mean()) > 20 * difference.std()
 
 
-# What each file shows when its labels are not what they are said to be. No real molecule lies
-# nearer to a limit than the tolerance of the rule: slopes 0.997..1.003, limits 0.8 and 1.2.
+# The error for each kind of wrong label. Real molecules are far from the limits: slopes
+# 0.997..1.003, limits 0.8 and 1.2.
 @pytest.mark.parametrize("name", SHARED)
 @pytest.mark.parametrize(
     ("array", "factor", "rule"),
@@ -94,7 +94,7 @@ def test_both_public_layouts_are_read(tmp_path: Path, write: Write):
     with np.load(write()) as file:
         ours = dict(file)
     old = tmp_path / "md17.npz"
-    # The original files have a column of energies, and text that is left alone.
+    # The original files have a column of energies, and ignored text.
     np.savez(old, z=ours["z"], R=ours["R"], E=ours["E"][:, None], F=ours["F"], name=b"methane")
     new = {"nuclear_charges": ours["z"], "coords": ours["R"], "energies": ours["E"],
            "forces": ours["F"], "old_indices": ours["old_indices"]}  # fmt: skip

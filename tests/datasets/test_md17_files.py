@@ -14,7 +14,7 @@ KCAL = 627.5094740631
 
 @pytest.fixture
 def archive(tmp_path: Path, vibrating: dict[str, np.ndarray]) -> Path:
-    """An archive as rMD17 is published in, of methane and with one split."""
+    """An archive in the format of rMD17, of methane, with one split."""
     molecule = io.BytesIO()
     np.savez(
         molecule, nuclear_charges=vibrating["z"], coords=vibrating["pos"],

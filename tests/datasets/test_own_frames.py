@@ -1,4 +1,4 @@
-"""What people bring as extended XYZ: units, signs, charges, repeats, elements, compression."""
+"""Users' extended XYZ files: units, signs, charges, repeats, elements, compression."""
 
 import bz2
 import gzip
@@ -19,7 +19,7 @@ BOHR = 0.529177210903
 
 
 def text_of(frames: list[tuple[list[str], np.ndarray, np.ndarray, str]]) -> str:
-    """Frames of symbols, positions, forces and the rest of the comment line."""
+    """Frames from symbols, positions, forces and the rest of the comment line."""
     lines = []
     for symbols, pos, forces, comment in frames:
         lines += [str(len(symbols)), f"Properties=species:S:1:pos:R:3:forces:R:3 {comment}"]

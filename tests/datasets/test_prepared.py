@@ -28,7 +28,7 @@ class CountedReader:
 
 
 def left(cache: Path) -> list[str]:
-    """What lies in the cache besides locks."""
+    """The files in the cache, without locks."""
     return sorted(p.name for p in cache.iterdir() if p.suffix != ".lock")
 
 
@@ -66,7 +66,7 @@ def test_atoms_on_one_another_are_refused_and_nothing_is_kept(tmp_path: Path, wr
     pos[7] = pos[6]
     cache = tmp_path / "cache"
     message = "id 3 atoms [12] and [12] .* are 0 Å apart"
-    # r2 says nothing about two hydrogens of water, so that the distance has to be looked at.
+    # r2 does not detect two close hydrogens of water, so the check of distances must.
     with pytest.raises(DataError, match=message):
         prepare(write_qm9(pos=pos), read_qm9, 5.0, cache)
     assert left(cache) == []
@@ -104,7 +104,7 @@ def test_an_interrupted_build_leaves_nothing_and_can_be_done_again(
         with pytest.raises(KeyboardInterrupt):
             prepare(source, read_qm9, 5.0, cache)
     assert left(cache) == []
-    # A killed process cannot even clean up.
+    # A killed process cannot clean up.
     partial = cache / f"{_key(source, 5.0)}.partial"
     partial.mkdir()
     (partial / "stray.npy").write_bytes(b"half")
@@ -142,7 +142,7 @@ def test_of_two_processes_at_once_one_builds_and_both_read_the_same(
     cache = tmp_path / "cache"
     cache.mkdir()
     signs = [tmp_path / "ready-0", tmp_path / "ready-1"]
-    # The lock is held until both are about to ask for it, so that they do meet.
+    # The lock is held until both processes are about to ask for it.
     with FileLock(cache / f"{_key(SAMPLE, 5.0)}.lock"):
         processes = [
             subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Where files come from, against a real server on this machine."""
+"""Downloads from a real server on this machine."""
 
 import hashlib
 import subprocess
@@ -27,7 +27,7 @@ class Server:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """Serves CONTENT at /good, the half of it at /cut, and nothing elsewhere."""
+    """Serves CONTENT at /good, half of CONTENT at /cut, and nothing elsewhere."""
     known = Server("")
 
     class Handler(BaseHTTPRequestHandler):
@@ -194,5 +194,5 @@ def test_checksums_are_the_known_ones(tmp_path: Path):
     path = tmp_path / "hello"
     path.write_bytes(b"hello\n")
     assert checksum_of(path, "md5") == "md5:b1946ac92492d2347c6235b4d2611184"
-    # What `git hash-object` prints for this content.
+    # The output of `git hash-object` for this content.
     assert checksum_of(path, "git") == "git:ce013625030ba8dba906f756967f9e9ca394464a"

@@ -1,4 +1,4 @@
-"""The published archive of QM9, made here from molecules of the sample."""
+"""The archive format of QM9, with molecules of the sample."""
 
 import io
 import tarfile
@@ -11,7 +11,7 @@ from lkm_tune.datasets import DataError
 from lkm_tune.datasets.qm9 import SAMPLE, TARGETS, read_qm9
 from lkm_tune.datasets.qm9_archive import convert_qm9
 
-# The first file of the archive, as it is published.
+# The first file of the published archive.
 METHANE = (
     "5\n"
     "gdb 1\t157.7118\t157.70997\t157.70699\t0.\t13.21\t-0.3877\t0.1171\t0.5048\t35.3641\t0.044749\t"

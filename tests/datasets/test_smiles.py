@@ -120,7 +120,7 @@ def test_the_gaps_of_pubchem(shared_file: Callable[[str], Path]):
     molecules = read_smiles(shared_file(PUBLISHED.file), [target])
     assert len(molecules) == 16_279 and molecules.groups.max() == 3166
     gaps = molecules.targets[target]
-    # 1.133 eV is what the data's description tells for predicting the mean.
+    # The description of the data gives 1.133 eV for predicting the mean.
     assert np.abs(gaps - gaps.mean()).mean() == pytest.approx(1.133, abs=0.02)
     assert molecules.n_atoms.min() == 2 and molecules.n_atoms.max() == 100
     assert {1, 6, 7, 8, 9, 16, 17, 35} < set(np.unique(molecules.z))

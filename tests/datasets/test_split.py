@@ -96,7 +96,7 @@ def test_groups_stay_whole_and_all_that_are_left_are_tested(
 
 
 def test_a_large_scaffold_that_training_has_no_room_for_is_tested():
-    # As in a table of small solvents: half of them have no ring at all.
+    # As in a table of small solvents: half of them have no ring.
     groups = np.concatenate([np.zeros(322, np.int64), np.arange(1, 321)])
     found = scaffold_split(groups, SplitSizes(100, 50, None), 0)
     assert (len(found.train), len(found.val), len(found.test)) == (100, 50, 492)

@@ -130,7 +130,7 @@ def test_an_element_without_an_atom_energy_is_refused(load_sample: LoadSample):
 
 
 def test_fitted_atom_energies_are_those_of_the_training_part(load_sample: LoadSample):
-    """Energies that are sums over atoms are found again; those of other parts do not count."""
+    """The fit recovers energies that are sums over atoms; only the training part counts."""
     data = load_sample()
     known = dict(data.task.targets[0].references)
     sums = np.add.reduceat([known[int(z)] for z in data.store.z], data.store.atom_offsets[:-1])

@@ -1,4 +1,4 @@
-"""Each rule alone; that together they accept the real files is shown where those are read."""
+"""Each rule alone; the tests of the readers show that all rules accept the real files."""
 
 from dataclasses import replace
 

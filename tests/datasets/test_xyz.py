@@ -15,7 +15,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Writes H2 frames, each of a comment line, 0.7 Å and a hundredth more from one to the next."""
+    """Writes H2 frames from comment lines; the bond length grows from 0.7 Å by 0.01 Å per frame."""
 
     def write(*comments: str, columns: str = "") -> Path:
         frames = [

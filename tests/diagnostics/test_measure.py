@@ -1,4 +1,4 @@
-"""Every figure against its definition, on cases whose values are known."""
+"""Every figure against its definition, on cases with known values."""
 
 import math
 
@@ -11,7 +11,7 @@ from lkm_tune.diagnostics.smoothing import dirichlet_energy, mean_average_distan
 from lkm_tune.diagnostics.spread import atom_variance, distance_to_mean, effective_rank
 from lkm_tune.lkm import layer_mixing_loss
 
-# A path of four atoms, and one that is joined to nothing.
+# A path of four atoms, and an isolated atom.
 PATH = torch.tensor([[0, 1, 1, 2, 2, 3], [1, 0, 2, 1, 3, 2]])
 
 

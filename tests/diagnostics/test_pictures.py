@@ -1,4 +1,4 @@
-"""What atoms are called, where they lie in the plane, and what the pictures show."""
+"""Names of atoms, their projection to the plane, and the pictures."""
 
 import builtins
 
@@ -47,7 +47,7 @@ def test_rare_names_are_taken_together():
 
 
 def test_pca_keeps_distances_of_what_is_flat():
-    """States that lie in a plane of four dimensions are only turned."""
+    """A projection only rotates states that lie in a plane of four-dimensional space."""
     flat = torch.randn(20, 2, generator=torch.Generator().manual_seed(0))
     turn = torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(1))).Q
     points = project([flat[:10] @ turn[:2], flat[10:] @ turn[:2]], "pca")
@@ -91,7 +91,7 @@ def test_heatmaps_share_one_scale_and_show_each_value():
 
 
 def colours(axes):
-    """The colour of each point that was drawn."""
+    """The colour of each drawn point."""
     drawn = axes.collections[0]
     pairs = zip(drawn.get_offsets(), drawn.get_facecolors(), strict=True)
     return {tuple(point): tuple(colour) for point, colour in pairs}

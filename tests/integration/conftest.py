@@ -1,4 +1,4 @@
-"""Studies run as a user runs them: through the command, on real Ray and a real MLflow database."""
+"""Studies through the command, like a user's, on real Ray and a real MLflow database."""
 
 import os
 import shutil
@@ -36,7 +36,7 @@ TRIALS = 2 * (3 + 3 + 6 + 2)
 
 @pytest.fixture(scope="session")
 def common(tmp_path_factory):
-    """A folder of all processes among which pytest divides the tests."""
+    """A folder that pytest's processes share."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
@@ -61,7 +61,7 @@ def study_file(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def start(environment):
-    """Starts `lkm-tune` as a process of its own; none outlives the tests."""
+    """Starts `lkm-tune` as a separate process; no process outlives the tests."""
     started = []
 
     def start(*arguments, cwd=None, **changes):
@@ -86,7 +86,7 @@ def start(environment):
 
 @pytest.fixture(scope="session")
 def lkm_tune(start):
-    """Runs `lkm-tune` to its end; its output, after the exit code that was expected."""
+    """Runs `lkm-tune` to its end, checks its exit code and returns its output."""
 
     def run(*arguments, code=0, **options):
         process = start(*arguments, **options)
@@ -99,7 +99,7 @@ def lkm_tune(start):
 
 @pytest.fixture(scope="session")
 def invoke(cache):
-    """Runs a verb in this process, which spares it seconds of imports; its output."""
+    """Runs a command in this process, which saves seconds of imports; returns its output."""
 
     def run(*arguments, code=0):
         own = {"LKM_TUNE_CACHE": str(cache), "MLFLOW_TRACKING_URI": None}
@@ -112,9 +112,9 @@ def invoke(cache):
 
 @pytest.fixture(scope="session")
 def finished(lkm_tune, study_file, common, tmp_path_factory):
-    """The storage folder of a whole study, and what the command printed.
+    """The storage folder of a whole study, and the output of the command.
 
-    It is run once; every process has a copy of its own, in which tests make reports.
+    The study runs once; every process has a copy, in which tests make reports.
     """
     storage, printed = common / "finished", common / "finished.txt"
     with FileLock(common / "finished.lock"):
@@ -127,13 +127,13 @@ def finished(lkm_tune, study_file, common, tmp_path_factory):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with the tiny study, before anything of it was run."""
+    """A folder with the tiny study, before its run."""
     return lay_out(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def whole(lkm_tune, tmp_path_factory):
-    """The folder of the tiny study, run from beginning to end without a disturbance."""
+    """The folder of the tiny study after an undisturbed run."""
     folder = lay_out(tmp_path_factory.mktemp("whole"))
     lkm_tune("run", "tiny.yaml", cwd=folder)
     return folder

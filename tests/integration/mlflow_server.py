@@ -1,4 +1,4 @@
-"""An MLflow server, to be killed and started again."""
+"""An MLflow server that tests kill and start again."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ def server(database, port, folder):
     """An MLflow server over a database, killed with its workers at the end of the block."""
     command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", database, "--artifacts-destination", folder / "artifacts"]
-    # Its jobs are nothing to us, and starting what runs them takes as long as the server itself.
+    # Tests need no jobs, and their processes take as long to start as the server.
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(

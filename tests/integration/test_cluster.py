@@ -1,4 +1,4 @@
-"""Nodes that die, or are cut off and come back, under a running study."""
+"""Nodes that die, or are cut off and return, during a study."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ import pytest
 
 from .tiny_study import check_whole, reported_epochs, trained_epochs
 
-# A head that holds no trials, and two nodes that hold one each.
+# A head without trials, and two nodes for one trial each.
 CLUSTER = """
 import sys
 from ray.cluster_utils import Cluster
@@ -22,7 +22,7 @@ print("address", cluster.address, flush=True)
 sys.stdin.read()
 cluster.shutdown()
 """
-# A node that does not answer for two seconds is given up.
+# Ray gives up a node that does not answer for two seconds.
 QUICK = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_health_check_initial_delay_ms": "0",
@@ -34,7 +34,7 @@ QUICK = {
 
 @pytest.fixture
 def cluster(environment, folder):
-    """The address of a cluster of this machine."""
+    """The address of a cluster on this machine."""
     with subprocess.Popen(
         [sys.executable, "-c", CLUSTER],
         cwd=folder, env=environment | QUICK, text=True,

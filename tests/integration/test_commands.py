@@ -1,4 +1,4 @@
-"""The other verbs, on the storage of a finished study."""
+"""The other commands, on the storage of a finished study."""
 
 import csv
 import io
@@ -43,7 +43,7 @@ def test_report_again_is_the_same(finished, invoke):
 
 
 def test_all_studies_together(finished, invoke):
-    """One study alone says the same as all of a folder that has no other."""
+    """The answers of a study equal those of a folder with only this study."""
     storage, _ = finished
     output = invoke("report", "--storage", storage)
     assert str(storage / "transfer" / "report.html") in output
@@ -70,7 +70,7 @@ def test_the_answer_from_python(finished, invoke):
 
 
 def test_diagnose(finished, invoke, tmp_path):
-    """Of every cell γ = 0 beside others; pictures in a folder a cell, and in the report."""
+    """Every cell compares γ = 0 with other γ; its folder and the report have pictures."""
     storage, _ = finished
     arguments = ("diagnose", "small", "--storage", storage)
     found = json.loads(invoke(*arguments, "--json", "--output", tmp_path))
@@ -123,7 +123,7 @@ def test_export_train_predict(finished, invoke, tmp_path):
 
 
 def self_made_name(storage):
-    """A complete trial's name, as MLflow and the tables show it."""
+    """A complete trial's name from MLflow and the tables."""
     trials = storage / "studies/small/trials"
     path = next(iter(sorted(trials.glob("*/curve/*/model.safetensors"))))
     return path.parent.relative_to(trials)
@@ -169,7 +169,7 @@ def test_what_there_is(invoke, verb, expected):
 
 
 def test_every_verb_explains_itself_without_loading_torch(invoke):
-    """`--help` is quick because it imports nothing heavy: shown by what is imported."""
+    """`--help` is fast because it imports nothing heavy: the test lists the imports."""
     program = (
         "import sys, lkm_tune.cli\n"
         "lkm_tune.cli.cli.main(['run', '--help'], standalone_mode=False)\n"
@@ -185,7 +185,7 @@ def test_every_verb_explains_itself_without_loading_torch(invoke):
 
 @pytest.fixture
 def running_ray(tmp_path):
-    """A Ray of the test's own, as another program would have started it."""
+    """A running Ray that another program has started."""
     program = (
         "import ray, sys, time\n"
         "context = ray.init(address='local', num_cpus=2, include_dashboard=False)\n"
@@ -193,7 +193,7 @@ def running_ray(tmp_path):
         "time.sleep(600)"
     )
     arguments = [sys.executable, "-c", program]
-    # Of the test alone: the one in ~/.ray may be of a mode that is refused.
+    # A separate token: the file in ~/.ray may have a refused mode.
     token = {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
     env = os.environ | token
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=env) as process:
@@ -204,7 +204,7 @@ def running_ray(tmp_path):
         yield address.split()[1], token
         process.terminate()
         process.wait(timeout=30)
-        time.sleep(1)  # Ray's own processes end a moment after their head.
+        time.sleep(1)  # Ray's processes end a moment after their head.
 
 
 def test_tune_py_joins_a_running_ray_from_another_folder(

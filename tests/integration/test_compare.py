@@ -52,7 +52,7 @@ def test_mlflow_has_them(storage):
         depth = int(params["depth"])
         assert run.data.tags["lkm.model"] == "pamnet[mixing=confidence]"
         assert params["mixing"] == "confidence" and params["n_train"] in ("32", "48")
-        # A global and a local layer a block, each with a readout of 8 features.
+        # A global and a local layer per block, each with a readout of 8 features.
         assert metrics["final/mixing_parameters"] == 2 * depth * 9
         shares = [metrics[f"layers/share/{j}"] for j in range(1, 2 * depth + 1)]
         assert sum(shares) == pytest.approx(1, abs=1e-5)

@@ -1,4 +1,4 @@
-"""Data and networks of other kinds through the commands a user types."""
+"""Other kinds of data and networks, through the commands of a user."""
 
 import csv
 import io
@@ -35,7 +35,7 @@ def test_data_that_are_not_there_say_where_to_put_them(lkm_tune, tmp_path):
 
 
 def test_frames_of_ones_own_are_trained_on_and_predicted(lkm_tune, tmp_path):
-    """A diatomic spring with an element that no model was published with."""
+    """A diatomic spring with an element that no published model has."""
     rng = np.random.default_rng(0)
     frames = []
     for length in 1.6 + 0.1 * rng.normal(size=50):
@@ -59,7 +59,7 @@ def test_frames_of_ones_own_are_trained_on_and_predicted(lkm_tune, tmp_path):
     written = read(tmp_path / "f.xyz", index=":")
     assert len(rows) == len(written) == 50
     assert float(rows[3]["e [eV]"]) == float(f"{written[3].info['energy_predicted']:.8g}")
-    # Forces of an isolated molecule sum to nothing.
+    # Forces of an isolated molecule sum to zero.
     assert np.abs(written[3].arrays["forces_predicted"].sum(axis=0)).max() < 1e-4
 
 

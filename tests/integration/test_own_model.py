@@ -34,7 +34,7 @@ SMALL = ["--set=data.source=sample", *SIZES]
 
 @pytest.fixture
 def folder(tmp_path):
-    """A user's working folder: on no path but as the place where the command is called."""
+    """A user's working folder, which is on no import path."""
     (tmp_path / "users_net.py").write_text(NETS)
     (tmp_path / "own.yaml").write_text(STUDY)
     (tmp_path / "water.xyz").write_text(XYZ)

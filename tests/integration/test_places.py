@@ -30,7 +30,7 @@ def table(last):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Files of ones own, and a file of QM9 in the folder of data and another in the cache."""
+    """A user's files, a file of QM9 in the folder of data, and another file of QM9 in the cache."""
     for name, first in {"reldata/qm9": 0, "relcache/downloads/qm9": 500, "set/mu": 800}.items():
         path = tmp_path / f"{name}.npz"
         path.parent.mkdir(parents=True)
@@ -65,7 +65,7 @@ def test_trials_read_the_files_that_the_driver_has_checked(lkm_tune, folder):
             header = json.loads(file.metadata()["lkm_tune"])
         assert header["data"] == read[header["config"]["task"]]
 
-    # Seen from another folder, the paths are of no file, of another one, and of the same one.
+    # From other folders, the paths lead to no file, to another file, and to the same file.
     other = folder / "other"
     (other / "set").mkdir(parents=True)
     places["LKM_TUNE_DATA"] = "../reldata"

@@ -16,7 +16,7 @@ from lkm_tune.tracking.importer import import_runs
 
 from .conftest import TRIALS
 
-# What a machine's speed decides; everything else is the study's.
+# Columns that depend on the speed of the machine.
 NOT_THE_STUDYS = ["seconds"]
 
 
@@ -126,7 +126,7 @@ def test_finished_trials_keep_a_model_and_nothing_else(finished):
 
 
 def interrupted(start, study_file, storage, end, **environment):
-    """A study that gets a signal half-way: its curves have begun. Its exit code and output."""
+    """Sends a signal to a study whose curves have begun; returns its exit code and output."""
     process = start("run", study_file, "--storage", storage, **environment)
     ledger = storage / "studies/small/ledger.jsonl"
     while not (ledger.exists() and ledger.read_text().count('"state"') >= TRIALS // 2):
@@ -138,7 +138,7 @@ def interrupted(start, study_file, storage, end, **environment):
 
 
 def test_ctrl_c_stops_a_study_within_15_seconds(start, lkm_tune, finished, study_file, tmp_path):
-    """Though its MLflow takes what it is sent and never answers."""
+    """Even if its MLflow accepts requests and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
         uri = f"http://127.0.0.1:{mute.getsockname()[1]}"
         code, output = interrupted(
@@ -203,7 +203,7 @@ def test_fresh_puts_earlier_results_aside(finished, lkm_tune, study_file, tmp_pa
 
 
 def test_a_study_with_failures_goes_on_and_names_them(lkm_tune, study_file, tmp_path):
-    """A file where one cell's trials want their folder: they break, the others do not."""
+    """A file in place of the folder of one cell's trials breaks only these trials."""
     in_the_way = tmp_path / "studies/small/trials/pamnet-qm9_alpha-48"
     in_the_way.parent.mkdir(parents=True)
     in_the_way.write_text("")

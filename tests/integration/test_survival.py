@@ -1,4 +1,4 @@
-"""Studies whose driver, workers, disk and MLflow are really broken, and what is left of them."""
+"""Studies after real failures of their driver, workers, disk and MLflow."""
 
 import json
 import os
@@ -34,7 +34,7 @@ SEARCHED = 10
 def kill(process):
     process.kill()
     process.wait()
-    # Not read to its end: what is left of Ray still holds it for a moment.
+    # Not read to its end: the remaining Ray processes hold it for a moment.
     process.stdout.close()
 
 
@@ -43,7 +43,7 @@ def outbox_of(folder):
 
 
 def noted_epochs(folder):
-    """How many epochs the driver has heard of, each counted once."""
+    """The number of different epochs that the driver has received."""
     lines = outbox_of(folder).read_text().splitlines() if outbox_of(folder).exists() else []
     epochs = set()
     for line in lines:
@@ -54,10 +54,10 @@ def noted_epochs(folder):
 
 
 def start_and_kill(start, folder, epochs, more):
-    """Kills a run of the study once it has so many epochs and writes, `more` seconds later.
+    """Kills a run of the study `more` seconds after it has given numbers of epochs and writes.
 
     Returns:
-        Whether it was still there to be killed.
+        Whether the run was still alive.
     """
     before = outbox_of(folder).stat().st_size if outbox_of(folder).exists() else 0
     process = start("run", "tiny.yaml", cwd=folder)
@@ -78,7 +78,7 @@ MANY = pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])
 
 @pytest.mark.parametrize("kills", [10, MANY])
 def test_a_driver_killed_again_and_again(start, lkm_tune, whole, folder, kills):
-    """Anywhere in search and curve, and some of the times while it ends and reports."""
+    """Kills at any moment of search and curve, and some during the end and the report."""
     draw, total, late = random.Random(kills), reported_epochs(whole), kills // 5
     moments = sorted(draw.uniform(0, total) for _ in range(kills - late))
     for epochs in moments:
@@ -88,12 +88,12 @@ def test_a_driver_killed_again_and_again(start, lkm_tune, whole, folder, kills):
     lkm_tune("run", "tiny.yaml", cwd=folder)
     check_whole(folder, whole)
     wasted = trained_epochs(folder) - reported_epochs(whole)
-    # The epoch that was being trained at a kill is all that it costs.
+    # A kill costs only the current epoch.
     assert 0 <= wasted <= kills
 
 
 def judged(folder):
-    """What the looks of a study planned, its runs, and the verdict on each pair of cells."""
+    """The planned points of a study's looks, its runs, and the verdict on each pair of cells."""
     study = folder / "lkm-runs/studies/looks"
     runs = pd.read_csv(study / "report/trials.csv").drop(columns=["seconds"])
     regret = pd.read_csv(study / "report/regret.csv")
@@ -104,7 +104,7 @@ def judged(folder):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_looks_of_a_driver_killed_again_and_again(start, lkm_tune, folder, tmp_path_factory):
-    """Ten kills anywhere between the looks change no planned run and no verdict."""
+    """Ten kills at any moments between the looks change no planned run and no verdict."""
     undisturbed = lay_out(tmp_path_factory.mktemp("undisturbed"))
     lkm_tune("run", "looks.yaml", cwd=undisturbed)
     total, draw = trained_epochs(undisturbed), random.Random(10)
@@ -125,7 +125,7 @@ def test_looks_of_a_driver_killed_again_and_again(start, lkm_tune, folder, tmp_p
 
 @pytest.mark.slow
 def test_a_torn_line_in_the_ledger_and_killed_workers(start, whole, folder):
-    """Trial processes are killed in the middle of an epoch; their trials go on elsewhere."""
+    """Trial processes are killed within an epoch; their trials continue elsewhere."""
     process = start("run", "tiny.yaml", cwd=folder)
     wait_for_steps(folder, 20)
     kill(process)
@@ -189,7 +189,7 @@ MEMORY = ("--set", "space.hunger={type: choice, values: [none, alone, always, ki
 
 @pytest.mark.slow
 def test_out_of_memory(lkm_tune, folder):
-    """What a node to itself can hold is trained there; what nothing can hold is a finding."""
+    """A trial that fits on a node alone trains there; a trial that fits nowhere is infeasible."""
     output = lkm_tune("run", "tiny.yaml", *MEMORY, cwd=folder)
     runs = table(folder)
     search = runs[runs["phase"] == "search"]
@@ -226,7 +226,7 @@ def test_divergence_is_a_boundary_of_the_curve(lkm_tune, folder):
 
 
 def test_mlflow_down_for_good(lkm_tune, whole, folder):
-    """The study ends with its report; what MLflow lacks is delivered when it is back."""
+    """The study ends with its report; MLflow gets the missing records when it is back."""
     nobody = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
     output = lkm_tune("run", "tiny.yaml", cwd=folder, **nobody)
     assert "MLflow lacks" in output
@@ -246,13 +246,13 @@ def undelivered(folder, uri):
 
 
 def test_an_mlflow_server_that_dies_and_comes_back(databases, start, whole, folder):
-    """Training goes on meanwhile, and in the end MLflow has what it has of an undisturbed study."""
+    """Training goes on, and MLflow finally has the records of an undisturbed study."""
     port, database = free_port(), databases.empty()
     uri = f"http://127.0.0.1:{port}"
     with server(database, port, folder):
         process = start("run", "tiny.yaml", cwd=folder, MLFLOW_TRACKING_URI=uri)
         wait_for_steps(folder, 60)
-    # What was on its way when the server died may or may not have arrived.
+    # Messages in transit at the death of the server may have arrived.
     wait_for_steps(folder, 120)
     assert process.poll() is None
     assert undelivered(folder, uri) > 60
@@ -277,7 +277,7 @@ def test_an_mlflow_server_that_dies_and_comes_back(databases, start, whole, fold
 
 
 def test_a_full_disk_and_one_that_is_read_only(small_disk, environment, whole, folder):
-    """The error names the folder, no trial has failed, and with room the study goes on."""
+    """The error names the folder, no trial has failed, and with room the study continues."""
     storage = folder / "lkm-runs"
     storage.mkdir()
     run = f"{Path(sys.executable).with_name('lkm-tune')} run tiny.yaml"

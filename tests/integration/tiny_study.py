@@ -1,4 +1,4 @@
-"""A study that says which epochs it trained, and what must hold of it however it got to its end."""
+"""A study that records its trained epochs, and the checks of its end after any disturbance."""
 
 import time
 from collections import Counter
@@ -8,8 +8,8 @@ from mlflow import MlflowClient
 
 from lkm_tune.tracking import tracking_uri
 
-# A network that tells which epoch of which run it is trained in: a line for every training step,
-# of which an epoch has one here. It takes no step while there is a file `hold` beside it.
+# A network that writes a line with run and epoch for every training step; an epoch has one step
+# here. It takes no step while the file `hold` exists next to it.
 NET = """
 import os
 import signal
@@ -80,7 +80,7 @@ search: {trials: 0, max_concurrent: 2}
 curve: {gammas: [0, 0.01, 1, 100], seeds: 3, until: decided, max_seeds: 8}
 training: {epochs: 6, batch_size: 16, warmup_epochs: 1, lr: 0.01}
 """
-"""Two cells that are never told apart, so that their curves are looked at 3, 5 and 8 seeds."""
+"""Two cells that stay undecided, so that looks happen at 3, 5 and 8 seeds."""
 
 
 def lay_out(path):
@@ -102,13 +102,13 @@ def trained_epochs(folder):
 
 
 def reported_epochs(folder):
-    """How many epochs the study's trials have, each counted once."""
+    """The number of different epochs of the study's trials."""
     runs = runs_of(folder)
     return sum(len(history) for _, history in runs.values())
 
 
 def runs_of(folder, uri=None):
-    """The run of every trial, by its key, with the epochs that MLflow has of it."""
+    """Key of a trial -> its run with its epochs in MLflow."""
     client = MlflowClient(uri or tracking_uri(folder / "lkm-runs"))
     experiment = client.get_experiment_by_name("tiny")
     found = {}
@@ -122,7 +122,7 @@ def runs_of(folder, uri=None):
 
 
 def check_whole(folder, whole, uri=None):
-    """The folder's study, its runs in the MLflow at `uri`, is the one that nothing disturbed."""
+    """Checks that the study and its runs in the MLflow at `uri` equal the undisturbed study."""
     pd.testing.assert_frame_equal(table(folder), table(whole))
     points = table(folder).query("phase == 'curve'")
     assert Counter(points[["gamma", "seed"]].itertuples(index=False, name=None)) == Counter(

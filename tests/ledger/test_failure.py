@@ -1,4 +1,4 @@
-"""What follows from broken attempts: tables."""
+"""The verdicts on broken attempts, as tables."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from lkm_tune.ledger.failure import Failure, explain, judge, shortened
         ("killed@1", "again"),
         ("killed@1 killed@1", "alone"),
         ("killed@1 killed@1 killed@1", "infeasible"),
-        ("killed@1 killed@2 killed@3 killed@4", "again"),  # it gets on in between
+        ("killed@1 killed@2 killed@3 killed@4", "again"),  # progress between the kills
     ],
 )
 def test_what_follows(causes, verdict):

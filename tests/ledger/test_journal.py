@@ -1,4 +1,4 @@
-"""The journal under the ledger: several lines as one."""
+"""The journal of the ledger: several lines in one write."""
 
 import errno
 import os
@@ -39,7 +39,7 @@ def test_lines_written_together_wait_for_the_disk_once_and_are_read_at_once(path
 
 
 def test_after_a_full_disk_nothing_is_written_that_would_be_misread(path, monkeypatch):
-    """What memory has counted and the file has not would give the next trial a wrong number."""
+    """A trial that only memory has counted would give the next trial a wrong number."""
     journal, storage = open_journal(path)
     study = optuna.create_study(storage=storage)
     before = path.read_bytes()

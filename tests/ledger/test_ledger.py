@@ -1,4 +1,4 @@
-"""The ledger on a real journal file: what it remembers is what happened."""
+"""The ledger on a real journal file."""
 
 import math
 import sys
@@ -32,7 +32,7 @@ def goes_on(ledger, spec, epoch, error):
 
 
 def run_search(path, n_trials, *, reopen):
-    """Trials one after another; with `reopen`, a new process's view before every step."""
+    """Runs trials in sequence; with `reopen`, it opens the ledger again before every step."""
     ledger = Ledger(STUDY, path)
     for _ in range(n_trials):
         spec = ledger.ask(CELL, "search")
@@ -50,8 +50,8 @@ def test_suggestions_do_not_depend_on_restarts(tmp_path):
 
 
 def test_a_killed_write_is_undone_and_the_draw_finished_as_it_began(tmp_path):
-    """Every prefix of the journal, cut in the middle of a line, opens; a trial that was begun
-    gets the settings that it would have had."""
+    """Every prefix of the journal with a torn last line opens; a trial that had begun gets the same
+    settings."""
     path = tmp_path / "ledger"
     run_search(path, 4, reopen=False)
     spec = Ledger(STUDY, path).ask(CELL, "search")
@@ -142,7 +142,7 @@ def test_damage_in_the_middle_is_named_and_nothing_begins_anew(tmp_path):
 
 
 def test_a_reader_without_optuna_reads_what_the_ledger_has(tmp_path):
-    """Also while a driver writes: every prefix of the journal is the ledger of a moment before."""
+    """Every prefix of the journal is an earlier state of the ledger, also while a driver writes."""
     path = tmp_path / "ledger"
     ledger = Ledger(STUDY, path)
     specs = [ledger.ask(CELL, "search") for _ in range(4)]
@@ -161,7 +161,7 @@ def test_a_reader_without_optuna_reads_what_the_ledger_has(tmp_path):
 
 
 class Told:
-    """A listener that keeps what it hears."""
+    """A listener that stores events."""
 
     def __init__(self):
         self.calls = []
@@ -222,7 +222,7 @@ def test_the_ledger_decides_how_a_trial_ended_and_tells_it_once(
     assert (record.state, record.reason, record.summary) == (state, reason, summary)
     heard = [("began", 0), ("reported", 0, 2), (state, 0, reason), ("interrupted", running.number)]
     assert told.calls == heard
-    # A driver may be killed before its listeners hear it: those of the next one do at once.
+    # A driver may be killed before its listeners get an event: the next driver's listeners get it.
     again, later = Ledger(STUDY, tmp_path / "ledger"), Told()
     again.listen(later)
     assert later.calls == [(state, 0, reason)]

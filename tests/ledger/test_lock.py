@@ -1,4 +1,4 @@
-"""One driver a study, shown with real processes."""
+"""One driver per study, with real processes."""
 
 import os
 import signal

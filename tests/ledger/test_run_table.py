@@ -1,4 +1,4 @@
-"""The table of runs: made from ledgers, typed, with what makes runs comparable."""
+"""The typed table of runs from ledgers, with protocols."""
 
 import math
 from copy import copy
@@ -45,7 +45,7 @@ SUMMARY = {
 
 
 def fill(folder, study=STUDY, depths=(2, 3)):
-    """A study whose search is over and whose curve has begun."""
+    """A study with an ended search and a started curve."""
     folder.path.mkdir(parents=True)
     folder.write_study(study)
     folder.write_facts(FACTS)
@@ -99,7 +99,7 @@ def test_points_at_settings_that_are_no_longer_the_best_are_left_out(folder):
     folder.write_study(more)
     ledger = Ledger(more, folder.ledger)
     spec = ledger.add_point(CELL, "search", {"gamma": 1.0, "depth": 4}, 0)
-    # While the search goes on, the curve that there is counts.
+    # While the search runs, the present curve counts.
     assert (study_runs(folder)["phase"] == "curve").sum() == 3
     ledger.finish(spec, "complete", {**SUMMARY, "val_error": 1.0}, "full budget")
     assert (study_runs(folder)["phase"] == "curve").sum() == 0
@@ -121,7 +121,7 @@ def test_all_studies_together_have_their_ended_runs(folder, tmp_path):
 
 
 def test_a_study_of_the_version_before_has_its_table(folder):
-    """Its ledger has no facts and no ratio of the losses; its runs are all there."""
+    """The ledger of an earlier version has no facts and no ratio of the losses, but all runs."""
     folder.facts.unlink()
     runs = study_runs(folder)
     assert len(runs) == 5
@@ -180,7 +180,7 @@ EVERY = [
 
 @pytest.mark.parametrize(("section", "name"), EVERY)
 def test_every_field_of_a_plan_counts_unless_it_is_named(section, name):
-    """One that is new counts by itself."""
+    """A new field counts by default."""
     plan = copy(getattr(STUDY, section))
     object.__setattr__(plan, name, "another")
     trial = TrialSpec("s", CELL, "curve", 0, {"gamma": 0.1, "depth": 2}, 1, 8)

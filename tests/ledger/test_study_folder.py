@@ -1,4 +1,4 @@
-"""What a study's folder remembers between runs."""
+"""The records of a study's folder between runs."""
 
 import pytest
 

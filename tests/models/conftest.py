@@ -43,7 +43,7 @@ MOLECULES: dict[str, Molecule] = {
             [6, 8, 1, 1],
             [[0, 0, -0.527], [0, 0, 0.674], [0, 0.935, -1.113], [0, -0.935, -1.113]],
         ),
-        # On a line: all its angles are 0 or π.
+        # Linear: all angles are 0 or π.
         ("hydrogen cyanide", [1, 6, 7], [[0, 0, -1.064], [0, 0, 0], [0, 0, 1.156]]),
         ("benzene", [6] * 6 + [1] * 6, _ring(1.397) + _ring(2.481)),
     ]
@@ -80,7 +80,7 @@ def published_name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(params=[name for name, model in MODELS.items() if model.uses_positions])
 def spatial_name(request: pytest.FixtureRequest) -> str:
-    """A model whose predictions follow the positions of atoms."""
+    """A model whose predictions depend on the positions of atoms."""
     return str(request.param)
 
 

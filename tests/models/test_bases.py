@@ -24,7 +24,7 @@ def test_tables_hold_the_first_zeros(ls, nr):
 
     assert zeros.shape == norms.shape == (ls, nr)
     assert np.abs(spherical_jn(order, zeros)).max() < 1e-14
-    assert (changes == nr).all()  # none was left out
+    assert (changes == nr).all()  # no zero is missing
     # With these norms the radial functions are orthonormal on the unit ball.
     x = (np.arange(4000) + 0.5) / 4000
     radial = norms[0][:, None] * spherical_jn(0, zeros[0][:, None] * x)
@@ -40,7 +40,7 @@ def test_spherical_bessel_is_stable_everywhere(dtype, tolerance):
     values = spherical_bessel(x)[..., 0].double()
 
     assert_close(values, torch.tensor(exact), rtol=0, atol=tolerance)
-    # Where j_l is tiny it is right to the last digits, not only close to 0.
+    # Tiny values of j_l are right to the last digits, too.
     small = (x[:, 0, 0] > 0.3) & (x[:, 0, 0] < 2)
     assert_close(values[small], torch.tensor(exact)[small], rtol=20 * tolerance, atol=0)
 
@@ -80,7 +80,7 @@ def test_envelopes_end_at_the_cutoff(envelope, slope_at_end, exponent):
 
 
 def test_envelope_polynomials_at_one_half():
-    """Worked by hand for p = 5 at x = 1/2."""
+    """Computed by hand for p = 5 at x = 1/2."""
     x = torch.tensor(0.5, dtype=torch.float64)
     smooth, kinked = 2 - 28 / 32 + 48 / 64 - 21 / 128, 2 - 21 / 32 + 35 / 64 - 15 / 128
     assert smooth_envelope(x, 5).item() == pytest.approx(smooth, rel=1e-15)

@@ -9,7 +9,7 @@ from lkm_tune.models import MODELS, ModelOutput, build_model, model_settings
 from lkm_tune.models.dimenetpp import GlorotOrthogonal, _orthogonal
 
 D = 128
-# What is around the convolutions: the embedding of five elements, and the head.
+# The other layers: the embedding of five elements, and the head.
 AROUND = 5 * D + D * D + D + D + 1
 PARAMETERS = {
     "dimenet++": 1_885_830,

@@ -1,4 +1,4 @@
-"""Where the compiled kernels come from, and when there are none."""
+"""The compiled kernels, and the cases without kernels."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from lkm_tune.models import compiled
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """An empty cache; afterwards this process loads its kernels anew."""
+    """An empty cache; afterwards this process loads its kernels again."""
     if compiled.kernels() is None:
         pytest.skip("no C compiler, or no cache folder")
     monkeypatch.setenv("LKM_TUNE_CACHE", str(tmp_path))
@@ -50,7 +50,7 @@ def test_a_torn_library_is_made_again(folder):
     (name,) = libraries(folder)
     whole = (folder / name).read_bytes()
     compiled.kernels.cache_clear()
-    (folder / name).unlink()  # it is still mapped: a new file in its place
+    (folder / name).unlink()  # the old file is still mapped, so a new file replaces it
     (folder / name).write_bytes(whole[: len(whole) // 2])
     (folder / name).chmod(0o700)
     assert compiled.kernels() is not None

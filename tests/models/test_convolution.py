@@ -1,4 +1,4 @@
-"""GCN, GAT and GIN: the papers' equations as dense matrices, and what is around them."""
+"""GCN, GAT and GIN: the papers' equations as dense matrices, and the other layers."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from lkm_tune.lkm import layer_mixing_loss
 from lkm_tune.models import NodeClassifier, NodeSettings, build_model
 
 KINDS = ["gcn", "gat", "gin"]
-# A triangle with a tail, and a node alone; both directions of each edge.
+# A triangle with a tail, and an isolated node; both directions of each edge.
 ONE_WAY = torch.tensor([[0, 0, 1, 2], [1, 2, 2, 3]])
 EDGES = torch.cat([ONE_WAY, ONE_WAY.flip(0)], dim=1)
 N = 5
@@ -87,7 +87,7 @@ def test_the_other_place(kind, features):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nodes_of_two_communities_are_told_apart(kind):
-    """Sixty nodes, most edges within a half, six known labels; the term trains along."""
+    """Sixty nodes, most edges within a half, six known labels, with the mixing term."""
     generator = torch.Generator().manual_seed(1)
     label = torch.arange(60) % 2
     near = torch.where(label[:, None] == label, 0.2, 0.02)

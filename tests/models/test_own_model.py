@@ -1,4 +1,4 @@
-"""Models of a user's own, by the place of the function that builds them."""
+"""User's models, by the name of the function that builds them."""
 
 import copy
 
@@ -143,7 +143,7 @@ def test_an_unknown_setting_is_answered_with_the_known_ones(own):
     ],
 )
 def test_outputs_that_do_not_fit(own, spoil, message, make_batch, molecules):
-    """Also in a copy, which is what is validated."""
+    """Also in a copy, which validation uses."""
     model = build_model(own("build"))
     model.spoil = spoil
     batch = make_batch([molecules["water"], molecules["methane"]])
@@ -153,7 +153,7 @@ def test_outputs_that_do_not_fit(own, spoil, message, make_batch, molecules):
 
 
 def test_a_class_is_a_function_too(own, make_batch, molecules):
-    """A module's own class can be named, if all that it takes has a default."""
+    """A class of a module works, if all its arguments have defaults."""
     assert model_settings(own("Net")) == {"width": 8, "depth": 2}
     batch = make_batch([molecules["water"]]).to(dtype=torch.float32)
     named, usual = (_seeded(own(name), width=4)(batch) for name in ("Net", "build"))

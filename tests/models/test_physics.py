@@ -1,4 +1,4 @@
-"""What physics asks of every model, on real molecules."""
+"""Physical properties of every model, on real molecules."""
 
 from dataclasses import replace
 
@@ -161,7 +161,7 @@ def jump_at_cutoff(model, make_batch, molecules):
     z, pos = molecules["water"]
     energies = []
     for side in (-1e-7, 1e-7):
-        # The oxygen is the nearest atom, so that exactly one pair crosses.
+        # The oxygen is the nearest atom, so exactly one pair crosses.
         stranger = pos[0] + [0, 0, model.cutoff + side]
         energies.append(energy(model, make_batch([([*z, 6], np.vstack([pos, stranger]))])))
     return abs(energies[1] - energies[0])

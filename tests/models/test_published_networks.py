@@ -1,4 +1,4 @@
-"""The published networks: numbers that their own code computed, and what does not fit them."""
+"""The published networks: numbers from their code, and invalid parameters."""
 
 import json
 import os
@@ -75,7 +75,7 @@ def test_published_numbers_at_the_other_place(path):
 
 
 def published(name, make_model):
-    """A configuration and a state in the published names, made from a model of ours."""
+    """A configuration and a state in the published names, made from a model of lkm-tune."""
     model = make_model(name)
     config = {"mxmnet": {"dim": 16, "n_layer": 2}, "pamnet": {"dim": 16, "n_layer": 2}}.get(
         name,
@@ -142,7 +142,7 @@ REST = {
 
 
 def odd(name, make_model, **more):
-    """A network none of whose sizes is the published one, and its state."""
+    """A network with other sizes than published, and its state."""
     model = make_model(name, **SIZES[name], num_radial=4, cutoff=4.0, envelope_exponent=6, **more)
     return model, dict(model.state_dict())
 
@@ -161,7 +161,7 @@ def test_sizes_are_read_from_the_shapes(published_name, make_model, make_batch, 
 
 @pytest.mark.parametrize("path", FILES or [NO_FILES], ids=lambda path: getattr(path, "stem", None))
 def test_sizes_of_the_published_files(path):
-    """The state and what no shape tells give the same network as the whole configuration."""
+    """The state and the settings without a shape give the network of the whole configuration."""
     model, batch, data = load(path)
     config = json.loads(str(data["config"]))
     name = OUR_NAME[config["model"]]

@@ -1,4 +1,4 @@
-"""LayerTap: untouched modules as models."""
+"""LayerTap: unchanged modules as models."""
 
 import copy
 import gc
@@ -33,7 +33,7 @@ def blocks(depth):
 
 
 class Net(nn.Module):
-    """A network as a user has it: two kinds of layers, one of them used as it likes."""
+    """A user's network with two kinds of layers."""
 
     def __init__(self, width=8, second=8):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What tests of the search share."""
+"""Fixtures for tests of the search."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def run_on_ray():
-    """Runs a program that starts a Ray of its own; what it printed."""
+    """Runs a program that starts Ray; returns its output."""
 
     def run(program, *arguments, **changes):
         quiet = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", **changes}

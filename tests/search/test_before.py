@@ -1,4 +1,4 @@
-"""A study that was begun by lkm-tune before ledgers made the table of runs is continued."""
+"""The present version continues a study of a version without tables from ledgers."""
 
 import shutil
 from pathlib import Path

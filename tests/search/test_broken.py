@@ -1,4 +1,4 @@
-"""Why an attempt broke: by the type of its error."""
+"""The causes of broken attempts, by the type of the error."""
 
 import errno
 
@@ -27,7 +27,7 @@ KILLED = (
 
 
 def raised(error):
-    """An error as the driver gets it from a worker's method."""
+    """An error of a worker's method, as the driver receives it."""
     return RayTaskError("train", f"Traceback\n{type(error).__name__}: {error}", error)
 
 
@@ -91,7 +91,7 @@ def test_what_a_trial_raises(error, cause, wrapped):
         (ActorUnavailableError("The actor is temporarily unavailable: RpcError", None), "node"),
         (died("The actor died because its node has died. Node Id: 3f"), "node"),
         (died("it was drained", preempted=True), "node"),
-        (died(KILLED), "killed"),  # perhaps for its memory, but it does not say so
+        (died(KILLED), "killed"),  # perhaps for its memory, but without a message
         (ActorDiedError(), "killed"),
         (WorkerCrashedError(), "killed"),
         (OutOfDiskError("the local object store is full"), "storage"),

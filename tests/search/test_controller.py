@@ -1,4 +1,4 @@
-"""Tune's loop as a study has it, on real Ray."""
+"""The Tune controller of a study, on real Ray."""
 
 SLOTS, TRIALS = 4, 40
 
@@ -50,6 +50,6 @@ with tempfile.TemporaryDirectory() as scratch:
 
 
 def test_an_actor_that_starts_slowly_is_kept_while_trials_are_short(tmp_path, run_on_ray):
-    """Tune gives its trial another actor and ends it, so that it begins again and again."""
+    """Tune gives the trial another actor and ends the starting one, so it starts repeatedly."""
     run_on_ray(PROGRAM, tmp_path / "log")
     assert (tmp_path / "log").read_text().count("begun") == SLOTS

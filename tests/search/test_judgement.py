@@ -1,4 +1,4 @@
-"""What a look decides: open pairs, γ that get seeds, half-steps, and the error that it may use."""
+"""The judgement of a look: open pairs, γ that get seeds, half-steps, and its error rate."""
 
 import math
 import random
@@ -28,12 +28,12 @@ def state(worse, recommended):
 @pytest.mark.parametrize(
     ("worse", "recommended", "elsewhere", "kept"),
     [
-        # The control always gets seeds, a γ that is surely worse none.
+        # The control always gets seeds; a γ that is surely worse gets none.
         ({0: 1.0, 0.01: 0.2, 0.1: 0.3, 1: 0.5, 10: 0.995}, 0.01, set(), (0, 0.01, 0.1, 1)),
         # A neighbour of the best gets seeds, and a γ that another cell recommends.
         ({0: 0.1, 0.01: 1.0, 0.1: 1.0, 1: 1.0}, 0, set(), (0, 0.01)),
         ({0: 0.1, 0.01: 1.0, 0.1: 1.0, 1: 1.0}, 0, {1.0}, (0, 0.01, 1)),
-        # A recommended γ that lies between two measured ones counts for the nearest.
+        # A recommended γ between two measured γ counts for the nearer one.
         ({0: 1.0, 0.1: 0.0, 1: 1.0, 10: 1.0, 100: 1.0}, 0.3, set(), (0, 0.1, 1)),
         ({0: math.nan, 0.1: math.nan, 1: math.nan, 10: math.nan}, 0.1, set(), (0, 0.1, 1, 10)),
     ],
@@ -82,7 +82,7 @@ def test_the_report_judges_as_the_look_at_which_the_study_stopped(open_pairs, nu
 
 
 def points(curves, seeds, noise):
-    """Ended points of cells whose log errors are these at `GAMMAS`; seeds have levels."""
+    """Ended points of cells with these log errors at `GAMMAS`; seeds have levels."""
     draw = random.Random(0)
     records = []
     for model, log_errors in curves.items():

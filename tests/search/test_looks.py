@@ -1,4 +1,4 @@
-"""Seeds until the pairs are decided: a look's plan follows from the ended points alone."""
+"""Looks at the results: the plan of a look depends only on the ended points."""
 
 import random
 from dataclasses import replace
@@ -43,7 +43,7 @@ def test_at_how_many_seeds_the_results_are_looked_at(curve, sizes):
 
 
 class Judge:
-    """Says at each look what it was given, and notes the points that it saw."""
+    """Gives prepared judgements, and records the points of each look."""
 
     def __init__(self, *judgements):
         self.judgements = judgements
@@ -65,7 +65,7 @@ PLAY = (
 
 
 def drive(path, judge, *, slots, stop_every=None, memory=None, study=STUDY):
-    """Runs a study to its end on drivers that are killed after so many ends; all points it ran."""
+    """Runs a study on drivers that are killed after given numbers of ends; returns all points."""
     shuffle = random.Random(slots)
     while True:
         planner = Planner(study, Ledger(study, path), judge=judge, memory=memory)

@@ -1,4 +1,4 @@
-"""What a study has spent, over several drivers."""
+"""The hours of a study over several drivers."""
 
 from types import SimpleNamespace
 

@@ -25,7 +25,7 @@ def error_of(spec):
 
 
 def drive(study, path, *, slots=1, stop_after=None, outcome=lambda spec: "complete"):
-    """Runs a study to its end, or until so many trials have ended; trials end in random order."""
+    """Runs a study to its end, or for a number of ended trials; trials end in random order."""
     planner = Planner(study, Ledger(study, path))
     shuffle = random.Random(0)
     live, ended = [], []
@@ -52,7 +52,7 @@ def points(planner, phase):
 
 
 def test_a_study_of_curves_alone(tmp_path):
-    """Without a search there is nothing to choose, for the control neither."""
+    """Without a search, the control has no search either."""
     alone = replace(STUDY, space={"gamma": GAMMA}, search=SearchPlan(trials=0, control=True))
     planner, ended = drive(alone, tmp_path / "ledger", slots=2)
     assert len(ended) == plan_summary(alone).trials == 4 * 6
@@ -88,7 +88,7 @@ def test_a_curve_lies_at_the_best_settings_of_its_own_search(tmp_path):
 
 
 def test_no_slot_waits_for_another_cell(tmp_path):
-    """While one cell's last search trial runs, the other slots have curve points."""
+    """While one cell's last search trial runs, the other slots get curve points."""
     planner = Planner(STUDY, Ledger(STUDY, tmp_path / "ledger"))
     slow = planner.take_next()
     for _ in range(31):
@@ -133,7 +133,7 @@ def test_a_finished_study_has_nothing_to_do(tmp_path):
 
 
 def test_more_search_trials_may_move_the_curve(tmp_path):
-    """Points at settings that are no longer the best stay, and the new ones are measured."""
+    """Points at settings that are no longer the best remain, and the new points are measured."""
     drive(STUDY, tmp_path / "ledger")
     longer = replace(STUDY, search=replace(STUDY.search, trials=12))
     planner, _ = drive(longer, tmp_path / "ledger")
@@ -175,7 +175,7 @@ def test_how_many_trials_could_run_now(tmp_path):
     searches = 2 * len(STUDY.cells) * STUDY.search.trials
     assert planner.ready == searches
     specs = [planner.take_next() for _ in range(searches)]
-    assert planner.ready == searches  # all of them run
+    assert planner.ready == searches  # all search trials run
     (cell,) = {spec.cell for spec in specs[:1]}
     for spec in specs:
         if spec.cell == cell and spec.phase == "search":

@@ -1,4 +1,4 @@
-"""Which epochs are reported together; the clock here is the test's."""
+"""The batches of reported epochs, with a clock of the test."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from lkm_tune.search.reporting import BATCH_SECONDS, StudyTrainable
 
 
 class Trial(StudyTrainable):
-    """Ten epochs of so many seconds each."""
+    """Ten epochs of given seconds each."""
 
     def begin(self, config):
         self.epoch = 0
@@ -41,7 +41,7 @@ def batches(trial):
         (0.0, (3, 9), 0, [[1, 2, 3], [4, 5, 6, 7, 8, 9], [10]]),
         (BATCH_SECONDS, (3,), 0, [[epoch] for epoch in range(1, 11)]),
         (BATCH_SECONDS / 2, (3,), 0, [[1, 2], [3], [4, 5], [6, 7], [8, 9], [10]]),
-        # What an earlier attempt trained is reported before anything can break this one.
+        # Epochs of an earlier attempt are reported before this attempt can break.
         (0.0, (3,), 6, [[1, 2, 3], [4, 5, 6], [7, 8, 9, 10]]),
     ],
 )

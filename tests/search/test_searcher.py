@@ -1,4 +1,4 @@
-"""What the searcher hands to Tune; Tune here is the test."""
+"""The suggestions of the searcher; the test plays Tune."""
 
 from types import SimpleNamespace
 
@@ -117,7 +117,7 @@ def test_out_of_memory_is_tried_alone_and_then_infeasible(tune):
     tune.breaks(first, MemoryError())
     again = tune.ask(start=False)
     assert tune.live[again] == {**tune.live[first], "alone": True}
-    # While it waits for a node, nobody else may take a part of one.
+    # While it waits for a node, no other trial may take a part of one.
     assert tune.ask() is None
     tune.started.add(again)
     third = tune.ask()

@@ -37,7 +37,7 @@ def load(tmp_path: Path, catalog: Catalog) -> Callable[..., Study]:
 
 @pytest.fixture
 def errors(load: Callable[..., Study], tmp_path: Path) -> Callable[..., list[str]]:
-    """The lines of the error that reading a text ends in, without the folder of the file."""
+    """The lines of the error from reading a text, without the folder of the file."""
 
     def _errors(text: str, *overrides: str, **with_catalog: Any) -> list[str]:
         with pytest.raises(StudyError) as raised:

@@ -1,4 +1,4 @@
-"""Whatever a file holds, reading it gives a study or a `StudyError` that points into the file."""
+"""Reading any file gives a study or a `StudyError` that points into the file."""
 
 import tempfile
 from pathlib import Path
@@ -51,7 +51,7 @@ def _check(text: str, catalog: Catalog) -> None:
     read = _read(text, catalog)
     if isinstance(read, Study):
         again = _read(yaml.safe_dump(study_to_dict(read)), catalog)
-        # A stored study names every default, which may be fixed beside being searched.
+        # A stored study has every default, also of searched settings.
         assert again == read or "is fixed here and searched" in str(again)
         return
     assert read.errors

@@ -1,4 +1,4 @@
-"""Which changes of a study continue it and which are refused: the table is the specification."""
+"""The changes that continue a study, and refused changes: the table is the specification."""
 
 from collections.abc import Callable
 
@@ -81,7 +81,7 @@ def test_order_is_no_change(load: Callable[..., Study]) -> None:
 
 
 def test_where_a_file_says_how_many_samples_is_no_change(load: Callable[..., Study]) -> None:
-    """The usual number, the same number for all tasks, and the same beside each of them."""
+    """The usual number, the same number for all tasks, and the same number at each task."""
     usual = load(OLD, usual_data=lambda task, plan: plan.over(DataPlan(n_train=90, n_val=9)))
     common = load(OLD, "data.n_train=90", "data.n_val=9")
     each = load(

@@ -22,7 +22,7 @@ def space(line: str) -> str:
     return f"space:\n{GAMMA}  {line}\n"
 
 
-# What follows HEAD, which has three lines, and the lines that it must give.
+# The text after HEAD (three lines), and the expected lines of the error.
 BAD = {
     "bound outside its key": (
         space("ema_decay: {type: float, low: 0.5, high: 1.5}"),

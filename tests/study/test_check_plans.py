@@ -14,7 +14,7 @@ def space(line: str) -> str:
     return f"space:\n{GAMMA}  {line}\n"
 
 
-# What follows HEAD, which has three lines, and the lines that it must give.
+# The text after HEAD (three lines), and the expected lines of the error.
 BAD = {
     # γ
     "no gamma": (
@@ -42,7 +42,7 @@ BAD = {
     # the curve
     "curve without control": (
         "curve:\n  gammas: [0.1, 1]\n",
-        ["5: curve.gammas: must contain 0, the control for every gain,  got [0.1, 1.0]"],
+        ["5: curve.gammas: must contain 0, the control for every gain, got [0.1, 1.0]"],
     ),
     "curve of the control": (
         "curve: {gammas: [0, 0]}\n",

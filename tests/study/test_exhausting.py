@@ -1,4 +1,4 @@
-"""Study files that would take minutes or gigabytes: refused by a rule with its limit."""
+"""Study files that would need minutes or gigabytes: the error names the rule and its limit."""
 
 import pytest
 

@@ -16,10 +16,10 @@ def test_rungs_lie_below_the_budget(grace, factor, budget, expected):
 @pytest.mark.parametrize(
     ("error", "others", "factor", "expected"),
     [
-        (9.0, [], 3, True),  # the first has nothing to lose to
-        (2.0, [1.0], 3, False),  # of two, the better one
+        (9.0, [], 3, True),  # the first trial has no rivals
+        (2.0, [1.0], 3, False),  # the better of two trials
         (0.5, [1.0], 3, True),
-        (2.0, [1, 3, 4, 5, 6], 3, True),  # second of six: 6 // 3 go on
+        (2.0, [1, 3, 4, 5, 6], 3, True),  # second of six: 6 // 3 continue
         (3.5, [1, 3, 4, 5, 6], 3, False),
         (1.0, [1.0, 1.0], 2, True),  # a tie is not worse
     ],

@@ -1,4 +1,4 @@
-"""The file of one training run: read whole, or every error named."""
+"""The file of one training run: valid files, and all errors of invalid files."""
 
 from pathlib import Path
 

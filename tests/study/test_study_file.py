@@ -1,4 +1,4 @@
-"""Whole files: what cannot be read, what is said all at once, and what a good file gives."""
+"""Whole files: unreadable files, all errors at once, and valid files."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ Errors = Callable[..., list[str]]
 
 HEAD = "name: s\nmodels: [pamnet, mxmnet]\ntasks: [qm9/homo]\n"
 
-# A whole file and its lines.
+# A whole file and the expected lines of its error.
 BAD = {
     "nothing": (
         "",
@@ -67,7 +67,7 @@ def test_bad_whole_file(case: str, errors: Errors) -> None:
 
 
 def test_all_errors_at_once(errors: Errors) -> None:
-    """Wrong types do not hide unknown names or rules between keys, nor invent new ones."""
+    """Wrong types neither hide unknown names or rules between keys, nor add false errors."""
     text = (
         "name: s\nmodels: {pamnet: {hidden: wide}}\ntasks: [qm9/lumoo]\n"
         "search: {trials: many, grace_period: 30}\n"

@@ -1,4 +1,4 @@
-"""Wrong keys, types and bounds, and what is said about them: the table is the specification."""
+"""Wrong keys, types and bounds, with their errors: the table is the specification."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ def space(line: str) -> str:
     return f"space:\n{GAMMA}  {line}\n"
 
 
-# What follows HEAD, which has three lines, and the lines that it must give.
+# The text after HEAD (three lines), and the expected lines of the error.
 BAD = {
     # keys
     "unknown key": (

@@ -1,4 +1,4 @@
-"""A small study, and a driver that plays it into a recorder."""
+"""A small study, and a driver that replays it into a recorder."""
 
 import math
 from types import SimpleNamespace
@@ -92,7 +92,7 @@ TRIALS = {
 
 
 def play_study(recorder, report):
-    """Every way in which a trial may end, a curve whose settings changed, and a report."""
+    """All ends of trials, a curve with changed settings, and a report."""
     play_trial(recorder, TRIALS["complete"])
     play_trial(recorder, TRIALS["stopped"], "stopped", epochs=2)
     diverged = TRIALS["diverged"]
@@ -119,7 +119,7 @@ def play_study(recorder, report):
 
 @pytest.fixture(scope="session")
 def play():
-    """The helpers above: with importlib mode, tests cannot import a file beside them."""
+    """The helpers above as a fixture: in importlib mode, tests cannot import other test files."""
     return SimpleNamespace(
         PAMNET=PAMNET,
         MXMNET=MXMNET,
@@ -137,14 +137,14 @@ def play():
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
 def databases(request, tmp_path_factory):
-    """Makes databases for MLflow, of both kinds: whatever uses it runs on both."""
+    """Creates databases for MLflow; tests with this fixture run on both kinds."""
     with open_databases(request.param, tmp_path_factory.mktemp("mlflow")) as databases:
         yield databases
 
 
 @pytest.fixture
 def place(tmp_path, databases):
-    """A storage folder with its own MLflow."""
+    """A storage folder with a separate MLflow."""
     return SimpleNamespace(
         root=tmp_path,
         databases=databases,

@@ -1,4 +1,4 @@
-"""Databases for MLflow: SQLite files, and databases of a PostgreSQL that the tests start."""
+"""Databases for MLflow: SQLite files, and databases of a PostgreSQL server of the tests."""
 
 import os
 import pwd
@@ -16,7 +16,7 @@ import pytest
 
 from lkm_tune.tracking.experiments import open_client
 
-# Debian keeps the programs of a server off the search path.
+# Debian's server programs are not on the search path.
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 
 
@@ -37,7 +37,7 @@ class SqliteFiles:
         return f"sqlite:///{file}"
 
     def empty(self):
-        """A database with MLflow's tables: making them takes seconds, a copy none."""
+        """A database with MLflow's tables, as a copy, since their creation takes seconds."""
         return self.copy(self.template)
 
 
@@ -54,7 +54,7 @@ class PostgresDatabases(SqliteFiles):
     def copy(self, uri):
         self.count += 1
         old = uri.rpartition("/")[2]
-        # Only a database that nobody is connected to can be copied; MLflow keeps connections.
+        # PostgreSQL copies only databases without connections; MLflow keeps connections.
         self._execute(
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{old}'"
         )

@@ -1,4 +1,4 @@
-"""The database of a storage folder: whole or not there, whoever is killed while it is made."""
+"""The database of a storage folder is complete or absent after any kill during its creation."""
 
 import subprocess
 import sys

@@ -42,7 +42,7 @@ def test_one_row_a_run(recorded, play):
 
 
 def test_it_is_the_table_of_the_ledger(place, play):
-    """Whatever the ledger says of a trial, and in the same types."""
+    """The rows of the ledger, with the same types."""
     study = play.make_study()
     records = [
         play.record(play.make_trial(), "complete", play.make_summary(layer_cka=0.5)),

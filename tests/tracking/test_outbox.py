@@ -1,4 +1,4 @@
-"""The outbox: nothing lost, nothing torn."""
+"""The outbox: no lost and no torn messages."""
 
 import json
 import math

@@ -24,7 +24,7 @@ from lkm_tune.training import TrainedModel, TrainingRun, save_model
 
 @pytest.fixture
 def record(place, play):
-    """Opens a recorder on the folder, as each new driver does."""
+    """Opens a recorder on the folder, like each new driver."""
 
     def open_recorder(uri=place.uri):
         study = play.make_study()
@@ -34,7 +34,7 @@ def record(place, play):
 
 
 def runs_of(uri):
-    """Every run by what it is, with the history of its metrics: [(step, value), ...]."""
+    """Key -> run with the history of its metrics: [(step, value), ...]."""
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("small")
     found = {}
@@ -52,7 +52,7 @@ def runs_of(uri):
 
 
 def snapshot(uri):
-    """Everything that a second delivery must not change."""
+    """The state that a second delivery must not change."""
     return {
         key: (run.info.status, run.info.end_time, run.data.tags, run.data.params, repr(history))
         for key, (run, history) in runs_of(uri).items()
@@ -60,7 +60,7 @@ def snapshot(uri):
 
 
 def deliver(recorder):
-    """Close the recorder, everything delivered."""
+    """Closes the recorder after complete delivery."""
     assert recorder.close() == 0
 
 
@@ -169,7 +169,7 @@ def test_a_cell_tells_its_data_and_its_study(place, play):
 
 
 def test_the_best_model_of_a_cell_loads_and_predicts(place, play, record, tmp_path):
-    """Through MLflow alone, which unpickles nothing of it."""
+    """Through MLflow alone, without pickles."""
     file = tmp_path / "model.safetensors"
     training = TrainingPlan(epochs=1, warmup_epochs=0.0)
     data = DataPlan("sample", 16, 8, 8)
@@ -285,7 +285,7 @@ def test_an_end_that_is_told_again_records_only_what_is_missing(place, play, rec
     known, lost, resumed = (play.make_trial(number=number) for number in range(3))
     first = record()
     play.trial(first, known)
-    # Killed before the end of this one was recorded.
+    # A kill before the record of this end.
     first.began(play.record(lost))
     first.reported(lost, play.make_result(1))
     play.trial(first, resumed, "interrupted", epochs=1)
@@ -346,7 +346,7 @@ def test_killed_in_the_middle_of_delivery(place, play, record, kills):
 
 
 def wait_for_runs(uri, count):
-    """Wait until so many runs are there, which is in the middle of the delivery."""
+    """Waits for a number of runs, in the middle of the delivery."""
     client = MlflowClient(uri)
     for _ in range(600):
         experiment = client.get_experiment_by_name("small")

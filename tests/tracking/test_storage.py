@@ -1,4 +1,4 @@
-"""Where runs lie and how they are shown."""
+"""Addresses of runs, and the command that shows them."""
 
 import shlex
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_ui_command_shows_no_password(tmp_path, monkeypatch):
 def test_a_folder_that_an_address_cannot_name_is_refused(tmp_path, monkeypatch, name):
     """MLflow and SQLAlchemy would write into another file."""
     with pytest.raises(
-        ValueError, match=rf"must be without .*, but {tmp_path}/a.*b/mlflow.db holds"
+        ValueError, match=rf"must not contain .*, but {tmp_path}/a.*b/mlflow.db contains"
     ):
         tracking_uri(tmp_path / name)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")

@@ -1,4 +1,4 @@
-"""Checkpoints: the newest whole one counts, and damage is said and not passed over."""
+"""Checkpoints: the newest valid file counts, and damage is reported."""
 
 import os
 import re
@@ -38,7 +38,7 @@ def test_attempts_have_files_of_their_own(tmp_path):
     first, second = Checkpoints(tmp_path), Checkpoints(tmp_path)
     first.save(state(1.0), 1)
     second.save(state(2.0), 2)
-    # The first comes back after it was cut off: it adds to its own files only.
+    # The first attempt returns after it was cut off: it writes only its own files.
     first.save(state(1.5), 1)
     assert files(tmp_path) == [(1, 1), (2, 2)]
     assert Checkpoints(tmp_path).newest()["epoch"] == 2

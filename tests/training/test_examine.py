@@ -1,4 +1,4 @@
-"""Looks into a run: when there are any, what they leave as it was, and which molecule is drawn."""
+"""Measurements inside a run: their epochs, unchanged training, and the drawn molecule."""
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ def test_looks_change_nothing_and_come_as_often_as_they_may(start):
         pass
     for epoch in looked.epochs():
         found[epoch.epoch] = epoch_figures(looked)
-    # 32 steps an epoch: a look after every fourth, the first and the last.
+    # 32 steps per epoch: a measurement after every fourth, the first and the last epoch.
     assert [epoch for epoch, figures in found.items() if figures] == [1, 4, 7]
     assert found[1].keys() == found[7].keys()
     assert found[7]["gradient_mixing"] > 0
@@ -63,7 +63,7 @@ def test_find_molecule(start):
     ],
 )
 def test_looks_into_every_kind_of_task(shared, tmp_path, model, task, settings, data):
-    """Classes of nodes, bonds alone, and energies with forces."""
+    """Classes of nodes, molecules with bonds only, and energies with forces."""
     plan = TrainingPlan(epochs=2, batch_size=8, lr=1e-3)
     config = RunConfig(model, task, settings, data, plan, gamma=0.1)
     run = TrainingRun(config, cache=tmp_path)

@@ -1,4 +1,4 @@
-"""Files of a trial, in a folder and in an object store: the same holds for both."""
+"""Files of a trial, in a folder and in an object store, with the same tests."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import torch
 
 from lkm_tune.training import Checkpoints, open_store
 
-# An S3 on loopback, which tells its port.
+# An S3 server on loopback, which prints its port.
 SERVER = """
 import boto3, sys
 from moto.server import ThreadedMotoServer

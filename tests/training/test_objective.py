@@ -1,4 +1,4 @@
-"""What a run minimises and is judged by, on frames with forces, tables of SMILES and nodes."""
+"""Losses and errors on frames with forces, tables of SMILES and nodes."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def frames(tmp_path_factory):
-    """Frames of H2S and of water, all pairs of whose atoms are springs."""
+    """Frames of H2S and of water with springs between all pairs of atoms."""
     rng = np.random.default_rng(0)
     atoms = []
     for number in range(120):
@@ -79,7 +79,7 @@ def test_energies_and_forces_are_learnt_with_an_element_that_no_model_has_publis
     assert result.test_errors["forces"] < 0.9 * known["forces"]
     assert result.val_error == run.history[result.best_epoch - 1].val_errors["energy"]
 
-    # In the file's own eV and eV/Å, from the file of the trained network.
+    # In the file's eV and eV/Å, from the file of the trained network.
     save_model(run, tmp_path / "model.safetensors")
     trained = TrainedModel.load(tmp_path / "model.safetensors")
     batch, _ = run.data.batch(run.data.split.test)
@@ -103,7 +103,7 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole(start):
 
 def test_large_molecules_go_through_in_parts_by_themselves(start, monkeypatch):
     assert start(micro_batch_size=None).objective.micro_batch_size == 8
-    # Each of the three atoms has two neighbours: 12 pairs a molecule.
+    # Each of the three atoms has two neighbours: 12 pairs per molecule.
     monkeypatch.setattr("lkm_tune.training.objective.PAIRS_AT_ONCE", 4 * 30)
     bound = start(micro_batch_size=None, eval_batch_size=50).objective
     assert (bound.micro_batch_size, bound.eval_batch_size) == (2, 2)
@@ -151,7 +151,7 @@ def test_a_table_of_smiles_is_learnt_from_bonds_alone(tmp_path, cache):
 
 
 def test_classes_are_judged_by_their_share_of_wrong_nodes():
-    """Two rings, told apart by one feature: the loss and error of every step by hand."""
+    """Two rings that differ in one feature: the loss and error of every step by hand."""
     ring = torch.tensor([[0, 1, 2, 3, 4, 5], [1, 2, 0, 4, 5, 3]])
     labels = torch.tensor([0, 0, 0, 1, 1, 1])
     parts = {"train": np.array([0, 3, 4]), "val": np.array([1]), "test": np.array([2, 5])}

@@ -1,4 +1,4 @@
-"""Training a user's own model: a module that returns its layers, and an untouched one, tapped."""
+"""Training of user's models: a module that returns its layers, and a module in a LayerTap."""
 
 import sys
 
@@ -91,7 +91,7 @@ def test_it_continues_exactly(config, cache, tmp_path):
 
 
 def test_what_is_only_counted_is_validated_as_it_is(config, cache):
-    """A network validated with the first statistics of its normalisations would be another one."""
+    """Validation uses the present statistics of batch normalisation."""
     run = TrainingRun(config, cache=cache)
     next(run.epochs())
     for name, buffer in run.model.named_buffers():

@@ -1,4 +1,4 @@
-"""Users' networks that make or draw weights in unusual ways, and those that need whole batches."""
+"""Users' networks with unusual creation of weights, and networks that need whole batches."""
 
 import sys
 from dataclasses import replace
@@ -134,7 +134,7 @@ def test_what_cannot_be_trained_is_told_before(train, name, changes, message):
 
 
 def test_a_rest_of_one_sample_is_trained_on_where_batches_are_normalised(train):
-    """33 samples in batches of 16 leave one, of which there are no statistics."""
+    """33 samples in batches of 16 leave one sample, which has no batch statistics."""
     run = train("normed")
     seen = []
     run.model.register_forward_hook(lambda net, given, out: seen.append(given[0].n_graphs))

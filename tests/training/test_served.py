@@ -1,4 +1,4 @@
-"""What MLflow loads from a best model predicts what was trained, from what its signature names."""
+"""A best model in MLflow predicts like the trained network, from the inputs of its signature."""
 
 import json
 
@@ -42,7 +42,7 @@ def test_molecules_from_smiles(tmp_path):
     )
     run = TrainingRun(config, cache=tmp_path)
     served = serve(run, tmp_path, "smiles", "length")
-    (tmp_path / "length.csv").unlink()  # not needed where the model is used
+    (tmp_path / "length.csv").unlink()  # not needed for predictions
     test = run.data.split.test
     predicted = served.predict(pd.DataFrame({"smiles": [texts[i] for i in test]}))
     errors = np.abs(predicted - [len(texts[i]) for i in test])

@@ -1,4 +1,4 @@
-"""A trained network as a file: it predicts what it was tested on, and runs no code."""
+"""A trained network as a file: it repeats its test predictions, and runs no code."""
 
 import numpy as np
 import pytest

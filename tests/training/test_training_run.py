@@ -1,4 +1,4 @@
-"""Training: what a run is, and that nothing but its config decides it."""
+"""Training: the results of a run depend only on its config."""
 
 import math
 from dataclasses import replace
@@ -32,7 +32,7 @@ def start(tmp_path_factory):
 
 
 def numbers(run):
-    """All that a run says, wall time aside."""
+    """All results of a run except wall times."""
     epochs = [replace(epoch, seconds=0.0) for epoch in run.history]
     return epochs, replace(run.result(), seconds=0.0)
 
@@ -49,7 +49,7 @@ def test_one_config_gives_the_same_numbers_twice(start):
 
 @pytest.mark.parametrize("model", list(MODELS))
 def test_gamma_zero_is_bit_for_bit_the_plain_run(start, model, monkeypatch):
-    """The same weights as training that has never heard of the mixing term."""
+    """The same weights as training without the mixing term."""
     small = {"hidden": 8, "depth": 2}
     lkm = start(model=model, model_settings=small, gamma=0.0)
     finish(lkm)
@@ -140,7 +140,7 @@ def test_the_result_of_an_unfinished_run_is_refused(start):
 
 
 def test_training_beats_the_mean(start):
-    """Sixty epochs on 48 molecules: no accuracy, but learning."""
+    """Sixty epochs on 48 molecules: the network learns."""
     plan = TrainingPlan(epochs=30, batch_size=8, lr=5e-3, ema_decay=0.9)
     _, result = finish(start(training=plan, gamma=0.01))
     assert result.val_error < 0.8 * result.val_mean_error

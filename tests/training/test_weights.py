@@ -1,4 +1,4 @@
-"""Weights on disk: every form that is read, and what is refused."""
+"""Weights on disk: valid and refused forms."""
 
 import pickle
 
@@ -11,7 +11,7 @@ STATE = {"a.weight": torch.ones(2, 3), "a.bias": torch.zeros(2)}
 
 
 class Anything:
-    """What only running code could bring back."""
+    """An object that only running code could restore."""
 
 
 @pytest.mark.parametrize(

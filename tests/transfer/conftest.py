@@ -1,4 +1,4 @@
-"""Studies whose truth is known, for the tests of the transfer analysis."""
+"""Studies with known truth, for the tests of the transfer analysis."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -44,7 +44,7 @@ def simulate() -> Simulate:
         gammas: Sequence[float] = GAMMAS,
         random: int = 0,
     ) -> pd.DataFrame:
-        """Finished curve runs of one cell a model, each seed on a level of its own."""
+        """Finished curve runs of one cell per model; each seed has another level."""
         rng = np.random.default_rng(random)
         rows = []
         for model, curve in curves.items():

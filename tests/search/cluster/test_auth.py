@@ -1,4 +1,4 @@
-"""When Ray's authentication is set for the user, and who could use a Ray: tables."""
+"""Ray's authentication mode and access to Ray, as tables."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from lkm_tune.search.cluster.auth import (
 @pytest.fixture
 def clean(monkeypatch, tmp_path):
     for name in (MODE, TOKEN, "RAY_AUTH_TOKEN_PATH", "RAY_TMPDIR", *CLOSED):
-        # Set first: what a function sets is then undone, too.
+        # Set first: pytest then also undoes the function's changes.
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -31,12 +31,12 @@ def clean(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("address", "mode", "token_file", "variable", "expected"),
     [
-        (None, None, True, None, None),  # Ray's own, which it starts with a token
+        (None, None, True, None, None),  # a new Ray, which has a token
         ("host:6379", None, False, None, None),
         ("host:6379", None, True, None, "token"),
         ("auto", None, False, "RAY_AUTH_TOKEN", "token"),
         ("auto", None, False, "RAY_AUTH_TOKEN_PATH", "token"),
-        ("auto", "disabled", True, None, "disabled"),  # the user's word counts
+        ("auto", "disabled", True, None, "disabled"),  # the user's setting counts
     ],
 )
 def test_mode(monkeypatch, clean, address, mode, token_file, variable, expected):
@@ -80,7 +80,7 @@ def test_sockets_of_ray_get_a_short_path(monkeypatch, clean, tmp_path):
     assert len(str(folder)) <= LONGEST_FOLDER and folder.stat().st_mode & 0o077 == 0
 
 
-# Every port that a process of this Ray listens on is asked for figures, as anybody may.
+# Requests metrics, without a token, from every port of this Ray.
 PROGRAM = """
 import http.client, json, os, urllib.request
 import psutil

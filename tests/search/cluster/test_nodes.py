@@ -1,4 +1,4 @@
-"""How a node sees whether its files are the driver's."""
+"""The check of a node that it sees the driver's files."""
 
 import pytest
 
@@ -19,5 +19,5 @@ def test_a_folder_that_only_has_the_same_name_is_refused(tmp_path):
             check_place(theirs, mark)
         with marked(theirs), pytest.raises(NodeError) as refused:
             check_place(theirs, mark)
-    # No trial is to blame, and trying again would not help.
+    # It is no fault of a trial, and another attempt would not help.
     assert failure_of(refused.value, 0).cause == "storage"

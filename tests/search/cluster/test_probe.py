@@ -1,10 +1,10 @@
-"""The probe of `gpu: auto` on a real Ray with GPUs that are only counted, and a trial to match."""
+"""The probe of `gpu: auto` on a real Ray with pretended GPUs and a stand-in for a trial."""
 
 import json
 
 import pytest
 
-# One node with a large GPU, one with two small ones. Trials note when and where they ran.
+# One node with a large GPU, one node with two small GPUs. Trials record their times and places.
 PROGRAM = """
 import json, sys, time
 import ray

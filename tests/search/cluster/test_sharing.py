@@ -1,4 +1,4 @@
-"""How many trials share a GPU, decided from what a probe says; the probe here is a table."""
+"""The number of trials per GPU from the results of a probe; the probe here is a table."""
 
 import math
 
@@ -13,7 +13,7 @@ NODE = {"CPU": 16.0, "GPU": 2.0}
 
 
 class Table:
-    """Trials of so many GiB on a GPU that trains so many steps a second, by how many share it."""
+    """A probe of trials with given GiB and with steps per second by the number of trials."""
 
     def __init__(self, gib, rates, of=80):
         self.gib, self.rates, self.of = gib, rates, of
@@ -36,12 +36,12 @@ SATURATES = {1: 10, 2: 18, 4: 30, 8: 31, 16: 31}
     ("gib", "rates", "most", "expected", "tried"),
     [
         (1, SCALES, 8, 8, [1, 2, 4, 8]),
-        (1, SCALES, 5, 4, [1, 2, 4]),  # the node's cores hold no more
-        (1, SATURATES, 16, 4, [1, 2, 4, 8]),  # eight would only wait for each other
-        (20, SCALES, 16, 2, [1, 2]),  # 72 GiB hold three: never more than memory allows
+        (1, SCALES, 5, 4, [1, 2, 4]),  # the node's cores allow no more
+        (1, SATURATES, 16, 4, [1, 2, 4, 8]),  # eight trials would only wait for each other
+        (20, SCALES, 16, 2, [1, 2]),  # 72 GiB hold three trials
         (72, SCALES, 16, 1, [1]),
         (10, {1: 10, 2: 9}, 16, 1, [1, 2]),
-        (10, {1: 10, 2: 20, 4: NOT_FITTING}, 16, 2, [1, 2, 4]),  # others took what was free
+        (10, {1: 10, 2: 20, 4: NOT_FITTING}, 16, 2, [1, 2, 4]),  # others took free memory
     ],
 )
 def test_trials_per_gpu(gib, rates, most, expected, tried):
@@ -75,7 +75,7 @@ def make_study(gpu):
 @pytest.mark.parametrize(
     ("gpu", "nodes", "expected"),
     [
-        ("auto", [NODE, {"CPU": 4.0}], (2.0, 0.25)),  # eight cores a GPU, two a trial
+        ("auto", [NODE, {"CPU": 4.0}], (2.0, 0.25)),  # eight cores per GPU, two per trial
         ("auto", [{"CPU": 4.0}], (2.0, 0.0)),
         (0.5, [NODE], (2.0, 0.5)),
     ],

@@ -1,4 +1,4 @@
-"""How many trials nodes hold, as a table."""
+"""The number of trials on nodes, as a table."""
 
 import pytest
 
@@ -12,7 +12,7 @@ FOUR_GPUS = {"CPU": 16.0, "GPU": 4.0}
     ("nodes", "cpu", "gpu", "expected"),
     [
         ([{"CPU": 2.0}], 1, 0, 2),
-        ([{"CPU": 3.0}], 2, 0, 1),  # no trial spans nodes, none gets a part
+        ([{"CPU": 3.0}], 2, 0, 1),  # a trial cannot span nodes
         ([{"CPU": 3.0}, {"CPU": 3.0}], 2, 0, 2),
         ([{"CPU": 1.0}], 0.1, 0, 10),
         ([ONE_GPU], 1, 0.25, 4),

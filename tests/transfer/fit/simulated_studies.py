@@ -1,8 +1,8 @@
-"""Studies of known truth, with the noise and curves that real ones have, and their judgement.
+"""Simulated studies with known truth and realistic noise and curves, and their judgement.
 
 A study has four cells of seven half-decades of γ from 0.001 to 1 (decades from 1e-4 to 100 for
-narrow dips) and γ = 0. Every pair is judged by the question that verdicts answer: is the γ that the
-source's report recommends within the margin of the best of the target, γ = 0 among the candidates?
+narrow dips) and γ = 0. The judgement of a pair: is the γ that the source's report recommends within
+the margin of the target's best (γ = 0 is a candidate)?
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,20 +23,20 @@ DIVERGES = 0.2
 """Above this γ the runs of a diverging cell have no error."""
 
 USUAL = ("peak", "flat", "slope", "cliff", "two dips", "diverging", "harm")
-"""Shapes of curves, one of them a cell."""
+"""Shapes of curves, one shape per cell."""
 
 Noise = Callable[[np.random.Generator, tuple[int, ...], float], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How the studies of one kind are made.
+    """The construction of the studies of one kind.
 
     Attributes:
-        shapes: what the curves of cells are drawn from.
+        shapes: the possible curves of cells.
         gammas: measured γ > 0.
         noise: draws of shape (cells, seeds, γ with 0 first) for a standard deviation.
-        missing: share of the runs that are not there.
+        missing: share of missing runs.
     """
 
     shapes: Sequence[str] = USUAL
@@ -62,7 +62,7 @@ def _accidents(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -
 
 
 def _shared(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> np.ndarray:
-    """Half of the variance is the same in all cells: the seed's order of batches."""
+    """Half of the variance is common to all cells, like a seed's order of batches."""
     common = rng.normal(0, sigma, (1, *shape[1:]))
     return np.sqrt(0.5) * (common + rng.normal(0, sigma, shape))
 
@@ -118,7 +118,7 @@ def random_curve(rng: np.random.Generator, shape: str) -> Callable[[np.ndarray],
 
 
 class Truth:
-    """One cell's curve, and what of it runs can see."""
+    """One cell's curve, and its measured range."""
 
     def __init__(self, rng: np.random.Generator, kind: Kind) -> None:
         self.shape = str(rng.choice(list(kind.shapes)))
@@ -131,7 +131,7 @@ class Truth:
 
     @property
     def gain(self) -> float:
-        """Of the best γ > 0."""
+        """The level of the best γ > 0."""
         return float(1 - np.exp(self.values.min()))
 
     def level(self, gamma: float) -> float:
@@ -171,7 +171,7 @@ def make_study(
 
 
 def random_of(kind: Kind, noise: float, seeds: int, study: int) -> np.random.Generator:
-    """No two designs share their truth or their noise."""
+    """The generator of a design; designs share neither truth nor noise."""
     place = list(KINDS.values()).index(kind)
     return np.random.default_rng([study, seeds, round(1000 * noise), place])
 
@@ -182,11 +182,11 @@ def judged(
     """Tables (of cells, of pairs) of each simulated study.
 
     Args:
-        kind: of the studies.
+        kind: kind of the studies.
         noise: standard deviation of the log error of a run.
-        seeds: of every cell.
-        margin: of the verdicts.
-        studies: numbers of the studies; a number stands for one study.
+        seeds: number of seeds of every cell.
+        margin: margin of the verdicts.
+        studies: numbers of the studies; a number identifies one study.
     """
     for study in studies:
         truth, runs = make_study(kind, noise, seeds, random_of(kind, noise, seeds, study))
@@ -203,7 +203,7 @@ def judged(
 
 
 def judge_cell(answer, truth: Truth) -> dict[str, object]:
-    """Whether the intervals of a cell hold the truth, and what the recommended γ costs."""
+    """Whether the intervals of a cell hold the truth, and the cost of the recommended γ."""
     gain = 1 - np.exp(truth.level(answer.recommended))
     good = np.expm1(truth.values - truth.values.min()) <= 1e-9
     inside = (10**truth.places >= answer.gamma_low / 1.05) & (
@@ -227,7 +227,7 @@ def judge_cell(answer, truth: Truth) -> dict[str, object]:
 def judge_pair(
     verdict: str, gamma: float, target: Truth, margin: float, low: float, high: float, bound: float
 ) -> dict[str, object]:
-    """Whether a verdict is right, and whether the pair is clear enough to be decided."""
+    """Whether a verdict is right, and whether the pair is clear."""
     regret = target.regret(gamma)
     right = {
         NOTHING: target.gain <= margin,

@@ -10,7 +10,7 @@ DESIGNS = [(0.02, 3, 0.02), (0.02, 8, 0.02), (0.05, 3, 0.05), (0.05, 8, 0.05)]
 """Noise of a run, seeds, margin."""
 
 HELD_OUT = 100_000
-"""Studies from this number on had no part in the choice of the rule."""
+"""First number of the studies that were not used to choose the rule."""
 
 
 def tables(kinds, noise: float, seeds: int, margin: float, studies: range):
@@ -47,7 +47,7 @@ def test_intervals_cover_and_verdicts_are_right() -> None:
 def test_every_kind_of_study_in_many_studies(kind, noise, seeds, margin) -> None:
     cells, pairs = tables([kind], noise, seeds, margin, range(HELD_OUT, HELD_OUT + 25))
     assert surely_wrong(pairs) <= 0.05
-    # What lies between decades cannot be seen, and no interval makes up for it.
+    # Decades do not show dips between them, and no interval corrects for that.
     coverage = 0.75 if kind == "narrow dips on decades" else 0.87
     assert cells["gain"].mean() >= coverage
     assert pairs["regret"].mean() >= coverage

@@ -1,4 +1,4 @@
-"""Which runs share a cell: those of equal protocol, each once, whatever their study."""
+"""Runs of equal protocol share a cell, each once, from any study."""
 
 import pandas as pd
 import pytest
@@ -23,12 +23,12 @@ def told(runs, protocol, study="study"):
 
 
 def test_the_same_runs_under_two_names_count_once(runs) -> None:
-    """With a protocol a run is determined; without one it is known by its errors."""
+    """The protocol identifies a run; without a protocol, its errors do."""
     (alone,) = fitted(runs)
     for twice in (
         pd.concat([runs, runs.assign(study="again")]),
         pd.concat([told(runs, "8"), told(runs, "8", "again")]),
-        # The second machine rounds otherwise; the protocol says that it is the same run.
+        # The second machine rounds differently; the equal protocol marks the same run.
         pd.concat(
             [told(runs, "8"), told(runs.assign(test_error=runs["test_error"] * 1.001), "8", "z")]
         ),
@@ -46,7 +46,7 @@ def test_seeds_of_equal_protocol_add_up(runs, simulate, shapes) -> None:
     other = more[more["seed"] >= 3]
     (cell,) = fitted(pd.concat([told(runs, "8"), told(other, "8", "other")]))
     assert cell.seeds == 5
-    # γ that another study adds to a seed join that seed's curve.
+    # γ of another study with the same seed join the curve of that seed.
     half = runs["gamma"].isin([0.0, 0.03])
     (cell,) = fitted(pd.concat([told(runs[half], "8"), told(runs[~half], "8", "other")]))
     assert cell.seeds == 3
@@ -72,7 +72,7 @@ def test_names_say_what_differs_only_where_they_would_read_alike(runs) -> None:
 
 
 def test_the_control_at_its_own_settings_is_that_of_the_same_study(runs) -> None:
-    """Its settings, so its protocol, differ from the curve's; the study tells where it belongs."""
+    """Its settings and protocol differ from the curve's; its study determines the cell."""
     table = []
     for epochs, factor in (("2", 0.9), ("8", 0.7)):
         curve = told(runs, epochs, f"s{epochs}").assign(phase="curve")

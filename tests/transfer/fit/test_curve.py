@@ -36,13 +36,13 @@ def test_draws_have_the_posterior_mean_and_the_spread_of_the_data() -> None:
     found = fit(y)
     draws = found.draw(np.random.default_rng(2), 20_000)
     np.testing.assert_allclose(draws.mean(axis=0), found.mean, atol=0.004)
-    # A curve seen to be flat is known about as well as its mean against the control.
+    # A flat curve is known about as precisely as its mean relative to the control.
     assert 0.8 < draws[:, 40].std() / (0.1 * np.sqrt(1 / 4 + 1 / 28)) < 1.6
 
 
 @pytest.mark.parametrize("missing", [[], [(2, slice(2, None))], [(0, 0), (1, 3), (2, slice(4, 8))]])
 def test_seeds_alone_average_to_the_whole_fit_by_their_shares(missing) -> None:
-    """Whichever runs are missing: a seed with two runs counts for one degree of freedom of 15."""
+    """For any missing runs: a seed with two runs has one of 15 degrees of freedom."""
     y = np.random.default_rng(3).normal(size=(3, 8))
     for seed, runs in missing:
         y[seed, runs] = np.nan

@@ -1,4 +1,4 @@
-"""From which γ on mixing is shown to cost more than the margin: how often wrong, how often not."""
+"""The γ from which on mixing costs more than the margin: error rate and power."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ MARGIN = 0.05
 
 
 def step(cost):
-    """No effect below γ = 0.1, and so much more error from there on."""
+    """No effect below γ = 0.1, and a constant rise of the error from there on."""
     return lambda x: np.where(x > -1.1, np.log1p(cost), 0.0)
 
 
@@ -32,7 +32,7 @@ def test_where_mixing_is_shown_to_harm(simulate, cost, seeds, start):
 
 
 def test_how_often_it_is_wrong_and_how_often_it_speaks(simulate):
-    """A cost of the margin is the hardest case in which nothing is to be shown."""
+    """A cost equal to the margin is the hardest case without an effect to show."""
     studies, noise = 60, 0.03
     wrong = [harm(simulate, step(MARGIN), noise=noise, random=i).start > 0 for i in range(studies)]
     right = [harm(simulate, step(0.15), noise=noise, random=i).start > 0 for i in range(studies)]

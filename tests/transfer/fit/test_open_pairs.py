@@ -1,4 +1,4 @@
-"""What a planner of further runs is told."""
+"""The open pairs and states of cells for a planner of further runs."""
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,7 @@ def test_the_state_of_a_cell(simulate, shapes) -> None:
     ("noise", "gammas", "missing"),
     [
         (0.001, DECADES, True),
-        # Noise is the limit, whatever the step of the grid.
+        # Noise is the limit for any step of the grid.
         (0.001, (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0), False),
         (0.05, (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0), False),
     ],

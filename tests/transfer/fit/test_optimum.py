@@ -64,12 +64,12 @@ def test_zero_is_recommended_where_every_gamma_harms(simulate, shapes) -> None:
 
 
 def test_the_gain_over_another_control_is_in_log_error(simulate, shapes) -> None:
-    """Where γ = 0 is far above the best, the response scale is not that of the errors."""
+    """If γ = 0 is far above the best, the response scale differs from the log errors."""
     runs = simulate({"a": shapes["flat"](-1.0)}, seeds=4, noise=0.004).assign(phase="curve")
     own = runs[runs["gamma"] == 0].assign(phase="control_curve")
     found = cell(pd.concat([runs, own], ignore_index=True))
     assert gain_on_own_control(found).value == pytest.approx(1 - np.exp(-1.0), abs=0.005)
-    # Where the others choose γ = 0 there is no gain, whatever the scale does to a level.
+    # If the other seeds choose γ = 0 there is no gain, for any scale.
     harmed = simulate({"a": shapes["flat"](1.0)}, seeds=4, noise=0.004).assign(phase="curve")
     own = harmed[harmed["gamma"] == 0].assign(phase="control_curve")
     found = cell(pd.concat([harmed, own], ignore_index=True))
@@ -112,7 +112,7 @@ def test_the_bound_is_the_smallest_margin_that_is_shown(simulate, shapes) -> Non
 def test_a_gamma_at_which_training_diverges_does_not_transfer_among_many_cells(
     simulate, shapes
 ) -> None:
-    """A lone sure divergence is decided, however many pairs share the rate of false discoveries."""
+    """A certain divergence is decided for any number of pairs in its family."""
     runs = simulate({name: shapes["peak"](1.0, 0.1) for name in "abcdef"}, seeds=3, noise=0.03)
     diverging = (runs["model"] == "f") & (runs["gamma"] >= 0.3)
     runs.loc[diverging, "status"] = "diverged"

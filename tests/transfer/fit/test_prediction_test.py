@@ -48,7 +48,7 @@ def test_kin_are_found_to_predict_where_they_do(report) -> None:
         assert rows.loc[(left_out, "early"), "gamma"].max() < 0.02
         assert rows.loc[(left_out, "late"), "gamma"].min() > 0.05
         assert rows.loc[left_out, "regret"].max() < 0.01
-    # With the architecture left out, the other one misleads.
+    # Without the architecture, the other architecture misleads.
     assert rows.loc[("architecture", "early"), "regret"].min() > 0.03
 
 
@@ -77,7 +77,7 @@ def test_a_cell_never_searched_is_predicted_with_what_from(report) -> None:
 
 
 def test_ways_to_choose_are_judged_alike(simulate, shapes) -> None:
-    """γ = 0 that triples the error counts as a divergence; the own γ by the seeds held out."""
+    """A γ = 0 that triples the error counts as a divergence; the own γ uses held-out seeds."""
     runs = simulate({"a": shapes["flat"](-1.1)}, seeds=3, noise=0.05)
     (found,) = fit_cells(check_runs(runs), seed=0)
     assert regret_at(found, 0.0) == pytest.approx(1.0)

@@ -1,4 +1,4 @@
-"""What the grid of γ cannot show is said."""
+"""The answer names the limits of the grid of γ."""
 
 import pytest
 

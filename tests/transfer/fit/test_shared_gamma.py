@@ -12,7 +12,7 @@ def found(runs):
 
 
 def test_it_lies_between_the_best_of_two_cells(simulate, shapes):
-    """Neither cell's own best γ costs as little in the other as one between them."""
+    """A γ between the best γ of two cells costs less than either best γ in the other cell."""
     peak = shapes["peak"]
     curves = {"low": peak(0.01, 0.1), "high": peak(0.1, 0.1)}
     shared = found(simulate(curves, seeds=8, noise=0.002))
@@ -42,6 +42,6 @@ def test_a_gamma_at_which_one_cell_diverges_is_none(simulate, shapes):
     "keep", ["model == 'a'", "seed == 0", "(model == 'a') == (gamma < 0.02) and gamma > 0"]
 )
 def test_too_little_says_nothing(simulate, shapes, keep):
-    """One cell, one seed, no γ that both cells measured."""
+    """One cell; one seed; no common measured γ."""
     runs = simulate({"a": shapes["peak"](0.03, 0.1), "b": shapes["flat"]()})
     assert found(runs.query(keep)) is None

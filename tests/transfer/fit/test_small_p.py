@@ -19,7 +19,7 @@ def test_p_values_far_below_one_over_the_draws_are_right_or_too_large(dof: float
     ("draws", "expected"),
     [
         (np.zeros(999), 1 / 1000),
-        # A divergence is known for sure: its share of the draws is the p-value.
+        # A divergence is certain: its share of the draws is the p-value.
         (np.full(2000, np.inf), 1.0),
         (np.full(2000, -np.inf), 0.0),
         (np.r_[np.full(1500, -np.inf), np.full(500, np.inf)], 0.25),

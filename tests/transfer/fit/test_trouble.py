@@ -1,4 +1,4 @@
-"""Signs of trouble: the rows are what is known of a cell, and what is said of it."""
+"""Signs of trouble: each row has the figures of a cell and the expected sentences."""
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ CONTROL = Strength(0.0, change=0.0, similarity=0.6, rank=8.0)
             [Strength(1, diverged=True), Strength(10, diverged=True)],
             ["Training diverges without mixing, too (γ = 0): try a lower learning rate."],
         ),
-        # Within its doubt, or worse only below a γ that is better: not the strength's fault.
+        # Within its uncertainty, or worse only below a better γ: not caused by the strength.
         (CONTROL, [Strength(1, -0.1), Strength(10, 0.04, doubt=0.05)], []),
         (CONTROL, [Strength(1, 0.2), Strength(10, -0.1)], []),
         (
@@ -87,7 +87,7 @@ def runs(rows):
 
 
 def test_changes_are_within_seeds():
-    """Seeds of different levels: both are 20 % worse at γ = 10, which only pairs can show."""
+    """Seeds with different levels, both 20 % worse at γ = 10: only paired differences show it."""
     table = runs([
         (0, 1, 1.0, "complete"), (10, 1, 1.2, "complete"),
         (0, 2, 3.0, "complete"), (10, 2, 3.6, "complete"), (100, 1, None, "diverged"),
@@ -105,7 +105,7 @@ def test_one_seed_says_little_and_no_control_nothing():
 
 
 def test_two_seeds_of_a_flat_cell_rarely_blame_gamma():
-    """At 5 % noise 240 flat cells of two seeds: 23 were called too high by two standard errors."""
+    """240 flat cells of two seeds at 5 % noise: two standard errors called 23 too high."""
     rng = np.random.default_rng(0)
     gammas, blamed = (0, 0.01, 0.1, 1.0, 10.0), 0
     for _ in range(240):

@@ -21,7 +21,7 @@ SURE, UNSURE, UNKNOWN = 1e-6, 0.5, float("nan")
     [
         (SURE, UNSURE, UNSURE, NOTHING),
         (SURE, SURE, UNSURE, NOTHING),
-        # A γ that harms where there is nothing to gain must not be called harmless.
+        # A γ that harms must not be called harmless in a cell without a gain.
         (SURE, UNSURE, SURE, DOES_NOT),
         (UNSURE, SURE, UNSURE, TRANSFERS),
         (UNSURE, UNSURE, SURE, DOES_NOT),
@@ -57,7 +57,7 @@ def test_more_pairs_ask_for_more_evidence() -> None:
 
 
 def test_nothing_to_transfer_is_one_test_a_target() -> None:
-    """Nine sources of each of two targets do not make eighteen tests: 0.04 of two is enough."""
+    """Nine sources for each of two targets are two tests, not eighteen: p = 0.04 is enough."""
     pairs = [PairTests(target, UNSURE, UNSURE) for target in (0, 1) for _ in range(9)]
     verdicts = [found.verdict for found in decide([0.024, 0.5], pairs)]
     assert verdicts == [NOTHING] * 9 + [UNDECIDED] * 9

@@ -1,4 +1,4 @@
-"""The page of one cell alone."""
+"""The page of one cell."""
 
 from lkm_tune.transfer import TransferReport, cell_sentence
 from lkm_tune.transfer.report.cell_page import cell_pages

@@ -112,11 +112,11 @@ def test_every_cell_has_a_card_and_nothing_unknown_is_printed(simulate, shapes, 
         text = write_report(report, tmp_path)["report.html"].read_text(encoding="utf-8")
         cards = re.findall(r'<div class="card[^>]*>\s*<h3>(?:<a [^>]*>)?([^<]*)', text)
         assert cards == ["All cells", *sorted(curves)]
-        # "none" is a word of styles.
+        # Styles contain the word "none".
         body = text.partition("<body>")[2].partition("<script>")[0]
         assert not re.search(r"\bnan\b|None|\binf\b", body)
         assert not re.search(r"Use γ = \S+ −|gain[^.<]*−\d", body)
-        # What is true of all cells is said once.
+        # A remark on all cells appears once.
         assert text.count("only two seeds") == (seeds == 2)
 
 
@@ -135,7 +135,7 @@ def test_the_matrix_has_a_field_for_every_pair(simulate, shapes, tmp_path, cells
 
 def test_long_lists_are_cut_and_say_so(simulate, shapes, tmp_path) -> None:
     gaps = simulate({f"m{i:02d}": shapes["flat"]() for i in range(25)}, seeds=3)
-    # Another number of missing runs in every cell: a remark of its own for each.
+    # Different numbers of missing runs: a separate remark for each cell.
     number = gaps["model"].str.removeprefix("m").astype(int)
     row = gaps.groupby("model").cumcount()
     report = TransferReport.from_runs(gaps[row > number // 2])

@@ -1,4 +1,4 @@
-"""Published figures beside ours: which cell each speaks about, and what an interval says of it."""
+"""Comparison with published figures: their cells, and the words for an interval."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from lkm_tune.transfer.report.paper import against_paper
 
 GAMMAS = (0.0, 0.01, 0.1, 1.0, 10.0, 100.0)
 FACTORS = (1.0, 0.95, 0.902, 0.94, 1.0, 1.2)
-"""Of the error by γ: a gain of 9.8 % at γ = 0.1, a rise of 20 % at 100."""
+"""Log errors by γ: a gain of 9.8 % at γ = 0.1, a rise of 20 % at γ = 100."""
 
 
 @pytest.fixture

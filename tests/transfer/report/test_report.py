@@ -83,7 +83,7 @@ def test_verdicts_of_clear_pairs(report) -> None:
     assert verdict(report, "early", "late") == DOES_NOT
     assert verdict(report, "late", "cliff") == DOES_NOT
     assert verdict(report, "early", "flat") == NOTHING
-    # A flat cell recommends some γ, too, and whether that works elsewhere can be told.
+    # A flat cell also recommends a γ, which has a verdict in other cells.
     assert verdict(report, "flat", "late") in (TRANSFERS, DOES_NOT)
 
 
@@ -119,7 +119,7 @@ def test_the_same_runs_in_any_order_give_the_same_report(runs, report) -> None:
 
 
 def test_other_cells_do_not_move_a_cells_draws(runs, report) -> None:
-    # Only the shared noise may: two cells are too few to share it, so both match exactly.
+    # Cells share only noise, and two cells are too few for that, so both match exactly.
     two = TransferReport.from_runs(runs[runs["model"].isin(["early", "late"])])
     one = TransferReport.from_runs(runs[runs["model"] == "early"])
     pd.testing.assert_series_equal(two.optima.iloc[0], one.optima.iloc[0])

@@ -166,7 +166,7 @@ def test_a_cell_with_its_name():
 
 
 def test_no_negative_gain_is_ever_told():
-    """An estimate of a gain below 0 exists where nothing is decided; nobody reads it."""
+    """Undecided cells may have a negative estimate of the gain, which no sentence shows."""
     for known, _ in DECISIONS:
         assert "−" not in cell_sentence(known) + "".join(cell_line(known))
 

@@ -1,4 +1,4 @@
-"""The answer of four simulated cells on a terminal, letter by letter."""
+"""The exact text of the answer of four simulated cells on a terminal."""
 
 import json
 
@@ -19,7 +19,7 @@ def runs(simulate, shapes) -> pd.DataFrame:
 
 
 def shown(report: TransferReport, margin: float = 0.02) -> str:
-    # As `best-gamma` has it, which reads it from a file.
+    # `best-gamma` reads the summary from a file.
     summary = json.loads(json.dumps(report.summary(), allow_nan=False))
     return "\n".join(summary_lines(summary, margin)).replace("\N{NO-BREAK SPACE}", " ")
 
