@@ -64,8 +64,8 @@ BAD = {
     "setting of one model": (
         space("cutoff: {type: float, low: 4, high: 6}"),
         [
-            "6: space.cutoff: only a setting of every model can be searched, and pamnet has none "
-            f"such; valid: {SEARCHED}"
+            "6: space.cutoff: only a setting of every model can be searched, and pamnet lacks it; "
+            f"valid: {SEARCHED}"
         ],
     ),
     "list searched": (
