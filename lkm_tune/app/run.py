@@ -27,7 +27,7 @@ def run_study(
 ) -> StudyResult:
     """Runs the rest of a study, and reports.
 
-    What the study writes can be read by its user alone, as long as `LKM_TUNE_SHARED` is not 1.
+    Only the user can read the files of the study, unless `LKM_TUNE_SHARED` is 1.
 
     Args:
         study: a path, the name of a shipped study, the content of a study file, or a `Study`.

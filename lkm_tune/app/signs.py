@@ -1,4 +1,4 @@
-"""Signs of trouble with γ in the curve runs of a study; the driver keeps them for `status`."""
+"""Signs of trouble with γ in the curve runs of a study; the driver stores them for `status`."""
 
 import json
 from typing import Any
@@ -10,9 +10,9 @@ from lkm_tune.study import Study
 
 
 def signs_of(study: Study, folder: StudyFolder) -> tuple[str, ...]:
-    """The signs in the curve runs that have ended, in sentences; none before there are any.
+    """The signs in the ended curve runs, in sentences; none before the first run.
 
-    They are read from the folder if the ledger has not changed since the driver kept them.
+    The folder has the signs if the ledger has not changed since the driver stored them.
     """
     kept: dict[str, Any] = read_json(folder.signs) if folder.signs.exists() else {}
     if kept.get("of") == _of(study, folder):
@@ -21,13 +21,13 @@ def signs_of(study: Study, folder: StudyFolder) -> tuple[str, ...]:
 
 
 def keep_signs(study: Study, folder: StudyFolder) -> None:
-    """Writes the signs into the folder of a study, whose driver ends."""
+    """Writes the signs into the folder of a study at the end of its driver."""
     kept = {"of": _of(study, folder), "signs": _found(study, folder)}
     write_text(folder.signs, json.dumps(kept, ensure_ascii=False))
 
 
 def _of(study: Study, folder: StudyFolder) -> dict[str, Any]:
-    """What the signs follow from."""
+    """The state of the study that determines the signs."""
     return {
         "version": __version__,
         "margin": study.report.margin,

@@ -82,7 +82,7 @@ def look_text(look: "Look") -> str:
 
 
 def _cost_text(study: "StudyStatus") -> str:
-    """What the planned trials cost, until the next look at the results if there is one."""
+    """The cost of the planned trials, until the next look at the results if there is one."""
     hours, look = study.training_left, study.next_look
     cost = (
         "" if hours is None else f", about {hours:.2g} h of training divided by the trials at once"

@@ -20,8 +20,8 @@ class StudyFolder:
         Args:
             storage: DIR.
             name: the name of the study.
-            checkpoints: the address in an object store, or the folder, of the files of trials; None
-                for the study's folder. All nodes must see the folder.
+            checkpoints: the place of trials' files: an address in an object store, or a folder that
+                all nodes see. None for the study's folder.
         """
         self.path = storage.resolve() / "studies" / name
         if checkpoints and "://" not in checkpoints:

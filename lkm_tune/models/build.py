@@ -89,7 +89,7 @@ def build_model(name: str, **settings: Any) -> "MoleculeModel":
 
 
 def refuse_unknown(name: str, settings: Mapping[str, Any], known: Mapping[str, Any]) -> None:
-    """Raise ValueError if a setting is not among the known ones of the model `name`."""
+    """Raise ValueError for a setting that the model `name` does not have."""
     unknown = sorted(settings.keys() - known.keys())
     if unknown:
         raise ValueError(

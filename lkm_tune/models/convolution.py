@@ -124,7 +124,7 @@ class ConvolutionNet(MoleculeModel):
     uses_positions = False
 
     def __init__(self, settings: GCNSettings, heads: int = 1) -> None:
-        """Build what is around the convolutions, and them."""
+        """Build the convolutions and the other layers."""
         super().__init__()
         s = settings
         body = ConvolutionStack(self.kind, s.hidden, s.hidden, s.depth, s.layers, s.dropout, heads)
@@ -154,7 +154,7 @@ class GCN(ConvolutionNet):
     """Conv(h) = D^(-1/2) (A + I) D^(-1/2) h W + b, D the degrees in A + I.
 
     Kipf and Welling 2017, "Semi-Supervised Classification with Graph Convolutional Networks",
-    arXiv:1609.02907, equation 2. See `ConvolutionNet` for what is around the convolutions.
+    arXiv:1609.02907, equation 2. See `ConvolutionNet` for the other layers.
     """
 
     kind = "gcn"
@@ -164,8 +164,7 @@ class GAT(ConvolutionNet):
     """Conv(h)_i = ||_k sum_j α^k_ij W^k h_j + b, j over i and its neighbours, k over the heads.
 
     α^k_ij = softmax_j LeakyReLU(a^k . [W^k h_i | W^k h_j]). Veličković et al. 2018, "Graph
-    Attention Networks", arXiv:1710.10903, equations 3 and 5. See `ConvolutionNet` for what is
-    around the convolutions.
+    Attention Networks", arXiv:1710.10903, equations 3 and 5. See `ConvolutionNet` for the other layers.
     """
 
     kind = "gat"
@@ -179,8 +178,7 @@ class GIN(ConvolutionNet):
     """Conv(h)_i = MLP(h_i + sum_j h_j), j over the neighbours of i; MLP = Lin(D, D) ReLU Lin(D, D).
 
     Xu et al. 2019, "How Powerful are Graph Neural Networks?", arXiv:1810.00826, equation 4.1 with
-    ε = 0 (their GIN-0), without batch normalisation. See `ConvolutionNet` for what is around the
-    convolutions.
+    ε = 0 (their GIN-0), without batch normalisation. See `ConvolutionNet` for the other layers.
     """
 
     kind = "gin"

@@ -68,13 +68,13 @@ def code_digest(name: str) -> str:
 
 
 def find_function(name: str) -> Callable[..., Any]:
-    """The function or class at a place.
+    """The function or class of a name.
 
     Args:
         name: `package.module:function`.
 
     Raises:
-        ValueError: if there is none, or its module cannot be imported.
+        ValueError: if it does not exist, or its module cannot be imported.
     """
     place, _, path = name.partition(":")
     if not place or not path:

@@ -1,4 +1,4 @@
-"""The module of a user's own model: built and checked, with its outputs."""
+"""Builds the module of a user's model, and checks the module and its outputs."""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from lkm_tune.models.output import ModelOutput, MoleculeModel
 from lkm_tune.models.own_model import code_digest, described, find_function
 
 CUTOFF = 5.0
-"""Radius in Å of the neighbour graph for a model of a user's own that has no `cutoff`."""
+"""Radius in Å of the neighbour graph for a user's model without `cutoff`."""
 
 
 def build_own(name: str, settings: Mapping[str, Any]) -> MoleculeModel:
@@ -37,8 +37,8 @@ def build_own(name: str, settings: Mapping[str, Any]) -> MoleculeModel:
         model.cutoff = CUTOFF
     elif not is_length(module.cutoff):
         raise ValueError(
-            "the attribute `cutoff` of a model must be the radius in Å of the neighbour graph that "
-            f"it needs, but that of {name} is {module.cutoff!r}; give it another name"
+            "the attribute `cutoff` of a model must be the radius in Å of its neighbour graph, but "
+            f"{name} has cutoff={module.cutoff!r}; rename this attribute"
         )
     module.register_forward_hook(check_output)
     code_digest(name)

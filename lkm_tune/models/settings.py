@@ -1,4 +1,4 @@
-"""The settings of the networks: names, defaults and what is valid. Nothing here needs torch."""
+"""The settings of the networks: names, defaults and valid values. This file needs no torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ ELEMENTS = (1, 6, 7, 8, 9)
 """H, C, N, O, F, in the order of the published embedding tables."""
 
 NODE_MODELS = ("gcn", "gat", "gin")
-"""The networks that classify nodes, too."""
+"""The networks that can also classify nodes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSettings:
-    """What every network of the package is built with. A subclass adds its own; all have defaults.
+    """The common settings of all networks. Subclasses add settings; every setting has a default.
 
     Attributes:
-        network: the class that is built from these settings, as `package.module:class`.
+        network: the class of the network, as `package.module:class`.
         uses_positions: see `MoleculeModel`.
         choices: valid values of `layers`.
         hidden: D.
         depth: L, the number of blocks or layers.
         outputs: P.
-        layers: which atom states the network returns.
+        layers: the kind of atom states that the network returns.
         cutoff: radius of the neighbour graph in Å.
 
     Raises:
@@ -61,7 +61,7 @@ class ModelSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class DimeNetSettings(ModelSettings):
-    """Of DimeNet++; the defaults are the published size.
+    """The settings of DimeNet++; the defaults are the published size.
 
     Attributes:
         layers: "sum" or "hidden", see `DimeNetPlusPlus`.
@@ -104,13 +104,13 @@ class DimeNetSettings(ModelSettings):
 
     @property
     def n_states(self) -> int:
-        """One of each output block."""
+        """One state per output block."""
         return self.depth + 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class MXMNetSettings(ModelSettings):
-    """Of MXMNet; the defaults are the published size.
+    """The settings of MXMNet; the defaults are the published size.
 
     Attributes:
         layers: "both" (after each global and each local layer) or "local".
@@ -145,19 +145,19 @@ class MXMNetSettings(ModelSettings):
 
     @property
     def n_states(self) -> int:
-        """Of each layer."""
+        """The number of atom states: one or two per block."""
         return 2 * self.depth if self.layers == "both" else self.depth
 
 
 class PAMNetSettings(MXMNetSettings):
-    """Of PAMNet: those of MXMNet."""
+    """The settings of PAMNet, which are those of MXMNet."""
 
     network = "lkm_tune.models.pamnet:PAMNet"
 
 
 @dataclass(frozen=True, kw_only=True)
 class GCNSettings(ModelSettings):
-    """Of GCN; the size is this project's, there is none published for molecules.
+    """The settings of GCN. The default size is this project's: none is published for molecules.
 
     Attributes:
         layers: the atom states after each "convolution", or after its "activation".
@@ -188,19 +188,19 @@ class GCNSettings(ModelSettings):
 
     @property
     def needs_positions(self) -> bool:
-        """Bonds are known without positions."""
+        """Only the radius graph needs positions."""
         return self.graph == "radius"
 
 
 class GINSettings(GCNSettings):
-    """Of GIN: those of GCN."""
+    """The settings of GIN, which are those of GCN."""
 
     network = "lkm_tune.models.convolution:GIN"
 
 
 @dataclass(frozen=True, kw_only=True)
 class GATSettings(GCNSettings):
-    """Of GAT: those of GCN, and its heads.
+    """The settings of GAT: those of GCN and the attention heads.
 
     Attributes:
         dropout: probability, also for the attention.
@@ -219,7 +219,7 @@ class GATSettings(GCNSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class NodeSettings:
-    """Of a network that classifies nodes.
+    """The settings of a network that classifies nodes.
 
     Attributes:
         features: F, features of a node.
@@ -282,7 +282,7 @@ def checked_elements(elements: Sequence[int]) -> tuple[int, ...]:
     """The atomic numbers as a tuple.
 
     Raises:
-        ValueError: if there are none, one is listed twice or is not an atomic number.
+        ValueError: if the list is empty, or a number is repeated or not an atomic number.
     """
     listed = tuple(elements)
     valid = all(

@@ -41,7 +41,7 @@ class Progress:
 
 
 def hours_of_training(plan: Plan, trials: int) -> float | None:
-    """What so many further points of curves cost, in hours of trials; None before one has ended."""
+    """The cost of `trials` further curve points in hours of trials; None before one has ended."""
     seconds = [
         record.summary["seconds"]
         for record in plan.trials.all_records()

@@ -1,4 +1,4 @@
-"""Which model can learn which task. Networks of the package are judged without torch."""
+"""Checks that a model can learn a task; networks of the package need no torch for this."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -16,10 +16,10 @@ from lkm_tune.models import (
 
 
 def check_settings(model: str, settings: Mapping[str, Any]) -> object:
-    """What says whether a model uses positions: its settings, or a user's own network, built.
+    """The settings of a model of the package, or a user's network, which is built.
 
     Raises:
-        ValueError: if it cannot be built.
+        ValueError: if the model cannot be built.
     """
     if not is_own(model):
         return checked_settings(model, settings)
@@ -35,13 +35,13 @@ def check_learnable(
     """Checks without data that a network can be built and can learn a task.
 
     Args:
-        model: its name.
-        settings: those that are asked for.
-        task: what is to be learnt.
+        model: the name of the model.
+        settings: the settings of the config.
+        task: the task.
         force_weight: w of the loss on forces.
 
     Raises:
-        ValueError: if it cannot.
+        ValueError: if the network cannot be built or cannot learn the task.
     """
     if task.classes:
         check_classifier(model, task)
@@ -54,7 +54,7 @@ def node_settings(model: str, settings: Mapping[str, Any]) -> NodeSettings:
     """The settings of a network that classifies nodes.
 
     Raises:
-        ValueError: for a setting that it does not have, or one out of range.
+        ValueError: for an unknown setting, or a value out of range.
     """
     known = {field.name: field.default for field in fields(NodeSettings)}
     refuse_unknown(f"{model}, where nodes are classified,", settings, known)
@@ -79,6 +79,6 @@ def check_fits(network: object, model: str, task: Task, force_weight: float) -> 
         )
     if task.forces and force_weight > 0 and not getattr(network, "uses_positions", True):
         raise ValueError(
-            f"{task.name} has forces, which {model} cannot learn since it does not see positions; "
+            f"{task.name} has forces, which {model} cannot learn since it ignores positions; "
             "training.force_weight: 0 learns the energy alone"
         )

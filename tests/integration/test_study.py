@@ -1,4 +1,4 @@
-"""From a study file to a best-γ answer: whole, interrupted, extended, refused."""
+"""Studies from their file to the answer: undisturbed, interrupted, extended and refused."""
 
 import gzip
 import json

@@ -46,7 +46,7 @@ class ResponseScale:
             return compressed
         above = np.maximum(compressed - self.reference, 0.0)
         reach = np.minimum(above / self.width, np.arcsinh(_FURTHEST / self.width))
-        # sinh by expm1, which is vectorised, and in place: a hundred cells have 16 million draws.
+        # A hundred cells have 16 million draws, so sinh is computed in place from the fast expm1.
         grown = np.expm1(reach, out=np.atleast_1d(reach))
         grown += grown / (1 + grown)
         grown *= self.width / 2

@@ -62,7 +62,7 @@ class _Drawing:
         self.bottom, self.top = self._error_range()
 
     def _error_range(self) -> tuple[float, float]:
-        """Ends of the error axis; it cuts off cliffs."""
+        """Ends of the error axis. The axis cuts off errors far above the control and the best."""
         errors = self.measured["aligned"][~np.isnan(self.measured["aligned"])]
         if not len(errors):
             # No seed ran at more than one γ: the errors have no common level.

@@ -200,7 +200,7 @@ def _prediction(answer: CellAnswer) -> list[str]:
             f"Neither {answer.model} nor {answer.task} was searched, so all cells count alike."
         )
     if not math.isfinite(answer.expected_regret):
-        return [*found, "How good such a prediction is cannot be tested with fewer cells."]
+        return [*found, "The error of such a prediction cannot be tested with fewer cells."]
     return [
         *found,
         "Predicted in this way for each of those cells, γ cost"
