@@ -18,7 +18,7 @@ from lkm_tune.diagnostics.projection import TITLES, Method, project
 from lkm_tune.training import TrainingRun
 from lkm_tune.training.examine import AtomStates, atom_states, find_molecule, gradients, reopen
 from lkm_tune.training.objective import Indices
-from lkm_tune.transfer.json_data import plain
+from lkm_tune.transfer.json_data import json_value
 
 MOST_POINTS = 3000
 """Largest number of states in a projection: more overlap, and t-SNE takes minutes."""
@@ -85,7 +85,7 @@ def to_json(examined: Sequence[Examined], group: str) -> list[dict[str, Any]]:
             "task": one.run.config.task,
             "gamma": one.run.config.gamma,
             "seed": one.run.config.seed,
-            "layers": plain(one.states.figures.to_dict()),
+            "layers": json_value(one.states.figures.to_dict()),
             "gradient_prediction": one.pull.prediction,
             "gradient_mixing": one.pull.mixing,
         }

@@ -19,7 +19,7 @@ def spell(error: UnicodeError) -> tuple[str, int]:
     """An error handler for codecs: it spells letters that the encoding lacks."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(map(_plain, error.object[error.start : error.end])), error.end
+    return "".join(map(_spelled_letter, error.object[error.start : error.end])), error.end
 
 
 def prepare_output() -> None:
@@ -34,7 +34,7 @@ def prepare_output() -> None:
             stream.reconfigure(encoding=encoding, errors=_NAME)
 
 
-def _plain(letter: str) -> str:
+def _spelled_letter(letter: str) -> str:
     if letter in SPELLED:
         return SPELLED[letter]
     bare = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
@@ -44,13 +44,13 @@ def _plain(letter: str) -> str:
 def _spelled_ascii(name: str) -> codecs.CodecInfo | None:
     if name != f"{_NAME}_ascii":
         return None
-    plain = codecs.lookup("ascii")
+    ascii_codec = codecs.lookup("ascii")
     return codecs.CodecInfo(
-        plain.encode,
-        plain.decode,
-        plain.streamreader,
-        plain.streamwriter,
-        plain.incrementalencoder,
-        plain.incrementaldecoder,
+        ascii_codec.encode,
+        ascii_codec.decode,
+        ascii_codec.streamreader,
+        ascii_codec.streamwriter,
+        ascii_codec.incrementalencoder,
+        ascii_codec.incrementaldecoder,
         name=name,
     )

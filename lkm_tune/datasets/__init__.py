@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lkm_tune.datasets.molecule_store import MoleculeStore
     from lkm_tune.datasets.node_graph import NodeGraph
     from lkm_tune.datasets.normalise import Normaliser, Scale
-    from lkm_tune.datasets.prepared import build_store, prepare
+    from lkm_tune.datasets.prepared import build_store, open_prepared
     from lkm_tune.datasets.task_loader import load_task
     from lkm_tune.datasets.task_samples import MoleculeData, NodeData, TaskData
 
@@ -45,7 +45,7 @@ __all__ = [
     "content_digest",
     "find_task",
     "load_task",
-    "prepare",
+    "open_prepared",
     "split_molecules",
     "usual_sizes",
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lkm_tune.datasets.compressed import in_short, open_plain
+from lkm_tune.datasets.compressed import in_short, open_decompressed
 from lkm_tune.datasets.molecules import Array, DataError
 
 
@@ -76,7 +76,7 @@ def _opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
     """A context with the open archive; it turns errors into errors of the file."""
     try:
         # Opened here, because numpy does not close a file that is no archive.
-        with open_plain(path) as file:
+        with open_decompressed(path) as file:
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"{path}: must be an .npz archive, but is a single array")

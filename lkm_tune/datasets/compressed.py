@@ -21,7 +21,7 @@ UNREADABLE = (OSError, EOFError, ValueError, lzma.LZMAError)
 _LONGEST = 120
 
 
-def open_plain(path: Path) -> IO[bytes]:
+def open_decompressed(path: Path) -> IO[bytes]:
     """Opens a file for reading; its first bytes decide about decompression (gzip, bzip2, xz).
 
     Raises:
@@ -41,7 +41,7 @@ def open_text(path: Path) -> io.TextIOWrapper:
     Raises:
         OSError: It cannot be opened.
     """
-    return io.TextIOWrapper(open_plain(path), encoding="utf-8-sig")
+    return io.TextIOWrapper(open_decompressed(path), encoding="utf-8-sig")
 
 
 def in_short(error: BaseException) -> str:

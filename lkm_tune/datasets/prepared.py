@@ -24,7 +24,7 @@ CLOSEST = 0.3
 _ATOMS_PER_CHUNK = 20_000
 
 
-def prepare(
+def open_prepared(
     source: Path,
     read: Callable[[Path], Molecules],
     cutoff: float,

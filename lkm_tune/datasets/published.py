@@ -44,7 +44,7 @@ def locate(published: Published, source: str, cache: Path | None = None) -> Path
             or a path to the file, or to a folder that holds it directly or in the layout of
             LKM_TUNE_DATA.
         cache: The cache, whose folder `downloads` holds downloads; None for the default of
-            `prepare`.
+            `open_prepared`.
 
     Returns:
         The path of the file, or of the dataset's folder.

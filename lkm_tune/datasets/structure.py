@@ -121,14 +121,14 @@ def structure(molecule: Chem.Mol, cleaning: Cleaning) -> Structure:
         bare = Chem.RemoveHs(molecule, sanitize=False)
         bare.UpdatePropertyCache(strict=False)
         Chem.FastFindRings(bare)
-    plain, isomeric = Chem.MolToSmiles(bare, isomericSmiles=False), Chem.MolToSmiles(bare)
+    flat, isomeric = Chem.MolToSmiles(bare, isomericSmiles=False), Chem.MolToSmiles(bare)
     return Structure(
         molecule=explicit,
         pos=_centred(explicit) if placed else None,
         z=z,
         pairs=pairs,
         graph=graph_text(z, pairs),
-        stereo="" if isomeric == plain else isomeric,
+        stereo="" if isomeric == flat else isomeric,
         scaffold=MurckoScaffold.MurckoScaffoldSmiles(mol=bare),
         dropped=tuple(dropped),
     )

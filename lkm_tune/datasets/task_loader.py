@@ -10,7 +10,7 @@ from lkm_tune.datasets.node_graph import NodeGraph
 from lkm_tune.datasets.normalise import Normaliser
 from lkm_tune.datasets.origin import HERE, Origin
 from lkm_tune.datasets.own_file import FILE
-from lkm_tune.datasets.prepared import prepare
+from lkm_tune.datasets.prepared import open_prepared
 from lkm_tune.datasets.rare_elements import Then, with_rare_elements
 from lkm_tune.datasets.registry import dataset_of, find_task, read_dataset, usual_sizes
 from lkm_tune.datasets.split import (
@@ -42,7 +42,7 @@ def load_task(
         data: The source of the samples and the sizes of the parts.
         seed: Seed of the split; the same seed gives the same parts.
         cutoff: Cutoff of the radius edges, Å; the model determines it.
-        cache: Folder of prepared data; None for the default of `prepare`.
+        cache: Folder of prepared data; None for the default of `open_prepared`.
         origin: The folder where relative paths start, and the expected digest.
 
     Raises:
@@ -61,7 +61,7 @@ def load_task(
     def opened(unchecked: bool) -> MoleculeStore:
         reading = dataset.reading + (" unchecked" if unchecked else "")
         read = partial(read_dataset, dataset, unchecked)
-        return prepare(source, read, cutoff, cache, reading, digest)
+        return open_prepared(source, read, cutoff, cache, reading, digest)
 
     try:
         store = opened(bool(data.unchecked))

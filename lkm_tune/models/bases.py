@@ -26,7 +26,7 @@ def smooth_envelope(x: Tensor, exponent: int) -> Tensor:
 
     DimeNet, equation 8, divided by x, as in its published code and in PyTorch Geometric.
     """
-    return torch.where(x < 1, (1 + _tail(x, exponent + 1)) / x, 0)
+    return torch.where(x < 1, (1 + _smoothing(x, exponent + 1)) / x, 0)
 
 
 def kinked_envelope(x: Tensor, exponent: int) -> Tensor:
@@ -35,10 +35,10 @@ def kinked_envelope(x: Tensor, exponent: int) -> Tensor:
     MXMNet and PAMNet publish this form: the tail cancels 1 instead of 1/x, so the slope jumps at
     the cutoff.
     """
-    return torch.where(x < 1, 1 / x + _tail(x, exponent), 0)
+    return torch.where(x < 1, 1 / x + _smoothing(x, exponent), 0)
 
 
-def _tail(x: Tensor, p: int) -> Tensor:
+def _smoothing(x: Tensor, p: int) -> Tensor:
     """The tail a x^p + b x^(p+1) + c x^(p+2): -1 at x = 1, first and second derivatives 0."""
     a, b, c = -(p + 1) * (p + 2) / 2, p * (p + 2), -p * (p + 1) / 2
     return x**p * (a + x * (b + x * c))

@@ -1,12 +1,12 @@
 """The most expensive steps, each as one operation with a custom backward pass.
 
-Each step has two forms that agree up to rounding. The plain form uses torch, for every device and
+Each step has two forms that agree up to rounding. One form uses torch, for every device and
 precision. The other form is in `kernels.c`, for single precision on a CPU: it goes over the edges
 once in each direction, while torch loads and stores rows of edges for each addition, σ, product and
 sum.
 
-If a backward pass must be differentiable (a loss on forces), autograd computes it from the plain
-form.
+If a backward pass must be differentiable (a loss on forces), autograd computes it from the form
+of torch.
 """
 
 import ctypes
@@ -32,7 +32,7 @@ def dense(x: Tensor, affine: Sequence[Affine], skip: Tensor | None = None) -> Te
         skip: summand of the result [R, Q].
     """
     parameters = [tensor for step in affine for tensor in step]
-    result: Tensor = _apply(_Dense, _plain_dense, (x, skip, *parameters), ())
+    result: Tensor = _apply(_Dense, _torch_dense, (x, skip, *parameters), ())
     return result
 
 
@@ -54,10 +54,10 @@ def messages(
         that the kernels add up the gradients of `edges` in place.
     """
 
-    def plain(*inputs: Tensor) -> tuple[Tensor, Tensor]:
-        return _plain_messages(*inputs), edges
+    def by_torch(*inputs: Tensor) -> tuple[Tensor, Tensor]:
+        return _torch_messages(*inputs), edges
 
-    both: tuple[Tensor, Tensor] = _apply(_Messages, plain, (atoms, edges, onto), (at, of, kind))
+    both: tuple[Tensor, Tensor] = _apply(_Messages, by_torch, (atoms, edges, onto), (at, of, kind))
     return both
 
 
@@ -84,17 +84,17 @@ def deliver(
     Returns:
         The products [T, D], or their sums with `onto` [B, D].
     """
-    result: Tensor = _apply(_Deliver, _plain_deliver, (x, u, bias, onto), (of, kind, to))
+    result: Tensor = _apply(_Deliver, _torch_deliver, (x, u, bias, onto), (of, kind, to))
     return result
 
 
-def _plain_dense(x: Tensor, skip: Tensor | None, *parameters: Tensor) -> Tensor:
+def _torch_dense(x: Tensor, skip: Tensor | None, *parameters: Tensor) -> Tensor:
     for weight, bias in zip(parameters[::2], parameters[1::2], strict=True):
         x = functional.silu(functional.linear(x, weight, bias))
     return x if skip is None else x + skip
 
 
-def _plain_messages(
+def _torch_messages(
     atoms: Tensor, edges: Tensor, onto: Tensor | None, at: Tensor, of: Tensor, kind: Tensor
 ) -> Tensor:
     (here, there), (edge, weight) = atoms.chunk(2, dim=1), edges.chunk(2, dim=1)
@@ -103,7 +103,7 @@ def _plain_messages(
     return sent if onto is None else onto.index_add(0, at, sent)
 
 
-def _plain_deliver(
+def _torch_deliver(
     x: Tensor, u: Tensor, bias: Tensor, onto: Tensor | None,
     of: Tensor, kind: Tensor, to: Tensor | None,
 ) -> Tensor:  # fmt: skip
@@ -113,7 +113,7 @@ def _plain_deliver(
 
 def _apply(
     function: type[torch.autograd.Function],
-    plain: Callable[..., Any],
+    by_torch: Callable[..., Any],
     tensors: Sequence[Tensor | None],
     rest: Sequence[Tensor | None],
 ) -> Any:
@@ -123,7 +123,7 @@ def _apply(
         library = kernels()
         if library is not None:
             return function.apply(library, *tensors, *rest)  # type: ignore[no-untyped-call]
-    return plain(*tensors, *rest)
+    return by_torch(*tensors, *rest)
 
 
 def _suits(tensor: Tensor) -> bool:
@@ -131,16 +131,16 @@ def _suits(tensor: Tensor) -> bool:
 
 
 def _by_autograd(
-    plain: Callable[..., Tensor],
+    by_torch: Callable[..., Tensor],
     tensors: Sequence[Tensor | None],
     rest: Sequence[Any],
     grad: Tensor,
 ) -> Grads:
-    """The differentiable gradients of a plain form, in the order of a backward pass."""
+    """The differentiable gradients of the form of torch, in the order of a backward pass."""
     # Views separate the inputs, so that no gradient flows through another input.
     views = [None if t is None else t.view_as(t) for t in tensors]
     wanted = [t for t in views if t is not None and t.requires_grad]
-    found = iter(torch.autograd.grad(plain(*views, *rest), wanted, grad, create_graph=True))
+    found = iter(torch.autograd.grad(by_torch(*views, *rest), wanted, grad, create_graph=True))
     grads = [next(found) if t is not None and t.requires_grad else None for t in views]
     return (None, *grads, *(None for _ in rest))
 
@@ -188,7 +188,7 @@ class _Dense(torch.autograd.Function):
         for_skip = grad if ctx.needs_input_grad[2] else None
         if torch.is_grad_enabled():
             tensors = (states[0], None, *parameters)
-            _, for_x, _, *grads = _by_autograd(_plain_dense, tensors, (), grad)
+            _, for_x, _, *grads = _by_autograd(_torch_dense, tensors, (), grad)
             return (None, for_x, for_skip, *grads)
         grads, inward = [], grad
         for step in reversed(range(steps)):
@@ -229,7 +229,7 @@ class _Messages(torch.autograd.Function):
         for_onto = None if to is None else grad
         if torch.is_grad_enabled():
             tensors = (atoms, edges, None if to is None else torch.zeros_like(grad))
-            _, for_atoms, for_edges, *_ = _by_autograd(_plain_messages, tensors, indices, grad)
+            _, for_atoms, for_edges, *_ = _by_autograd(_torch_messages, tensors, indices, grad)
             if for_edges is not None and owed is not None:
                 for_edges = for_edges + owed
             return (None, for_atoms, for_edges, for_onto, None, None, None)
@@ -261,7 +261,7 @@ class _Deliver(torch.autograd.Function):
         for_onto = None if to is None else grad
         if torch.is_grad_enabled():
             tensors = (*inputs, None if to is None else torch.zeros_like(grad))
-            found = _by_autograd(_plain_deliver, tensors, ctx.indices, grad)
+            found = _by_autograd(_torch_deliver, tensors, ctx.indices, grad)
             return (*found[:4], for_onto, None, None, None)
         x, u, bias = inputs
         grad, for_x = grad.contiguous(), torch.zeros_like(x)

@@ -9,34 +9,34 @@ import numpy as np
 import pandas as pd
 
 
-def plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """A value as JSON can hold it: tuples as lists, NaN and ±inf as None, numbers rounded."""
     if value is None or type(value) in (str, bool, int):
         return value
     if isinstance(value, float):
         return _rounded(value) if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [json_value(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or value is pd.NaT or value is pd.NA:
         return None
     if isinstance(value, float):
-        return plain(value)
+        return json_value(value)
     return value if isinstance(value, bool | int | str) else str(value)
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a table as JSON can hold them."""
-    columns = [_plain_column(table[name]) for name in table]
+    columns = [_column_values(table[name]) for name in table]
     return [dict(zip(map(str, table), row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _plain_column(column: pd.Series[Any]) -> list[Any]:
+def _column_values(column: pd.Series[Any]) -> list[Any]:
     if column.dtype != np.float64:
-        return [plain(value) for value in column.to_numpy(dtype=object)]
+        return [json_value(value) for value in column.to_numpy(dtype=object)]
     # Ten thousand pairs of cells have many numbers.
     return [_rounded(value) if math.isfinite(value) else None for value in column.tolist()]
 

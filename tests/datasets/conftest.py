@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lkm_tune.datasets import Molecules, MoleculeStore, TaskData, load_task, prepare
+from lkm_tune.datasets import Molecules, MoleculeStore, TaskData, load_task, open_prepared
 from lkm_tune.datasets.qm9 import SAMPLE, read_qm9
 from lkm_tune.study import DataPlan
 
@@ -75,7 +75,7 @@ def sample_molecules() -> Molecules:
 @pytest.fixture(scope="session")
 def sample_store(cache: Path) -> MoleculeStore:
     """The prepared sample."""
-    return prepare(SAMPLE, read_qm9, CUTOFF, cache)
+    return open_prepared(SAMPLE, read_qm9, CUTOFF, cache)
 
 
 @pytest.fixture

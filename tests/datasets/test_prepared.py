@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from lkm_tune.datasets import DataError, Molecules, MoleculeStore, prepare
+from lkm_tune.datasets import DataError, Molecules, MoleculeStore, open_prepared
 from lkm_tune.datasets.prepared import _key
 from lkm_tune.datasets.qm9 import SAMPLE, read_qm9
 
@@ -34,19 +34,19 @@ def left(cache: Path) -> list[str]:
 
 def test_prepared_once_then_opened(tmp_path: Path, write_qm9: WriteQm9):
     source, read, cache = write_qm9(), CountedReader(), tmp_path / "deep" / "cache"
-    first = prepare(source, read, 5.0, cache)
-    again = prepare(source, read, 5.0, cache)
+    first = open_prepared(source, read, 5.0, cache)
+    again = open_prepared(source, read, 5.0, cache)
     assert read.calls == 1
     assert np.array_equal(first.edges, again.edges) and len(left(cache)) == 1
 
 
 def test_another_cutoff_or_another_content_is_prepared_anew(tmp_path: Path, write_qm9: WriteQm9):
     read, cache = CountedReader(), tmp_path / "cache"
-    wide = prepare(write_qm9(), read, 5.0, cache)
-    narrow = prepare(write_qm9(), read, 1.5, cache)
+    wide = open_prepared(write_qm9(), read, 5.0, cache)
+    narrow = open_prepared(write_qm9(), read, 1.5, cache)
     assert (wide.edges.shape[1], narrow.edges.shape[1]) == (5 * 4 + 3 * 2, 4 * 2 + 2 * 2)
     assert np.array_equal(wide.bonds, narrow.bonds)
-    changed = prepare(write_qm9(G=np.array([-40.498597, -76.422348])), read, 5.0, cache)
+    changed = open_prepared(write_qm9(G=np.array([-40.498597, -76.422348])), read, 5.0, cache)
     assert changed.targets["G"][1] == -76.422348
     assert read.calls == 3 and len(left(cache)) == 3
 
@@ -54,10 +54,10 @@ def test_another_cutoff_or_another_content_is_prepared_anew(tmp_path: Path, writ
 def test_the_cache_s_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_qm9: WriteQm9):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("LKM_TUNE_CACHE", raising=False)
-    prepare(write_qm9(), read_qm9, 5.0)
+    open_prepared(write_qm9(), read_qm9, 5.0)
     assert len(left(tmp_path / "home" / ".cache" / "lkm-tune")) == 1
     monkeypatch.setenv("LKM_TUNE_CACHE", str(tmp_path / "chosen"))
-    prepare(write_qm9(), read_qm9, 5.0)
+    open_prepared(write_qm9(), read_qm9, 5.0)
     assert len(left(tmp_path / "chosen")) == 1
 
 
@@ -68,25 +68,25 @@ def test_atoms_on_one_another_are_refused_and_nothing_is_kept(tmp_path: Path, wr
     message = "id 3 atoms [12] and [12] .* are 0 Å apart"
     # r2 does not detect two close hydrogens of water, so the check of distances must.
     with pytest.raises(DataError, match=message):
-        prepare(write_qm9(pos=pos), read_qm9, 5.0, cache)
+        open_prepared(write_qm9(pos=pos), read_qm9, 5.0, cache)
     assert left(cache) == []
 
 
 @pytest.mark.parametrize("cutoff", [0.0, -1.0, np.inf, np.nan])
 def test_a_cutoff_that_is_none_is_refused(tmp_path: Path, cutoff: float):
     with pytest.raises(ValueError, match=f"positive number of Å, but is {cutoff}"):
-        prepare(SAMPLE, read_qm9, cutoff, tmp_path)
+        open_prepared(SAMPLE, read_qm9, cutoff, tmp_path)
 
 
 def test_a_source_that_is_gone_is_refused(tmp_path: Path):
     with pytest.raises(DataError, match=r"gone\.npz: cannot be read"):
-        prepare(tmp_path / "gone.npz", read_qm9, 5.0, tmp_path)
+        open_prepared(tmp_path / "gone.npz", read_qm9, 5.0, tmp_path)
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, write_qm9: WriteQm9):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(DataError, match="set LKM_TUNE_CACHE"):
-        prepare(write_qm9(), read_qm9, 5.0, tmp_path / "file" / "cache")
+        open_prepared(write_qm9(), read_qm9, 5.0, tmp_path / "file" / "cache")
 
 
 def test_an_interrupted_build_leaves_nothing_and_can_be_done_again(
@@ -102,36 +102,36 @@ def test_an_interrupted_build_leaves_nothing_and_can_be_done_again(
     with monkeypatch.context() as patch:
         patch.setattr(MoleculeStore, "save", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            prepare(source, read_qm9, 5.0, cache)
+            open_prepared(source, read_qm9, 5.0, cache)
     assert left(cache) == []
     # A killed process cannot clean up.
     partial = cache / f"{_key(source, 5.0)}.partial"
     partial.mkdir()
     (partial / "stray.npy").write_bytes(b"half")
-    assert len(prepare(source, read_qm9, 5.0, cache)) == 2
+    assert len(open_prepared(source, read_qm9, 5.0, cache)) == 2
     assert left(cache) == [_key(source, 5.0)]
     assert not (cache / _key(source, 5.0) / "stray.npy").exists()
 
 
 def test_a_damaged_store_is_built_again(tmp_path: Path, write_qm9: WriteQm9):
     source, cache = write_qm9(), tmp_path / "cache"
-    expected = prepare(source, read_qm9, 5.0, cache).edges.copy()
+    expected = open_prepared(source, read_qm9, 5.0, cache).edges.copy()
     (cache / _key(source, 5.0) / "edges.npy").write_bytes(b"damaged")
-    assert np.array_equal(prepare(source, read_qm9, 5.0, cache).edges, expected)
+    assert np.array_equal(open_prepared(source, read_qm9, 5.0, cache).edges, expected)
     assert np.array_equal(MoleculeStore.open(cache / _key(source, 5.0)).edges, expected)
 
 
 ONE_OF_TWO = """
 import sys
 from pathlib import Path
-from lkm_tune.datasets import prepare
+from lkm_tune.datasets import open_prepared
 from lkm_tune.datasets.qm9 import SAMPLE, read_qm9
 reads = []
 def read(path):
     reads.append(path)
     return read_qm9(path)
 Path(sys.argv[2]).touch()
-store = prepare(SAMPLE, read, 5.0, Path(sys.argv[1]))
+store = open_prepared(SAMPLE, read, 5.0, Path(sys.argv[1]))
 print(len(reads), int(store.edges.sum(dtype=int)))
 """
 

@@ -15,7 +15,7 @@ from lkm_tune.datasets import (
     TaskData,
     content_digest,
     load_task,
-    prepare,
+    open_prepared,
 )
 from lkm_tune.datasets.qm9 import SAMPLE, read_qm9
 from lkm_tune.datasets.task_samples import fitted_references, reduced_values
@@ -37,7 +37,7 @@ def test_every_task_of_the_sample_loads(load_sample: LoadSample, name: str):
 
 
 def test_atomisation_energies_of_methane_and_water(tmp_path: Path, write_qm9: WriteQm9):
-    store = prepare(write_qm9(), read_qm9, 5.0, tmp_path / "cache")
+    store = open_prepared(write_qm9(), read_qm9, 5.0, tmp_path / "cache")
     train = np.array([0, 1])
     (methane, water), (references,) = reduced_values(store, TASKS["qm9/U0"], train)
     assert references == TASKS["qm9/U0"].targets[0].references

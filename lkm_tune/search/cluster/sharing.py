@@ -77,6 +77,6 @@ def settle(
     having = [node for node in nodes if node.get("GPU", 0.0) >= 1]
     if not having:
         return Share(cpu, 0.0)
-    beside = min(node.get("CPU", 0.0) / node["GPU"] for node in having)
-    most = max(1, math.floor(beside / cpu + 1e-9))
+    cores_per_gpu = min(node.get("CPU", 0.0) / node["GPU"] for node in having)
+    most = max(1, math.floor(cores_per_gpu / cpu + 1e-9))
     return Share(cpu, 1 / trials_per_gpu(probe_of(study), most))

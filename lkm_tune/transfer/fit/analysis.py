@@ -11,7 +11,7 @@ import pandas as pd
 from lkm_tune.transfer.fit.cell_notes import FEWEST_GAMMAS
 from lkm_tune.transfer.fit.cells import CellKey, split_cells
 from lkm_tune.transfer.fit.curve import CurveModel, shared_prior
-from lkm_tune.transfer.fit.fit_cell import fit_cell, prepare
+from lkm_tune.transfer.fit.fit_cell import fit_cell, set_up_cell
 from lkm_tune.transfer.fit.gain import Interval, gain_at_recommended
 from lkm_tune.transfer.fit.missing import what_is_missing
 from lkm_tune.transfer.fit.noise import pure_error, shared_noise, total
@@ -77,7 +77,7 @@ def fit_cells(runs: pd.DataFrame, seed: int) -> tuple[CellCurve, ...]:
     parts = [cell.information() for cell in cells]
     prior = shared_noise([pure_error(total(part.values())) for part in parts if part])
     models: dict[bytes, CurveModel] = {}
-    prepared = [prepare(cell, models) for cell in cells]
+    prepared = [set_up_cell(cell, models) for cell in cells]
     alone = [
         cell.model.fit(cell.everything, prior).weight
         for cell in prepared

@@ -24,7 +24,7 @@ class Prepared:
     everything: Information
 
 
-def prepare(runs: CurveRuns, models: dict[bytes, CurveModel]) -> Prepared:
+def set_up_cell(runs: CurveRuns, models: dict[bytes, CurveModel]) -> Prepared:
     """Set up one cell.
 
     Args:

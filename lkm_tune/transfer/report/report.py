@@ -20,7 +20,7 @@ from lkm_tune.transfer.fit.run_table import check_runs
 from lkm_tune.transfer.fit.shared_gamma import SharedGamma, shared_gamma
 from lkm_tune.transfer.fit.trouble import study_signs
 from lkm_tune.transfer.fit.verdict import FALSE_DISCOVERY_RATE
-from lkm_tune.transfer.json_data import plain, records
+from lkm_tune.transfer.json_data import json_value, records
 from lkm_tune.transfer.report.remarks import once, table_warnings
 from lkm_tune.transfer.report.stored_runs import finished_runs
 from lkm_tune.transfer.report.summary import answer_record, summary
@@ -237,7 +237,7 @@ class TransferReport:
             "importance": records(self.importance),
             "warnings": list(self.warnings),
             "signs": list(self.signs),
-            "provenance": plain(dict(self.provenance)),
+            "provenance": json_value(dict(self.provenance)),
         }
 
     def summary(self) -> dict[str, Any]:

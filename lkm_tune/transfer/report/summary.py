@@ -11,7 +11,7 @@ from lkm_tune.transfer.fit.analysis import Pair, all_margins
 from lkm_tune.transfer.fit.answer import CellAnswer
 from lkm_tune.transfer.fit.cells import CellKey
 from lkm_tune.transfer.fit.shared_gamma import SharedGamma
-from lkm_tune.transfer.json_data import plain
+from lkm_tune.transfer.json_data import json_value
 from lkm_tune.transfer.report.matrix import MARKS, counts, legend, matrix
 from lkm_tune.transfer.report.names import short_names
 from lkm_tune.transfer.report.sentences import (
@@ -31,7 +31,7 @@ def answer_record(answer: CellAnswer) -> dict[str, Any]:
 
     `sentence` has the answer in words; `line` holds name, decision, gain and exclusion.
     """
-    record = {name: plain(value) for name, value in asdict(answer).items()}
+    record = {name: json_value(value) for name, value in asdict(answer).items()}
     return {
         "schema_version": SCHEMA_VERSION,
         **record,
