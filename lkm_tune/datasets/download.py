@@ -66,12 +66,15 @@ def fetch(remote: Remote, folder: Path) -> Path:
     return path
 
 
-def make_once(path: Path, make: Callable[[Path], None]) -> bool:
+def make_once(
+    path: Path, make: Callable[[Path], None], is_whole: Callable[[Path], bool] = Path.exists
+) -> bool:
     """Creates a missing file or folder atomically, in one process at a time.
 
     Args:
         path: The file or folder.
         make: Writes it to the path of its argument.
+        is_whole: Whether the path need not be created; anything else there is replaced.
 
     Returns:
         Whether it was created now.
@@ -81,12 +84,13 @@ def make_once(path: Path, make: Callable[[Path], None]) -> bool:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f"{path.name}.lock")):
-        if path.exists():
+        if is_whole(path):
             return False
         partial = path.with_name(f"{path.name}.partial")
         try:
             _remove(partial)  # A killed process may have left it.
             make(partial)
+            _remove(path)
             partial.rename(path)
         finally:
             _remove(partial)

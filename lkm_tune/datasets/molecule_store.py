@@ -111,7 +111,7 @@ class MoleculeStore:
         return torch.from_numpy(self.forces[name][atoms]).to(dtype)
 
     def save(self, folder: Path) -> None:
-        """Writes the store into a folder, one .npy file per array; `open_prepared` does so atomically.
+        """Writes the store into a folder, one .npy file per array; see `open_prepared`.
 
         Args:
             folder: The folder, which is created if missing.

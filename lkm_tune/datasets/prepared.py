@@ -1,7 +1,6 @@
 """Builds a molecule store once, in a cache for later runs."""
 
 import hashlib
-import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from lkm_tune.cache import cache_folder
 from lkm_tune.datasets.digest import content_digest
+from lkm_tune.datasets.download import make_once
 from lkm_tune.datasets.molecule_store import FORMAT_VERSION, MoleculeStore
 from lkm_tune.datasets.molecules import DataError, IntArray, Molecules, offsets_of
 from lkm_tune.graphs import covalent_bonds, radius_edges
@@ -52,17 +51,15 @@ def open_prepared(
     if not 0 < cutoff < np.inf:
         raise ValueError(f"the cutoff must be a positive number of Å, but is {cutoff}")
     folder = (cache or cache_folder()) / _key(source, cutoff, reading, digest)
-    store = _open_or_none(folder)
-    if store is not None:
+    if (store := _open_or_none(folder)) is not None:
         return store
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_suffix(".lock")):
-            store = _open_or_none(folder)
-            if store is None:
-                _build_into(folder, read(source), cutoff)
-                store = MoleculeStore.open(folder)
-            return store
+        make_once(
+            folder,
+            lambda partial: build_store(read(source), cutoff).save(partial),
+            lambda path: _open_or_none(path) is not None,
+        )
+        return MoleculeStore.open(folder)
     except OSError as error:
         raise DataError(
             f"prepared data need a writable folder, but {folder.parent} cannot be written "
@@ -197,15 +194,3 @@ def _open_or_none(folder: Path) -> MoleculeStore | None:
         return MoleculeStore.open(folder)
     except DataError:
         return None
-
-
-def _build_into(folder: Path, molecules: Molecules, cutoff: float) -> None:
-    """Builds in a temporary folder, then renames it; the caller holds the lock."""
-    unfinished = folder.with_suffix(".partial")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        build_store(molecules, cutoff).save(unfinished)
-        unfinished.rename(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
