@@ -69,7 +69,7 @@ def test_a_file_of_ones_own_is_told_by_the_data_plan():
     (log_p,) = table.targets
     assert not (table.forces or table.geometry or log_p.fit_references)
     for name, plan, rule in [
-        ("file:", DataPlan(), "needs the path"),
+        ("file:", DataPlan(), "followed by the path"),
         ("file:m.csv", DataPlan(), "named by data.target"),
         ("file:m.csv", DataPlan(target="x", forces="f"), "has no forces"),
     ]:
