@@ -119,7 +119,7 @@ def radius_edges(pos: Tensor, graph_index: Tensor, cutoff: float) -> Tensor:
     Args:
         pos: positions in Å [N, 3].
         graph_index: the molecule of each atom, int64 [N], in any order.
-        cutoff: in Å.
+        cutoff: the cutoff in Å.
 
     Returns:
         int64 [2, E], row 0 source, row 1 target, grouped by target.

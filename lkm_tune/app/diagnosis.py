@@ -62,7 +62,7 @@ def diagnose(
         storage: the storage folder.
         cell: only this cell of a study, such as `pamnet@qm9/gap@depth=2`.
         samples: number of validation samples.
-        methods: of projection: "pca", "tsne", "umap".
+        methods: methods of projection: "pca", "tsne", "umap".
         molecule: the molecule to draw: benzene, a formula, or its number in the dataset.
         own_model: the name of a user's model, whose code may then be imported.
         output: the folder of the pictures; None: the folders of a study's cells, or no pictures for

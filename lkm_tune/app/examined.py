@@ -101,7 +101,7 @@ def draw(
     Args:
         examined: the networks.
         folder: is created if it is missing.
-        methods: of projection.
+        methods: methods of projection.
         molecule: the molecule to draw, for `find_molecule`.
 
     Raises:

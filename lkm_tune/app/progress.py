@@ -23,7 +23,7 @@ class CellStatus:
         curve: number of curve points by state.
         best: settings and result of the best search trial so far, or of the best curve point of a
             cell without a search. None before the first.
-        unit: of the errors.
+        unit: unit of the errors.
     """
 
     name: str

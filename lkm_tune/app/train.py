@@ -21,7 +21,7 @@ class TrainedRun:
 
     Attributes:
         result: the errors of the run.
-        unit: of the errors.
+        unit: unit of the errors.
         model: the file of the network.
     """
 

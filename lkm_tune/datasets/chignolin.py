@@ -50,7 +50,7 @@ PUBLISHED = Published(
 
 
 STAND_IN_SHA256 = "177fd1c34682e7bc91e2c8930c3b517330810abdacf06d81a57fe8db7ce60204"
-"""Of the stand-in: 1,500 frames of the same molecule, labelled by a semi-empirical method."""
+"""The stand-in: 1,500 frames of the same molecule with labels of a semi-empirical method."""
 
 
 def read_chignolin(path: Path, unchecked: bool = False) -> Molecules:

@@ -72,7 +72,7 @@ def build_store(molecules: Molecules, cutoff: float) -> MoleculeStore:
 
     Args:
         molecules: The checked molecules.
-        cutoff: Of the radius edges, Å.
+        cutoff: Cutoff of the radius edges, Å.
 
     Raises:
         DataError: Two atoms of a molecule are closer than `CLOSEST`.

@@ -128,10 +128,11 @@ def sample_frames(molecules: Molecules) -> Iterator[tuple[Array, FloatArray, sli
 
 
 def hydrogen_bonds(molecules: Molecules, forces: Array) -> tuple[FloatArray, FloatArray, Array]:
-    """Of each hydrogen of some frames and the heavy atom that is nearest to it, all [K].
+    """The bond of each hydrogen to its nearest heavy atom, in some frames.
 
     Returns:
-        Their distance, the force on the hydrogen away from the other atom, and its element.
+        The distance, the force on the hydrogen away from the heavy atom, and the element of the
+        heavy atom, [K] each.
     """
     lengths, pulls, heavies = [np.empty(0)], [np.empty(0)], [np.empty(0, np.uint8)]
     for z, pos, atoms in sample_frames(molecules):

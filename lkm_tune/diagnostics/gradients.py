@@ -34,7 +34,7 @@ def gradient_norms(
         prediction: scalar L_pred with its graph.
         kd: scalar L_KD with its graph.
         gamma: γ ≥ 0.
-        parameters: of the network; a parameter that a loss does not use counts as 0.
+        parameters: parameters of the network; a parameter that a loss does not use counts as 0.
     """
     learnt = [p for p in parameters if p.requires_grad]
     norms = [_norm(loss, learnt) for loss in (prediction, kd)]

@@ -65,7 +65,7 @@ def projection_figure(clouds: Sequence[Cloud], method: str, what: str) -> Figure
     """A row for each network; columns coloured by layer and by every kind of its atoms.
 
     Args:
-        clouds: of the networks, all with the same kinds.
+        clouds: one cloud per network, all with the same kinds.
         method: the name of the projection.
         what: the origin of the atoms, for the title.
 

@@ -25,7 +25,7 @@ def project(layers: Sequence[Tensor], method: Method, seed: int = 0) -> Points:
     Args:
         layers: L states of the same N atoms, each [N, D].
         method: `pca`, `tsne`, or `umap`, which needs umap-learn.
-        seed: of t-SNE and UMAP.
+        seed: seed of t-SNE and UMAP.
 
     Raises:
         ValueError: if `method` is none of these, UMAP is not installed, or there are fewer than

@@ -34,7 +34,7 @@ class StudyFacts:
         models: the defaults of each model's settings.
         tasks: the facts on each task.
         data: the digest of the content of each task's data file.
-        precision: of the numbers.
+        precision: precision of the numbers.
     """
 
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -45,11 +45,11 @@ class TrialRecord:
         """The record of a trial in Optuna's journal.
 
         Args:
-            study: of the trial.
-            cell: of the trial.
-            phase: of the trial.
-            number: of the trial within its cell and phase.
-            attributes: what the ledger wrote as the trial's user attributes.
+            study: the study.
+            cell: the cell.
+            phase: the phase.
+            number: the number of the trial within its cell and phase.
+            attributes: the trial's user attributes in the ledger.
             finished: whether the trial has ended.
             rungs: the intermediate values.
         """

@@ -103,7 +103,7 @@ class SphericalBessel(nn.Module):
 
         Args:
             distance: lengths of the edges [E].
-            edge: for each pair the edge whose distance counts, int64 [T].
+            edge: the edge of each pair whose distance counts, int64 [T].
             cosine: cos θ of each pair [T].
         """
         radial = self.radial(distance).index_select(0, edge)

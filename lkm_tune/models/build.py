@@ -56,7 +56,7 @@ def checked_settings(name: str, settings: Mapping[str, Any]) -> ModelSettings:
 
     Args:
         name: a name of `MODELS`.
-        settings: those that differ from the defaults.
+        settings: settings that differ from the defaults.
 
     Raises:
         ValueError: for an unknown name, an unknown setting or a value out of range.

@@ -164,7 +164,7 @@ class GAT(ConvolutionNet):
     """Conv(h)_i = ||_k sum_j α^k_ij W^k h_j + b, j over i and its neighbours, k over the heads.
 
     α^k_ij = softmax_j LeakyReLU(a^k . [W^k h_i | W^k h_j]). Veličković et al. 2018, "Graph
-    Attention Networks", arXiv:1710.10903, equations 3 and 5. See `ConvolutionNet` for the other layers.
+    Attention Networks", arXiv:1710.10903, equations 3 and 5. See `ConvolutionNet` for other layers.
     """
 
     kind = "gat"

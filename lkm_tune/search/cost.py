@@ -19,7 +19,7 @@ class CellCost:
     """The cost of one cell on one thread of this machine.
 
     Attributes:
-        cell: which one.
+        cell: the cell.
         seconds_per_epoch: training and validation, at settings in the middle of their ranges.
         seconds: training time of all expected epochs of the plan.
     """

@@ -25,9 +25,9 @@ class RunFacts:
     Attributes:
         model_settings: defaults of the model's settings.
         data: digest of the content of the data file; "" if unknown.
-        loss: of the prediction.
-        normalisation: of the targets.
-        precision: of the numbers.
+        loss: loss of the prediction.
+        normalisation: normalisation of the targets.
+        precision: precision of the numbers.
         code: digest of the source file of a user's own network; "" for a network of the package.
     """
 

@@ -106,7 +106,7 @@ class Properties(Objective):
     memory = 1
 
     def __init__(self, data: MoleculeData, plan: TrainingPlan, device: torch.device) -> None:
-        """Of `data`, batches on `device`."""
+        """Takes the data; batches are on `device`."""
         super().__init__(plan)
         self.data, self.device = data, device
         names = [target.name for target in data.task.targets]
@@ -160,7 +160,7 @@ class EnergyAndForces(Properties):
     memory = 4
 
     def __init__(self, data: MoleculeData, plan: TrainingPlan, device: torch.device) -> None:
-        """Of `data`, batches on `device`."""
+        """Takes the data; batches are on `device`."""
         super().__init__(data, plan, device)
         self.judged, self.weight = plan.judged_by, plan.force_weight
         self.names = ["energy"]
@@ -203,7 +203,7 @@ class Classes(Objective):
     """
 
     def __init__(self, data: NodeData, plan: TrainingPlan, device: torch.device) -> None:
-        """Of `data`, the graph on `device`."""
+        """Takes the data; the graph is on `device`."""
         super().__init__(plan)
         self.data = data
         self.batch_size = self.micro_batch_size = len(data.split.train)

@@ -1,4 +1,4 @@
-"""Values and tables as JSON can hold them."""
+"""Values and tables as JSON data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 
 def json_value(value: Any) -> Any:
-    """A value as JSON can hold it: tuples as lists, NaN and ±inf as None, numbers rounded."""
+    """A value as JSON data: tuples become lists, NaN and ±inf become None, numbers are rounded."""
     if value is None or type(value) in (str, bool, int):
         return value
     if isinstance(value, float):
@@ -29,7 +29,7 @@ def json_value(value: Any) -> Any:
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a table as JSON can hold them."""
+    """The rows of a table as JSON data."""
     columns = [_column_values(table[name]) for name in table]
     return [dict(zip(map(str, table), row, strict=True)) for row in zip(*columns, strict=True)]
 
@@ -37,10 +37,10 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 def _column_values(column: pd.Series[Any]) -> list[Any]:
     if column.dtype != np.float64:
         return [json_value(value) for value in column.to_numpy(dtype=object)]
-    # Ten thousand pairs of cells have many numbers.
+    # By column for speed: ten thousand pairs of cells have many numbers.
     return [_rounded(value) if math.isfinite(value) else None for value in column.tolist()]
 
 
 def _rounded(value: float) -> float:
-    """Twelve digits: the rest depends on how many threads added the numbers."""
+    """A number, rounded to twelve digits; further digits depend on the number of threads."""
     return float(f"{value:.12g}")

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers as text for people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 
 def gamma_text(gamma: float) -> str:
     """γ to two significant digits."""
-    # Rounded first: 100 to two digits is else written 1e+02.
+    # Rounded first: otherwise 100 to two digits would be 1e+02.
     return f"{float(f'{gamma:.2g}'):g}" if math.isfinite(gamma) else "unknown"
 
 
@@ -22,7 +22,7 @@ def percent(fraction: float) -> str:
         return "without bound"
     digits = 1 if abs(fraction) < 0.9995 else 0
     text = f"{100 * fraction:.{digits}f}".replace("-", "−")
-    # A no-break space: a number never stands at a line's end without its sign.
+    # A no-break space keeps the number and the sign on one line.
     return f"{text.removeprefix('−') if text == '−0.0' else text}{NO_BREAK}%"
 
 
@@ -32,7 +32,7 @@ def margin_text(margin: float) -> str:
 
 
 def at_most(fraction: float) -> str:
-    """An upper bound as a percentage, rounded up: `0.1 %` where it is 0."""
+    """An upper bound as a percentage, rounded up; 0 gives `0.1 %`."""
     if not math.isfinite(fraction):
         return percent(fraction)
     return percent(max(math.ceil(1000 * fraction - 1e-9), 1) / 1000)
@@ -48,7 +48,7 @@ def span(low: float, high: float) -> str:
 
 
 def count_text(count: int) -> str:
-    """A number of things, in a word up to twelve."""
+    """A count, as a word up to twelve."""
     return _WORDS[count] if count < len(_WORDS) else f"{count:,}"
 
 
@@ -59,7 +59,7 @@ _WORDS = (
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:
-    """Names one after the other, separated by semicolons; of more than `most`, how many more."""
+    """Names, separated by semicolons; after `most` names, only the number of further names."""
     more = len(names) - most
     return "; ".join(names[:most]) + (f"; and {more} more" if more > 0 else "")
 

@@ -103,7 +103,7 @@ def compare(
     Args:
         cells: the fitted cells.
         margin: difference of the error, as a fraction, that does not matter.
-        seed: of the posterior draws.
+        seed: seed of the posterior draws.
         rate: largest false discovery rate of the verdicts.
     """
     margins = all_margins(margin)

@@ -1,4 +1,4 @@
-"""From the runs of one cell to its fitted curve."""
+"""Fits the curve of one cell to its runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lkm_tune.transfer.fit.response_scale import ResponseScale, scale_for
 
 @dataclass(frozen=True)
 class Prepared:
-    """A cell's information on its response scale, with all that does not depend on other cells."""
+    """The information of a cell on its response scale, independent of other cells."""
 
     runs: CurveRuns
     model: CurveModel
@@ -25,11 +25,11 @@ class Prepared:
 
 
 def set_up_cell(runs: CurveRuns, models: dict[bytes, CurveModel]) -> Prepared:
-    """Set up one cell.
+    """Prepare the fit of one cell.
 
     Args:
-        runs: of the cell.
-        models: one for each γ grid met so far; that of a new grid is added.
+        runs: the runs of the cell.
+        models: cache of one model per γ grid; the model of a new grid is added.
     """
     raw = runs.information()
     grid = runs.gammas.tobytes()
@@ -47,9 +47,9 @@ def fit_cell(cell: Prepared, prior: NoisePrior, lengths: Array, seed: int) -> Ce
 
     Args:
         cell: the cell.
-        prior: what the cells together say on the noise.
-        lengths: what they say on the lengths of curves (`curve.shared_prior`).
-        seed: of the draws. They depend on it and the cell only, not on the other cells.
+        prior: prior of the noise, from all cells.
+        lengths: prior of the lengths of curves, from all cells (`curve.shared_prior`).
+        seed: seed of the draws, which depend only on the seed and the cell.
     """
     runs, scale, parts = cell.runs, cell.response_scale, cell.parts
     fit = cell.model.fit(cell.everything, prior, lengths)

@@ -217,7 +217,7 @@ def shared_sentence(
         shared: the γ whose cost in its worst cell is smallest; None if unknown.
         cells: number of finished cells.
         margin: difference of the error, as a fraction, that does not matter.
-        names: of the cells.
+        names: names of the cells.
     """
     if cells < 2:
         return "One cell is finished, so there is nothing to compare yet."
@@ -269,9 +269,9 @@ def harm_sentence(
     """The cells where strong mixing is shown to cost more than the margin; "" if there are none.
 
     Args:
-        answers: of the finished cells.
-        margin: of the report.
-        names: of the cells.
+        answers: answers of the finished cells.
+        margin: margin of the report.
+        names: names of the cells.
     """
     starts: dict[float, list[str]] = {}
     harmed = [answer for answer in answers if math.isfinite(answer.harm_start)]
