@@ -22,7 +22,7 @@ class CellStatus:
         search: number of search trials by state, including the search of the control.
         curve: number of curve points by state.
         best: settings and result of the best search trial so far, or of the best curve point of a
-            cell without a search. None before the first.
+            cell without a search. None before the first result.
         unit: unit of the errors.
     """
 
@@ -71,7 +71,7 @@ def cell_statuses(plan: Plan, driven: bool) -> tuple[CellStatus, ...]:
 
 
 def progress_since(plan: Plan, start: Progress, elapsed: float) -> StudyProgress:
-    """The progress of a study; this driver began `elapsed` seconds ago, at progress `start`."""
+    """The present progress of a study, whose progress was `start` `elapsed` seconds ago."""
     now = Progress.of(plan)
     return StudyProgress(
         planned=now.planned,

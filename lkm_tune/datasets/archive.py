@@ -75,7 +75,7 @@ def check_array(path: Path, name: str, array: Array, kinds: str, *shape: int) ->
 def _opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
     """A context with the open archive; it turns errors into errors of the file."""
     try:
-        # Opened here, because numpy does not close a file that is no archive.
+        # This function opens the file, because numpy does not close a file that is no archive.
         with open_decompressed(path) as file:
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):

@@ -15,7 +15,7 @@ HARTREE_IN_MEV = 27211.386245988
 """One Hartree in meV (CODATA 2018)."""
 KCAL_IN_MEV = HARTREE_IN_MEV / HARTREE_IN_KCAL_MOL
 BOHR = 0.529177210903
-"""In Å (CODATA 2018)."""
+"""One bohr in Å (CODATA 2018)."""
 
 AtomReferences = tuple[tuple[int, float], ...]
 

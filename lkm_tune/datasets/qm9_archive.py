@@ -16,7 +16,7 @@ from lkm_tune.datasets.published import Published
 
 _ELEMENTS = {"H": 1, "C": 6, "N": 7, "O": 8, "F": 9}
 
-# In the order of a file's second line, after `gdb` and the index.
+# The properties in the order of a file's second line, after `gdb` and the index.
 _PROPERTIES = (
     "A", "B", "C", "mu", "alpha", "homo", "lumo", "gap", "r2", "zpve", "U0", "U", "H", "G", "Cv",
 )  # fmt: skip

@@ -53,7 +53,7 @@ def _within(
     """Adds the repeats among molecules of one composition."""
     size = int(offsets[members[0] + 1] - offsets[members[0]])
     rows = offsets[members][:, None] + np.arange(size)
-    # Sorted by element, so that atoms of one column are comparable.
+    # Atoms are sorted by element, so that atoms of one column are comparable.
     rows = np.take_along_axis(rows, np.argsort(z[rows], axis=1, kind="stable"), axis=1)
     kinds = z[rows[0]]
     radii = np.empty((len(members), size))

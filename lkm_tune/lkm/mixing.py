@@ -58,7 +58,7 @@ class NeighbourMixing(Mixing):
     """
 
     def __init__(self, reach: int = 1) -> None:
-        """With neighbours at most `reach` layers away."""
+        """Neighbours are at most `reach` layers away."""
         super().__init__()
         self.reach = reach
 
@@ -79,7 +79,7 @@ class LearnedMixing(Mixing):
     """
 
     def __init__(self, n_layers: int) -> None:
-        """For a network of L = `n_layers`."""
+        """Creates the scores of L = `n_layers` layers."""
         super().__init__()
         self.scores = nn.Parameter(torch.zeros(n_layers))
 
@@ -108,7 +108,7 @@ class ConfidenceMixing(Mixing):
     def __init__(
         self, n_layers: int, n_features: int, n_outputs: int, temperature: float = 1.0
     ) -> None:
-        """For a network of such layers and outputs, with τ = `temperature`."""
+        """Creates the readouts of L layers with D features and P outputs; τ is `temperature`."""
         super().__init__()
         self.readouts = nn.ModuleList(nn.Linear(n_features, n_outputs) for _ in range(n_layers))
         for parameter in self.parameters():

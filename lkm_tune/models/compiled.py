@@ -20,7 +20,7 @@ from lkm_tune.cache import cache_folder
 
 SOURCE = Path(__file__).with_name("kernels.c")
 
-# Not -ffast-math: linked into a library, it changes the arithmetic of the whole process.
+# -ffast-math is not used: in a library, it changes the arithmetic of the whole process.
 OPTIONS = (
     *("-std=c11", "-O3", "-march=native", "-shared", "-fPIC", "-fopenmp-simd"),
     *("-ffp-contract=fast", "-fno-trapping-math", "-ffinite-math-only", "-fno-signed-zeros"),
@@ -75,7 +75,7 @@ def _library() -> Path:
         _check_private(path)
         if path.stem == f"{recipe}-{_digest(path.read_bytes())}":
             return path
-    # In a temporary folder until it is complete: another process may compile it, too.
+    # The compiler writes to a temporary folder: another process may compile the file, too.
     with tempfile.TemporaryDirectory(dir=folder) as workshop:
         made = Path(workshop) / "kernels.so"
         subprocess.run(

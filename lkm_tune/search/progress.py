@@ -35,13 +35,13 @@ class Progress:
         return cls(plan.trials_known, len(records) - running, running)
 
     def seconds_left(self, start: "Progress", elapsed: float) -> float | None:
-        """Seconds left, at the rate since `start`, `elapsed` seconds ago; None before any end."""
+        """Seconds left at the rate of the last `elapsed` seconds, since `start`; None before an end."""
         since = self.ended - start.ended
         return self.to_end * elapsed / since if since > 0 else None
 
 
 def hours_of_training(plan: Plan, trials: int) -> float | None:
-    """The cost of `trials` further curve points in hours of trials; None before one has ended."""
+    """The cost of `trials` further curve points in hours of trials; None without an ended point."""
     seconds = [
         record.summary["seconds"]
         for record in plan.trials.all_records()

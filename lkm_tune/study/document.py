@@ -15,7 +15,7 @@ from lkm_tune.study.problem import Finding, KeyPath, Problem, StudyError, key_na
 
 OVERRIDE = "--set"
 MOST_CHARACTERS, MOST_VALUES, DEEPEST = 1_000_000, 20_000, 50
-"""In a file: a thousand times the need of a study; reading them takes less than a second."""
+"""Limits of a file: a thousand times the need of a study, read in less than a second."""
 
 _TOO_DEEP = f"must be nested at most {DEEPEST} deep"
 _TAG = "tag:yaml.org,2002:"
@@ -167,7 +167,7 @@ class _Reader:
         # Ten lines of nested aliases can expand to a thousand million values.
         self._values += 1
         if self._values > MOST_VALUES:
-            rule = f"must hold at most {MOST_VALUES:,} values, aliases written out"
+            rule = f"must hold at most {MOST_VALUES:,} values (with aliases expanded)"
             raise StudyError([Problem(self.file, None, "", rule)])
         if len(path) > DEEPEST:
             raise StudyError([Problem(self.file, None, "", _TOO_DEEP)])

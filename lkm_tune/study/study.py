@@ -78,7 +78,7 @@ class Study:
     @property
     def cells(self) -> tuple[Cell, ...]:
         """Every model on every task, with every combination of the compared values."""
-        # Sorted by name: the order in the file must not change the names of cells.
+        # Names are sorted: the order in the file must not change the names of cells.
         names = sorted(self.compare)
         combinations = [
             tuple(zip(names, values, strict=True))

@@ -47,7 +47,7 @@ class StudyRecorder:
         artifacts = None if artifact_root is None else artifact_root / study.name
 
         def connect() -> Writer:
-            # In the thread: the import of MLflow takes seconds.
+            # This import is in the thread, because it takes seconds.
             from lkm_tune.tracking.writer import MlflowWriter
 
             return MlflowWriter(tracking_uri, study.name, artifacts)

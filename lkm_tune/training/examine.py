@@ -40,7 +40,7 @@ class AtomStates:
 
     @property
     def figures(self) -> LayerFigures:
-        """In numbers."""
+        """The figures of the layers."""
         return measure_layers(self.layers, self.edges)
 
 

@@ -35,9 +35,9 @@ SPREAD = 0.4
 
 @dataclass(frozen=True)
 class Delays:
-    """Seconds: of the driver's for a report and for a trial, with what MLflow's thread takes from
-    it and the answers of Ray that it waits for; from a report to the next step of the trial, and
-    to the first step of the next one, at an idle driver."""
+    """Times in seconds. The driver's time for a report and for a trial includes MLflow's thread and
+    waits for Ray. The other two times are those from a report to the next step of the trial, and to
+    the first step of the next trial, with an idle driver."""
 
     report: float
     trial: float

@@ -24,7 +24,7 @@ ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     ],
 )
 def test_letters_that_a_terminal_lacks_are_spelled(environment, encoding, gamma, radius):
-    """In text by click, and by print to the same stream in between."""
+    """Both click and print write to the same stream."""
     program = (
         "from lkm_tune.cli import main\n"
         "from lkm_tune.cli.terminal import prepare_output\n"

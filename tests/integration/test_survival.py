@@ -34,7 +34,7 @@ SEARCHED = 10
 def kill(process):
     process.kill()
     process.wait()
-    # Not read to its end: the remaining Ray processes hold it for a moment.
+    # The test does not read the pipe to its end: remaining Ray processes hold it for a moment.
     process.stdout.close()
 
 

@@ -99,7 +99,7 @@ def test_forces_are_the_slope_of_the_energy(
 ):
     model = make_model(spatial_name)
     z, pos = molecules[molecule]
-    # Small enough for the third derivative of a random network.
+    # The step suits the third derivative of a random network.
     step, slopes = 1e-6, np.zeros_like(pos)
     for place in np.ndindex(pos.shape):
         energies = []

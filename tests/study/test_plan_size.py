@@ -41,7 +41,7 @@ def test_without_control(load: Callable[..., Study]) -> None:
 
 @pytest.mark.parametrize(("trials", "factor"), [(1, 2), (8, 3), (30, 3), (30, 2)])
 def test_expected_epochs_are_the_mean_over_random_orders(trials: int, factor: int) -> None:
-    """Against the rule, with independent random errors at every rung."""
+    """The expectation agrees with the rule for independent random errors at every rung."""
     random, epochs, grace, plays = Random(0), 150, 10, 2000
     total = 0
     for _ in range(plays):

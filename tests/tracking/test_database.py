@@ -15,7 +15,7 @@ MAKE = "import sys; from lkm_tune.tracking.experiments import open_client; open_
 
 def make_and_die(uri, unfinished):
     process = subprocess.Popen([sys.executable, "-c", MAKE, uri], stderr=subprocess.DEVNULL)
-    # In the middle of the migrations, which end near a megabyte.
+    # The kill comes in the middle of the migrations, which end near a megabyte.
     while not (unfinished.exists() and unfinished.stat().st_size > 100_000):
         assert process.poll() is None
         time.sleep(0.01)

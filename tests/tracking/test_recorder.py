@@ -169,7 +169,7 @@ def test_a_cell_tells_its_data_and_its_study(place, play):
 
 
 def test_the_best_model_of_a_cell_loads_and_predicts(place, play, record, tmp_path):
-    """Through MLflow alone, without pickles."""
+    """MLflow alone can load the model, without pickles."""
     file = tmp_path / "model.safetensors"
     training = TrainingPlan(epochs=1, warmup_epochs=0.0)
     data = DataPlan("sample", 16, 8, 8)

@@ -79,7 +79,7 @@ def test_energies_and_forces_are_learnt_with_an_element_that_no_model_has_publis
     assert result.test_errors["forces"] < 0.9 * known["forces"]
     assert result.val_error == run.history[result.best_epoch - 1].val_errors["energy"]
 
-    # In the file's eV and eV/Å, from the file of the trained network.
+    # Predictions of the trained network's file, in the eV and eV/Å of the data.
     save_model(run, tmp_path / "model.safetensors")
     trained = TrainedModel.load(tmp_path / "model.safetensors")
     batch, _ = run.data.batch(run.data.split.test)

@@ -133,7 +133,7 @@ def _cell(key: CellKey, name: str, rows: pd.DataFrame, own_control: pd.DataFrame
     diverged, below, above = _divergence(rows, done, outcome, notes)
     gamma = done["gamma"]
     kept = done[(gamma == 0) | ((gamma > (below or 0.0)) & (gamma < (above or np.inf)))]
-    # Without pandas' pivot, which takes a second for a hundred cells.
+    # This code avoids pandas' pivot, which takes a second for a hundred cells.
     labels = [
         (str(study), int(seed)) for study, seed in zip(kept["study"], kept["seed"], strict=True)
     ]

@@ -9,9 +9,10 @@ uncertain and is drawn from its posterior.
   over the rivals, without correction for their number (intersection–union test: R. L. Berger,
   Technometrics 24, 1982, theorem 1).
 - *Gain within the margin.* The same for γ = 0: the largest of P(f_t(0) − f_t(γ′) > −ln(1 − m)).
-- *Beyond the margin.* Draws of the regret are never below 0, even without regret. So P(regret ≤ m)
-needs a second condition, which a lucky choice of t cannot meet: γ is shown to be worse than the
-place that t chose, at the cross-fitted level of that choice. The p-value is the larger of both.
+- *Beyond the margin.* Draws of the regret are never below 0, even if the true regret is 0. So
+P(regret ≤ m) needs a second condition, which a lucky choice of t cannot meet: γ is shown to be
+worse than the place that t chose, at the cross-fitted level of that choice. The p-value is the
+larger of both.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def q_values(p: Array) -> Array:
     q = np.full(len(p), np.nan)
     tested = ~np.isnan(p)
     if tested.any():
-        # Not `scipy.stats.false_discovery_control`: importing it takes half a second.
+        # The import of `scipy.stats.false_discovery_control` would take half a second.
         order = np.flatnonzero(tested)[np.argsort(p[tested])]
         scaled = p[order] * len(order) / np.arange(1, len(order) + 1)
         q[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)

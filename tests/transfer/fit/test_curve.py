@@ -14,7 +14,7 @@ def fit(y: np.ndarray):
 
 
 def test_posterior_is_the_dense_gaussian_process_of_the_same_settings() -> None:
-    # Against the textbook form: flat priors on seed levels and on m, all runs at once.
+    # The textbook form has flat priors on seed levels and on m, and all runs at once.
     rng = np.random.default_rng(0)
     y = rng.normal(0, 0.02, (3, 1)) + np.r_[0.0, np.sin(X)] + rng.normal(0, 0.1, (3, 8))
     found = fit(y)
@@ -42,7 +42,7 @@ def test_draws_have_the_posterior_mean_and_the_spread_of_the_data() -> None:
 
 @pytest.mark.parametrize("missing", [[], [(2, slice(2, None))], [(0, 0), (1, 3), (2, slice(4, 8))]])
 def test_seeds_alone_average_to_the_whole_fit_by_their_shares(missing) -> None:
-    """For any missing runs: a seed with two runs has one of 15 degrees of freedom."""
+    """Shares are right for missing runs: a seed with two runs has one of 15 degrees of freedom."""
     y = np.random.default_rng(3).normal(size=(3, 8))
     for seed, runs in missing:
         y[seed, runs] = np.nan

@@ -35,7 +35,7 @@ CONTROL = Strength(0.0, change=0.0, similarity=0.6, rank=8.0)
             [Strength(1, diverged=True), Strength(10, diverged=True)],
             ["Training diverges without mixing, too (γ = 0): try a lower learning rate."],
         ),
-        # Within its uncertainty, or worse only below a better γ: not caused by the strength.
+        # No sign if the change is within its uncertainty, or if a higher γ is better.
         (CONTROL, [Strength(1, -0.1), Strength(10, 0.04, doubt=0.05)], []),
         (CONTROL, [Strength(1, 0.2), Strength(10, -0.1)], []),
         (
