@@ -8,7 +8,7 @@ from typing import Any
 
 
 def lazy_imports(file: str) -> Callable[[str], Any]:
-    """The `__getattr__` of a package: it imports a name when somebody asks for it.
+    """The `__getattr__` of a package: it imports a name at its first use.
 
     Args:
         file: `__file__` of the package. Its imports under `if TYPE_CHECKING:`, which type

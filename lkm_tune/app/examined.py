@@ -51,7 +51,7 @@ def examine_all(
 
     Args:
         files: label -> model.safetensors.
-        samples: number of samples, the first of the validation part.
+        samples: number of samples, from the start of the validation part.
         own_model: the name of a user's model whose code may be imported.
 
     Raises:

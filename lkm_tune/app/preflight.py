@@ -38,7 +38,7 @@ def open_engine(
         LkmTuneError: if a check fails; the error says what to do.
     """
     with user_errors():
-        tracking_uri(storage)  # Refused before any work.
+        tracking_uri(storage)  # An invalid address ends the command here.
         data, notes = check_data(study)
         if fresh and folder.study.exists():
             # MLflow first: otherwise a failure there would mix old runs with new runs.

@@ -50,7 +50,7 @@ def fetch(remote: Remote, folder: Path) -> Path:
     path = folder / remote.name
 
     def download(partial: Path) -> None:
-        import pooch  # It brings an HTTP client, which files that are there do not need.
+        import pooch  # pooch imports an HTTP client, which present files do not need.
 
         get = pooch.HTTPDownloader(
             progressbar=sys.stderr.isatty(), chunk_size=_CHUNK, timeout=_TIMEOUT_S

@@ -88,7 +88,7 @@ def _of_group(
 
 
 def _nearest(pos: Array) -> IntArray:
-    """[K] the most similar frame of each frame, by some of the distances between atoms."""
+    """[K] the frame that is most similar to each frame, by some distances between atoms."""
     pairs = np.stack(np.triu_indices(pos.shape[1], 1))
     chosen = np.unique(np.linspace(0, pairs.shape[1] - 1, _FEATURES).astype(np.int64))
     if pairs.shape[1] == 0:

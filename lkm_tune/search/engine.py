@@ -259,8 +259,8 @@ class Engine:
             "cache": str(self.cache) if self.cache else None,
             "folder": str(self._seen_from),
             "digest": self._digests.get(spec.cell.task),
-            # These are not its present resources: alone on a node or not, a trial computes the
-            # same.
+            # The study's share decides, not the present resources: results must not depend on
+            # these.
             "threads": max(1, int(self._share.cpu)),
             "rungs": self.ledger.rungs,
             "holds": {"cpu": holds.cpu, "gpu": holds.gpu},

@@ -28,7 +28,7 @@ class Meter(Callback):
         """Continues from the hours of earlier drivers.
 
         Args:
-            path: the file of the hours.
+            path: the file that keeps the hours.
             nodes: returns the present nodes by address, with their `of_cpu` and `of_gpu`.
             clock: returns the time in seconds.
         """

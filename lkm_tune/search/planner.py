@@ -11,7 +11,7 @@ from lkm_tune.search.looks import Judge, Look, Looks, Point, Points
 from lkm_tune.study import Cell, Phase, Study, TrialSpec
 
 if TYPE_CHECKING:
-    # It imports Optuna, which a query for progress does not need.
+    # This module imports Optuna, which a query for progress does not need.
     from lkm_tune.ledger.ledger import Ledger
 
 CURVE_OF: Mapping[Phase, Phase] = {search: curve for curve, search in SEARCH_OF.items()}

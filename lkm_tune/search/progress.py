@@ -35,7 +35,7 @@ class Progress:
         return cls(plan.trials_known, len(records) - running, running)
 
     def seconds_left(self, start: "Progress", elapsed: float) -> float | None:
-        """Seconds left at the rate of the last `elapsed` seconds, since `start`; None before an end."""
+        """Seconds left at the rate of the last `elapsed` seconds; None before an end."""
         since = self.ended - start.ended
         return self.to_end * elapsed / since if since > 0 else None
 

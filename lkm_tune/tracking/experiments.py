@@ -34,7 +34,7 @@ def open_experiment(
 
     Args:
         client: The client.
-        uri: The address of the client.
+        uri: The address of MLflow.
         study: Name of the study and of its experiment.
         artifacts: The folder of its runs' files; a server chooses its own.
 

@@ -46,7 +46,7 @@ def cluster():
         up(machines)
         yield machines
         machines.shell(f"ray down --yes {machines.config}", 300)
-        # It stops the head; workers end a minute after they have lost the head.
+        # `ray down` stops the head; workers end a minute after they have lost the head.
         assert not machines.head.pids("raylet")
         rest = machines.hosts.values()
         wait_until(lambda: not any(host.pids("raylet") for host in rest), 180, "Ray to end")

@@ -231,7 +231,7 @@ def makefile_torch():
 
 
 def in_namespaces(script, log):
-    # It ends with the tests in every case.
+    # The process ends with the tests in every case.
     command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--mount", "--pid", "--uts",
                "--fork", "--mount-proc", "--kill-child", "bash", "-c", script]  # fmt: skip
     with log.open("a") as file:

@@ -19,5 +19,5 @@ def test_a_folder_that_only_has_the_same_name_is_refused(tmp_path):
             check_place(theirs, mark)
         with marked(theirs), pytest.raises(NodeError) as refused:
             check_place(theirs, mark)
-    # It is no fault of a trial, and another attempt would not help.
+    # The error is no fault of a trial, and another attempt would not help.
     assert failure_of(refused.value, 0).cause == "storage"
