@@ -89,7 +89,7 @@ class Dataset:
             path.
         read: Reads the file at that path, without physical checks if the second argument is true.
         sizes: Gives the usual sizes for a `source`; None if the user must give them.
-        reading: Text that changes with the way of reading the file.
+        reading: Parameters of `read`, as text; stores of other parameters are separate.
         read_nodes: Reads a graph of nodes, if the dataset is one.
         cautions: SHA-256 of a file -> a sentence for every result on it.
         formula: Formula of the file's molecule, in Hill's order; empty if any molecule is valid.

@@ -42,7 +42,7 @@ def open_prepared(
         read: Reads and checks it.
         cutoff: Cutoff of the radius edges, Å.
         cache: Folder of stores; None for the folder in LKM_TUNE_CACHE, or `~/.cache/lkm-tune`.
-        reading: Text that changes with the way of reading the file.
+        reading: Parameters of `read`, as text; stores of other parameters are separate.
         digest: The source's `content_digest`, if the caller knows it.
 
     Raises:

@@ -51,7 +51,7 @@ def effective_rank(matrix: Tensor) -> Tensor:
     Args:
         matrix: any [N, D].
     """
-    # Singular values of a tall matrix, from a small square matrix.
+    # A small square matrix has the singular values of the tall matrix.
     small = matrix if matrix.shape[0] < matrix.shape[1] else matrix.T
     sigma: Tensor = torch.linalg.eigvalsh(small @ small.T).clamp(min=0).sqrt()
     total = sigma.sum()

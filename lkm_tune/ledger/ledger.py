@@ -47,7 +47,7 @@ class Listener(Protocol):
         """A trial has ended, perhaps in an earlier process."""
 
     def interrupted(self, spec: TrialSpec) -> None:
-        """The driver ends while a trial runs; the trial continues with the study."""
+        """The driver ends while a trial runs; the trial continues when the study is continued."""
 
 
 class Ledger(StudyTrials):
@@ -210,7 +210,7 @@ class Ledger(StudyTrials):
         return verdict
 
     def interrupt(self) -> None:
-        """The driver ends: every running trial continues with the study."""
+        """The driver ends: every running trial continues when the study is continued."""
         for record in self.all_records():
             if record.state == "running":
                 for listener in self._listeners:

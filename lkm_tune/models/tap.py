@@ -106,7 +106,7 @@ def _check_names(model: nn.Module, layers: Sequence[str]) -> None:
     for module, count in Counter(known[name] for name in layers).items():
         if count > 1:
             twice = ", ".join(name for name in layers if known[name] is module)
-            raise ValueError(f"layers must be different submodules, but one is {twice}")
+            raise ValueError(f"layers must be different submodules, but {twice} are the same")
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -48,7 +48,7 @@ class Limits:
         return any(self._hours())
 
     def has_to_pause(self, spec: TrialSpec, epoch: int) -> bool:
-        """Whether a running trial pauses after this epoch; it continues with the study."""
+        """Whether a running trial pauses after this epoch, until the study is continued."""
         return spec.phase in ("search", "control") and epoch in self._trials.rungs and self.spent
 
     def _hours(self) -> Iterator[str]:

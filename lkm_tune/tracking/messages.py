@@ -33,7 +33,7 @@ MAX_PARAM, MAX_TAG = 6000, 8000
 """MLflow's limits in characters."""
 
 INTERRUPTED = "interrupted"
-"""The outcome of a run whose trial continues with the study."""
+"""The outcome of a run whose trial continues when the study is continued."""
 
 ROW = "lkm.row"
 """The tag of an ended run with its row of the table of runs, without `reason`."""

@@ -102,9 +102,9 @@ def check_batches(network: nn.Module, plan: TrainingPlan, at_once: int) -> None:
     if at_once < plan.batch_size:
         asked = "training.micro_batch_size is" if plan.micro_batch_size else "memory allows for"
         raise ValueError(
-            "a network with batch normalisation must see a batch at once, since parts of it have "
+            "a network with batch normalisation needs a whole batch at once, since a part has "
             f"another gradient, but training.batch_size is {plan.batch_size} and {asked} "
-            f"{at_once}; training.batch_size: {max(2, at_once)} needs no division"
+            f"{at_once}; reduce training.batch_size to {max(2, at_once)}"
         )
 
 

@@ -151,7 +151,7 @@ def test_of_a_tuple_the_first_item_counts(batch):
         ("convs", "at least two names, but got 'convs'"),
         (["convs.0", "conv.1"], "Net has no submodule 'conv.1'; the nearest are .*convs.1"),
         (["convs.0", "zzz"], "no submodule 'zzz'; it has embedding, convs, convs.0"),
-        (["convs.0", "convs.0"], "different submodules, but one is convs.0, convs.0"),
+        (["convs.0", "convs.0"], "different submodules, but convs.0, convs.0 are the same"),
     ],
 )
 def test_names_that_cannot_be_layers(layers, message):
