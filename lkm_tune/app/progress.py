@@ -65,7 +65,8 @@ def cell_statuses(plan: Plan, driven: bool) -> tuple[CellStatus, ...]:
 
     Args:
         plan: the plan of the study.
-        driven: whether a driver runs the study; if not, its running trials are interrupted.
+        driven: whether a driver runs the study. Without a driver, running trials count as
+            interrupted.
     """
     return tuple(_status(plan, CellProgress.of(plan, cell, driven)) for cell in plan.study.cells)
 

@@ -39,7 +39,7 @@ def _charges(atoms: ase.Atoms) -> Iterator[tuple[str, Any]]:
 
 
 def _numbers(value: Any) -> Array | None:
-    """The value as numbers; None if it has other words."""
+    """The value as numbers; None if the value contains other text."""
     try:
         return np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):

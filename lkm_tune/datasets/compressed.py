@@ -25,7 +25,7 @@ def open_decompressed(path: Path) -> IO[bytes]:
     """Opens a file for reading; its first bytes decide about decompression (gzip, bzip2, xz).
 
     Raises:
-        OSError: It cannot be opened.
+        OSError: The file cannot be opened.
     """
     with path.open("rb") as file:
         first = file.read(6)
@@ -39,7 +39,7 @@ def open_text(path: Path) -> io.TextIOWrapper:
     """Opens a UTF-8 file as text, compressed or not, with or without a byte order mark.
 
     Raises:
-        OSError: It cannot be opened.
+        OSError: The file cannot be opened.
     """
     return io.TextIOWrapper(open_decompressed(path), encoding="utf-8-sig")
 

@@ -93,7 +93,7 @@ class Molecules:
         """The positions [N, 3] of molecules that must have some.
 
         Raises:
-            DataError: They have none.
+            DataError: There are no positions.
         """
         if self.pos is None:
             raise DataError(f"{self.name}: there must be positions, but are none")

@@ -104,7 +104,7 @@ def read_table(path: Path) -> "DataFrame":
 
     Raises:
         OSError: if the file cannot be read.
-        ValueError: if it is no CSV file.
+        ValueError: if the file is no CSV file.
     """
     import pandas as pd
 

@@ -74,7 +74,7 @@ def find_function(name: str) -> Callable[..., Any]:
         name: `package.module:function`.
 
     Raises:
-        ValueError: if it does not exist, or its module cannot be imported.
+        ValueError: if the function does not exist, or its module cannot be imported.
     """
     place, _, path = name.partition(":")
     if not place or not path:

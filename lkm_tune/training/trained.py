@@ -129,7 +129,7 @@ class TrainedModel:
             z: [N] atomic numbers.
 
         Raises:
-            ValueError: if they lacked an element; the error names it.
+            ValueError: if the training molecules lacked an element; the error names the element.
         """
         if self.elements is None:
             return

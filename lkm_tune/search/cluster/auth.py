@@ -68,7 +68,7 @@ def short_folder() -> str | None:
     """A folder for Ray's sockets if the path of the temporary folder is too long; else None.
 
     Raises:
-        ValueError: if it cannot be created, or belongs to another user.
+        ValueError: if the folder cannot be created, or belongs to another user.
     """
     usual = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
     if len(usual) <= LONGEST_FOLDER:

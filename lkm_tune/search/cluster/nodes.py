@@ -74,7 +74,7 @@ def check_place(place: str, mark: str) -> None:
     """Checks that this node sees the files of the driver.
 
     Raises:
-        UnseenPlaceError: if it does not: its files would be lost.
+        UnseenPlaceError: if the node does not see the files: its own files would be lost.
         OSError: if the place cannot be read now.
     """
     try:

@@ -26,7 +26,7 @@ LARGEST_REGRET = 1.0
 
 _SET_DRAWS = 1000
 _RIVAL_STEP = 2
-"""Every second point of the fine grid is enough."""
+"""Step over the fine grid: its neighbouring points are almost equal."""
 
 _SURELY_WITHIN, _SURELY_WORSE = 1.6, 6.0
 """Range of the critical value of the largest of many deviations, in standard errors."""

@@ -17,7 +17,7 @@ LEVEL = 0.95
 """Level of every interval and of every bound."""
 
 _STEP = 2
-"""Every second point of the fine grid is enough."""
+"""Step over the fine grid: its neighbouring points are almost equal."""
 
 _MOST = 6
 """Number of rivals that may have the largest p-value, or the largest upper quantile."""
