@@ -221,7 +221,7 @@ def _bond_lengths(z: Tensor, pairs: Tensor) -> Tensor:
 
 
 def _tensor(values: Any) -> Tensor:
-    # A copy, since torch warns about a tensor over a read-only numpy array.
+    # torch warns about a tensor over a read-only numpy array, so this makes a copy.
     return torch.tensor(values) if isinstance(values, np.ndarray) else torch.as_tensor(values)
 
 

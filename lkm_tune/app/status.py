@@ -104,7 +104,7 @@ def all_statuses(storage: Storage = "lkm-runs") -> list[StudyStatus]:
 
 def _status(storage: Path, name: StudyLike) -> StudyStatus:
     study, folder = stored_study(storage, name)
-    # First the driver: a driver that ends meanwhile has already written the ends of its trials.
+    # The driver is read first: a driver that ends meanwhile has already written its trials' ends.
     driver = holder(folder.lock)
     trials, use = StudyTrials.read(study, folder.ledger), Use.read(folder.use)
     plan, spent = Plan(study, trials, memory=folder.looks), use.spent

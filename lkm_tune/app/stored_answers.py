@@ -47,7 +47,7 @@ def load_report(storage: Path, margin: float = MARGIN) -> "TransferReport":
     from lkm_tune.transfer import TransferReport
     from lkm_tune.transfer.report.summary import answer_record
 
-    # Before reading the runs: later changes of a ledger then outdate the file.
+    # The state is read before the runs: later changes of a ledger then outdate the file.
     state = _state(storage)
     report = TransferReport.load(storage, margin=margin)
     if margin == MARGIN:

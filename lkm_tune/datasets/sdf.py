@@ -144,7 +144,7 @@ def _placed(molecule: Chem.Mol) -> bool:
     pos = molecule.GetConformer().GetPositions()
     if np.ptp(pos[:, 2]) > 1e-3 or molecule.GetNumAtoms() == 1:
         return True
-    # A flat molecule: in drawings, bonds to hydrogen are as long as others, or far too short.
+    # Flat molecules: in drawings, bonds to hydrogen are as long as others, or far too short.
     lengths = [
         (
             1 in (bond.GetBeginAtom().GetAtomicNum(), bond.GetEndAtom().GetAtomicNum()),

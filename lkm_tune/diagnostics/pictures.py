@@ -112,7 +112,7 @@ def _colours(kind: str, names: Sequence[Sequence[str]]) -> dict[str, Any]:
 
 
 def _scatter(axes: Axes, points: Points, colours: Sequence[Any]) -> None:
-    # A random order: otherwise the last layer would hide the others.
+    # The order is random: otherwise the last layer would hide the others.
     order = np.random.default_rng(0).permutation(len(points))
     shown = [colours[i] for i in order]
     size = float(np.clip(4000 / len(points), 3, 30))

@@ -199,7 +199,7 @@ class Ledger(StudyTrials):
         self.finish(spec, "stopped", reached, STOPPED)
 
     def break_off(self, spec: TrialSpec, failure: Failure) -> Verdict:
-        """Enters a broken attempt, and the end of the trial if the verdict gives it up."""
+        """Enters a broken attempt, and the end of the trial if the trial is given up."""
         record = self.record(spec)
         record.failures = (*record.failures, failure)
         kept = [asdict(one) for one in record.failures]

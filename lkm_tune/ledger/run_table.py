@@ -108,7 +108,7 @@ def read_table(path: Path) -> "DataFrame":
     """
     import pandas as pd
 
-    # A digest of digits alone is no number, and a whole number with gaps is no float.
+    # A digest may consist of digits only, and integers may be missing, so types are explicit.
     types = {name: kind for name, kind in COLUMNS.items() if kind in ("str", "Int64")}
     try:
         # The default reader rounds the last digit.
@@ -126,7 +126,7 @@ class RowMaker:
         """Takes the study and the facts on its networks and data."""
         self._study = study
         self._facts = facts
-        # A cache: all points of a curve share these, and digests of ten thousand runs take seconds.
+        # This cache saves seconds: all points of a curve share these digests.
         self._shared = cache(self._of_settings)
 
     def row(self, record: TrialRecord) -> Row:

@@ -118,7 +118,7 @@ def _apply(
     rest: Sequence[Tensor | None],
 ) -> Any:
     """Chooses the form of a step."""
-    # First, since `torch.compile` cannot trace a library.
+    # This check comes first, since `torch.compile` cannot trace a library.
     if not torch.compiler.is_compiling() and all(t is None or _suits(t) for t in tensors):
         library = kernels()
         if library is not None:

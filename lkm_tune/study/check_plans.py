@@ -27,7 +27,7 @@ def check_plans(study: Study, written: Collection[KeyPath]) -> Iterator[Finding]
 def _gamma(study: Study) -> Iterator[Finding]:
     path: KeyPath = ("space", "gamma")
     if "gamma" not in study.space:
-        yield Finding((path, ("space",)), "is missing: γ is what a study searches for")
+        yield Finding((path, ("space",)), "is missing: every study searches γ")
         return
     values = study.space["gamma"]
     rule = "must be a finite number above 0: the control γ = 0 always runs"

@@ -128,7 +128,7 @@ def _parts(finding: Finding, depth: int) -> Iterator[KeyPath]:
     path = finding.keys[0]
     yield path[:depth]
     if finding.near is not None:
-        # A misspelt key: the key that the user meant lacks its value.
+        # A misspelt key means that the intended key lacks its value.
         yield (*path[:-1], finding.near)
 
 

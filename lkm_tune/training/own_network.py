@@ -120,7 +120,7 @@ def _begun(
 def _chain(elements: Sequence[int], cutoff: float) -> MoleculeBatch:
     z = torch.tensor([element for element in elements for _ in range(2)])
     steps = torch.arange(len(z))
-    # A zigzag: atoms on a line have no angles.
+    # The chain is a zigzag, because atoms on a line have no angles.
     pos = torch.stack([0.8 * BOND * steps, 0.6 * BOND * (steps % 2), 0.0 * steps], dim=1)
     return batch_from_arrays(z, pos, torch.zeros_like(z), cutoff=cutoff)
 

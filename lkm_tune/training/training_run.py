@@ -109,7 +109,7 @@ class TrainingRun:
     def _epoch(self) -> EpochResult:
         start = time.perf_counter()
         epoch = len(self.history) + 1
-        # A seed per epoch, so that a continued run draws the same numbers as an uninterrupted run.
+        # Each epoch has a seed, so that a continued run draws the numbers of an uninterrupted run.
         seed = _epoch_seed(self.config.seed, epoch)
         with seeded(seed, [self.device] if self.device.type == "cuda" else []):
             losses = self._train_epoch(epoch)

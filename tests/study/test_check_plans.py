@@ -19,7 +19,7 @@ BAD = {
     # γ
     "no gamma": (
         "space:\n  depth: {type: int, low: 1, high: 3}\n",
-        ["4: space.gamma: is missing: γ is what a study searches for"],
+        ["4: space.gamma: is missing: every study searches γ"],
     ),
     "gamma from 0": (
         "space:\n  gamma: {type: float, low: 0, high: 1}\n",
