@@ -155,8 +155,7 @@ class Outbox:
             known = kept["destination"] == self._destination
             offset = int(kept["offset"]) if known else 0
         except (FileNotFoundError, ValueError, KeyError, TypeError):
-            # Torn or foreign content. A message that is delivered twice is written once, so 0 is
-            # safe.
+            # Torn or foreign content. Delivery from the start is safe: a message that is delivered twice is written once.
             return 0
         return offset if 0 <= offset <= self._size else 0
 

@@ -54,7 +54,7 @@ class Objective(ABC):
         judged: name of the error that ranks runs.
         batch_size: samples of one optimiser step.
         micro_batch_size: samples that go through the network at once in training.
-        eval_batch_size: samples that go through it at once in validation and test.
+        eval_batch_size: samples that go through the network at once in validation and test.
     """
 
     judged = "error"
