@@ -155,7 +155,8 @@ class Outbox:
             known = kept["destination"] == self._destination
             offset = int(kept["offset"]) if known else 0
         except (FileNotFoundError, ValueError, KeyError, TypeError):
-            # Torn or foreign content. Delivery from the start is safe: a message that is delivered twice is written once.
+            # Torn or foreign content. Delivery from the start is safe: a message that is delivered
+            # twice is written once.
             return 0
         return offset if 0 <= offset <= self._size else 0
 
