@@ -121,5 +121,5 @@ def _tell(result: "StudyResult", storage: Path) -> None:
 def _end_interrupted() -> NoReturn:
     from lkm_tune.cli.console import say
 
-    say("interrupted: the same command continues")
+    say("interrupted: the same command continues the study")
     raise SystemExit(INTERRUPTED)

@@ -59,7 +59,8 @@ class StudySearcher(Searcher):
         self._alone: set[str] = set()
         self._slots = slots
         self._has_started = has_started
-        # The ledger's state at which the planner had no trial: Tune asks a hundred times a second.
+        # Tune asks a hundred times a second, so the searcher remembers the ledger's state at which
+        # the planner had no trial.
         self._nothing_at = -1
 
     def suggest(self, trial_id: str) -> Any:

@@ -40,7 +40,7 @@ def model_file(run: TrainingRun) -> bytes:
         "trained_elements": molecules.trained_elements if molecules else None,
         "data": run.data.digest,
     }
-    # Copies: the format does not allow a parameter under two names.
+    # Parameters are copied, because the format does not allow a parameter under two names.
     weights = {
         name: w.clone(memory_format=torch.contiguous_format)
         for name, w in run.averaged.network.state_dict().items()
