@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lkm_tune.app import StudyResult
 
 DEFAULT_STUDY = "quickstart"
-# Exit codes: 1 is click's own for errors of the user.
+# Exit codes; click uses 1 for errors of the user.
 FAILURES = 2
 INTERRUPTED = 130
 

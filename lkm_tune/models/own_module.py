@@ -53,7 +53,7 @@ def is_length(value: object) -> TypeGuard[float]:
 def check_output(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
     """Raise ValueError unless `output` is a `ModelOutput` that fits the batch.
 
-    It is a forward hook, so that it sees every output and copies of the module have it.
+    As a forward hook it sees every output, and copies of the module keep the hook.
     """
     kind = type(module).__name__
     if not isinstance(output, ModelOutput):

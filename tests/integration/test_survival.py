@@ -54,7 +54,7 @@ def noted_epochs(folder):
 
 
 def start_and_kill(start, folder, epochs, more):
-    """Kills a run of the study `more` seconds after it has trained `epochs` epochs and written records.
+    """Kills a run of the study `more` seconds after it has trained `epochs` epochs.
 
     Returns:
         Whether the run was still alive.
