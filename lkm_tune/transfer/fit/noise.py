@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
 
 Array = NDArray[np.float64]
@@ -132,9 +131,16 @@ def shared_noise(errors: Sequence[PureError]) -> NoisePrior:
 
 
 def _inverse_trigamma(value: float) -> float:
+    """X with trigamma(x) = value, by Newton's method (Smyth 2004, appendix)."""
     low, high = 1e-3, 1e6
     if value <= polygamma(1, high):
         return high
     if value >= polygamma(1, low):
         return low
-    return float(brentq(lambda x: polygamma(1, x) - value, low, high))
+    # Not `scipy.optimize`: importing it takes a quarter of a second.
+    x, step = 0.5 + 1 / value, np.inf
+    while abs(step) > 1e-12 * x:
+        trigamma = polygamma(1, x)
+        step = trigamma * (1 - trigamma / value) / polygamma(2, x)
+        x += step
+    return float(x)

@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
+from scipy.special import polygamma
 
-from lkm_tune.transfer.fit.noise import PureError, pure_error, seed_information, shared_noise, total
+from lkm_tune.transfer.fit.noise import (
+    PureError,
+    _inverse_trigamma,
+    pure_error,
+    seed_information,
+    shared_noise,
+    total,
+)
 
 
 def test_information_of_a_balanced_study_is_that_of_the_means() -> None:
@@ -34,3 +42,8 @@ def test_cells_with_few_seeds_borrow_the_common_noise() -> None:
     assert alike.variance == pytest.approx(1.0, abs=0.3)
     assert unlike.dof < 3
     assert shared_noise([PureError(1.0, 4)] * 2).dof == 0
+
+
+@pytest.mark.parametrize("value", [1e-5, 0.1, np.pi**2 / 6, 30.0, 1e5])
+def test_the_inverse_of_trigamma(value: float) -> None:
+    assert polygamma(1, _inverse_trigamma(value)) == pytest.approx(value, rel=1e-12)
