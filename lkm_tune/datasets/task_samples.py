@@ -185,7 +185,7 @@ def _of_atoms(store: MoleculeStore, references: AtomReferences, task: Task) -> F
     missing = sorted({int(z) for z in np.unique(store.z)} - dict(references).keys())
     if missing:
         raise DataError(
-            f"{task.name} is an energy and needs the energy of each free atom, but there is none "
-            f"for the atomic numbers {missing}; there are for {[z for z, _ in references]}"
+            f"{task.name} needs the energy of every free atom, but has no energy for "
+            f"the atomic numbers {missing}; it has energies for {[z for z, _ in references]}"
         )
     return free_atoms(references, store.z, store.atom_offsets)

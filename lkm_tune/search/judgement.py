@@ -34,7 +34,7 @@ def judge_curves(records: Sequence[TrialRecord], plan: LookPlan) -> Judgement:
         records: the ended points of all curves.
         plan: the plan of the look.
     """
-    # Its import takes a second, and a study without looks does not need it.
+    # The import of the analysis takes a second, and a study without looks does not need it.
     from lkm_tune.transfer.fit.open_pairs import open_pairs
 
     found = open_pairs(_table(records), plan.margin, rate=spent(plan) if plan.guarantee else ERROR)
