@@ -19,7 +19,7 @@ _TAG = re.compile(r"^>.*?<([^>]*)>", re.MULTILINE)
 
 
 def read_sdf(path: Path, target: str, cleaning: Cleaning) -> Molecules:
-    """Reads molecules with their positions and a property of each.
+    """Reads molecules with their positions and one property per molecule.
 
     Args:
         path: The file.

@@ -53,8 +53,8 @@ def reopen(path: Path, own_model: str | None = None, cache: Path | None = None) 
         cache: the folder of prepared data; None for the default.
 
     Raises:
-        ValueError: if the file is invalid or of a user's model other than `own_model`, or its data
-            are missing or differ from its training data.
+        ValueError: if the file is invalid, if it holds a user's model other than `own_model`, or if
+            its training data are missing or have changed.
     """
     weights, header, config = read_trusted(path, own_model)
     origin = Origin(digest=header.get("data"))

@@ -125,7 +125,9 @@ def test_an_element_without_an_atom_energy_is_refused(load_sample: LoadSample):
     without_fluorine = replace(
         data.task, targets=(replace(target, references=target.references[:-1]),)
     )
-    with pytest.raises(DataError, match=r"atomic numbers \[9\]; there are for \[1, 6, 7, 8\]"):
+    with pytest.raises(
+        DataError, match=r"atomic numbers \[9\]; it has energies for \[1, 6, 7, 8\]"
+    ):
         reduced_values(data.store, without_fluorine, data.split.train)
 
 

@@ -43,7 +43,7 @@ def died(message, preempted=False):
 
 
 def after(first, second):
-    """An error that was raised while another one was handled."""
+    """An error that was raised while another error was handled."""
     second.__context__ = first
     return second
 
