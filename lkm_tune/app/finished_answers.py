@@ -21,7 +21,7 @@ def best_gamma(
 
     Args:
         storage: the storage folder.
-        study: only this study, by its report; None: all studies together.
+        study: the study whose report is shown; None: all studies together.
         model: only this model, with or without its compared values, in upper or lower case.
         task: only this task.
 
@@ -48,7 +48,7 @@ def best_gamma_lines(
 
     Args:
         storage: the storage folder.
-        study: only this study, by its report; None: all studies together.
+        study: the study whose report is shown; None: all studies together.
         model: only this model.
         task: only this task.
         margin: the margin of the verdicts: 0.01, 0.02, 0.05 or the report's; None: the report's.

@@ -10,7 +10,7 @@ from lkm_tune.cli.options import Verb, json_option, margin_option, storage_optio
 
 @click.command("best-gamma", cls=Verb)
 @storage_option
-@click.option("--study", help="Only this study, by its report; otherwise all studies together.")
+@click.option("--study", help="Show the report of this study instead of all studies together.")
 @click.option("--model", help="Only this model.")
 @click.option("--task", help="Only this task.")
 @margin_option

@@ -1,7 +1,7 @@
 """The kernels in C: compiled once for a machine, stored in the cache folder, loaded at first use.
 
-Without a compiler, with a cache that is not writable or that others can write, and on other
-platforms there are no kernels, and the models compute the same with torch.
+The models compute the same with torch if there is no compiler, if the cache is not writable or
+others can write it, and on other platforms.
 """
 
 import ctypes

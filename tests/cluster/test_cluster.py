@@ -100,7 +100,10 @@ def running_on(machines):
 
 
 def check_complete(machines, name, trials=TRIALS, epochs=EPOCHS):
-    """Checks for every run once, ended, each epoch once, a report, and no checkpoints."""
+    """Checks that every run is there once, has ended and has each epoch once.
+
+    The study must have a report and no checkpoints.
+    """
     done = machines.ssh(machines.head, f"python - {name} <<'END'\n{ASK_MLFLOW}\nEND", 180)
     runs = json.loads(done.stdout.splitlines()[-1])
     keys = [key for key, _, _ in runs]
