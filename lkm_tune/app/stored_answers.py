@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lkm_tune.files import write_text
+from lkm_tune.study import ReportPlan
 
 if TYPE_CHECKING:
     from lkm_tune.transfer import TransferReport
@@ -13,7 +14,7 @@ FILE = "transfer/answers.json"
 VERSION = 6
 """Version of the file's content; a file of another version is replaced."""
 
-MARGIN = 0.02
+MARGIN = ReportPlan().margin
 """Default difference of the error, as a fraction, that does not matter."""
 
 _OTHER = "<other>"

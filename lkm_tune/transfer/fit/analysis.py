@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lkm_tune.study import ReportPlan
 from lkm_tune.transfer.fit.cell_notes import FEWEST_GAMMAS
 from lkm_tune.transfer.fit.cells import CellKey, split_cells
 from lkm_tune.transfer.fit.curve import CurveModel, shared_prior
@@ -28,7 +29,7 @@ from lkm_tune.transfer.fit.verdict import (
     q_values,
 )
 
-MARGIN = 0.02
+MARGIN = ReportPlan().margin
 """Default difference of the error, as a fraction, that does not matter."""
 
 MARGINS = (0.01, 0.02, 0.05)
