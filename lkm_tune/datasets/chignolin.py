@@ -46,7 +46,7 @@ PUBLISHED = Published(
         ),
     ),
 )
-"""The set as its authors publish it; the checksum is that of their repository."""
+"""The published set; the checksum comes from the authors' repository."""
 
 
 STAND_IN_SHA256 = "177fd1c34682e7bc91e2c8930c3b517330810abdacf06d81a57fe8db7ce60204"

@@ -126,9 +126,9 @@ def check_stiffness(molecules: Molecules, name: str, hartree: float) -> bool:
 def check_total(molecules: Molecules, name: str, hartree: float) -> None:
     """Checks the unit of total energies.
 
-    Total energies of all electrons are 0.98 to 1.05 times those of the free atoms. Energies that
-    are in this range in another unit have a wrong unit. The rule passes for other energies, such as
-    those of pseudopotentials or of formation.
+    A total energy of all electrons is 0.98 to 1.05 times the energy of the free atoms. Energies
+    that are in this range in another unit have a wrong unit. The rule passes for other energies,
+    such as energies of formation or with pseudopotentials.
 
     Raises:
         DataError: The energies are in another unit.

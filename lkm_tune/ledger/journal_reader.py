@@ -1,7 +1,7 @@
 """Reads the trials of a ledger from the lines of its journal, without Optuna.
 
-Optuna needs a second for its import and many seconds to replay ten thousand trials. The format is
-that of Optuna's `JournalStorage`; `tests/ledger` compares both readers.
+Optuna needs a second for its import and many seconds to replay ten thousand trials. Optuna's
+`JournalStorage` writes the format; `tests/ledger` compares both readers.
 """
 
 import json

@@ -65,7 +65,7 @@ class EdgePairs:
         return mlp.times(self.features, sent, self.f, self.kind, self.e, onto)
 
     def joined(self, other: "EdgePairs") -> "EdgePairs":
-        """These pairs and those of `other`."""
+        """These pairs and the pairs of `other`."""
         return EdgePairs(
             torch.cat((self.e, other.e)),
             torch.cat((self.f, other.f)),

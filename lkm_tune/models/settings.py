@@ -150,7 +150,7 @@ class MXMNetSettings(ModelSettings):
 
 
 class PAMNetSettings(MXMNetSettings):
-    """The settings of PAMNet, which are those of MXMNet."""
+    """The settings of PAMNet: the same as of MXMNet."""
 
     network = "lkm_tune.models.pamnet:PAMNet"
 
@@ -193,14 +193,14 @@ class GCNSettings(ModelSettings):
 
 
 class GINSettings(GCNSettings):
-    """The settings of GIN, which are those of GCN."""
+    """The settings of GIN: the same as of GCN."""
 
     network = "lkm_tune.models.convolution:GIN"
 
 
 @dataclass(frozen=True, kw_only=True)
 class GATSettings(GCNSettings):
-    """The settings of GAT: those of GCN and the attention heads.
+    """The settings of GAT: the settings of GCN and the attention heads.
 
     Attributes:
         dropout: probability, also for the attention.

@@ -103,7 +103,7 @@ class Plan:
 
     @property
     def next_look(self) -> int | None:
-        """The number of seeds at which the results are looked at next; None if never again."""
+        """The number of seeds at the next look; None after the last look."""
         sizes, looks = self._looks.sizes, self.looks
         if looks and not looks[-1].judgement.open_pairs:
             return None
@@ -192,7 +192,7 @@ class Planner(Plan):
     ) -> None:
         """Puts running trials of the ledger first: they belong to an earlier driver.
 
-        The arguments are those of `Plan`.
+        The arguments are the same as for `Plan`.
         """
         super().__init__(study, ledger, judge, memory, writable=True)
         self.ledger = ledger

@@ -44,7 +44,7 @@ class Catalog:
 
         Raises:
             LookupError: if the catalog has no model of this name.
-            ValueError: if the name is that of a user's model that cannot be loaded.
+            ValueError: if the model is a user's and cannot be loaded.
         """
         if model in self.models:
             return self.models[model]

@@ -33,7 +33,7 @@ class Writer(Protocol):
     """Whether the destination had nothing of the study, so that all messages must be delivered."""
 
     def write(self, messages: Sequence[Message]) -> list[tuple[Message, str]]:
-        """Writes messages, except those that are already written.
+        """Writes the messages that are not yet written.
 
         Returns:
             The messages that can never be written, each with the reason.

@@ -31,8 +31,8 @@ class TrainingRun:
     """Training of one network with one γ, from a `RunConfig`.
 
     Adam, linear warmup and cosine annealing over the full budget, EMA of the weights, the loss of
-    the task's `Objective`, gradient clipping. Every epoch validates the averaged weights. The end
-    tests those of the best epoch once.
+    the task's `Objective`, gradient clipping. Every epoch validates the averaged weights. At the
+    end, the weights of the best epoch are tested once.
 
     The seed alone decides the initial weights, the split, the order of batches and random draws of
     the network (dropout): two runs of one config on one machine give the same numbers. Runs with

@@ -21,7 +21,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
 NETWORK = "10.77.0"
-# The folder of Ray's files and ssh sockets; hosts do not see those of other hosts.
+# The folder of Ray's files and ssh sockets; hosts do not see files of other hosts.
 USER = hashlib.sha256(getpass.getuser().encode()).hexdigest()
 PLACES = {"ray": Path("/tmp/ray"), "ssh": Path(f"/tmp/ray_ssh_{USER[:10]}")}
 

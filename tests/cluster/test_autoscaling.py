@@ -48,7 +48,7 @@ curve: {gammas: [0, 0.1], seeds: [1, 2]}
 training: {epochs: 12, batch_size: 16}
 resources: {cpu: 1, gpu: auto}
 """
-# The work of the only machine of the cloud; its processes end with it.
+# The script that runs on the cloud's only machine; its processes end with the script.
 MACHINE = """
 mount --make-rprivate / && mount --bind {folder}/ray /tmp/ray && ip link set lo up
 ip link add eth0 type bridge && ip address add 10.77.1.1/24 dev eth0 && ip link set eth0 up

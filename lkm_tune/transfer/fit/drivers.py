@@ -82,9 +82,8 @@ def _fit(known: pd.DataFrame, fixed: Sequence[str], random: Sequence[str]) -> li
 def degrees_of_freedom(cells: int, fixed: int, levels: Sequence[int]) -> int:
     """Degrees of freedom for the error of a slope, at least 1.
 
-    They are those of fixed effects of architectures and tasks (the containment method; R. C.
-    Littell et al., SAS for Mixed Models, 2006, section 2.4.2): a normal quantile is too small for
-    eight cells.
+    Architectures and tasks count as fixed effects (the containment method; R. C. Littell et al.,
+    SAS for Mixed Models, 2006, section 2.4.2): a normal quantile is too small for eight cells.
 
     Args:
         cells: number of cells.

@@ -55,7 +55,7 @@ def largest_gain(cell: CellCurve) -> float:
 def bound_of_recommended(cell: CellCurve) -> float:
     """The largest distance of the recommended γ from the best, by one test at 5 %.
 
-    Its level looks too good on the runs that chose it, so the cross-fitted level counts if it is
+    The runs that chose the γ make its error look too low, so the cross-fitted error counts if it is
     higher.
     """
     if not says_enough(cell):

@@ -225,7 +225,7 @@ class CellCurve:
         """Whether the curve is shown to vary by less than `margin`.
 
         That is: with 95 % posterior probability no γ of the measured range has an error more than
-        a factor 1 + margin above that of another.
+        a factor 1 + margin above the error of another γ.
         """
         if self.draws is None or len(self.grid) < 2:
             return False

@@ -5,7 +5,7 @@ The prediction is the γ with the lowest mean expected regret over the finished 
     γ̂ = argmin_x  Σ_c w_c R_c(x) / Σ_c w_c,     R_c(x) = E[exp(f_c(x) − min f_c) − 1 | runs],
 
 with weights w_c = (1 + a·[same architecture]) (1 + b·[same task]); γ = 0 is a candidate. The values
-of a and b are those with the smallest regret when each finished cell is left out in turn. A cell
+of a and b have the smallest regret when each finished cell is left out in turn. A cell
 with a new architecture and a new task is predicted from all cells with equal weights. The 95 %
 interval is Student's t prediction of one more cell's best log γ from the other cells' best, so it
 widens with their disagreement, with their uncertainty, and for few cells.

@@ -42,8 +42,8 @@ class Regret:
         at_gamma: log error in the target at the γ, relative to its control.
         p_within: p-value of "the regret is above the margin", one for each margin (small: the γ
             works).
-        p_beyond: p-value of "the regret is within the margin", one for each margin (small: it does
-            not).
+        p_beyond: p-value of "the regret is within the margin", one for each margin (small: the γ
+            does not work).
     """
 
     value: float
