@@ -18,7 +18,7 @@ class StudyCheck:
     """A study without errors.
 
     Attributes:
-        source: its file, or its name if it has no file.
+        source: the study's file, or its name if it has no file.
         study: the study.
         plan: numbers of cells, trials and epochs.
         most: these numbers if every pair of cells stays undecided; equal to `plan` without

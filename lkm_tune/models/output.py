@@ -28,7 +28,7 @@ class MoleculeModel(nn.Module):
         cutoff: radius in Å of the necessary neighbour graph.
         uses_positions: whether predictions depend smoothly on positions, so that forces -dE/dR
             exist. False: positions only decide the edges.
-        needs_positions: whether it reads positions; False if bonds suffice.
+        needs_positions: whether the network reads positions; False if bonds suffice.
     """
 
     cutoff: float

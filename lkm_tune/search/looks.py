@@ -122,7 +122,7 @@ class Looks:
     def first_points(self) -> tuple[Point, ...]:
         """The points of a curve before the first look."""
         plan = self._study.curve
-        # Seeds outermost: a curve that ends early still has complete seeds.
+        # Seeds are the outer loop, so a curve that ends early has complete seeds.
         return tuple((gamma, seed) for seed in plan.first_seeds for gamma in plan.gammas)
 
     def plan(self, ended: Ended, *, searched: bool) -> tuple[Points, tuple[Look, ...]]:

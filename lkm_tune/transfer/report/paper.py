@@ -1,7 +1,7 @@
 """Comparison of a report with the figures of the paper (arXiv:2510.20236).
 
 The figures come from the paper's abstract and summaries. Their networks, molecules and seeds, and
-the choice of γ, are unknown. An "up to" is the largest of several gains.
+the choice of γ, are unknown. "Up to" in the paper marks the largest of several gains.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Claim:
     Attributes:
         text: description of the figure.
         published: the figure as a fraction of the error.
-        at_most: whether it is the largest of several.
-        of: whether it concerns a cell.
+        at_most: whether the figure is the largest of several.
+        of: whether the figure concerns a given cell.
         ours: the same figure of a cell with the ends of its 95 % interval.
     """
 

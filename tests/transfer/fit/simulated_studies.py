@@ -30,7 +30,7 @@ Noise = Callable[[np.random.Generator, tuple[int, ...], float], np.ndarray]
 
 @dataclass(frozen=True)
 class Kind:
-    """The construction of the studies of one kind.
+    """How to construct the studies of one kind.
 
     Attributes:
         shapes: the possible curves of cells.
