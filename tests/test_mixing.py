@@ -1,4 +1,4 @@
-"""Selective mixing: each variant against its definition, and its cases of uniform mixing."""
+"""Selective mixing: each variant against its definition, and where it equals uniform mixing."""
 
 from dataclasses import replace
 

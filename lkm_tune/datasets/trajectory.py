@@ -63,7 +63,7 @@ def check_energy(molecules: Molecules, name: str, hartree: float, *references: E
     Args:
         molecules: The frames.
         name: Name of the energy among the targets.
-        hartree: One Hartree in its unit.
+        hartree: One Hartree in the unit of the energy.
         references: Sets of energies of free atoms, Hartree; one set must fit.
 
     Raises:
@@ -96,7 +96,7 @@ def check_hydrogens(molecules: Molecules, name: str, hartree: float) -> None:
     Args:
         molecules: The frames, with forces.
         name: Name of the energy of these forces.
-        hartree: One Hartree in its unit.
+        hartree: One Hartree in the unit of the energy.
 
     Raises:
         DataError: The bonds are too long or short, too stiff or too soft.
@@ -164,7 +164,7 @@ def check_work(molecules: Molecules, name: str, moving: bool = False) -> None:
             work of forces.
 
     Raises:
-        DataError: Forces are not the negative slope of the energy in its unit per Å.
+        DataError: Forces are not the negative slope of the energy, in units of the energy per Å.
     """
     pairs = near_pairs(molecules)
     near = np.flatnonzero(pairs.distances < _NEAR)

@@ -76,9 +76,9 @@ def deliver(
         x: [F, D].
         u: [K, D].
         bias: [D].
-        of: f of each pair, int64 [T].
+        of: the index f of each pair, int64 [T].
         kind: the row of `u` for each pair, rising from 0 to K - 1 without a gap, int64 [T].
-        to: e of each pair, int64 [T]; only with `onto`.
+        to: the index e of each pair, int64 [T]; only with `onto`.
         onto: summand of the sums over each e [B, D].
 
     Returns:

@@ -117,7 +117,7 @@ def test_out_of_memory_is_tried_alone_and_then_infeasible(tune):
     tune.breaks(first, MemoryError())
     again = tune.ask(start=False)
     assert tune.live[again] == {**tune.live[first], "alone": True}
-    # While it waits for a node, no other trial may take a part of one.
+    # While this attempt waits for a whole node, no other trial may start.
     assert tune.ask() is None
     tune.started.add(again)
     third = tune.ask()
