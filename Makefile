@@ -5,7 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-# The build of torch, with options of pip. See the README for CUDA. A choice stays until the next one.
+# The build of torch, with options of pip. See the README for CUDA. A choice stays until the next choice.
 TESTED_TORCH := torch==2.13.0
 THERE := $(or $(shell cat $(VENV)/.ready 2>/dev/null),$(TESTED_TORCH))
 TORCH ?= $(THERE)

@@ -61,7 +61,7 @@ class MoleculeBatch:
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> "MoleculeBatch":
-        """A copy on `device` with positions in `dtype`; None keeps the present one."""
+        """A copy on `device` with positions in `dtype`; None keeps their type."""
         return replace(
             self,
             z=self.z.to(device),

@@ -27,7 +27,8 @@ UNKNOWN = (
 class Protocol:
     """The probable training of the published networks.
 
-    It is inferred from an earlier public repository of the same authors; the paper's is not known.
+    It is inferred from an earlier public repository of the same authors; the paper's training is
+    not known.
     """
 
     n_train: int

@@ -71,7 +71,7 @@ def best_gamma_lines(
 
 
 def _stored(storage: Path, study: StudyLike | None) -> dict[str, Any]:
-    """`answers` and `summary` of one study or of all, and for all what predictions are made of."""
+    """`answers` and `summary` of one study; for all studies also the data of predictions."""
     names = study_names(storage, study)
     return stored_answers(storage) if study is None else stored_report(storage, names[0])
 

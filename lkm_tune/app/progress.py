@@ -47,7 +47,8 @@ class StudyProgress:
         running: trials that have begun and not ended.
         elapsed: seconds since this driver began.
         seconds_left: time left at the rate so far; None before a trial has ended.
-        next_look: the number of seeds of the next look, which may add trials; None if none.
+        next_look: the number of seeds of the next look, which may add trials; None without a next
+            look.
         cells: the progress of each cell.
     """
 

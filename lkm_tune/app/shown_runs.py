@@ -11,8 +11,8 @@ def side_by_side(points: Iterable[TrialRecord]) -> Mapping[str, TrialSpec]:
     """Label -> one of the compared runs of a curve, all with the same seed.
 
     They are the runs of γ = 0, of the γ > 0 with the lowest mean validation error over its seeds,
-    and of the highest γ that did not diverge. There are two if the best γ is the highest, and one
-    without any γ > 0.
+    and of the highest γ that did not diverge. There are two runs if the best γ is the highest, and
+    one run without any γ > 0.
 
     Args:
         points: the curve points of a cell, in any state.

@@ -12,7 +12,7 @@ from lkm_tune.study import Study
 def signs_of(study: Study, folder: StudyFolder) -> tuple[str, ...]:
     """The signs in the ended curve runs, in sentences; none before the first run.
 
-    The folder has the signs if the ledger has not changed since the driver stored them.
+    The stored signs count if the ledger has not changed since the driver stored them.
     """
     kept: dict[str, Any] = read_json(folder.signs) if folder.signs.exists() else {}
     if kept.get("of") == _of(study, folder):

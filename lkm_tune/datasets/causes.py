@@ -52,13 +52,13 @@ def force_units(hartree: float) -> dict[str, float]:
 
 def energy_beside_forces() -> dict[str, float]:
     """Pair of units -> change of the energy over the work of the forces."""
-    factors = {"energies per Å beside forces per bohr": 1 / BOHR}
+    factors = {"energies per Å with forces per bohr": 1 / BOHR}
     for energy, in_energy in HARTREE_IN.items():
         for force, in_force in HARTREE_IN.items():
             if energy != force:
-                factors[f"energies in {energy} beside forces in {force}/Å"] = in_energy / in_force
+                factors[f"energies in {energy} with forces in {force}/Å"] = in_energy / in_force
         if energy != "Hartree":
-            factors[f"energies in {energy} beside forces in Hartree/bohr"] = in_energy / BOHR
+            factors[f"energies in {energy} with forces in Hartree/bohr"] = in_energy / BOHR
     return factors
 
 

@@ -57,10 +57,10 @@ def read_chignolin(path: Path, unchecked: bool = False) -> Molecules:
     """Reads and checks the conformations.
 
     Args:
-        path: An .npz file with `id` [M] (frames are numbered from 0 where they are no whole
-            numbers), `N` [M] atoms of each, `E` [M] (Hartree) and, of all atoms one after the
-            other or in rows of a frame each, padded beyond N: `Z`, `R` (Å) and `F`, the gradient
-            of the energy (Hartree/bohr), so that forces are −F. Other arrays are ignored.
+        path: An .npz file with `id` [M] (if these are no whole numbers, frames are numbered from
+            0), `N` [M] atoms of each frame, `E` [M] (Hartree), `Z`, `R` (Å) and `F`, the gradient
+            of the energy (Hartree/bohr), so that forces are −F. `Z`, `R` and `F` list all atoms in
+            sequence, or have one row per frame, padded beyond N. Other arrays are ignored.
         unchecked: Whether to skip the rules on units, signs and repeated frames.
 
     Returns:

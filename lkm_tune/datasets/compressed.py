@@ -22,7 +22,7 @@ _LONGEST = 120
 
 
 def open_decompressed(path: Path) -> IO[bytes]:
-    """Opens a file for reading; its first bytes decide about decompression (gzip, bzip2, xz).
+    """Opens a file for reading; its first bytes show whether it is compressed (gzip, bzip2, xz).
 
     Raises:
         OSError: The file cannot be opened.

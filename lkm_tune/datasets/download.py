@@ -73,8 +73,8 @@ def make_once(
 
     Args:
         path: The file or folder.
-        make: Writes it to the path of its argument.
-        is_whole: Whether the path need not be created; anything else there is replaced.
+        make: Writes the file or folder to a given path.
+        is_whole: Whether the existing path is complete; otherwise it is replaced.
 
     Returns:
         Whether it was created now.

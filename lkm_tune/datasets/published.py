@@ -21,7 +21,7 @@ class Published:
         file: Path of its file (or folder) within LKM_TUNE_DATA.
         licence: Licence of the data.
         citation: The work to cite.
-        remotes: The publisher's files, by names within the cache; empty if nobody serves them.
+        remotes: The publisher's files, by names within the cache; empty if no publisher has them.
         unpack: Makes the file from the remotes; None if the only remote is the file.
         alike: Paths of equivalent files within a folder of data.
     """

@@ -171,8 +171,8 @@ def check_units(molecules: Molecules) -> None:
 def _rules(molecules: Molecules) -> list[tuple[str, FloatArray, float, float]]:
     """Each rule in words, with its value per molecule and the valid range.
 
-    H − U = RT holds for an ideal gas. The electronic extent is that of electrons on the nuclei, Σ Z
-    |r − c|², plus a few bohr² for the spread of each electron; this relates r2 to Å.
+    H − U = RT holds for an ideal gas. The electronic extent is the extent of electrons on the
+    nuclei, Σ Z |r − c|², plus a few bohr² for the spread of each electron; this relates r2 to Å.
     """
     t, n = molecules.targets, molecules.n_atoms
     z = molecules.z.astype(np.float64)

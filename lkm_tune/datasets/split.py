@@ -50,8 +50,9 @@ def split_molecules(n_molecules: int, sizes: SplitSizes, seed: int) -> Split:
 
     In one permutation, the validation part comes first, the training part follows and grows towards
     the end, and the test part starts at the end. For one seed and one `n_val`, a larger training
-    part contains each smaller training part, and the validation part stays the same. So does the
-    test part if `n_test` is a number: curves at several sample sizes use the same molecules.
+    part contains each smaller training part, and the validation part stays the same. The test
+    part also stays the same if `n_test` is a number: curves at several sample sizes use the same
+    molecules.
 
     Args:
         n_molecules: Number of molecules.

@@ -36,7 +36,7 @@ class MoleculeData:
         store: All molecules of that file.
         split: The parts, as indices in the store.
         normaliser: Fitted on the training part.
-        values: [M, P] targets of every molecule in the raw unit, energies minus those of free
+        values: [M, P] targets of every molecule in the raw unit, minus the energies of free
             atoms.
         rare: A sentence on elements that the training part lacks.
     """

@@ -218,7 +218,8 @@ def check_frames_differ(molecules: Molecules, pos: Array | None = None) -> None:
 
     Args:
         molecules: The frames.
-        pos: [N, 3] positions of the file with all their digits; by default those of `molecules`.
+        pos: [N, 3] positions of the file with all their digits; by default the positions of
+            `molecules`.
 
     Raises:
         DataError: Two frames are equal; the message names them.

@@ -106,7 +106,7 @@ class Ledger(StudyTrials):
         return record.spec
 
     def listen(self, listener: Listener) -> None:
-        """Adds a listener for future events, and tells it at once of every ended trial.
+        """Adds a listener for future events, and reports every ended trial to it at once.
 
         An earlier driver may have been killed before it told its listeners of the end of a trial.
         """

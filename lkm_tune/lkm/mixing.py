@@ -3,7 +3,7 @@
 The paper's mean over layers gives every layer the share 1/L in every teacher. It leaves open
 whether some layers should teach more than others. Each variant here is a matrix of shares w_jk for
 `layer_mixing_loss`: the share of layer k in the teacher Σ_k w_jk e_ik of layer j. The parameters of
-a variant are trained with the network and are no part of it, so inference does not change.
+a variant are trained with the network and do not belong to it, so inference does not change.
 """
 
 from abc import abstractmethod

@@ -51,7 +51,7 @@ def layer_mixing_loss(
 
     Raises:
         ValueError: if there are fewer than two layers, their shapes differ, the weights are of
-            another shape, or an option is not one of those above.
+            another shape, or an option is invalid.
     """
     _check(layers, distance, reduction, teacher, weights)
     total = layers[0].new_zeros(())
@@ -81,7 +81,7 @@ def _check(
 ) -> None:
     if len(layers) < 2:
         raise ValueError(
-            f"at least 2 layers must be given, since one has nothing to mix with, got {len(layers)}"
+            f"at least 2 layers must be given, since mixing needs two, got {len(layers)}"
         )
     shapes = [tuple(layer.shape) for layer in layers]
     if len(shapes[0]) != 2 or any(shape != shapes[0] for shape in shapes):

@@ -23,7 +23,7 @@ class AngularSum:
     """Sums over the two-hop pairs of a graph; M is the largest number of edges at an atom.
 
     Attributes:
-        harmonics: Y_l(θ) for the edges that leave and those that enter each atom [N, M, M Ls],
+        harmonics: Y_l(θ) for the edges that leave and the edges that enter each atom [N, M, M Ls],
             0 where a place is empty or the walk turns back (k = i).
         entering: the edge at each place of the table of entering edges, int64 [N M]; 0 if empty.
         leaving_place: the place of each edge in the table of leaving edges, int64 [E].

@@ -14,7 +14,7 @@ from lkm_tune.models.fused import deliver, dense, messages
 
 
 class MLP(nn.Sequential):
-    """MLP(c0, .., ck): affine map and σ for each step, σ after the last one too."""
+    """MLP(c0, .., ck): affine map and σ for each step, σ also after the last step."""
 
     def __init__(self, *sizes: int) -> None:
         """Build the steps sizes[0] -> sizes[1] -> ..."""

@@ -44,7 +44,7 @@ class Limits:
 
     @property
     def spent(self) -> bool:
-        """Whether the hours are spent: then trials that have begun do not run again either."""
+        """Whether the hours are spent: trials that have begun then do not run again."""
         return any(self._hours())
 
     def has_to_pause(self, spec: TrialSpec, epoch: int) -> bool:

@@ -181,7 +181,7 @@ class Plan:
 
 
 class Planner(Plan):
-    """The order of trials: interrupted ones, then searches, then the curves of searched cells."""
+    """The order of trials: interrupted trials, then searches, then the curves of searched cells."""
 
     def __init__(
         self,

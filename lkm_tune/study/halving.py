@@ -2,9 +2,9 @@
 
 Asynchronous successive halving in its stopping form (Li et al., "A System for Massively Parallel
 Hyperparameter Tuning", MLSys 2020, arXiv:1810.05934, section 3). Tune's implementation keeps its
-rungs in memory. Optuna's records a passed rung before it decides whether the trial continues: after
-a kill in between, the trial would never be judged at that rung. Here the judgement depends only on
-the errors in the ledger.
+rungs in memory. Optuna's implementation records a passed rung before it decides whether the trial
+continues: after a kill in between, the trial would never be judged at that rung. Here the judgement
+depends only on the errors in the ledger.
 """
 
 from collections.abc import Sequence

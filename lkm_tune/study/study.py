@@ -111,7 +111,7 @@ class Study:
         """The training run of a trial.
 
         A setting with the name of a field of `TrainingPlan` or `LkmOptions` sets that field;
-        `gamma` is the strength of the mixing term; every other setting is one of the model's.
+        `gamma` is the strength of the mixing term; every other setting belongs to the model.
         """
         settings = {**dict(trial.cell.compared), **trial.settings}
         gamma = float(settings.pop("gamma"))

@@ -61,7 +61,7 @@ class Checkpoints:
         return None
 
     def save(self, state: dict[str, Any], epoch: int) -> None:
-        """Writes `state` after `epoch` epochs and deletes all files but this and the previous one.
+        """Writes `state` after `epoch` epochs; deletes all files except the newest two.
 
         Raises:
             OSError: if the disk is full or read-only. The earlier files remain.

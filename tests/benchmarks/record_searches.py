@@ -34,7 +34,7 @@ GRIDS = {
         "depth": (2, 5),
     },
 }
-"""The settings of each file of recordings. Choices of the search use only the first file."""
+"""The settings of each file of recordings. The search was designed on the first file only."""
 
 
 def errors(seed, model, task, gamma, lr, depth):

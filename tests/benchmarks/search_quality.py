@@ -1,7 +1,7 @@
 """The search of lkm-tune against Ray's OptunaSearch with ASHA, on surfaces and on recordings.
 
 The same simulated cluster runs both: its slots train one epoch per unit of time, so a comparison
-takes seconds. The regret is that of the recommended settings, in the noise-free error at full
+takes seconds. The regret belongs to the recommended settings, in the noise-free error at full
 budget, after equal numbers of epochs.
 """
 
@@ -64,7 +64,7 @@ class Surface:
         return bowl + 0.03 * (settings["depth"] - self.depth) ** 2
 
     def error(self, settings, epoch, seed):
-        """What a trial reports after an epoch."""
+        """The report of a trial after an epoch."""
         final = self.final(settings)
         if final == math.inf:
             return math.nan if epoch > 1 else 3.0
@@ -75,7 +75,7 @@ class Surface:
 
 
 class Recorded:
-    """Real trainings of one cell. Between epochs of `JUDGED`, the later one counts."""
+    """Real trainings of one cell. Between epochs of `JUDGED`, the later epoch counts."""
 
     SPACE = recordings.SPACE
     GRACE = JUDGED[0]
@@ -89,11 +89,11 @@ class Recorded:
         return cls(cells[seed % len(cells)])
 
     def final(self, settings):
-        """Log error at the full budget, 0 at the lowest one."""
+        """Log error at the full budget, 0 at the lowest error."""
         return math.log(self.recording.errors(settings)[-1] / self.recording.lowest)
 
     def error(self, settings, epoch, seed):
-        """What a trial reports after an epoch."""
+        """The report of a trial after an epoch."""
         errors = zip(JUDGED, self.recording.errors(settings), strict=True)
         return next(error for judged, error in errors if judged >= epoch)
 

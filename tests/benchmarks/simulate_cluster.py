@@ -80,7 +80,7 @@ def run_paced(trials, epochs):
         study = machinery.make_study("paced", trials, epochs, **plan)
         # The simulation measures the planner's part.
         own = Cluster(study, root / "own", ACTORS, PACE_S, NONE).run().driver
-        # Tune waits for its actors only there.
+        # Tune waits for its actors only in the second function.
         with (
             timed(engine, "run_trials") as ran,
             timed(ray, "wait") as waited,

@@ -36,7 +36,7 @@ SPREAD = 0.4
 @dataclass(frozen=True)
 class Delays:
     """Times in seconds. The driver's time for a report and for a trial includes MLflow's thread and
-    waits for Ray. The other two times are those from a report to the next step of the trial, and to
+    waits for Ray. The other two times run from a report to the next step of the trial, and to
     the first step of the next trial, with an idle driver."""
 
     report: float

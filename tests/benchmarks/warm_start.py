@@ -53,7 +53,7 @@ def search(table, study, folder, first=()):
     """Searches every cell of a study, with these settings first.
 
     Returns:
-        The records, and by cell and judge the epochs until the error is within 1 %, inf if never.
+        The records, and for each cell and judge the epochs until the error is within 1 % (or inf).
     """
     ledger = Ledger(study, Path(folder) / f"{study.name}.jsonl")
     until = {cell: dict.fromkeys(JUDGES, math.inf) for cell in study.cells}

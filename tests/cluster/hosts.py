@@ -64,7 +64,7 @@ class Host:
         self.process = None
 
     def boot(self, switch):
-        """Starts it, joined to the process `switch` whose network has the bridge."""
+        """Starts the host; the network of the process `switch` has the bridge."""
         for folder in (self.home, self.folder / "tmp"):
             folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "ready").unlink(missing_ok=True)
@@ -210,7 +210,7 @@ def temporary(folder):
 
 
 def make_environment(folder, checkout):
-    """A virtual environment like that of `make setup` on a node, with the present packages."""
+    """A virtual environment as from `make setup` on a node, with the present packages."""
     run(f"{sys.executable} -m venv --without-pip {folder}")
     packages = next(Path(path) for path in sys.path if path.endswith("site-packages"))
     (site,) = folder.glob("lib/python*/site-packages")

@@ -12,7 +12,7 @@ import urllib.request
 import grpc
 import ray
 
-# Ray has none of these on every port, and one of them on every port that speaks gRPC.
+# Every port that speaks gRPC has one of these methods; no method is on every port.
 METHODS = (
     *("NodeInfoGcsService/GetAllNodeInfo", "NodeManagerService/GetNodeStats"),
     *("CoreWorkerService/GetCoreWorkerStats", "ObjectManagerService/Pull"),

@@ -145,7 +145,7 @@ def test_the_default_study_runs_on_all_nodes_whatever_is_killed_on_the_way(clust
     ).stdout
     (status,) = json.loads(told[told.index("[\n") : told.rindex("]") + 1])
     assert status["finished"] and status["trials"]["planned"] == status["trials"]["ended"]
-    # Looks at the results decide how many there are; at least the first three seeds of four cells.
+    # The looks decide the number of trials; four cells have at least three seeds each.
     assert status["trials"]["ended"] >= 4 * (6 + 6 * 3)
     check_complete(cluster, "quickstart", trials=status["trials"]["ended"], epochs=15)
     assert causes(cluster, "quickstart") <= {"node", "killed"}

@@ -39,7 +39,7 @@ def test_the_real_files_pass_every_check(shared_file: SharedFile, name: str):
     assert name in NAMES and len(revised) == len(original) == 9633
     assert len(revised.parts) == 10 and revised.parts["train_05"].shape == (1000,)
     assert np.array_equal(revised.pos, original.pos)
-    # The labels of one molecule differ by functional, basis and noise, by more than they vary.
+    # The two kinds of labels differ by more than either varies.
     difference = revised.targets["energy"] - original.targets["energy"]
     assert abs(difference.mean()) > 20 * difference.std()
 

@@ -59,7 +59,7 @@ def write(tmp_path: Path, vibrating: dict[str, np.ndarray]) -> Frames:
         ({"forces": BOHR}, "stiffness of C–H bonds .*eV/bohr"),
         ({"pos": 1 / BOHR}, "positions must be in Å|Positions must be in Å; likely.*bohr"),
         ({"pos": 0.1}, "Positions must be in Å; likely.*nm"),
-        ({"energy": 23.06}, "by the work of the forces.*energies in kcal/mol beside .*eV/Å"),
+        ({"energy": 23.06}, "by the work of the forces.*energies in kcal/mol with .*eV/Å"),
         ({"energy": 1 / EV, "forces": 1 / EV}, "stiffness of C–H bonds .*Hartree/Å"),
     ],
 )

@@ -33,7 +33,7 @@ def test_the_same_seed_gives_the_same_parts_and_another_one_others():
     for name in ("train", "val", "test"):
         assert np.array_equal(first.part(name), again.part(name))
         assert not np.array_equal(first.part(name), other.part(name))
-    # Pinned, since numpy may change its permutation: runs must stay comparable with earlier ones.
+    # Pinned, since numpy may change its permutation: runs must stay comparable with earlier runs.
     assert first.val[:5].tolist() == [7, 9, 11, 23, 26]
 
 

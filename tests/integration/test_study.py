@@ -138,7 +138,7 @@ def interrupted(start, study_file, storage, end, **environment):
 
 
 def test_ctrl_c_stops_a_study_within_15_seconds(start, lkm_tune, finished, study_file, tmp_path):
-    """Even if its MLflow accepts requests and never answers."""
+    """The study stops even if its MLflow accepts requests and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
         uri = f"http://127.0.0.1:{mute.getsockname()[1]}"
         code, output = interrupted(

@@ -1,4 +1,4 @@
-"""The compiled form of each operation against the plain one, and gradients of both orders."""
+"""The compiled form of each operation against the plain form, and gradients of both orders."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def twice_along(v, first, second, edges):
 
 
 def cases(d):
-    """Operation, shapes of its tensors, and what follows them."""
+    """The operation, the shapes of its tensors, and its further arguments."""
     return {
         "dense": (chain, [(5, 3), (5, d), (4, 3), (4,), (d, 4), (d,)], ()),
         "dense without bias": (lambda x, w: fused.dense(x, [(w, None)]), [(5, 3), (d, 3)], ()),

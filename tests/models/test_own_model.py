@@ -143,7 +143,7 @@ def test_an_unknown_setting_is_answered_with_the_known_ones(own):
     ],
 )
 def test_outputs_that_do_not_fit(own, spoil, message, make_batch, molecules):
-    """Also in a copy, which validation uses."""
+    """The check also runs in a copy, which validation uses."""
     model = build_model(own("build"))
     model.spoil = spoil
     batch = make_batch([molecules["water"], molecules["methane"]])

@@ -176,7 +176,7 @@ def test_dimenetpp_is_continuous_at_the_cutoff(make_model, make_batch, molecules
 def test_multiplex_nets_jump_at_the_cutoff_by_their_bias_alone(
     name, mlp, make_model, make_batch, molecules
 ):
-    """As published: the radial functions end at 0 (with a kink), but pass a biased map after."""
+    """As published: the radial functions end at 0 (with a kink), but then pass a biased map."""
     model = make_model(name)
     assert jump_at_cutoff(model, make_batch, molecules) > 1e-5
     torch.nn.init.zeros_(model.get_parameter(f"{mlp}.0.0.bias"))

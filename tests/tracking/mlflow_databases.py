@@ -30,7 +30,7 @@ class SqliteFiles:
         open_client(self.template)
 
     def copy(self, uri):
-        """A database with the content of another."""
+        """A database with the content of another database."""
         self.count += 1
         file = self.folder / f"{self.count}.db"
         shutil.copy(uri.removeprefix("sqlite:///"), file)

@@ -81,7 +81,7 @@ class CellAnswer:
         step: factor between the measured γ on both sides of `gamma_best`.
         diverged: γ at which training diverges.
         diverges_below: the nearest diverging γ below the usable range, None without one.
-        diverges_above: the nearest diverging γ above it, None without one.
+        diverges_above: the nearest diverging γ above the usable range, None without one.
         control_error: error at γ = 0 (geometric mean over seeds).
         error: expected error at the recommended γ.
         unit: unit of the errors, "" if unknown.

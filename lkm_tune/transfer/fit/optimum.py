@@ -195,7 +195,7 @@ class CellCurve:
         """Whether each γ of the grid is not significantly worse than the best, shape [G].
 
         Comparisons with the best (J. C. Hsu, Multiple Comparisons, 1996, section 4.2): γ is
-        excluded if its error is above that of some other γ' by more than the 95 % point of the
+        excluded if its error is above the error of some other γ' by more than the 95 % point of the
         largest standardised deviation over the γ' (from the posterior draws of the curve). A γ'
         that looks worse than γ counts correspondingly less (moment selection: D. W. K. Andrews & G.
         Soares, Econometrica 78, 2010, section 4.2).

@@ -8,8 +8,8 @@ everywhere. So the curve is modelled on the scale
     g(θ) = θ_ref + κ asinh((θ − θ_ref) / κ)   above,
 
 which has a continuous second derivative and keeps the order of all γ. θ_ref is the lowest measured
-point; κ is 0.1 (10 % of the error) or more where runs are noisy. The likelihood stays that of the
-log errors, linearised at the measured means (one Gauss–Newton step), so noise keeps its size.
+point; κ is 0.1 (10 % of the error) or more where runs are noisy. The likelihood of the log
+errors is linearised at the measured means (one Gauss–Newton step), so noise keeps its size.
 """
 
 from __future__ import annotations

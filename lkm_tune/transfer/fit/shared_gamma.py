@@ -16,7 +16,7 @@ from lkm_tune.transfer.fit.rivals import largest_difference
 from lkm_tune.transfer.fit.verdict import FEWEST_SEEDS
 
 _CLOSEST = 8
-"""Number of γ with a computed bound: those with the smallest expected regret in the worst cell."""
+"""Number of γ with a computed bound: the γ with the smallest expected regret in the worst cell."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class SharedGamma:
             Since γ is the best of a few, the bound is slightly too small.
         worst: the cell with the largest bound.
         cells: number of judged cells.
-        seeds: the fewest seeds of any of them.
+        seeds: the fewest seeds of any cell.
     """
 
     gamma: float

@@ -46,7 +46,7 @@ class Kind:
 
 
 def _growing(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> np.ndarray:
-    """Runs at the highest γ differ four times as much as those at γ = 0."""
+    """Runs at the highest γ differ four times as much as runs at γ = 0."""
     return rng.normal(0, sigma, shape) * np.geomspace(0.5, 2.0, shape[-1])
 
 

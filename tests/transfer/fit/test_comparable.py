@@ -72,7 +72,7 @@ def test_names_say_what_differs_only_where_they_would_read_alike(runs) -> None:
 
 
 def test_the_control_at_its_own_settings_is_that_of_the_same_study(runs) -> None:
-    """Its settings and protocol differ from the curve's; its study determines the cell."""
+    """The control has other settings and another protocol; the study determines the cell."""
     table = []
     for epochs, factor in (("2", 0.9), ("8", 0.7)):
         curve = told(runs, epochs, f"s{epochs}").assign(phase="curve")

@@ -119,7 +119,8 @@ def test_the_same_runs_in_any_order_give_the_same_report(runs, report) -> None:
 
 
 def test_other_cells_do_not_move_a_cells_draws(runs, report) -> None:
-    # Cells share only noise, and two cells are too few for that, so both match exactly.
+    # Cells share only the estimate of noise, from more than two cells, so both reports match
+    # exactly.
     two = TransferReport.from_runs(runs[runs["model"].isin(["early", "late"])])
     one = TransferReport.from_runs(runs[runs["model"] == "early"])
     pd.testing.assert_series_equal(two.optima.iloc[0], one.optima.iloc[0])
