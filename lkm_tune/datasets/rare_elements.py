@@ -58,8 +58,8 @@ def with_rare_elements(store: MoleculeStore, split: Split, then: Then) -> tuple[
         ids = ", ".join(str(number) for number in store.ids[found[:_SHOWN]])
         more = ", …" if len(found) > _SHOWN else ""
         raise DataError(
-            f"the training part must have every element, but {symbols} is in none of its "
-            f"{len(split.train)} molecules and in {what}, with the numbers {ids}{more} (counted "
+            f"the training part must have every element, but none of its {len(split.train)} "
+            f"molecules has {symbols}; {what} do, with the numbers {ids}{more} (counted "
             "from 0 in the order of your file). `data: {rare_elements: train}` moves "
             "them to the training part; or train on more molecules, or take them out of the file"
         )

@@ -48,7 +48,7 @@ def run_once(network: nn.Module, model: str, elements: Sequence[int]) -> None:
     """Runs a network on one molecule, which creates the layers of the first forward pass.
 
     Args:
-        network: the network; it runs in evaluation mode and keeps its mode.
+        network: the network; it runs in evaluation mode and then gets its mode back.
         model: the name of the network, for errors.
         elements: atomic numbers of the molecule, a chain of two atoms of each element.
 

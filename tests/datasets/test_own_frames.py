@@ -181,7 +181,7 @@ def test_an_element_that_training_lacks_is_refused_or_moved(tmp_path: Path):
             load_task(name, plan, seed, 5.0, tmp_path)
             seeds[True] = seed
         except DataError as error:
-            assert "Br is in none of its 20" in str(error) and "numbers 0 (" in str(error)
+            assert "none of its 20 molecules has Br" in str(error) and "numbers 0 (" in str(error)
             seeds[False] = seed
     assert len(seeds) == 2
     plan = DataPlan(n_train=20, n_val=10, rare_elements="train")

@@ -91,7 +91,7 @@ def test_what_a_trial_raises(error, cause, wrapped):
         (ActorUnavailableError("The actor is temporarily unavailable: RpcError", None), "node"),
         (died("The actor died because its node has died. Node Id: 3f"), "node"),
         (died("it was drained", preempted=True), "node"),
-        (died(KILLED), "killed"),  # perhaps for its memory, but without a message
+        (died(KILLED), "killed"),  # perhaps killed for its memory, but there is no message
         (ActorDiedError(), "killed"),
         (WorkerCrashedError(), "killed"),
         (OutOfDiskError("the local object store is full"), "storage"),

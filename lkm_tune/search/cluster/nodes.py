@@ -15,7 +15,7 @@ from lkm_tune.training.file_store import Folder
 # A node needs this time to start a process and import the package.
 PATIENCE_S = 120.0
 
-# The file that shows nodes the driver's place.
+# The mark: a node that finds this file sees the driver's place.
 MARK = "driver"
 
 
