@@ -3,9 +3,12 @@
 import math
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from lkm_tune.datasets import find_task
 from lkm_tune.study import Cell, Choice, DataPlan, Range, RunConfig, Study, TrialSpec, plan_summary
@@ -37,8 +40,20 @@ def estimate(study: Study, cache: Path | None = None) -> Iterator[CellCost]:
     """
     plan = plan_summary(study)
     for cell in study.cells:
-        seconds = _seconds_per_epoch(study, cell, cache)
+        with _one_thread():
+            seconds = _seconds_per_epoch(study, cell, cache)
         yield CellCost(cell, seconds, seconds * plan.expected_epochs / plan.cells)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Computes with one thread, as the cost says."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _seconds_per_epoch(study: Study, cell: Cell, cache: Path | None) -> float:

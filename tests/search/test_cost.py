@@ -1,0 +1,35 @@
+"""What a study will cost."""
+
+import torch
+
+from lkm_tune.search import cost
+from lkm_tune.study import DataPlan, Study, TrainingPlan
+from lkm_tune.training import TrainingRun
+
+STUDY = Study(
+    name="s",
+    models={"gin": {"hidden": 8, "depth": 2}},
+    tasks={"qm9/homo": DataPlan(source="sample", n_train=40, n_val=8, n_test=8)},
+    training=TrainingPlan(epochs=3, batch_size=8),
+)
+
+
+def test_steps_are_timed_on_the_one_thread_that_the_cost_names(tmp_path, monkeypatch):
+    seen = []
+
+    class Watched(TrainingRun):
+        def epochs(self):
+            for epoch in super().epochs():
+                seen.append(torch.get_num_threads())
+                yield epoch
+
+    monkeypatch.setattr(cost, "TrainingRun", Watched)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        (found,) = cost.estimate(STUDY, tmp_path)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1, 1]
+    assert found.seconds > found.seconds_per_epoch > 0
