@@ -71,8 +71,8 @@ def _table(atom: Tensor, n_atoms: int) -> tuple[Tensor, Tensor, Tensor]:
     """Edges grouped by one of their atoms.
 
     Returns:
-        The edges of each atom [N, M] with 0 at empty places, which places are taken [N, M], and
-        the place of each edge in the flattened table [E].
+        The edges of each atom [N, M] with 0 at empty places, the mask of the other places [N, M],
+        and the place of each edge in the flattened table [E].
     """
     counts = torch.bincount(atom, minlength=n_atoms)
     width = int(counts.max())
