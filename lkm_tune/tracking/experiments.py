@@ -36,7 +36,7 @@ def open_experiment(
         client: The client.
         uri: The address of MLflow.
         study: Name of the study and of its experiment.
-        artifacts: The folder of its runs' files; a server chooses its own.
+        artifacts: The folder of its runs' files; a server chooses another folder.
 
     Returns:
         The experiment's id and whether it is new.
