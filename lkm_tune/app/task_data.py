@@ -25,7 +25,7 @@ def prepare_data(
         settings: keys of `data` in a study file, such as `n_train=500`.
 
     Raises:
-        LkmTuneError: if there is no such task, or its data are not there or no good.
+        LkmTuneError: if there is no such task, or its data are missing or invalid.
     """
     with user_errors():
         return _open(task, source, cutoff, settings)
@@ -37,7 +37,7 @@ def describe_data(
     """Sizes, units, ranges and splits of the data of a task; arguments as of `prepare_data`.
 
     Raises:
-        LkmTuneError: if there is no such task, or its data are not there or no good.
+        LkmTuneError: if there is no such task, or its data are missing or invalid.
     """
     with user_errors():
         return describe(_open(task, source, cutoff, settings))

@@ -183,7 +183,7 @@ class Rays:
         return False
 
     def recommended(self):
-        """The best last error without NaN, as in ResultGrid.get_best_result."""
+        """The settings with the lowest last error (not NaN), as in ResultGrid.get_best_result."""
         ended = [(error, config) for error, config in self.last if math.isfinite(error)]
         return min(ended, key=lambda end: end[0])[1] if ended else None
 
