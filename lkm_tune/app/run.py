@@ -60,7 +60,7 @@ def run_study(
 
 @contextmanager
 def _private_files() -> Iterator[None]:
-    """Sets the umask of this process, which trials on this machine inherit, for a while."""
+    """A context with a private umask, which trials on this machine inherit."""
     if os.environ.get("LKM_TUNE_SHARED") == "1":
         yield
         return

@@ -133,7 +133,7 @@ def _check_counts(path: Path, file: TextIO) -> None:
         if wide := _WIDE.search(comment):
             raise DataError(
                 f"{path}: frame {number} (counted from 0) must have columns of at most 9999 "
-                f"numbers, but has one of {wide[1][:40]}"
+                f"numbers, but has a column of {wide[1][:40]}"
             )
         # One line at a time: the number may be huge.
         found = bool(comment) + sum(1 for _ in islice(file, min(int(line[:30]), 2**40)))

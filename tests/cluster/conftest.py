@@ -28,7 +28,7 @@ def cluster():
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     if missing := [name for name in NEEDED if not shutil.which(name, path=path)]:
         pytest.fail(f"install {', '.join(missing)}")
-    # All inside namespaces, so that nothing is left; a container may refuse any part.
+    # The probe runs in namespaces and leaves nothing behind; a container may refuse it.
     probe = [*("unshare", "--net", "--mount", "--pid", "--fork", "bash", "-ec"), PROBE]
     refused = subprocess.run(probe, capture_output=True, text=True)
     if refused.returncode:
