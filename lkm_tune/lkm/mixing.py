@@ -1,4 +1,4 @@
-"""Selective mixing: variants with other shares of the layers in their teachers.
+"""Selective mixing: variants with unequal shares of the layers in the teachers.
 
 The paper's mean over layers gives every layer the share 1/L in every teacher. It leaves open
 whether some layers should teach more than others. Each variant here is a matrix of shares w_jk for

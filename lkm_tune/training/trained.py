@@ -79,8 +79,8 @@ class TrainedModel:
                 user's model runs.
 
         Raises:
-            ValueError: if the file is invalid, of a user's model other than `own_model`, or of a
-                network that classifies nodes.
+            ValueError: if the file is invalid, or holds a network that classifies nodes or a user's
+                model other than `own_model`.
         """
         weights, header, config = read_trusted(path, own_model)
         if header["normaliser"] is None:

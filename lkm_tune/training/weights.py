@@ -67,7 +67,7 @@ def read_trusted(
             model runs.
 
     Raises:
-        ValueError: if the file is invalid, or of a user's model other than `own_model`.
+        ValueError: if the file is invalid, or holds a user's model other than `own_model`.
     """
     tensors, header = read_own(path)
     try:
