@@ -92,7 +92,7 @@ def machine(tmp_path):
 def test_nodes_are_asked_for_while_there_is_work_for_them(machine):
     wait_until((machine / "ended").exists, 400, "the study to end")
     said = (machine / "console.log").read_text()
-    # Without --wait a study requests no nodes, and a cluster that holds no trial is refused.
+    # Without --wait a study requests no nodes, and a cluster without room for a trial is refused.
     assert (machine / "refused").read_text().strip() == "1", said
     assert "a trial needs 1 CPU and 0 GPU on one node" in said
     assert (machine / "ended").read_text().strip() == "0", said
