@@ -39,7 +39,7 @@ def open_prepared(
 
     Args:
         source: The dataset's file.
-        read: Reads and checks it.
+        read: Reads and checks the file.
         cutoff: Cutoff of the radius edges, Å.
         cache: Folder of stores; None for the folder in LKM_TUNE_CACHE, or `~/.cache/lkm-tune`.
         reading: Parameters of `read`, as text; stores of other parameters are separate.

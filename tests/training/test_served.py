@@ -79,7 +79,7 @@ def test_classes_of_nodes(shared, tmp_path):
 
 
 def test_a_molecule_far_away_has_the_same_energy_and_forces():
-    """Float32 would lose its shape 10,000 Å from the origin."""
+    """10,000 Å from the origin, float32 would lose the shape of a molecule."""
     torch.manual_seed(0)
     network = build_model("pamnet", hidden=16, depth=2).eval()
     pos = np.array([[0.0, 0, 0.117], [0, 0.757, -0.469], [0, -0.757, -0.469]])

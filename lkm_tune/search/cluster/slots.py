@@ -39,7 +39,7 @@ def trial_slots(share: Share) -> Slots:
     """The slots for trials with these resources.
 
     Raises:
-        NoRoomError: if no node can hold a trial; the error lists its needs and the nodes' resources.
+        NoRoomError: if no node can hold a trial; the error lists needs and resources.
     """
     nodes = node_resources()
     held = [_of_node(node, share) for node in nodes]
