@@ -1,4 +1,4 @@
-"""What a study will cost."""
+"""The estimated cost of a study."""
 
 import torch
 

@@ -161,7 +161,7 @@ def test_at_a_limit_of_hours_searches_end_at_their_next_rung(tmp_path, limit, ki
     assert tune.ask() == FINISHED
     assert tune.reports(first, 2) == "CONTINUE"
     assert tune.reports(first, 3) == "STOP"
-    assert tune.record(first).state == "running", "it goes on when the study does"
+    assert tune.record(first).state == "running", "the trial continues with the study"
     assert tune.record(second).state == "running"
     assert tune.searcher.limits.reached == words
 

@@ -185,9 +185,7 @@ def test_cora_is_learnt(shared, cache, model, wrong):
     assert (run.settings["features"], run.settings["classes"]) == (1433, 7)
     list(run.epochs())
     assert run.result().test_error < wrong
-    with pytest.raises(
-        ValueError, match=r"has no setting elements .* its settings there are depth"
-    ):
+    with pytest.raises(ValueError, match=r"has no setting elements; its settings are .*depth"):
         TrainingRun(replace(config, model_settings={"elements": [1]}), cache=cache)
     with pytest.raises(ValueError, match="gcn, gat, gin can learn, but pamnet cannot"):
         TrainingRun(replace(config, model="pamnet", model_settings={}), cache=cache)
