@@ -72,8 +72,8 @@ def read_cora(folder: Path) -> "NodeGraph":
         DataError: A file is missing or is not the publisher's.
     """
     with warnings.catch_warnings():
-        # The import of torch takes seconds, which only this dataset needs; and PyTorch Geometric
-        # permanently changes the warning filters at its import and when it reads.
+        # Imported here: torch takes seconds to import, and only this dataset needs it. PyTorch
+        # Geometric changes the warning filters at its import and when it reads.
         warnings.simplefilter("ignore")
         from torch_geometric.io import read_planetoid_data
 

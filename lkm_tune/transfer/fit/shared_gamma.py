@@ -16,7 +16,7 @@ from lkm_tune.transfer.fit.rivals import largest_difference
 from lkm_tune.transfer.fit.verdict import FEWEST_SEEDS
 
 _CLOSEST = 8
-"""Bounds are computed for this many γ: the smallest expected regrets in the worst cell."""
+"""Bounds are computed only for this many γ, by their expected regret in the worst cell."""
 
 
 @dataclass(frozen=True)

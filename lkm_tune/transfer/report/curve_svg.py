@@ -241,7 +241,7 @@ def _line(
 
 
 def _inside(x: float, y: float, text: str, colour: str) -> str:
-    """A text that ends at x, with a white border to be read over points and curves."""
+    """A text that ends at x, readable over points and curves by a white border."""
     halo = f'<g stroke="{PAPER}" stroke-width="3" paint-order="stroke">'
     return f"{halo}{_text(x, y, text, 'end', colour)}</g>"
 
