@@ -1,7 +1,7 @@
 """The search of lkm-tune against Ray's OptunaSearch with ASHA, on surfaces and on recordings.
 
 The same simulated cluster runs both: its slots train one epoch per unit of time, so a comparison
-takes seconds. The regret belongs to the recommended settings, in the noise-free error at full
+takes seconds. The regret of the recommended settings is measured in the noise-free error at full
 budget, after equal numbers of epochs.
 """
 
