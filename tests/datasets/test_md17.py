@@ -106,9 +106,9 @@ def test_both_public_layouts_are_read(tmp_path: Path, write: Write):
         assert np.array_equal(molecules.targets["energy"], ours["E"])
     original = read_md17(tmp_path / "both.npz", "original")
     assert np.array_equal(original.targets["energy"], ours["E_md17"])
-    with pytest.raises(DataError, match=r"has the revised labels, but not the original ones"):
+    with pytest.raises(DataError, match=r"has the revised labels, but not the original labels"):
         read_md17(tmp_path / "new.npz", "original")
-    with pytest.raises(DataError, match=r"has the original labels, but not the revised ones"):
+    with pytest.raises(DataError, match=r"has the original labels, but not the revised labels"):
         read_md17(old, "revised")
 
 

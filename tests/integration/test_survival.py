@@ -259,7 +259,7 @@ def test_an_mlflow_server_that_dies_and_comes_back(databases, start, whole, fold
     hold = folder / "hold"
     hold.touch()
     while "MLflow cannot be written" not in (line := process.stdout.readline()):
-        assert line, "the study has ended without a word on MLflow"
+        assert line, "the study has ended without a message on MLflow"
     with server(database, port, folder):
         hold.unlink()
         output, _ = process.communicate(timeout=300)
