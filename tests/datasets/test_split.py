@@ -103,5 +103,5 @@ def test_a_large_scaffold_that_training_has_no_room_for_is_tested():
 
 
 def test_one_scaffold_cannot_be_split():
-    with pytest.raises(ValueError, match=r"20 \+ 10 \+ 1 cannot be had"):
+    with pytest.raises(ValueError, match=r"20 \+ 10 \+ 1 is impossible"):
         scaffold_split(np.zeros(60, np.int64), SplitSizes(20, 10, None), 0)

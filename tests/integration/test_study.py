@@ -211,7 +211,7 @@ def test_a_study_with_failures_goes_on_and_names_them(lkm_tune, study_file, tmp_
     output = lkm_tune("run", study_file, "--storage", tmp_path, *fewer, code=2)
     assert "failed: pamnet-qm9_alpha-48/search/0000-" in output
     assert "Error: " in output.partition("failed: ")[2]
-    assert "no trial of pamnet on qm9/alpha (search) was complete" in output
+    assert "pamnet on qm9/alpha (search) has no complete trial" in output
     found = json.loads((tmp_path / "studies/small/report/transfer.json").read_text())
     assert [answer["model"] for answer in found["answers"]] == ["mxmnet"]
     assert found["summary"]["by_margin"]["0.02"]["lines"][0][1] in output

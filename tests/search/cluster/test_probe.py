@@ -77,5 +77,5 @@ def test_trials_that_share_a_gpu_are_tried_at_once_on_one(tried, model):
     assert max(run["at"][0] for run in runs) < min(run["at"][1] for run in runs)
 
 
-def test_a_gpu_is_not_waited_for_without_a_word(tried):
-    assert "others hold them all" in tried[0]["late"]
+def test_a_long_wait_for_a_gpu_is_an_error(tried):
+    assert "others hold all GPUs" in tried[0]["late"]
