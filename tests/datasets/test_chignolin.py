@@ -107,7 +107,7 @@ def test_the_public_form_is_read_alike(write: Write, vibrating: dict[str, np.nda
         ({"F": np.zeros((300, 7, 2))}, r"F must have the shape \(300, 7, 3\)"),
         ({"E": np.full(300, np.nan)}, "energy must be finite"),
         ({"E": np.linspace(-0.8, -0.7, 300)}, "or is an atomic energy already subtracted"),
-        ({"id": np.zeros(300, dtype=int)}, "id 0 is there 300 times"),
+        ({"id": np.zeros(300, dtype=int)}, "id 0 occurs 300 times"),
     ],
 )
 def test_a_bad_file_is_refused_with_rule_and_value(

@@ -49,7 +49,9 @@ def test_skip_leaves_out_what_cannot_be_used_and_counts_each_reason(tmp_path: Pa
 
 def test_more_than_a_fifth_is_left_out_only_by_request(tmp_path: Path):
     lines = [*numbered(CHAINS[:12]), *numbered(list(ODD))]
-    with pytest.raises(DataError, match=r"at most the fraction 0\.2 .*but 4 of 16 entries are unusable"):
+    with pytest.raises(
+        DataError, match=r"at most the fraction 0\.2 .*but 4 of 16 entries are unusable"
+    ):
         load(tmp_path, lines, invalid="skip")
     assert len(load(tmp_path, lines, invalid="skip", max_skipped=0.25, n_train=6).store) == 12
     # A missing label is no fault of the file.

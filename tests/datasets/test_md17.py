@@ -123,7 +123,7 @@ def test_both_public_layouts_are_read(tmp_path: Path, write: Write):
         ({"z": np.array([6, 1, 1, 1, 17])}, r"elements of MD17 .* atomic numbers \[17\]"),
         ({"E": np.full(300, np.nan)}, "energy must be finite"),
         ({"F": np.full((300, 5, 3), np.inf)}, "forces of energy must be finite"),
-        ({"old_indices": np.zeros(300, dtype=int)}, "id 0 is there 300 times"),
+        ({"old_indices": np.zeros(300, dtype=int)}, "id 0 occurs 300 times"),
         ({"split_train_01": np.array([0, 150])}, r"split_train_01 .*1, the first is 150"),
         ({"split_train_01": np.array([0, 300])}, "train_01 must name molecules 0..299"),
         ({"split_train_01": np.array(["a"])}, "split_train_01 must hold whole numbers"),

@@ -79,7 +79,7 @@ def test_methane_and_water_are_read_as_published(write_qm9: WriteQm9):
         ({"gap": np.array(["a", "b"])}, "gap must hold real numbers, but holds <U1"),
         ({"z": np.array([6, 1, 1, 1, 1, 16, 1, 1])}, r"elements \(1, 6, 7, 8, 9\), but has \[16\]"),
         ({"z": np.array([6, 1, 1, 1, 257, 8, 1, 1])}, r"but has \[257\]"),
-        ({"index": np.array([3, 3])}, "id 3 is there 2 times"),
+        ({"index": np.array([3, 3])}, "id 3 occurs 2 times"),
         (
             {name: np.zeros((0, 3) if name == "pos" else 0, dtype=int if name in
              ("index", "n_atoms", "z") else float)

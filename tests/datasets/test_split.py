@@ -58,7 +58,7 @@ def test_all_that_is_left_contains_any_smaller_test_part():
     ("asked", "message"),
     [
         ((10, (6, 3, 2), 0), r"6 \+ 3 \+ 2 \(n_test\) = 11 > 10"),
-        ((10, (6, 4, None), 0), r"6 \+ 4 \+ 1 \(n_test: what is left\) = 11 > 10"),
+        ((10, (6, 4, None), 0), r"6 \+ 4 \+ 1 \(n_test: the rest\) = 11 > 10"),
         ((10, (0, 4, 1), 0), "n_train must be at least 1, but is 0"),
         ((10, (1, -4, 1), 0), "n_val must be at least 1, but is -4"),
         ((10, (1, 1, 0), 0), "n_test must be at least 1, but is 0"),

@@ -45,8 +45,8 @@ def test_a_table_reads_the_same_however_a_program_wrote_it(tmp_path: Path, chang
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        ("smiles,y,y\nC,1,100\n", "y is there 2 times"),
-        ("smiles,smiles,y\nC,CC,100\n", "smiles is there 2 times"),
+        ("smiles,y,y\nC,1,100\n", "y occurs 2 times"),
+        ("smiles,smiles,y\nC,CC,100\n", "smiles occurs 2 times"),
         ('smiles,y\n"C,1\nCC,2\n', "is not a readable table: .* line 2"),
         ("smiles;logS\nC;1\n", "lacks the columns y; it has smiles, logS"),
         ("smiles;y\nC;1,5\n", "line 2: y must be a finite number, but there is '1,5'"),

@@ -111,7 +111,7 @@ def test_functions_that_cannot_be_used(own, name, message):
         ("number", r"must return a torch.nn.Module, but returned int"),
         ("breaks", "users_nets:breaks failed: KeyError: 'width'"),
         ("untapped", "users_nets:untapped failed: .*no submodule 'conv.1'; the nearest are convs"),
-        ("cut", r"radius in Å .*, but that of users_nets:cut is Identity\(\)"),
+        ("cut", r"radius in Å .*, but users_nets:cut has cutoff=Identity\(\)"),
     ],
 )
 def test_what_cannot_be_built(own, name, message):

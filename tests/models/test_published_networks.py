@@ -182,7 +182,7 @@ def test_sizes_of_the_published_files(path):
             "pamnet",
             r"cutoff \(.*cutoff_local \(.*num_spherical \(.*num_radial \(.*envelope_exponent",
         ),
-        ("dimenet++", r"cutoff \(published: 5.0\), envelope_exponent \(published: 5\); these must"),
+        ("dimenet++", r"cutoff \(published: 5.0\), envelope_exponent \(published: 5\); give them"),
     ],
 )
 def test_what_the_shapes_do_not_tell_is_asked_for(name, missing, make_model):
