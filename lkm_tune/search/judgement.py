@@ -37,7 +37,9 @@ def judge_curves(records: Sequence[TrialRecord], plan: LookPlan) -> Judgement:
     # The import of the analysis takes a second, and a study without looks does not need it.
     from lkm_tune.transfer.fit.open_pairs import open_pairs
 
-    found = open_pairs(_table(records), plan.margin, rate=spent(plan) if plan.guarantee else ERROR)
+    found = open_pairs(
+        points_table(records), plan.margin, rate=spent(plan) if plan.guarantee else ERROR
+    )
     states = {key.protocol: state for key, state in found.cells.items()}
     if len(states) == 1:
         open_cells = {key for key, state in states.items() if not state.bound <= plan.margin}
@@ -120,7 +122,7 @@ def half_steps(state: "CellState") -> tuple[float, ...]:
     return tuple(float(f"{(low * high) ** 0.5:.3g}") for low, high in around if high / low >= WIDE)
 
 
-def _table(records: Sequence[TrialRecord]) -> "DataFrame":
+def points_table(records: Sequence[TrialRecord]) -> "DataFrame":
     """The table of points for the analysis, with the key of a cell as its protocol."""
     import pandas as pd
 

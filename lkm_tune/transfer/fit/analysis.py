@@ -16,9 +16,9 @@ from lkm_tune.transfer.fit.fit_cell import fit_cell, set_up_cell
 from lkm_tune.transfer.fit.gain import Interval, gain_at_recommended
 from lkm_tune.transfer.fit.missing import what_is_missing
 from lkm_tune.transfer.fit.noise import pure_error, shared_noise, total
+from lkm_tune.transfer.fit.noise_slope import noise_slope
 from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.regret import Regret, regrets, says_enough
-from lkm_tune.transfer.fit.rivals import largest_p
 from lkm_tune.transfer.fit.verdict import (
     FALSE_DISCOVERY_RATE,
     FEWEST_SEEDS,
@@ -75,10 +75,11 @@ class Pair:
 def fit_cells(runs: pd.DataFrame, seed: int) -> tuple[CellCurve, ...]:
     """Fit the curve of every cell of a checked table, with common parameters from all cells."""
     cells = list(split_cells(runs))
-    parts = [cell.information() for cell in cells]
+    noise = noise_slope([(cell.noise_places, cell.usual) for cell in cells])
+    parts = [cell.information(noise) for cell in cells]
     prior = shared_noise([pure_error(total(part.values())) for part in parts if part])
     models: dict[bytes, CurveModel] = {}
-    prepared = [set_up_cell(cell, models) for cell in cells]
+    prepared = [set_up_cell(cell, noise, models) for cell in cells]
     alone = [
         cell.model.fit(cell.everything, prior).weight
         for cell in prepared
@@ -161,8 +162,8 @@ def p_nothing(cell: CellCurve, margins: Sequence[float]) -> tuple[float, ...]:
     if not _decides(cell) or not cell.fit.sees_control:
         return (np.nan,) * len(margins)
     bounds = [-float(np.log1p(-margin)) for margin in margins]
-    differences = cell.rivals.differences(len(cell.grid), bounds)
-    return tuple(largest_p(differences, bound, cell.fit.dof) for bound in bounds)
+    differences = cell.rivals.of(len(cell.grid), bounds)
+    return tuple(differences.largest_p(bound) for bound in bounds)
 
 
 def _decides(cell: CellCurve) -> bool:

@@ -88,7 +88,8 @@ class CellAnswer:
         outcome: the analysed error: "test_error", or "val_error" if no test error is known.
         seeds: number of seeds with information on the curve.
         runs: number of runs in the fit.
-        noise: standard deviation of the log error between runs of one γ.
+        noise: standard deviation of the log error between runs of one γ, in the middle of the
+            measured γ where it changes with γ.
         kd_ratio: γ·L_KD / L_pred at the measured γ nearest to `gamma_best`.
         scale: the scale of γ, "" if unknown.
         margin: difference of the error that does not matter.
@@ -237,7 +238,7 @@ def _answer(cell: CellCurve, margin: float) -> CellAnswer:
         unit=runs.unit,
         outcome=runs.outcome,
         seeds=cell.seeds,
-        runs=int((~np.isnan(runs.log_error)).sum()),
+        runs=int((~np.isnan(runs.usual)).sum()),
         noise=cell.fit.sigma if known else math.nan,
         kd_ratio=float(runs.kd_ratio[nearest]),
         scale=runs.scale,
@@ -304,7 +305,7 @@ def seed_levels(cell: CellCurve) -> Array:
     """Level of each seed, shape [S]: the mean of its control and of its runs minus the curve."""
     places = np.abs(cell.grid[None] - np.log10(cell.runs.gammas)[:, None]).argmin(axis=1)
     curve = np.concatenate([[0.0], cell.mean[places]])
-    log_error = cell.runs.log_error
+    log_error = cell.runs.usual
     if not cell.fit.sees_control:
         log_error = log_error[:, 1:]
         curve = curve[1:]

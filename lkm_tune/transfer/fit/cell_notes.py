@@ -9,6 +9,7 @@ from collections import Counter
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lkm_tune.transfer.fit.noise import Array
 from lkm_tune.transfer.wording import percent
@@ -63,6 +64,32 @@ def note_design(
         notes.append(f"{missing} of {log_error.size} runs (γ × seed) are missing")
     if len(studies) > 1:
         notes.append(f"runs of the studies {', '.join(studies)} are taken together")
+
+
+def note_accidents(
+    seeds: tuple[tuple[str, int], ...],
+    gammas: Array,
+    far: NDArray[np.bool_],
+    notes: list[str],
+) -> None:
+    """Runs that are left out because noise does not explain them.
+
+    Args:
+        seeds: S labels (study, seed).
+        gammas: the control first, shape [1 + J].
+        far: which runs are accidents, shape [S, 1 + J].
+        notes: of the cell.
+    """
+    if not far.any():
+        return
+    places = [f"γ = {gammas[place]:g}, seed {seeds[row][1]}" for row, place in np.argwhere(far)]
+    shown = "; ".join(places[:3]) + (f" and {len(places) - 3} more" if len(places) > 3 else "")
+    one = len(places) == 1
+    notes.append(
+        f"{len(places)} {'run' if one else 'runs'} ({shown}) {'is' if one else 'are'} so far from"
+        f" the others that noise does not explain {'it' if one else 'them'}, and"
+        f" {'is' if one else 'are'} left out"
+    )
 
 
 def note_learning(done: pd.DataFrame, outcome: str, notes: list[str]) -> None:

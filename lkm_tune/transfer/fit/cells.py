@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from lkm_tune.transfer.fit.cell_notes import note_design, note_learning, note_left_out
+from lkm_tune.transfer.fit.accidents import accidents
+from lkm_tune.transfer.fit.cell_notes import (
+    note_accidents,
+    note_design,
+    note_learning,
+    note_left_out,
+)
 from lkm_tune.transfer.fit.noise import Array, Information, seed_information
+from lkm_tune.transfer.fit.noise_slope import NoiseSlope
 from lkm_tune.transfer.fit.run_table import measured
 
 
@@ -71,11 +79,22 @@ class CurveRuns:
     scale: str
     notes: tuple[str, ...]
 
-    def information(self) -> dict[tuple[str, int], Information]:
+    @cached_property
+    def usual(self) -> Array:
+        """`log_error` of the runs that enter the fit, NaN for accidents."""
+        return np.asarray(np.where(accidents(self.log_error), np.nan, self.log_error))
+
+    @property
+    def noise_places(self) -> Array:
+        """log10 γ for the noise of a run, shape [1 + J]; γ = 0 counts as the lowest γ."""
+        return np.log10(np.append(self.gammas[0], self.gammas))
+
+    def information(self, noise: NoiseSlope) -> dict[tuple[str, int], Information]:
         """Seed -> information on the curve, for seeds with at least two runs."""
+        weights = noise.weights(self.noise_places)
         parts = {
-            seed: seed_information(row)
-            for seed, row in zip(self.seeds, self.log_error, strict=True)
+            seed: seed_information(row, weights)
+            for seed, row in zip(self.seeds, self.usual, strict=True)
         }
         return {seed: part for seed, part in parts.items() if part.dof > 0}
 
@@ -147,6 +166,7 @@ def _cell(key: CellKey, name: str, rows: pd.DataFrame, own_control: pd.DataFrame
         notes.append("there is no γ = 0 run, so no gain can be given")
     gammas = measured[1:]
     note_design(seeds, studies, gammas, log_error, notes)
+    note_accidents(seeds, measured, accidents(log_error), notes)
     note_learning(done, outcome, notes)
     return CurveRuns(
         key, name, gammas, seeds, studies, log_error, outcome, diverged, below, above,

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lkm_tune.transfer.fit.noise import Array, Information, NoisePrior
 
@@ -35,6 +36,9 @@ _SHARING_STEPS = 30
 
 
 _JITTER = 1e-7
+
+_NEGLIGIBLE = 1e-4
+"""Directions with less than this share of the largest variance are not drawn."""
 
 _LEAST_WEIGHT = 1e-4
 """Pairs below this posterior probability are left out of means over pairs."""
@@ -103,6 +107,8 @@ class CurveModel:
         ) * np.log(ratios)
         self._left_over = [p.left_over for p in parts]
         self._ratios = ratios
+        self.scales: Array = np.sqrt(ratios)  # [H], of the curve in units of σ
+        self.roots = [_root(p.left_over) for p in parts]
 
     def left_over(self, pair: int) -> Array:
         """Variance of the grid given the measured points in units of σ², shape [G, G]."""
@@ -206,21 +212,38 @@ class CurveFit:
         return out
 
     def draw(self, rng: np.random.Generator, draws: int = DRAWS) -> Array:
-        """Draws of the curve on the grid, shape [draws, G], in exchangeable order."""
-        out = []
-        for pair, count in enumerate(rng.multinomial(draws, self.weight)):
-            if count:
-                out.append(self._draw_pair(rng, pair, int(count)))
-        return np.asarray(rng.permutation(np.concatenate(out)))
+        """Draws of the curve on the grid, shape [draws, G], in exchangeable order.
 
-    def _draw_pair(self, rng: np.random.Generator, pair: int, count: int) -> Array:
-        to_grid = self.model.to_grid[pair]
-        covariance = to_grid @ self.covariance[pair] @ to_grid.T + self.model.left_over(pair)
-        covariance[np.diag_indices_from(covariance)] += _JITTER * covariance.diagonal().max()
-        root = np.linalg.cholesky(covariance)
-        sigma = np.sqrt(self.scale[pair] / rng.chisquare(max(self.dof, 1.0), count))
-        noise = rng.standard_normal((count, len(to_grid))) @ root.T
-        return np.asarray(to_grid @ self.theta[pair] + sigma[:, None] * noise)
+        The draws of one place lie side by side in memory, since places are compared.
+        """
+        counts = rng.multinomial(draws, self.weight).reshape(len(LENGTHS), len(RATIOS))
+        parts = [
+            self._draw_length(rng, length, of_ratio)
+            for length, of_ratio in enumerate(counts)
+            if of_ratio.any()
+        ]
+        return np.take(np.concatenate(parts, axis=1), rng.permutation(draws), axis=1).T
+
+    def _draw_length(
+        self, rng: np.random.Generator, length: int, counts: NDArray[np.int_]
+    ) -> Array:
+        """So many draws of each ratio of one length, shape [G, draws].
+
+        A draw is one of θ at the measured points and one of what is left over between them.
+        """
+        model, pairs = self.model, length * len(RATIOS) + np.flatnonzero(counts)
+        pair = np.repeat(pairs, counts[counts > 0])
+        sigma = np.sqrt(self.scale[pair] / rng.chisquare(max(self.dof, 1.0), len(pair)))
+        roots = np.linalg.cholesky(self.covariance[pairs])
+        noise = sigma * rng.standard_normal((len(model.x), len(pair)))
+        theta = np.concatenate(
+            [root @ noise[:, pair == which] for which, root in zip(pairs, roots, strict=True)],
+            axis=1,
+        )
+        between = model.roots[length]
+        left_over = model.scales[pair] * sigma * rng.standard_normal((between.shape[1], len(pair)))
+        at_points = self.theta[pair].T + theta
+        return np.asarray(model.to_grid[pairs[0]] @ at_points + between @ left_over)
 
 
 @dataclass(frozen=True)
@@ -252,3 +275,10 @@ def _kriging(x: Array, grid: Array, length: float) -> _Kriging:
         precision=inverse - np.outer(row, row) / total,
         log_prior=float(log_prior),
     )
+
+
+def _root(covariance: Array) -> Array:
+    """R with R Rᵀ = covariance but for what is negligible, shape [G, rank]."""
+    values, vectors = np.linalg.eigh(covariance)
+    kept = values > _NEGLIGIBLE * max(values.max(), _NEGLIGIBLE)
+    return np.asarray(vectors[:, kept] * np.sqrt(values[kept]))

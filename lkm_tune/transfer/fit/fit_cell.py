@@ -9,6 +9,7 @@ import numpy as np
 from lkm_tune.transfer.fit.cells import CurveRuns
 from lkm_tune.transfer.fit.curve import CurveModel
 from lkm_tune.transfer.fit.noise import Array, Information, NoisePrior, pure_error, total
+from lkm_tune.transfer.fit.noise_slope import NoiseSlope
 from lkm_tune.transfer.fit.optimum import CellCurve, generator_of
 from lkm_tune.transfer.fit.response_scale import ResponseScale, scale_for
 
@@ -18,20 +19,24 @@ class Prepared:
     """The information of a cell on its response scale, independent of other cells."""
 
     runs: CurveRuns
+    noise: NoiseSlope
     model: CurveModel
     response_scale: ResponseScale
     parts: dict[tuple[str, int], Information]
     everything: Information
 
 
-def set_up_cell(runs: CurveRuns, models: dict[bytes, CurveModel]) -> Prepared:
+def set_up_cell(
+    runs: CurveRuns, noise: NoiseSlope, models: dict[bytes, CurveModel]
+) -> Prepared:
     """Prepare the fit of one cell.
 
     Args:
         runs: the runs of the cell.
+        noise: change of its noise with γ.
         models: cache of one model per γ grid; the model of a new grid is added.
     """
-    raw = runs.information()
+    raw = runs.information(noise)
     grid = runs.gammas.tobytes()
     if grid not in models:
         models[grid] = CurveModel(np.log10(runs.gammas))
@@ -39,7 +44,7 @@ def set_up_cell(runs: CurveRuns, models: dict[bytes, CurveModel]) -> Prepared:
     everything = total(raw.values()) if raw else _nothing(len(model.x))
     scale, at = scale_for(everything, np.sqrt(pure_error(everything).variance))
     parts = {seed: scale.information(part, at) for seed, part in raw.items()}
-    return Prepared(runs, model, scale, parts, scale.information(everything, at))
+    return Prepared(runs, noise, model, scale, parts, scale.information(everything, at))
 
 
 def fit_cell(cell: Prepared, prior: NoisePrior, lengths: Array, seed: int) -> CellCurve:
@@ -55,7 +60,9 @@ def fit_cell(cell: Prepared, prior: NoisePrior, lengths: Array, seed: int) -> Ce
     fit = cell.model.fit(cell.everything, prior, lengths)
     shares = {k: part.dof / cell.everything.dof for k, part in parts.items()}
     if len(parts) < 2:
-        return CellCurve(runs, scale, fit, None, {}, dict.fromkeys(parts, fit.mean), shares)
+        return CellCurve(
+            runs, cell.noise, scale, fit, None, {}, dict.fromkeys(parts, fit.mean), shares
+        )
     choices = {k: _choice(cell, k, prior, lengths) for k in parts}
     control = scale.compress(np.zeros(int(fit.sees_control)))
     held_out = {
@@ -63,7 +70,7 @@ def fit_cell(cell: Prepared, prior: NoisePrior, lengths: Array, seed: int) -> Ce
         for k, part in parts.items()
     }
     draws = fit.draw(generator_of(runs, seed))
-    return CellCurve(runs, scale, fit, draws, choices, held_out, shares)
+    return CellCurve(runs, cell.noise, scale, fit, draws, choices, held_out, shares)
 
 
 def _nothing(size: int) -> Information:

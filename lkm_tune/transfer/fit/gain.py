@@ -9,7 +9,7 @@ from scipy.special import stdtrit
 
 from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.regret import says_enough
-from lkm_tune.transfer.fit.rivals import LEVEL, largest_difference
+from lkm_tune.transfer.fit.rivals import LEVEL, bound_of
 
 OUTSIDE = (1 - LEVEL) / 2
 
@@ -49,7 +49,7 @@ def largest_gain(cell: CellCurve) -> float:
     """The largest gain of any γ that is not excluded, by one test at 5 %; at least 0."""
     if not says_enough(cell) or not cell.fit.sees_control:
         return np.nan
-    return -float(np.expm1(-largest_difference(cell.rivals.differences(len(cell.grid), ()))))
+    return -float(np.expm1(-bound_of(cell.rivals.of(len(cell.grid)))))
 
 
 def bound_of_recommended(cell: CellCurve) -> float:
@@ -61,9 +61,8 @@ def bound_of_recommended(cell: CellCurve) -> float:
     if not says_enough(cell):
         return np.nan
     place, rivals = cell.recommended, cell.rivals
-    bound = largest_difference(rivals.differences(place, ()))
-    honest = largest_difference(rivals.differences(place, (), cell.honest_draws))
-    return float(np.expm1(max(bound, honest)))
+    honest = rivals.of(place, level=cell.honest_draws)
+    return float(np.expm1(max(bound_of(rivals.of(place)), bound_of(honest))))
 
 
 def gain_on_own_control(cell: CellCurve) -> Interval:
@@ -77,7 +76,7 @@ def gain_on_own_control(cell: CellCurve) -> Interval:
     if not shared:
         return UNKNOWN
     row = {seed: i for i, seed in enumerate(cell.runs.seeds)}
-    control = cell.runs.log_error[[row[k] for k in shared], 0]
+    control = cell.runs.usual[[row[k] for k in shared], 0]
     chosen = np.array([cell.held_out[k][cell.choices[k]] for k in shared])
     at_best = control + cell.response_scale.expand(chosen)
     difference = at_best - np.array([own[k] for k in shared])

@@ -57,19 +57,22 @@ class Information:
         )
 
 
-def seed_information(log_errors: Array) -> Information:
+def seed_information(log_errors: Array, weights: Array | None = None) -> Information:
     """Information of one seed.
 
     Args:
         log_errors: log error of its runs, shape [1 + J], control first, NaN without a run.
+        weights: σ² over the variance of a run at each γ, shape [1 + J]; 1 by default.
     """
     seen = np.flatnonzero(~np.isnan(log_errors))
     size = len(log_errors) - 1
     if len(seen) < 2:
         return Information(np.zeros((size, size)), np.zeros(size), 0.0, 0, False)
+    weight = np.ones(len(seen)) if weights is None else weights[seen]
+    share, root = weight / weight.sum(), np.sqrt(weight)
     design = np.eye(size + 1)[seen][:, 1:]
-    y = log_errors[seen] - log_errors[seen].mean()
-    centred = design - design.mean(axis=0)
+    y = root * (log_errors[seen] - share @ log_errors[seen])
+    centred = root[:, None] * (design - share @ design)
     return Information(
         centred.T @ centred, centred.T @ y, float(y @ y), len(seen) - 1, bool(seen[0] == 0)
     )
@@ -128,6 +131,23 @@ def shared_noise(errors: Sequence[PureError]) -> NoisePrior:
     dof = min(2 * _inverse_trigamma(spread), _LARGEST_PRIOR_DOF)
     variance = float(np.exp(values.mean() + digamma(dof / 2) - np.log(dof / 2)))
     return NoisePrior(variance, dof)
+
+
+def additive_basis(ran: NDArray[np.bool_], weights: Array | None = None) -> Array:
+    """Orthonormal basis of seed + γ effects at the runs that are there, shape [runs, rank].
+
+    Args:
+        ran: shape [S, 1 + J].
+        weights: σ² over the variance of a run at each γ, shape [1 + J], 1 by default: of the errors
+            times the root of these.
+    """
+    seeds, gammas = np.nonzero(ran)
+    root = np.ones(len(seeds)) if weights is None else np.sqrt(weights[gammas])
+    design = np.zeros((len(seeds), sum(ran.shape)))
+    design[np.arange(len(seeds)), seeds] = root
+    design[np.arange(len(seeds)), len(ran) + gammas] = root
+    left, size, _ = np.linalg.svd(design, full_matrices=False)
+    return np.asarray(left[:, size > 1e-9 * size.max(initial=1.0)])
 
 
 def _inverse_trigamma(value: float) -> float:

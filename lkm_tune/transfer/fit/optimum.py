@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from lkm_tune.transfer.fit.cells import CurveRuns
 from lkm_tune.transfer.fit.curve import CurveFit
 from lkm_tune.transfer.fit.noise import Array
+from lkm_tune.transfer.fit.noise_slope import NoiseSlope
 from lkm_tune.transfer.fit.response_scale import ResponseScale
 from lkm_tune.transfer.fit.rivals import LEVEL, Rivals
 
@@ -42,6 +43,7 @@ class CellCurve:
 
     Attributes:
         runs: the measured runs.
+        noise_slope: how their noise changes with γ.
         response_scale: the scale of the fit.
         fit: posterior of the curve on that scale given all seeds.
         compressed_draws: draws of the curve on that scale and the grid, shape [D, G]; None with one
@@ -52,6 +54,7 @@ class CellCurve:
     """
 
     runs: CurveRuns
+    noise_slope: NoiseSlope
     response_scale: ResponseScale
     fit: CurveFit
     compressed_draws: Array | None
@@ -155,7 +158,7 @@ class CellCurve:
         """The differences between places."""
         if self.level_draws is None:
             raise ValueError(f"{self.runs.key}: one seed gives no draws")
-        return Rivals(self.level_draws, len(self.grid))
+        return Rivals(self.level_draws, len(self.grid), self.fit.dof)
 
     @cached_property
     def expected_regret(self) -> Array:

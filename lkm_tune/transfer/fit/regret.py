@@ -17,15 +17,15 @@ larger of both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from lkm_tune.transfer.fit.cell_notes import FEWEST_GAMMAS
 from lkm_tune.transfer.fit.optimum import CellCurve
-from lkm_tune.transfer.fit.rivals import LEVEL, largest_difference, largest_p
-from lkm_tune.transfer.fit.small_p import largest_last, p_above, p_above_rows
+from lkm_tune.transfer.fit.rivals import LEVEL, bound_of
+from lkm_tune.transfer.fit.small_p import Drawn
 
 _OUTSIDE = (1 - LEVEL) / 2
 
@@ -72,36 +72,44 @@ def regrets(
     """Regret of each γ (0 allowed) in the target."""
     if not says_enough(target):
         return {gamma: unknown(margins) for gamma in gammas}
-    return {gamma: _regret(target, gamma, margins) for gamma in dict.fromkeys(gammas)}
-
-
-def _regret(target: CellCurve, gamma: float, margins: Sequence[float]) -> Regret:
-    place, diverges = find_place(target, gamma)
+    found = {gamma: find_place(target, gamma) for gamma in gammas}
+    # The sources of a large study recommend few places, and each is judged once.
+    places = sorted({place for place, _ in found.values() if place is not None})
+    at_place = dict(zip(places, _at_places(target, places, margins), strict=True))
     one, zero = (1.0,) * len(margins), (0.0,) * len(margins)
-    if diverges:
-        return Regret(np.inf, np.inf, np.inf, np.inf, np.inf, one, zero)
-    if place is None or target.level_draws is None:
-        return Regret(np.nan, 0.0, np.inf, np.inf, np.nan, one, one)
-    bounds = [float(np.log1p(margin)) for margin in margins]
-    differences = target.rivals.differences(place, bounds)
-    at, dof = target.level_draws[:, place], target.fit.dof
+    diverges = Regret(np.inf, np.inf, np.inf, np.inf, np.inf, one, zero)
+    unmeasured = Regret(np.nan, 0.0, np.inf, np.inf, np.nan, one, one)
+    return {
+        gamma: diverges if lost else unmeasured if place is None else at_place[place]
+        for gamma, (place, lost) in found.items()
+    }
+
+
+def _at_places(
+    target: CellCurve, places: Sequence[int], margins: Sequence[float]
+) -> Iterator[Regret]:
+    """Regret of each place of a target with draws."""
+    if target.level_draws is None or not places:
+        return
+    bounds, dof = [float(np.log1p(margin)) for margin in margins], target.fit.dof
+    at = target.level_draws.T[list(places)]
     draws, worse = at - target.lowest_draws, at - target.honest_draws
-    not_worse = p_above(-worse, 0.0, dof)
-    low, high = np.quantile(draws, [_OUTSIDE, 1 - _OUTSIDE])
-    shown = np.quantile(worse, _OUTSIDE) > 0
-    below = largest_last(-draws[None])
-    level = float(target.levels[place])
-    return Regret(
-        value=max(float(np.expm1(level - target.honest_level)), 0.0),
-        low=float(np.expm1(low)) if shown else 0.0,
-        high=float(np.expm1(high)),
-        bound=float(np.expm1(largest_difference(differences))),
-        at_gamma=level,
-        p_within=tuple(largest_p(differences, bound, dof) for bound in bounds),
-        p_beyond=tuple(
-            max(float(p_above_rows(below, -bound, dof)[0]), not_worse) for bound in bounds
-        ),
-    )
+    low, high = np.quantile(draws, [_OUTSIDE, 1 - _OUTSIDE], axis=1)
+    shown = np.array([np.count_nonzero(row) for row in worse <= 0]) < _OUTSIDE * draws.shape[1]
+    below, not_worse = Drawn(-draws, dof), Drawn(-worse, dof).p_above(0.0)
+    beyond = [np.maximum(below.p_above(-bound), not_worse) for bound in bounds]
+    for row, place in enumerate(places):
+        differences = target.rivals.of(place, bounds)
+        level = float(target.levels[place])
+        yield Regret(
+            value=max(float(np.expm1(level - target.honest_level)), 0.0),
+            low=float(np.expm1(low[row])) if shown[row] else 0.0,
+            high=float(np.expm1(high[row])),
+            bound=float(np.expm1(bound_of(differences))),
+            at_gamma=level,
+            p_within=tuple(differences.largest_p(bound) for bound in bounds),
+            p_beyond=tuple(float(p[row]) for p in beyond),
+        )
 
 
 def find_place(target: CellCurve, gamma: float) -> tuple[int | None, bool]:

@@ -41,17 +41,20 @@ class ResponseScale:
         return np.asarray(theta - above + self.width * np.arcsinh(above / self.width))
 
     def expand(self, compressed: Array) -> Array:
-        """The inverse of `compress`."""
+        """The inverse of `compress`, of one value, of a curve [G] or of draws of it [D, G]."""
         if np.isinf(self.width):
             return compressed
+        if np.ndim(compressed) < 2:
+            return self._expand(compressed)
+        # Place by place: ten thousand draws of a whole curve do not fit into the processor's cache.
+        return np.stack([self._expand(draws) for draws in compressed.T]).T
+
+    def _expand(self, compressed: Array) -> Array:
         above = np.maximum(compressed - self.reference, 0.0)
         reach = np.minimum(above / self.width, np.arcsinh(_FURTHEST / self.width))
-        # A hundred cells have 16 million draws, so sinh is computed in place from the fast expm1.
-        grown = np.expm1(reach, out=np.atleast_1d(reach))
-        grown += grown / (1 + grown)
-        grown *= self.width / 2
-        grown += compressed - above
-        return grown.reshape(np.shape(compressed))
+        # sinh from the fast expm1.
+        grown = np.expm1(reach)
+        return np.asarray(compressed - above + self.width / 2 * (grown + grown / (1 + grown)))
 
     def slope(self, theta: Array) -> Array:
         """g'(θ)."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from lkm_tune.transfer.fit.noise import Array
-from lkm_tune.transfer.fit.small_p import largest_last, p_above_rows, upper_quantile
+from lkm_tune.transfer.fit.small_p import Drawn
 
 LEVEL = 0.95
 """Level of every interval and of every bound."""
@@ -35,14 +36,16 @@ class Rivals:
     The last place may be γ = 0; the G before it are the fine grid.
     """
 
-    def __init__(self, draws: Array, grid: int) -> None:
+    def __init__(self, draws: Array, grid: int, dof: float) -> None:
         """Prepare the choice of rivals.
 
         Args:
             draws: draws of the log error at every place, shape [D, P].
             grid: G.
+            dof: degrees of freedom of the draws.
         """
         self._draws = draws
+        self._dof = dof
         few = draws[:_FOR_CHOICE]
         low = np.minimum(few, few.min(axis=1, keepdims=True) + _TALLEST)
         self._mean = low.mean(axis=0)
@@ -51,38 +54,34 @@ class Rivals:
         # γ = 0 is always a rival.
         self._others = np.union1d(np.arange(0, grid, _STEP), np.arange(grid, draws.shape[1]))
 
-    def differences(
-        self, place: int, thresholds: Sequence[float], level: Array | None = None
-    ) -> Array:
-        """Draws of f(place) − f(γ′) for the relevant γ′, through `small_p.largest_last`.
+    def of(self, place: int, thresholds: Sequence[float] = (), level: Array | None = None) -> Drawn:
+        """Draws of f(place) − f(γ′) for the relevant γ′.
 
         Args:
             place: place of the judged γ.
             thresholds: thresholds in log error. The rivals with the largest p-values at each
                 threshold and those with the largest upper quantiles are relevant.
             level: other draws of f(place), shape [D].
-
-        Returns:
-            Shape [rivals, D]; no rows if there is no other place.
         """
+        at = self._draws[:, place] if level is None else level
+        return Drawn(at - self._draws.T[self._chosen(place, thresholds)], self._dof)
+
+    def _chosen(self, place: int, thresholds: Sequence[float]) -> NDArray[np.int_]:
+        """Rivals of a place, those with the largest upper quantiles first."""
         others = self._others[self._others != place]
         variance = self._covariance.diagonal()
         spread = variance[place] + variance[others] - 2 * self._covariance[place, others]
         spread = np.sqrt(np.maximum(spread, 1e-24))
         excess = self._mean[place] - self._mean[others]
         # Different rivals may have the largest p-value and the largest upper quantile.
-        orders = [(excess - threshold) / spread for threshold in thresholds]
-        orders.append(excess + ndtri(LEVEL) * spread)
-        chosen = {int(i) for by in orders for i in others[np.argsort(-by, kind="stable")[:_MOST]]}
-        at = self._draws[:, place] if level is None else level
-        return largest_last(at - self._draws[:, sorted(chosen)].T)
+        order = np.argsort(-excess - ndtri(LEVEL) * spread, kind="stable")
+        chosen = np.zeros(len(others), dtype=bool)
+        chosen[order[:_MOST]] = True
+        for threshold in thresholds:
+            chosen[np.argsort((threshold - excess) / spread, kind="stable")[:_MOST]] = True
+        return np.asarray(others[order[chosen[order]]])
 
 
-def largest_p(differences: Array, threshold: float, dof: float) -> float:
-    """The largest over the rivals of P(f(place) − f(γ′) > threshold); 0 without a rival."""
-    return float(p_above_rows(differences, threshold, dof).max(initial=0.0))
-
-
-def largest_difference(differences: Array) -> float:
-    """The smallest threshold in log error whose `largest_p` is at most 5 %, at least 0."""
-    return float(upper_quantile(differences, LEVEL).max(initial=0.0))
+def bound_of(differences: Drawn) -> float:
+    """The smallest threshold in log error whose largest p-value is at most 5 %, at least 0."""
+    return differences.largest_quantile(LEVEL)

@@ -12,7 +12,7 @@ from lkm_tune.transfer.fit.gain import bound_of_recommended
 from lkm_tune.transfer.fit.noise import Array
 from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.regret import find_place, says_enough
-from lkm_tune.transfer.fit.rivals import largest_difference
+from lkm_tune.transfer.fit.rivals import bound_of
 from lkm_tune.transfer.fit.verdict import FEWEST_SEEDS
 
 _CLOSEST = 8
@@ -99,5 +99,5 @@ def _bounds(cell: CellCurve, gammas: Array) -> Array:
         elif place == cell.recommended:
             found.append(bound_of_recommended(cell))
         else:
-            found.append(float(np.expm1(largest_difference(cell.rivals.differences(place, ())))))
+            found.append(float(np.expm1(bound_of(cell.rivals.of(place)))))
     return np.array(found)

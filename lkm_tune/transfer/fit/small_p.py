@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lkm_tune.transfer.fit.noise import Array
 
@@ -12,73 +13,99 @@ _UPPER_SHARE = 0.1
 _ENOUGH = 100
 """With this number of draws beyond the bound, the p-value is their share."""
 
+_MOST = 3
+"""Of so many quantities one has the largest p-value."""
+
 
 def p_above(draws: Array, bound: float, dof: float) -> float:
-    """One-sided p-value of "the quantity is above `bound`" from its draws, shape [D]."""
-    return float(p_above_rows(largest_last(draws[None]), bound, dof)[0])
+    """One-sided p-value of "the quantity is above `bound`" from its draws, shape [D].
+
+    An infinite draw is certain (a γ at which training diverges): the p-value is the share of the
+    draws at +inf, plus the share of finite draws times their p-value. So it is 0 if all draws are
+    −inf.
+    """
+    finite = draws[np.isfinite(draws)]
+    surely = np.count_nonzero(draws == np.inf) / len(draws)
+    if not len(finite):
+        return surely
+    return surely + len(finite) / len(draws) * Drawn(finite[None], dof).largest_p(bound)
 
 
-def largest_last(draws: Array) -> Array:
-    """Each row, partitioned: its largest tenth is last, after the largest draw below that tenth."""
-    size = _upper(draws.shape[1])
-    # A full sort of ten thousand pairs takes ten times as long.
-    return np.partition(draws, draws.shape[1] - size - 1, axis=1) if size else draws
-
-
-def upper_quantile(draws: Array, level: float) -> Array:
-    """A quantile of each row of `largest_last` draws, for levels from 0.9; one of the draws."""
-    count = draws.shape[1]
-    size = _upper(count)
-    highest = np.sort(draws[:, count - size - 1 :] if size else draws, axis=1)
-    return np.asarray(highest[:, int(np.ceil(level * (count - 1))) - count])
-
-
-def p_above_rows(draws: Array, bound: float, dof: float) -> Array:
-    """One-sided p-values of "the quantity is above `bound`", shape [N].
+class Drawn:
+    """Draws of N quantities, and the p-values of "the quantity is above a bound".
 
     Hundreds of pairs need p-values far below one over the number of draws. A generalised Pareto
     distribution extrapolates the tail of the draws (T. A. Knijnenburg et al., Bioinformatics 25,
     2009, i161, eq. 1). Its shape is that of the draws' Student t, 1 / dof, so that only the scale
     is estimated; short tails are overestimated.
-
-    An infinite draw is certain (a γ at which training diverges): the p-value is the share of the
-    draws at +inf, plus the share of finite draws times their p-value. So it is 0 if all draws are
-    −inf.
-
-    Args:
-        draws: draws of N quantities, from `largest_last`, shape [N, D].
-        bound: the bound of the comparison.
-        dof: degrees of freedom of the draws.
     """
-    if np.isfinite(draws).all():
-        return _finite_rows(draws, bound, dof)
-    return np.array([_with_infinite(row, bound, dof) for row in draws])
 
+    def __init__(self, draws: Array, dof: float) -> None:
+        """Takes the draws.
 
-def _upper(count: int) -> int:
-    return int(_UPPER_SHARE * count)
+        Args:
+            draws: finite, shape [N, D].
+            dof: degrees of freedom of the draws.
+        """
+        self.draws = draws
+        self._shape = 1 / max(dof, 2.0)
+        self._start, self._mean = np.full((2, len(draws)), np.nan)
 
+    def p_above(self, bound: float) -> Array:
+        """One-sided p-value of "the quantity is above `bound`", shape [N]."""
+        beyond = self._beyond(bound)
+        p = (1 + beyond) / (1 + self.draws.shape[1])
+        few = np.flatnonzero(beyond < _ENOUGH)
+        p[few] = self._extrapolated(few, bound, p[few])
+        return np.asarray(p)
 
-def _with_infinite(row: Array, bound: float, dof: float) -> float:
-    finite = row[np.isfinite(row)]
-    surely = np.count_nonzero(row == np.inf) / len(row)
-    if not len(finite):
-        return float(surely)
-    estimated = float(_finite_rows(largest_last(finite[None]), bound, dof)[0])
-    return float(surely + len(finite) / len(row) * estimated)
+    def largest_p(self, bound: float) -> float:
+        """The largest of these p-values; 0 without a quantity.
 
+        The tail is fitted to the quantities with the most draws beyond, the first ones of equals.
+        """
+        if not len(self.draws):
+            return 0.0
+        beyond = self._beyond(bound)
+        p = (1 + beyond) / (1 + self.draws.shape[1])
+        if beyond.max() >= _ENOUGH:
+            return float(p.max())
+        most = np.argsort(-beyond, kind="stable")[:_MOST]
+        return float(self._extrapolated(most, bound, p[most]).max())
 
-def _finite_rows(draws: Array, bound: float, dof: float) -> Array:
-    beyond, count = np.count_nonzero(draws > bound, axis=1), draws.shape[1]
-    counted = (1 + beyond) / (1 + count)
-    size = _upper(count)
-    if size < 1:
-        return np.asarray(counted)
-    threshold = draws[:, -size - 1]
-    shape = 1 / max(dof, 2.0)
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        mean = draws[:, -size:].mean(axis=1) - threshold
-        scale = mean * (1 - shape)
-        fitted = size / count * (1 + shape * (bound - threshold) / scale) ** (-1 / shape)
-    known = (beyond < _ENOUGH) & (bound >= threshold) & (mean > 0) & np.isfinite(mean)
-    return np.asarray(np.where(known, fitted, counted))
+    def largest_quantile(self, level: float) -> float:
+        """The largest quantile of any quantity (one of its draws), at least 0."""
+        count, largest = self.draws.shape[1], 0.0
+        place = int(np.ceil(level * (count - 1)))
+        for row in self.draws:
+            # Counting is ten times as fast as sorting, and rules most rows out.
+            if np.count_nonzero(row > largest) >= count - place:
+                largest = float(np.partition(row, place)[place])
+        return largest
+
+    def _beyond(self, bound: float) -> Array:
+        # Row by row: numpy counts along an axis many times more slowly.
+        return np.array([np.count_nonzero(row) for row in self.draws > bound])
+
+    def _fit_tails(self, rows: NDArray[np.int_]) -> None:
+        """The largest draw below the upper tenth, and the mean of that tenth above it."""
+        new = rows[np.isnan(self._start[rows])]
+        if len(new):
+            count = self.draws.shape[1]
+            size = int(_UPPER_SHARE * count)
+            ordered = np.partition(self.draws[new], count - size - 1, axis=1)
+            self._start[new] = ordered[:, count - size - 1]
+            self._mean[new] = ordered[:, count - size :].mean(axis=1) - self._start[new]
+
+    def _extrapolated(self, rows: NDArray[np.int_], bound: float, counted: Array) -> Array:
+        """p-values of some rows by their tails, `counted` where these cannot be fitted."""
+        count, shape = self.draws.shape[1], self._shape
+        size = int(_UPPER_SHARE * count)
+        if size < 1:
+            return counted
+        self._fit_tails(rows)
+        start, mean = self._start[rows], self._mean[rows]
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            scale = mean * (1 - shape)
+            fitted = size / count * (1 + shape * (bound - start) / scale) ** (-1 / shape)
+        return np.where((bound >= start) & (mean > 0), fitted, counted)

@@ -98,12 +98,13 @@ def _measured(cell: CellCurve) -> list[dict[str, Any]]:
 
 def _control(cell: CellCurve) -> list[dict[str, Any]]:
     """The level of γ = 0 with its 95 % interval (Student's t)."""
-    count = int((~np.isnan(cell.runs.log_error[:, 0])).sum())
+    count = int((~np.isnan(cell.runs.usual[:, 0])).sum())
     if not cell.fit.sees_control or not count:
         return []
     level, reach = level_of(cell), np.nan
     if cell.draws is not None:
-        reach = -stdtrit(cell.fit.dof, _OUTSIDE) * cell.fit.sigma / np.sqrt(count)
+        weight = cell.noise_slope.weights(cell.runs.noise_places)[0]
+        reach = -stdtrit(cell.fit.dof, _OUTSIDE) * cell.fit.sigma / np.sqrt(count * weight)
     error, low, high = np.exp([level, level - reach, level + reach]).tolist()
     return [{"kind": "control", "gamma": 0.0, "error": error, "low": low, "high": high}]
 
@@ -127,6 +128,7 @@ def regret_table(pairs: Sequence[Pair]) -> pd.DataFrame:
     target. `verdict` and `q_value` are at the margin of the report, `verdict_1`, `verdict_2`
     and `verdict_5` at margins of 1, 2 and 5 %.
     """
+    columns = {margin: f"verdict_{100 * margin:.0f}" for margin in MARGINS}
     rows = [
         {
             "source": tuple(pair.source),
@@ -140,15 +142,11 @@ def regret_table(pairs: Sequence[Pair]) -> pd.DataFrame:
             "verdict": pair.verdict.verdict,
             "q_value": pair.verdict.q_value,
             "missing": pair.missing,
-            **{_column(margin): pair.verdicts[margin].verdict for margin in MARGINS},
+            **{name: pair.verdicts[margin].verdict for margin, name in columns.items()},
         }
         for pair in pairs
     ]
-    return pd.DataFrame(rows, columns=[*_REGRET_COLUMNS, *map(_column, MARGINS)])
-
-
-def _column(margin: float) -> str:
-    return f"verdict_{100 * margin:.0f}"
+    return pd.DataFrame(rows, columns=[*_REGRET_COLUMNS, *columns.values()])
 
 
 def agreement_table(cells: Sequence[CellCurve]) -> pd.DataFrame:
