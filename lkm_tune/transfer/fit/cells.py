@@ -87,7 +87,7 @@ class CurveRuns:
     @property
     def noise_places(self) -> Array:
         """log10 γ for the noise of a run, shape [1 + J]; γ = 0 counts as the lowest γ."""
-        return np.log10(np.append(self.gammas[0], self.gammas))
+        return np.asarray(np.log10(np.append(self.gammas[0], self.gammas)))
 
     def information(self, noise: NoiseSlope) -> dict[tuple[str, int], Information]:
         """Seed -> information on the curve, for seeds with at least two runs."""
