@@ -26,9 +26,7 @@ class Prepared:
     everything: Information
 
 
-def set_up_cell(
-    runs: CurveRuns, noise: NoiseSlope, models: dict[bytes, CurveModel]
-) -> Prepared:
+def set_up_cell(runs: CurveRuns, noise: NoiseSlope, models: dict[bytes, CurveModel]) -> Prepared:
     """Prepare the fit of one cell.
 
     Args:
