@@ -143,6 +143,7 @@ def report_of(
         importance=setting_importance(study, trials),
         pictures=_pictures(study, folder),
         rate=rate_at_stop(study, Plan(study, trials, memory=folder.looks).looks),
+        adaptive=(study.name,) if study.curve.adaptive else (),
     )
 
 

@@ -44,7 +44,7 @@ def note_design(
     log_error: Array,
     notes: list[str],
 ) -> None:
-    """Notes on too few seeds or γ, missing runs, and several studies."""
+    """Notes on too few seeds or γ, and on several studies."""
     if np.all((~np.isnan(log_error)).sum(axis=1) < 2):
         notes.append(
             "no seed ran at more than one γ, so levels of seeds and effects of γ cannot be"
@@ -58,12 +58,16 @@ def note_design(
         notes.append(
             f"only {len(gammas)} usable γ above 0, too few for a curve; no verdict is given"
         )
+    if len(studies) > 1:
+        notes.append(f"runs of the studies {', '.join(studies)} are taken together")
+
+
+def note_missing(log_error: Array, notes: list[str]) -> None:
+    """Note on runs that are missing in a design of every γ with every seed."""
     missing = int(np.isnan(log_error[:, 1:]).sum())
     missing += int(np.isnan(log_error[:, 0]).sum()) if np.any(~np.isnan(log_error[:, 0])) else 0
     if missing:
         notes.append(f"{missing} of {log_error.size} runs (γ × seed) are missing")
-    if len(studies) > 1:
-        notes.append(f"runs of the studies {', '.join(studies)} are taken together")
 
 
 def note_accidents(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from lkm_tune.transfer.fit.cell_notes import (
     note_design,
     note_learning,
     note_left_out,
+    note_missing,
 )
 from lkm_tune.transfer.fit.noise import Array, Information, seed_information
 from lkm_tune.transfer.fit.noise_slope import NoiseSlope
@@ -99,10 +100,14 @@ class CurveRuns:
         return {seed: part for seed, part in parts.items() if part.dof > 0}
 
 
-def split_cells(runs: pd.DataFrame) -> Iterator[CurveRuns]:
+def split_cells(runs: pd.DataFrame, adaptive: Collection[str] = ()) -> Iterator[CurveRuns]:
     """The cells of a checked table (`check_runs`), in the order of their keys.
 
     Cells without an error at γ > 0 are left out; `unfinished_cells` names them.
+
+    Args:
+        runs: the table.
+        adaptive: see `TransferReport.from_runs`.
     """
     curve = runs[runs["phase"] == "curve"]
     controls = runs[(runs["phase"] == "control_curve") & (runs["status"] == "complete")]
@@ -112,7 +117,8 @@ def split_cells(runs: pd.DataFrame) -> Iterator[CurveRuns]:
         key = _key(found)
         if measured(rows).any():
             alone = depths[key.model, key.task, key.n_train] == 1
-            yield _cell(key, names[key], rows, _own_control(key, controls, rows, alone))
+            own_control = _own_control(key, controls, rows, alone)
+            yield _cell(key, names[key], rows, own_control, adaptive)
 
 
 def cell_names(runs: pd.DataFrame) -> dict[CellKey, str]:
@@ -141,7 +147,13 @@ def _key(values: Iterable[object]) -> CellKey:
     return CellKey(str(model), str(task), int(depth), int(n_train), str(protocol))  # type: ignore[call-overload]
 
 
-def _cell(key: CellKey, name: str, rows: pd.DataFrame, own_control: pd.DataFrame) -> CurveRuns:
+def _cell(
+    key: CellKey,
+    name: str,
+    rows: pd.DataFrame,
+    own_control: pd.DataFrame,
+    adaptive: Collection[str],
+) -> CurveRuns:
     notes: list[str] = []
     studies = tuple(sorted(set(rows["study"].astype(str))))
     rows, own_control = _with_one_label_a_seed(key, rows, own_control)
@@ -166,6 +178,8 @@ def _cell(key: CellKey, name: str, rows: pd.DataFrame, own_control: pd.DataFrame
         notes.append("there is no γ = 0 run, so no gain can be given")
     gammas = measured[1:]
     note_design(seeds, studies, gammas, log_error, notes)
+    if not set(studies) & set(adaptive):
+        note_missing(log_error, notes)
     note_accidents(seeds, measured, accidents(log_error), notes)
     note_learning(done, outcome, notes)
     return CurveRuns(

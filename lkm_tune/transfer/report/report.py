@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,7 @@ class TransferReport:
         importance: pd.DataFrame | None = None,
         pictures: Mapping[str, Path] | None = None,
         rate: float = FALSE_DISCOVERY_RATE,
+        adaptive: Collection[str] = (),
     ) -> TransferReport:
         """Analyse a tidy table of runs.
 
@@ -112,6 +113,8 @@ class TransferReport:
             importance: shown with the drivers; columns `study, cell, setting, importance, trials`.
             pictures: title -> PNG file, for the page.
             rate: largest false discovery rate of the verdicts.
+            adaptive: names of studies that choose which γ get more seeds (`curve.until: decided`).
+                A γ without a run of some seed is no missing run there.
 
         Raises:
             RunTableError: if columns are missing or values are wrong; the error lists all of them.
@@ -120,7 +123,7 @@ class TransferReport:
         if not 0 < margin < 1:
             raise ValueError(f"`0 < margin < 1` must hold (a fraction of the error), got {margin}")
         checked = check_runs(runs)
-        cells = fit_cells(checked, seed)
+        cells = fit_cells(checked, seed, adaptive)
         pairs = compare(cells, margin, seed, rate)
         answers = cell_answers(cells, margin)
         optima, details = answer_tables(answers)
@@ -164,8 +167,10 @@ class TransferReport:
             FileNotFoundError: if no study has run in the folder.
             RunTableError: if no run of a curve has finished.
         """
-        runs, provenance = finished_runs(Path(storage))
-        return cls.from_runs(runs, margin=margin, seed=seed, provenance=provenance)
+        runs, provenance, adaptive = finished_runs(Path(storage))
+        return cls.from_runs(
+            runs, margin=margin, seed=seed, provenance=provenance, adaptive=adaptive
+        )
 
     def best_gamma(
         self, model: str, task: str, depth: int | None = None, n_train: int | None = None

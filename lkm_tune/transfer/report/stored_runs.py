@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +9,34 @@ import pandas as pd
 
 from lkm_tune.ledger.run_table import all_runs
 from lkm_tune.ledger.study_folder import study_folders
+from lkm_tune.study import digest
 from lkm_tune.versions import package_versions
 
 
-def finished_runs(storage: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The ended runs of all studies of a storage folder, and their provenance.
+def finished_runs(storage: Path) -> tuple[pd.DataFrame, dict[str, Any], tuple[str, ...]]:
+    """The ended runs of all studies, their provenance, and the names of adaptive studies.
 
     Raises:
         FileNotFoundError: if no study has run in the folder.
     """
-    studies = [folder.path for folder in study_folders(storage)]
-    if not studies:
+    folders = study_folders(storage)
+    studies = {folder.path.name: folder.read_study() for folder in folders}
+    if not folders:
         raise FileNotFoundError(f"no study has run in {storage}")
     runs = all_runs(storage)
-    return runs, {
-        "studies": ", ".join(f"{path.name} ({_digest(path)})" for path in studies),
+    provenance = {
+        "studies": ", ".join(
+            f"{name} (digest {digest(study)})" for name, study in studies.items() if study
+        ),
         "runs": len(runs),
         "training time": training_time(runs),
         "versions": package_versions(),
     }
+    return (
+        runs,
+        provenance,
+        tuple(n for n, study in studies.items() if study and study.curve.adaptive),
+    )
 
 
 def training_time(runs: pd.DataFrame) -> str:
@@ -38,10 +46,3 @@ def training_time(runs: pd.DataFrame) -> str:
     hours = runs.groupby("device")["seconds"].sum() / 3600
     told = [f"{spent:.2f} h on {device or 'an unknown device'}" for device, spent in hours.items()]
     return "; ".join(told) + f" ({len(runs)} runs)"
-
-
-def _digest(folder: Path) -> str:
-    from lkm_tune.study import digest, study_from_dict
-
-    held = json.loads((folder / "study.json").read_text(encoding="utf-8"))
-    return f"digest {digest(study_from_dict(held))}"
