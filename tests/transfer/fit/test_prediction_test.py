@@ -164,4 +164,4 @@ def test_the_interval_of_a_slope_is_students(simulate) -> None:
 def test_too_few_cells_say_nothing_on_drivers() -> None:
     few = drivers_table(optima(0.5, 0.3).head(7))
     assert few.empty
-    assert "takes 8 cells" in drivers_sentence(few)
+    assert "needs 8 cells" in drivers_sentence(few)
