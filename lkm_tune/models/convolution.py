@@ -12,13 +12,12 @@ from torch.nn import functional
 from lkm_tune.graphs import MoleculeBatch, edges_within
 from lkm_tune.models.blocks import ElementRows
 from lkm_tune.models.output import ModelOutput, MoleculeModel, mean_over_atoms, sum_over_atoms
+from lkm_tune.models.setting_checks import check_choice, checked_elements
 from lkm_tune.models.settings import (
     NODE_MODELS,
     GATSettings,
     GCNSettings,
     NodeSettings,
-    check_choice,
-    checked_elements,
 )
 
 

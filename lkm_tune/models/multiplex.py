@@ -18,7 +18,8 @@ from lkm_tune.graphs import MoleculeBatch, edge_vectors, edges_within, two_hop_p
 from lkm_tune.models.bases import BesselRadial, SphericalBessel, kinked_envelope
 from lkm_tune.models.blocks import MLP, EdgeMLP, EdgeStep, ElementRows
 from lkm_tune.models.output import MoleculeModel
-from lkm_tune.models.settings import MXMNetSettings, checked_elements
+from lkm_tune.models.setting_checks import checked_elements
+from lkm_tune.models.settings import MXMNetSettings
 
 
 @dataclass(frozen=True, eq=False)

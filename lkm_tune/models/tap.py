@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lkm_tune.graphs import MoleculeBatch
 from lkm_tune.models.output import ModelOutput, MoleculeModel
 from lkm_tune.models.own_module import CUTOFF, is_length
-from lkm_tune.models.settings import check_lengths
+from lkm_tune.models.setting_checks import check_lengths
 
 Call = Callable[[Any, MoleculeBatch], Any]
 """call(module, batch) -> prediction [G] or [G, P]."""
