@@ -79,7 +79,7 @@ def test_types_shapes_and_memory_of_a_batch(sample_store: MoleculeStore):
     [
         ([], "at least one molecule"),
         ([[0, 1]], r"shape \(1, 2\)"),
-        ([3000], "from 0 to 2999, but 3000..3000"),
+        ([3000], "from 0 to 2999, but got 3000..3000"),
         ([4, -1], "-1..4"),
     ],
 )
