@@ -1,12 +1,12 @@
 """Runs that went wrong by accident, which would widen every interval of their cell.
 
-One run in twenty that ends 30 % worse, as an unlucky initial weight may have it, makes the variance
-of a cell many times what the other runs have. A run that noise would hardly put so far (`RARE`)
-from what seed and γ have in common is left out, and the report says so. Seed and γ effects are
-fitted robustly (P. J. Huber, Robust Statistics, 1981, section 7.8: least squares, residuals drawn
-in to `_CLIP` standard deviations, which are those of the median residual; from J. W. Tukey's median
-polish, Exploratory Data Analysis, 1977, chapter 11). Where more than a
-quarter of the runs of one γ lie so far off, γ does it, and they stay.
+Unlucky initial weights may end one run in twenty 30 % worse. The variance of the cell is then many
+times the variance of its other runs. A run is left out if its distance from the seed and γ effects
+is too improbable under noise (`RARE`), and the report names the run. Seed and γ effects are fitted
+robustly (P. J. Huber, Robust Statistics, 1981, section 7.8: least squares with residuals clipped at
+`_CLIP` standard deviations, estimated from the median residual; the start is J. W. Tukey's median
+polish, Exploratory Data Analysis, 1977, chapter 11). If more than a quarter of the runs of one γ
+are that far off, γ is the cause, and the runs stay.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from scipy.special import stdtrit
 from lkm_tune.transfer.fit.noise import Array, additive_basis
 
 RARE = 1 / 2000
-"""A run is an accident where noise alone has so few so far off: 3.5 standard deviations, and more
-where few runs hardly know their own spread (Student's t)."""
+"""A run is an accident if noise alone puts only this share of runs as far off: 3.5 standard
+deviations, and more if the spread of few runs is uncertain (Student's t)."""
 
 _CLIP = 1.5
 _AN_EFFECT = 0.25
-"""Where more than this share of the runs of one γ, and more than one, are far off, γ does it."""
+"""If more than one run and more than this share of the runs of one γ are far off, γ is the cause."""
 
 _FEWEST = 8
-"""Fewer degrees of freedom do not tell an accident from noise."""
+"""With fewer degrees of freedom, accidents and noise look alike."""
 
 _NORMAL = 1.4826
 """Standard deviation over median absolute deviation of a normal distribution."""
@@ -43,7 +43,7 @@ def accidents(log_error: Array) -> NDArray[np.bool_]:
     """Which runs of one cell are accidents, shape [S, 1 + J].
 
     Args:
-        log_error: shape [S, 1 + J], NaN where no run is.
+        log_error: shape [S, 1 + J], NaN without a run.
     """
     ran = ~np.isnan(log_error)
     basis = additive_basis(ran)
@@ -66,7 +66,7 @@ def accidents(log_error: Array) -> NDArray[np.bool_]:
 
 
 def _median_residuals(log_error: Array) -> Array:
-    """What medians over seeds and over γ leave (median polish): a start that no accident pulls."""
+    """Residuals of medians over seeds and over γ (median polish): robust to accidents."""
     left = log_error.copy()
     measured = ~np.isnan(log_error).all(axis=0)
     for _ in range(_SWEEPS):

@@ -76,13 +76,13 @@ def note_accidents(
     far: NDArray[np.bool_],
     notes: list[str],
 ) -> None:
-    """Runs that are left out because noise does not explain them.
+    """A note on runs that are left out because noise does not explain them.
 
     Args:
         seeds: S labels (study, seed).
         gammas: the control first, shape [1 + J].
-        far: which runs are accidents, shape [S, 1 + J].
-        notes: of the cell.
+        far: whether each run is an accident, shape [S, 1 + J].
+        notes: the notes of the cell.
     """
     if not far.any():
         return
@@ -90,9 +90,8 @@ def note_accidents(
     shown = "; ".join(places[:3]) + (f" and {len(places) - 3} more" if len(places) > 3 else "")
     one = len(places) == 1
     notes.append(
-        f"{len(places)} {'run' if one else 'runs'} ({shown}) {'is' if one else 'are'} so far from"
-        f" the others that noise does not explain {'it' if one else 'them'}, and"
-        f" {'is' if one else 'are'} left out"
+        f"{len(places)} {'run' if one else 'runs'} ({shown}) {'differs' if one else 'differ'} from"
+        f" the other runs by more than noise explains, and {'is' if one else 'are'} left out"
     )
 
 

@@ -214,7 +214,7 @@ class CurveFit:
     def draw(self, rng: np.random.Generator, draws: int = DRAWS) -> Array:
         """Draws of the curve on the grid, shape [draws, G], in exchangeable order.
 
-        The draws of one place lie side by side in memory, since places are compared.
+        The draws of one place are adjacent in memory, since places are compared.
         """
         counts = rng.multinomial(draws, self.weight).reshape(len(LENGTHS), len(RATIOS))
         parts = [
@@ -227,9 +227,9 @@ class CurveFit:
     def _draw_length(
         self, rng: np.random.Generator, length: int, counts: NDArray[np.int_]
     ) -> Array:
-        """So many draws of each ratio of one length, shape [G, draws].
+        """The given number of draws for each ratio of one length, shape [G, draws].
 
-        A draw is one of θ at the measured points and one of what is left over between them.
+        A draw adds a draw of θ at the measured points and a draw of the left-over variance.
         """
         model, pairs = self.model, length * len(RATIOS) + np.flatnonzero(counts)
         pair = np.repeat(pairs, counts[counts > 0])
@@ -278,7 +278,7 @@ def _kriging(x: Array, grid: Array, length: float) -> _Kriging:
 
 
 def _root(covariance: Array) -> Array:
-    """R with R Rᵀ = covariance but for what is negligible, shape [G, rank]."""
+    """R with R Rᵀ = covariance, without negligible directions, shape [G, rank]."""
     values, vectors = np.linalg.eigh(covariance)
     kept = values > _NEGLIGIBLE * max(values.max(), _NEGLIGIBLE)
     return np.asarray(vectors[:, kept] * np.sqrt(values[kept]))

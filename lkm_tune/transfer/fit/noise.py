@@ -134,12 +134,12 @@ def shared_noise(errors: Sequence[PureError]) -> NoisePrior:
 
 
 def additive_basis(ran: NDArray[np.bool_], weights: Array | None = None) -> Array:
-    """Orthonormal basis of seed + γ effects at the runs that are there, shape [runs, rank].
+    """Orthonormal basis of seed + γ effects at the existing runs, shape [runs, rank].
 
     Args:
         ran: shape [S, 1 + J].
-        weights: σ² over the variance of a run at each γ, shape [1 + J], 1 by default: of the errors
-            times the root of these.
+        weights: σ² over the variance of a run at each γ, shape [1 + J], 1 by default; the basis
+            is for errors times the root of the weights.
     """
     seeds, gammas = np.nonzero(ran)
     root = np.ones(len(seeds)) if weights is None else np.sqrt(weights[gammas])

@@ -1,12 +1,12 @@
-"""How the noise of runs changes with γ.
+"""The change of the noise of runs with γ.
 
-    Var e[s, j] = σ² exp(b (x_j − x̄)),     x = log10 γ, that of the lowest γ for γ = 0
+    Var e[s, j] = σ² exp(b (x_j − x̄)),     x = log10 γ; γ = 0 has the x of the lowest γ
 
-with one slope b for all cells of a table, and σ² of each cell its own. b has the largest likelihood
-of the residuals of the additive model (seed + γ, so weighted) under a gamma distribution with the
-degrees of freedom that each γ has (P. McCullagh & J. A. Nelder, Generalized Linear Models, 1989,
-chapter 10). It is shrunk as by W. James & C. Stein (Proc. 4th Berkeley Symp. 1, 1961, eq. 7, its
-positive part): below `_SURE` standard errors it is 0, so that cells of even noise lose nothing.
+All cells of a table share the slope b; each cell has a separate σ². b maximises the likelihood of
+the residuals of the additive model (seed + γ, with these weights) under a gamma distribution with
+the degrees of freedom of each γ (P. McCullagh & J. A. Nelder, Generalized Linear Models, 1989,
+chapter 10). b is then shrunk (W. James & C. Stein, Proc. 4th Berkeley Symp. 1, 1961, eq. 7,
+positive part): below `_SURE` standard errors it is 0, so cells with even noise lose nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lkm_tune.transfer.fit.noise import Array, additive_basis
 
 _SURE = 2.5
 _LARGEST = 3.0
-"""e³ times the variance a decade."""
+"""The variance grows at most by e³ per decade."""
 
 _STEPS = 6
 _FEWEST_DOF = 0.5
@@ -44,7 +44,7 @@ def noise_slope(tables: Sequence[tuple[Array, Array]]) -> NoiseSlope:
     """The slope of a study.
 
     Args:
-        tables: of each cell x [1 + J] and log errors [S, 1 + J], NaN where no run is.
+        tables: x [1 + J] and log errors [S, 1 + J] of each cell, NaN without a run.
     """
     if not tables:
         return NoiseSlope()
@@ -67,7 +67,7 @@ def noise_slope(tables: Sequence[tuple[Array, Array]]) -> NoiseSlope:
 
 
 def _variances(x: Array, y: Array, weights: Array) -> tuple[Array, Array, Array]:
-    """Degrees of freedom and variance (of errors times root weights) of each γ, and its x."""
+    """Degrees of freedom, variance (of errors times root weights) and x of each γ."""
     ran = ~np.isnan(y)
     basis = additive_basis(ran, weights)
     residual, dof = np.zeros((2, *y.shape))

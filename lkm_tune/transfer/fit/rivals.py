@@ -67,7 +67,7 @@ class Rivals:
         return Drawn(at - self._draws.T[self._chosen(place, thresholds)], self._dof)
 
     def _chosen(self, place: int, thresholds: Sequence[float]) -> NDArray[np.int_]:
-        """Rivals of a place, those with the largest upper quantiles first."""
+        """Rivals of a place, by descending upper quantile."""
         others = self._others[self._others != place]
         variance = self._covariance.diagonal()
         spread = variance[place] + variance[others] - 2 * self._covariance[place, others]

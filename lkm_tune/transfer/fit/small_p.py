@@ -14,7 +14,7 @@ _ENOUGH = 100
 """With this number of draws beyond the bound, the p-value is their share."""
 
 _MOST = 3
-"""Of so many quantities one has the largest p-value."""
+"""The largest p-value is sought among this many quantities."""
 
 
 def p_above(draws: Array, bound: float, dof: float) -> float:
@@ -36,8 +36,8 @@ class Drawn:
 
     Hundreds of pairs need p-values far below one over the number of draws. A generalised Pareto
     distribution extrapolates the tail of the draws (T. A. Knijnenburg et al., Bioinformatics 25,
-    2009, i161, eq. 1). Its shape is that of the draws' Student t, 1 / dof, so that only the scale
-    is estimated; short tails are overestimated.
+    2009, i161, eq. 1). Its shape, 1 / dof, is the shape of the draws' Student t, so that only the
+    scale is estimated; short tails are overestimated.
     """
 
     def __init__(self, draws: Array, dof: float) -> None:
@@ -62,7 +62,7 @@ class Drawn:
     def largest_p(self, bound: float) -> float:
         """The largest of these p-values; 0 without a quantity.
 
-        The tail is fitted to the quantities with the most draws beyond, the first ones of equals.
+        Tails are fitted for the quantities with the most draws beyond the bound.
         """
         if not len(self.draws):
             return 0.0
@@ -78,7 +78,7 @@ class Drawn:
         count, largest = self.draws.shape[1], 0.0
         place = int(np.ceil(level * (count - 1)))
         for row in self.draws:
-            # Counting is ten times as fast as sorting, and rules most rows out.
+            # Counting is ten times as fast as sorting and excludes most rows.
             if np.count_nonzero(row > largest) >= count - place:
                 largest = float(np.partition(row, place)[place])
         return largest
@@ -98,7 +98,7 @@ class Drawn:
             self._mean[new] = ordered[:, count - size :].mean(axis=1) - self._start[new]
 
     def _extrapolated(self, rows: NDArray[np.int_], bound: float, counted: Array) -> Array:
-        """p-values of some rows by their tails, `counted` where these cannot be fitted."""
+        """p-values of some rows by their tails, `counted` where no tail can be fitted."""
         count, shape = self.draws.shape[1], self._shape
         size = int(_UPPER_SHARE * count)
         if size < 1:

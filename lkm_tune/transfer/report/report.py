@@ -114,7 +114,7 @@ class TransferReport:
             pictures: title -> PNG file, for the page.
             rate: largest false discovery rate of the verdicts.
             adaptive: names of studies that choose which γ get more seeds (`curve.until: decided`).
-                A γ without a run of some seed is no missing run there.
+                In these studies a γ may lack seeds without a note on missing runs.
 
         Raises:
             RunTableError: if columns are missing or values are wrong; the error lists all of them.
