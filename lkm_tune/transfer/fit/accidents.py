@@ -23,7 +23,7 @@ deviations, and more if the spread of few runs is uncertain (Student's t)."""
 
 _CLIP = 1.5
 _AN_EFFECT = 0.25
-"""If more than one run and more than this share of the runs of one γ are far off, γ is the cause."""
+"""If more than one run and more than this share of the runs of one γ are far off, γ causes it."""
 
 _FEWEST = 8
 """With fewer degrees of freedom, accidents and noise look alike."""
