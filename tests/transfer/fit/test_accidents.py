@@ -1,4 +1,4 @@
-"""Which runs are left out because noise does not explain them."""
+"""Runs that are left out because noise does not explain them."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from lkm_tune.transfer.fit.accidents import accidents
 
 
 def table(seeds: int, noise: float = 0.02, random: int = 0) -> np.ndarray:
-    """Log errors of seeds at eight γ, each seed on a level of its own."""
+    """Log errors of seeds at eight γ, each seed with another level."""
     rng = np.random.default_rng(random)
     effect = np.array([0, 0, -0.05, -0.1, -0.05, 0, 0.3, 1.5])
     return rng.normal(0, noise, (seeds, 8)) + rng.normal(0, 0.1, (seeds, 1)) + effect
@@ -24,7 +24,7 @@ def table(seeds: int, noise: float = 0.02, random: int = 0) -> np.ndarray:
         (3, [(0, 7)], -5.0, True),
         # Within noise.
         (8, [(2, 3)], 0.02, False),
-        # Where more than a quarter of the runs of one γ are as far off, γ does it.
+        # If more than a quarter of the runs of one γ are far off, γ is the cause.
         (8, [(2, 3), (5, 3), (6, 3)], 0.26, False),
         # Too few runs to know the noise.
         (2, [(0, 7)], 0.26, False),
@@ -58,7 +58,7 @@ def test_a_report_says_which_runs_it_left_out(simulate, shapes) -> None:
     runs.loc[spoilt, ["val_error", "test_error"]] *= 1.3
     report = TransferReport.from_runs(runs)
     after = report.best_gamma("a", "qm9/homo")
-    (said,) = [note for note in report.warnings if "noise does not explain" in note]
-    assert "1 run (γ = 0.01, seed 2) is so far" in said
+    (said,) = [note for note in report.warnings if "more than noise explains" in note]
+    assert "1 run (γ = 0.01, seed 2) differs" in said
     assert after.runs == before.runs - 1
     assert after.noise == pytest.approx(before.noise, rel=0.2)

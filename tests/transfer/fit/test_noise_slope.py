@@ -1,4 +1,4 @@
-"""How the noise of runs changes with γ."""
+"""The change of the noise of runs with γ."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ X = np.linspace(-3, 0.5, 8)
 
 
 def tables(slope: float, seeds: int = 8, cells: int = 4, random: int = 0):
-    """Cells of other levels of noise whose variance grows by e^slope a decade."""
+    """Cells with different noise whose variance grows by e^slope per decade."""
     rng = np.random.default_rng(random)
     spread = 0.02 * np.exp(0.5 * slope * X)
     return [
@@ -38,7 +38,7 @@ def test_even_noise_has_no_slope() -> None:
     [
         [],
         [(X[:2], np.zeros((1, 2)))],
-        # γ = 0 is taken to be where the lowest γ is: one γ has no slope.
+        # γ = 0 counts as the lowest γ, so one γ has no slope.
         [(np.array([-2.0, -2.0]), np.random.default_rng(0).normal(size=(8, 2)))],
         [(X, np.zeros((3, 8)))],
         [(X, np.full((3, 8), np.nan))],
