@@ -54,6 +54,9 @@ for command in COMMANDS:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs `lkm-tune`; user errors end in one line and exit code 1, not in a traceback."""
+    # The matrices of an analysis are small: more threads of OpenBLAS only wait for each other, which
+    # took twice the time. numpy reads this when a verb imports it.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     prepare_output()
     try:
         cli.main(arguments, prog_name="lkm-tune", standalone_mode=False)

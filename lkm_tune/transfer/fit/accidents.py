@@ -68,8 +68,11 @@ def accidents(log_error: Array) -> NDArray[np.bool_]:
 def _median_residuals(log_error: Array) -> Array:
     """Residuals of medians over seeds and over γ (median polish): robust to accidents."""
     left = log_error.copy()
-    measured = ~np.isnan(log_error).all(axis=0)
+    missing = np.isnan(log_error)
+    measured = ~missing.all(axis=0)
+    # nanmedian takes ten times as long.
+    median = np.nanmedian if missing.any() else np.median
     for _ in range(_SWEEPS):
-        left -= np.nanmedian(left, axis=1, keepdims=True)
-        left[:, measured] -= np.nanmedian(left[:, measured], axis=0)
+        left -= median(left, axis=1, keepdims=True)
+        left[:, measured] -= median(left[:, measured], axis=0)
     return left
