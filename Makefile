@@ -17,7 +17,7 @@ endif
 # More threads than a trial's cores make small networks slower.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo postgresql test test-cluster test-lowest test-slow bench lint clean
+.PHONY: setup demo postgresql test test-cluster test-lowest test-slow bench simulate lint clean
 
 setup: $(VENV)/.ready
 
@@ -73,6 +73,10 @@ bench: setup
 	$(BIN)/python tests/benchmarks/bench_gpu.py
 	$(BIN)/python tests/benchmarks/bench_machinery.py
 	$(BIN)/python tests/benchmarks/bench_report.py
+
+# What looking several times does to verdicts; hours. Its figures go into docs/transfer.md.
+simulate: setup
+	$(BIN)/python -m tests.benchmarks.optional_stopping optional_stopping.csv $(or $(STUDIES),50)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -54,8 +54,8 @@ for command in COMMANDS:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs `lkm-tune`; user errors end in one line and exit code 1, not in a traceback."""
-    # The matrices of an analysis are small: more threads of OpenBLAS only wait for each other, which
-    # took twice the time. numpy reads this when a verb imports it.
+    # The matrices of an analysis are small: several threads of OpenBLAS wait for each other, and a
+    # report took twice the processor time. numpy reads this variable at its import by a verb.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     prepare_output()
     try:
