@@ -50,6 +50,7 @@ class StudyProgress:
         next_look: the number of seeds of the next look, which may add trials; None without a next
             look.
         cells: the progress of each cell.
+        waiting: whether no trial runs because the cluster has no room for one.
     """
 
     planned: int
@@ -59,6 +60,7 @@ class StudyProgress:
     seconds_left: float | None
     next_look: int | None
     cells: tuple[CellStatus, ...]
+    waiting: bool
 
 
 def cell_statuses(plan: Plan, driven: bool) -> tuple[CellStatus, ...]:
@@ -72,7 +74,7 @@ def cell_statuses(plan: Plan, driven: bool) -> tuple[CellStatus, ...]:
     return tuple(_status(plan, CellProgress.of(plan, cell, driven)) for cell in plan.study.cells)
 
 
-def progress_since(plan: Plan, start: Progress, elapsed: float) -> StudyProgress:
+def progress_since(plan: Plan, start: Progress, elapsed: float, *, waiting: bool) -> StudyProgress:
     """The present progress of a study, whose progress was `start` `elapsed` seconds ago."""
     now = Progress.of(plan)
     return StudyProgress(
@@ -83,6 +85,7 @@ def progress_since(plan: Plan, start: Progress, elapsed: float) -> StudyProgress
         seconds_left=now.seconds_left(start, elapsed),
         next_look=plan.next_look,
         cells=cell_statuses(plan, driven=True),
+        waiting=waiting,
     )
 
 

@@ -27,6 +27,7 @@ class StudyStatus:
         finished: whether every planned trial has ended.
         limit: the limit that it has reached before its plan was complete, in words; "" if none.
         driver: the process that runs the study; None if none does.
+        waiting: whether its driver waits for room on the cluster, and no trial runs.
         planned: trials planned so far.
         ended: trials that have ended.
         spent: hours of wall time, CPU-hours and GPU-hours.
@@ -45,6 +46,7 @@ class StudyStatus:
     finished: bool
     limit: str
     driver: str | None
+    waiting: bool
     planned: int
     ended: int
     spent: Spent
@@ -64,6 +66,7 @@ class StudyStatus:
             "finished": self.finished,
             "limit": self.limit,
             "driver": self.driver,
+            "waiting": self.waiting,
             "trials": {"planned": self.planned, "ended": self.ended},
             "spent_hours": asdict(self.spent),
             "left": asdict(self.left),
@@ -115,6 +118,7 @@ def _status(storage: Path, name: StudyLike) -> StudyStatus:
         finished=plan.finished,
         limit="" if plan.finished else Limits(study, trials, spent).reached,
         driver=driver,
+        waiting=driven and use.waiting,
         planned=progress.planned,
         ended=progress.ended,
         spent=spent,

@@ -46,7 +46,8 @@ class TerminalEvents(Events):
     def progress(self, progress: "StudyProgress") -> None:
         """Shows the table and a line under it; without a terminal, only the line."""
         left = left_text(progress.seconds_left, progress.next_look)
-        line = f"{progress.ended} of {progress.planned} trials, {progress.running} running, {left}"
+        now = "waiting for room" if progress.waiting else f"{progress.running} running"
+        line = f"{progress.ended} of {progress.planned} trials, {now}, {left}"
         if self._live:
             self._live.update(Group(cell_table(progress.cells), Text(line)), refresh=True)
         else:

@@ -29,11 +29,13 @@ class Use:
         nodes: address of each node -> resources that trials hold (`trials`, `cpu`, `gpu`) and the
             total resources (`of_cpu`, `of_gpu`).
         at: time of the record in seconds since 1970.
+        waiting: whether no trial runs because the cluster has no room for one.
     """
 
     spent: Spent = field(default_factory=Spent)
     nodes: dict[str, dict[str, float]] = field(default_factory=dict)
     at: float = 0.0
+    waiting: bool = False
 
     @classmethod
     def read(cls, path: Path) -> "Use":
@@ -45,4 +47,4 @@ class Use:
         if not path.exists():
             return cls()
         kept = read_json(path, "delete it, and the hours spent so far count as none")
-        return cls(Spent(**kept["spent"]), kept["nodes"], kept["at"])
+        return cls(Spent(**kept["spent"]), kept["nodes"], kept["at"], kept.get("waiting", False))

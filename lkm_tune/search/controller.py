@@ -3,7 +3,7 @@
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from ray.tune.experiment import Experiment
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher, SearchGenerator
 from ray.tune.utils.log import set_verbosity
+
+from lkm_tune.search.cluster.room import Room
 
 # The searcher limits the number of trials, and the trial limits the reports of a batch.
 UNBOUNDED = 1000
@@ -43,15 +45,19 @@ class StudyController(TuneController):
     waits up to six seconds for actors that have nothing to save.
     """
 
-    def __init__(self, on_broken: OnBroken, **settings: Any) -> None:
+    def __init__(self, on_broken: OnBroken, room: Room | None, **settings: Any) -> None:
         """Creates Tune's controller with `ActorClasses`.
 
         Args:
             on_broken: receives every broken attempt before the searcher.
+            room: of the study on its Ray; None for all of it.
             settings: arguments of Tune's controller.
         """
         super().__init__(**settings)
         self._on_broken = on_broken
+        self._room = room
+        if room:
+            room.reserved = self._reserved
         self._class_cache = ActorClasses()  # type: ignore[no-untyped-call]
 
     def checkpoint(self, force: bool = False, wait: bool = False) -> None:
@@ -74,6 +80,18 @@ class StudyController(TuneController):
             return False
         return bool(super()._maybe_reuse_cached_actor(trial))
 
+    def _reserved(self) -> list[Mapping[str, float]]:
+        """The bundles of all trials and idle actors for which Ray has made room."""
+        manager: Any = self._actor_manager._resource_manager
+        waiting = manager._pg_to_staging_future
+        requests = [one for group, one in manager._pg_to_request.items() if group not in waiting]
+        return [bundle for one in requests for bundle in one.bundles]
+
+    def _cleanup_cached_actors(self, force_all: bool = False) -> None:
+        # Tune keeps an idle actor for the next trial, with its share of the cluster.
+        idle = self._actor_cache.num_cached_objects and self._room and self._room.crowded
+        super()._cleanup_cached_actors(force_all=force_all or bool(idle))
+
     def _process_trial_failure(self, trial: Any, exception: Any) -> None:
         # Tune passes the error to no callback, and writes only some errors into files.
         self._on_broken(trial.trial_id, exception, (trial.last_result or {}).get("epoch", 0))
@@ -90,6 +108,7 @@ def run_trials(
     callbacks: Sequence[tune.Callback],
     on_broken: OnBroken,
     scratch: Path,
+    room: Room | None = None,
 ) -> bool:
     """Runs trials until the searcher has no more, or the user interrupts.
 
@@ -101,6 +120,7 @@ def run_trials(
         on_broken: receives every broken attempt: Tune's name of the trial, the error, and the last
             reported epoch.
         scratch: the folder of Tune's files, which are not used.
+        room: of the study on its Ray; None for all of it.
 
     Returns:
         Whether the user interrupted.
@@ -113,6 +133,7 @@ def run_trials(
     trials.add_configurations([experiment])
     controller = StudyController(
         on_broken,
+        room,
         search_alg=trials,
         scheduler=scheduler,
         callbacks=list(callbacks),

@@ -1,7 +1,6 @@
 """Runs a study on Ray: a new Tune experiment from the ledger at every start."""
 
 import logging
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,11 +25,11 @@ from lkm_tune.search.cluster.auth import close_doors, short_folder
 from lkm_tune.search.cluster.demand import Demand
 from lkm_tune.search.cluster.nodes import marked
 from lkm_tune.search.cluster.probe import GpuProbe
+from lkm_tune.search.cluster.room import SECONDS_BETWEEN_LOOKS, Room, most_at_once
 from lkm_tune.search.cluster.sharing import settle
 from lkm_tune.search.cluster.slots import (
     NoRoomError,
     Share,
-    Slots,
     node_resources,
     nodes_by_address,
     trial_slots,
@@ -44,9 +43,6 @@ from lkm_tune.search.searcher import CellScheduler, LedgerRelay, StudySearcher
 from lkm_tune.search.trainable import LkmTrainable
 from lkm_tune.search.trial_files import TrialFiles, local_model
 from lkm_tune.study import Cell, Study, TrialSpec
-
-SECONDS_BETWEEN_COUNTS = 1.0
-"""Time until the engine notices new and lost nodes."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +118,10 @@ class Engine:
         gpu = study.resources.gpu
         # `auto` is settled when a node exists for the probe.
         self._share = Share(study.resources.cpu, 0.0 if gpu == "auto" else gpu)
+        self._most = most_at_once(study)
         self._demand: Demand | None = None
         self._mark = ""
-        self._slots_known: tuple[float, Slots] | None = None
+        self._room: Room | None = None
 
     def wait_for_room(self, seconds: float) -> None:
         """Requests nodes of a cluster that adds nodes on demand, now and during the study.
@@ -144,7 +141,7 @@ class Engine:
                 if time.monotonic() > end:
                     raise
                 self._demand.of(1)
-                time.sleep(SECONDS_BETWEEN_COUNTS)
+                time.sleep(SECONDS_BETWEEN_LOOKS)
             else:
                 return self._demand.of(0)
 
@@ -174,14 +171,17 @@ class Engine:
                 # An earlier driver may have been killed before it removed the trial's checkpoints.
                 self._after(record.spec)
         interrupted = False
-        meter = Meter(self.folder.use, nodes_by_address)
+        meter = Meter(self.folder.use, nodes_by_address, waiting=lambda: self.waiting)
         limits = Limits(self.study, self.ledger, meter.spent)
         if not self.planner.finished:
+            room = Room(self._share, self._most, lambda: self.planner.ready, self._demand)
             searcher = StudySearcher(
-                self.planner, self._config, self._after, self._slots, limits, meter.has_started
+                self.planner, self._config, self._after, room, limits, meter.has_started
             )
+            self._room = room
             with marked(self.folder.trials) as self._mark:
                 interrupted = self._tune(searcher, [meter, LedgerRelay(self.ledger), *callbacks])
+            room.leave()
             meter.write()
             if searcher.ending:
                 raise searcher.ending
@@ -212,6 +212,7 @@ class Engine:
                     callbacks,
                     searcher.on_broken,
                     Path(scratch),
+                    self._room,
                 )
             except Exception as error:
                 # Tune turns errors of its callbacks and of the searcher into text.
@@ -229,26 +230,13 @@ class Engine:
         trial = min(complete, key=lambda record: record.summary["val_error"]).spec
         return trial, local_model(self.folder, trial)
 
-    def _slots(self) -> Slots:
-        # Tune asks at every step, and Ray takes milliseconds to answer.
-        now = time.monotonic()
-        if self._slots_known is None or now - self._slots_known[0] > SECONDS_BETWEEN_COUNTS:
-            try:
-                slots = trial_slots(self._share)
-            except NoRoomError:
-                # There was room at the start: a cluster that has lost its nodes may get new nodes.
-                slots = Slots(0, self._share, 1)
-            self._slots_known = (now, slots)
-            self._ask_for_more(slots)
-        return self._slots_known[1]
-
-    def _ask_for_more(self, slots: Slots) -> None:
-        if self._demand:
-            most = self.study.search.max_concurrent or sys.maxsize
-            self._demand.of(max(0, min(most, self.planner.ready) - slots.all))
+    @property
+    def waiting(self) -> bool:
+        """Whether no trial of the study runs because its Ray has no room for one."""
+        return self._room is not None and self._room.waiting
 
     def _config(self, spec: TrialSpec, alone: bool) -> dict[str, Any]:
-        holds = self._slots().whole if alone else self._share
+        holds = self._room.whole if alone and self._room else self._share
         return {
             "trial": spec.to_dict(),
             "run": self.study.run_config(spec).to_dict(),

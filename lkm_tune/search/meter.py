@@ -24,6 +24,7 @@ class Meter(Callback):
         path: Path,
         nodes: Callable[[], Mapping[str, Mapping[str, float]]],
         clock: Callable[[], float] = time.monotonic,
+        waiting: Callable[[], bool] = lambda: False,
     ) -> None:
         """Continues from the hours of earlier drivers.
 
@@ -31,11 +32,13 @@ class Meter(Callback):
             path: the file that keeps the hours.
             nodes: returns the present nodes by address, with their `of_cpu` and `of_gpu`.
             clock: returns the time in seconds.
+            waiting: whether the study waits for room on its Ray: this time is not spent.
         """
         self.spent = Use.read(path).spent
         self._path = path
         self._present = nodes
         self._clock = clock
+        self._waiting = waiting
         self._now = self._written = clock()
         self._held: dict[str, dict[str, Any]] = {}
 
@@ -73,14 +76,15 @@ class Meter(Callback):
     def write(self) -> None:
         """Writes the present state."""
         self._written = self._now
-        use = Use(self.spent, self._nodes(), time.time())
+        use = Use(self.spent, self._nodes(), time.time(), self._waiting())
         write_text(self._path, json.dumps(asdict(use)))
 
     def _tick(self) -> None:
         now = self._clock()
         hours = (now - self._now) / 3600
         self._now = now
-        self.spent.wall += hours
+        if self._held or not self._waiting():
+            self.spent.wall += hours
         self.spent.cpu += hours * sum(held["cpu"] for held in self._held.values())
         self.spent.gpu += hours * sum(held["gpu"] for held in self._held.values())
 

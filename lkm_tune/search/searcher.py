@@ -1,6 +1,5 @@
 """The study for Tune: a searcher that suggests its trials, and a scheduler that stops trials."""
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from ray.tune.search import Searcher
 from lkm_tune.ledger.failure import ENDINGS, judge
 from lkm_tune.ledger.ledger import Ledger
 from lkm_tune.search.broken import failure_of
-from lkm_tune.search.cluster.slots import Slots
+from lkm_tune.search.cluster.room import Room
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.planner import Planner
 from lkm_tune.study import TrialSpec
@@ -30,7 +29,7 @@ class StudySearcher(Searcher):
         planner: Planner,
         config_of: Callable[[TrialSpec, bool], dict[str, Any]],
         on_end: Callable[[TrialSpec], None],
-        slots: Callable[[], Slots],
+        room: Room,
         limits: Limits,
         has_started: Callable[[str], bool],
     ) -> None:
@@ -40,9 +39,9 @@ class StudySearcher(Searcher):
             planner: the planner of the study.
             config_of: makes the Tune config of a trial, alone on its node or not.
             on_end: receives the end of every trial.
-            slots: returns the present slots of the cluster, the largest number of suggested trials.
-                A waiting trial would be suggested with less knowledge, and Tune would give it the
-                actor of the next ended trial while its actor still starts.
+            room: of the study on its Ray. No more trials are handed out: what waits would have
+                been suggested with less knowledge, and a waiting trial takes over the actor of the
+                next one that ends while its own is still starting.
             limits: the limits of the study.
             has_started: whether a Tune trial has its resources.
         """
@@ -51,13 +50,14 @@ class StudySearcher(Searcher):
         self.ledger: Ledger = planner.ledger
         self.limits = limits
         self.paused: set[str] = set()
+        self._made_room: set[str] = set()
         self.ending: Exception | None = None
         self._config_of = config_of
         self._on_end = on_end
         self._live: dict[str, TrialSpec] = {}
         self._again: list[TrialSpec] = []
         self._alone: set[str] = set()
-        self._slots = slots
+        self._room = room
         self._has_started = has_started
         # Tune asks a hundred times a second, so the searcher remembers the ledger's state at which
         # the planner had no trial.
@@ -67,7 +67,7 @@ class StudySearcher(Searcher):
         """The next trial's config; None if there is no trial now, FINISHED at the end."""
         if self.ending or self.limits.spent:
             return str(Searcher.FINISHED)
-        if not self._room():
+        if not self._has_room():
             return None
         if not self._again and self._nothing_at == self.ledger.changes:
             return None
@@ -84,15 +84,14 @@ class StudySearcher(Searcher):
             self._alone.add(trial_id)
         return self._config_of(spec, alone)
 
-    def _room(self) -> bool:
+    def _has_room(self) -> bool:
         # New trials would keep every node busy, and a trial that needs a whole node would never
         # start.
         if any(not self._has_started(trial_id) for trial_id in self._alone):
             return False
-        slots = self._slots()
-        most = self.planner.study.search.max_concurrent or sys.maxsize
+        slots = self._room.slots(len(self._live))
         held = len(self._live) + len(self._alone) * (slots.of_a_whole - 1)
-        return held < slots.all and len(self._live) < most
+        return held < slots.all and len(self._live) < self._room.most
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Does nothing: the scheduler enters results at rungs."""
@@ -103,6 +102,9 @@ class StudySearcher(Searcher):
         """Reports an end to the ledger: Tune passes the result of a stopped trial only here."""
         self._alone.discard(trial_id)
         spec = self._live.pop(trial_id, None)
+        if spec is not None and trial_id in self._made_room:
+            self._again.append(spec)
+            return
         if spec is None or not result or trial_id in self.paused:
             # Either `on_broken` has reported it, or the trial is issued again, now or when the
             # study continues.
@@ -115,6 +117,13 @@ class StudySearcher(Searcher):
         }
         self.ledger.end(spec, {**result, "summary": summary})
         self._on_end(spec)
+
+    def makes_room(self, trial_id: str) -> bool:
+        """Whether a trial ends here, so that another study has its room, and goes on later."""
+        if trial_id in self._alone or not self._room.takes_back():
+            return False
+        self._made_room.add(trial_id)
+        return True
 
     def on_broken(self, trial_id: str, error: Exception, reported: int) -> None:
         """An attempt broke.
@@ -153,6 +162,8 @@ class CellScheduler(FIFOScheduler):
             return str(TrialScheduler.STOP)
         if self._searcher.limits.has_to_pause(spec, epoch):
             self._searcher.paused.add(trial.trial_id)
+            return str(TrialScheduler.STOP)
+        if self._searcher.makes_room(trial.trial_id):
             return str(TrialScheduler.STOP)
         return str(TrialScheduler.CONTINUE)
 

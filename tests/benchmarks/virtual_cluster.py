@@ -9,6 +9,7 @@ import heapq
 import math
 import os
 import random
+import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -65,6 +66,21 @@ class Outcome:
         return within / (self.slots * until)
 
 
+class WholeRoom:
+    """The room of a study that has a cluster to itself."""
+
+    most = sys.maxsize
+
+    def __init__(self, slots):
+        self._slots = Slots(slots, Share(1.0, 0.0), slots)
+
+    def slots(self, held):
+        return self._slots
+
+    def takes_back(self):
+        return False
+
+
 class Cluster:
     """A study on `slots` slots with epochs of about `epoch` seconds."""
 
@@ -72,12 +88,11 @@ class Cluster:
         root.mkdir(exist_ok=True)
         ledger = Ledger(study, root / "ledger.jsonl")
         self.study, self.epoch, self.delays, self.free = study, epoch, delays, free
-        room = Slots(slots, Share(1.0, 0.0), slots)
         self.searcher = StudySearcher(
             Planner(study, ledger),
             lambda spec, alone: {"trial": spec.to_dict()},
             lambda spec: None,
-            lambda: room,
+            WholeRoom(slots),
             Limits(study, ledger, Spent()),
             lambda name: True,
         )

@@ -1,5 +1,6 @@
-"""Nodes that die, or are cut off and return, during a study."""
+"""Nodes that die, or are cut off and return, during a study; studies that share nodes."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .tiny_study import check_whole, reported_epochs, trained_epochs
+from .tiny_study import check_whole, lay_out, reported_epochs, trained_epochs
 
 # A head without trials, and two nodes for one trial each.
 CLUSTER = """
@@ -86,3 +87,76 @@ def test_a_lost_node(cluster, start, whole, folder, comes_back):
     assert process.returncode == 0, output
     check_whole(folder, whole)
     assert trained_epochs(folder) - reported_epochs(whole) <= 2
+
+
+# Another program that holds both nodes until its input ends.
+OCCUPANT = """
+import sys
+import ray
+ray.init(address=sys.argv[1], log_to_driver=False)
+
+@ray.remote(num_cpus=1)
+class Holder:
+    def here(self):
+        return True
+
+held = [Holder.remote() for _ in range(2)]
+ray.get([one.here.remote() for one in held])
+print("held", flush=True)
+sys.stdin.read()
+"""
+MANY = ("--set", "search.trials=500", "--set", "search.max_concurrent=2")
+FEW = ("--set", "search.trials=4", "--set", "search.max_concurrent=2")
+
+
+def workers(folder, last):
+    return set(steps(folder)[-last:])
+
+
+def test_studies_share_a_cluster(cluster, start, invoke, environment, tmp_path):
+    """With other programs, for which they wait, and with each other, half and half."""
+    long, short = tmp_path / "long", tmp_path / "short"
+    for folder in (long, short):
+        folder.mkdir()
+        lay_out(folder)
+    began = time.monotonic()
+    with subprocess.Popen(
+        [sys.executable, "-c", OCCUPANT, cluster],
+        env=environment | QUICK, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as occupant:  # fmt: skip
+        assert occupant.stdout.readline() == "held\n"
+        first = start("run", "tiny.yaml", *MANY, "--address", cluster, cwd=long, **QUICK)
+
+        def status():
+            said = invoke("status", "tiny", "--json", "--storage", long / "lkm-runs")
+            return json.loads(said)[0]
+
+        use = long / "lkm-runs/studies/tiny/use.json"
+        wait_for(lambda: use.exists() and status()["waiting"], "the study to wait")
+        time.sleep(6)
+        said = status()
+        assert (said["trials"]["ended"], said["cells"][0]["search"]) == (0, {})
+        assert said["spent_hours"]["wall"] * 3600 < 3, "waiting is no time that the study spends"
+        assert "waiting for room" in invoke("status", "--storage", long / "lkm-runs")
+        occupant.stdin.close()
+        occupant.wait(60)
+    wait_for(lambda: len(workers(long, 20)) == 2, "the study to use both nodes")
+    second = start("run", "tiny.yaml", *FEW, "--address", cluster, cwd=short, **QUICK)
+    wait_for(lambda: len(steps(short)) >= 32, "the second study to get its part")
+    assert first.poll() is None
+    done = len(steps(long))
+    wait_for(lambda: len(steps(long)) >= done + 16, "the first study to go on beside it")
+    output, _ = second.communicate(timeout=300)
+    assert second.returncode == 0, output
+    done = len(steps(long))
+    wait_for(
+        lambda: len(steps(long)) >= done + 40 and len(workers(long, 20)) == 2,
+        "the first study to use both nodes again",
+    )
+    first.send_signal(signal.SIGINT)
+    output, _ = first.communicate(timeout=60)
+    assert first.returncode == 130, output
+    assert status()["spent_hours"]["wall"] * 3600 < time.monotonic() - began - 5
+    wasted = trained_epochs(short) - reported_epochs(short)
+    assert wasted <= 1, "what makes room goes on from its last epoch"

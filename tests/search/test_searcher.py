@@ -8,6 +8,7 @@ from lkm_tune.ledger.failure import CodeError, StorageError
 from lkm_tune.ledger.ledger import Ledger
 from lkm_tune.ledger.use import Spent
 from lkm_tune.search.cluster.nodes import OtherCodeError
+from lkm_tune.search.cluster.room import most_at_once
 from lkm_tune.search.cluster.slots import Share, Slots
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.planner import Planner
@@ -29,6 +30,22 @@ def make_study(**search):
     )
 
 
+class FourSlots:
+    """The room of two nodes, of which other studies may take some back."""
+
+    def __init__(self, study):
+        self.most = most_at_once(study)
+        self.free = 4
+        self.to_give = 0
+
+    def slots(self, held):
+        return Slots(self.free, Share(2.0, 0.0), 2)
+
+    def takes_back(self):
+        self.to_give -= 1
+        return self.to_give >= 0
+
+
 class Tune:
     """Two nodes with two slots each, trials that start at once or on demand."""
 
@@ -36,11 +53,12 @@ class Tune:
         ledger = Ledger(study, path)
         self.spent = Spent()
         self.started = set()
+        self.room = FourSlots(study)
         self.searcher = StudySearcher(
             Planner(study, ledger),
             lambda spec, alone: {"trial": spec.to_dict(), "alone": alone},
             lambda spec: None,
-            lambda: Slots(4, Share(2.0, 0.0), 2),
+            self.room,
             Limits(study, ledger, self.spent),
             self.started.__contains__,
         )
@@ -197,3 +215,39 @@ def test_no_more_trials_than_the_study_wants_at_once(tmp_path):
     assert tune.ask() is None
     tune.ends(first)
     assert tune.ask() is not None
+
+
+@pytest.mark.parametrize(
+    ("study", "cluster", "most"),
+    [({"max_concurrent": 3}, "2", 3), ({}, "2", 2), ({}, " 3 ", 3), ({}, "", 4), ({}, None, 4)],
+)
+def test_the_cluster_says_how_many_where_the_study_does_not(
+    tmp_path, monkeypatch, study, cluster, most
+):
+    if cluster is None:
+        monkeypatch.delenv("LKM_TUNE_MAX_CONCURRENT", raising=False)
+    else:
+        monkeypatch.setenv("LKM_TUNE_MAX_CONCURRENT", cluster)
+    tune = Tune(make_study(**study), tmp_path / "ledger")
+    assert [tune.ask() is not None for _ in range(5)].count(True) == most
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "two", "1.5", "²"])
+def test_a_wrong_number_of_the_cluster_is_refused(monkeypatch, wrong):
+    monkeypatch.setenv("LKM_TUNE_MAX_CONCURRENT", wrong)
+    with pytest.raises(ValueError, match=rf"MAX_CONCURRENT must be a whole .* but is '{wrong}'"):
+        most_at_once(make_study())
+
+
+def test_a_trial_makes_room_after_an_epoch_and_goes_on_with_it_later(tune):
+    first, second = tune.ask(), tune.ask()
+    tune.room.to_give, tune.room.free = 1, 1
+    assert tune.reports(first, 2) == "STOP"
+    assert tune.reports(second, 2) == "CONTINUE"
+    assert tune.ask() is None
+    assert tune.record(first).state == "running"
+    tune.room.free = 4
+    again = tune.ask()
+    assert tune.spec(again) == tune.spec(first)
+    tune.ends(again)
+    assert tune.record(first).state == "complete"

@@ -1,11 +1,12 @@
 """The number of trials that a Ray cluster can hold at once."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import ray
+from ray._private.state import available_resources_per_node
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,17 @@ def trial_slots(share: Share) -> Slots:
         return Slots(sum(held), whole, max(1, _of_gpus(gpus, share.gpu)))
     most, largest = max(zip(held, (node.get("CPU", 0.0) for node in nodes), strict=True))
     return Slots(sum(held), Share(max(share.cpu, largest), 0.0), most)
+
+
+def free_slots(share: Share) -> int:
+    """How many trials there is room for that nobody holds at present."""
+    nodes = available_resources_per_node()  # type: ignore[no-untyped-call]
+    return sum(_of_node(node, share) for node in nodes.values())
+
+
+def held_slots(bundles: Iterable[Mapping[str, float]], share: Share) -> int:
+    """How many trials with the study's share bundles of resources have room for."""
+    return sum(max(1, _of_node(bundle, share)) for bundle in bundles)
 
 
 def node_resources() -> list[dict[str, float]]:
