@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from lkm_tune.app.events import Events
     from lkm_tune.app.export import best_settings, export_settings
     from lkm_tune.app.finished_answers import best_gamma, best_gamma_lines
+    from lkm_tune.app.listing import ListedStudy, list_studies
     from lkm_tune.app.predictions import Predictions, predict
+    from lkm_tune.app.printed import trial_log
     from lkm_tune.app.progress import CellStatus, StudyProgress
+    from lkm_tune.app.removal import StudyRemains, remove_study, study_remains
     from lkm_tune.app.run import run_study
     from lkm_tune.app.status import StudyStatus, all_statuses, study_status
     from lkm_tune.app.study_report import make_report
@@ -40,11 +43,13 @@ __all__ = [
     "Diagnosis",
     "EpochResult",
     "Events",
+    "ListedStudy",
     "LkmTuneError",
     "Look",
     "Predictions",
     "StudyCheck",
     "StudyProgress",
+    "StudyRemains",
     "StudyResult",
     "StudyStatus",
     "TrainedRun",
@@ -60,16 +65,20 @@ __all__ = [
     "element_symbols",
     "export_settings",
     "list_models",
+    "list_studies",
     "list_tasks",
     "make_report",
     "package_digest",
     "predict",
     "prepare_data",
+    "remove_study",
     "run_study",
     "study_cost",
+    "study_remains",
     "study_status",
     "summary_lines",
     "train_run",
+    "trial_log",
 ]
 
 __getattr__ = lazy_imports(__file__)

@@ -15,7 +15,10 @@ from lkm_tune.cli.catalog import models, tasks
 from lkm_tune.cli.check import check
 from lkm_tune.cli.diagnose import diagnose
 from lkm_tune.cli.export import export
+from lkm_tune.cli.listing import list_studies
+from lkm_tune.cli.logs import logs
 from lkm_tune.cli.predict import predict
+from lkm_tune.cli.removal import remove
 from lkm_tune.cli.report import report
 from lkm_tune.cli.run import INTERRUPTED, run
 from lkm_tune.cli.status import status
@@ -45,8 +48,8 @@ def cli() -> None:
 
 
 COMMANDS = (
-    run, check, status, report, best_gamma, train, export, predict, diagnose, models, tasks,
-    data,
+    run, check, status, list_studies, report, best_gamma, train, export, predict, diagnose, logs,
+    remove, models, tasks, data,
 )  # fmt: skip
 for command in COMMANDS:
     cli.add_command(command)

@@ -48,7 +48,7 @@ def _show(study: "StudyStatus") -> None:
     from lkm_tune.cli.console import console, say
 
     spent = study.spent
-    say(f"{study.name}: {_state(study)}")
+    say(f"{study.name}: {state_text(study)}")
     console.print(cell_table(study.cells))
     say(
         f"{study.ended} of {study.planned} trials ended; spent {spent.wall:.3g} h of wall "
@@ -91,11 +91,13 @@ def _cost_text(study: "StudyStatus") -> str:
     return f"trials {until}: {study.planned - study.ended}{cost}"
 
 
-def _state(study: "StudyStatus") -> str:
+def state_text(study: "StudyStatus") -> str:
+    """The state of a study, in words."""
     if study.finished:
         return "finished"
     if study.driver is not None:
-        return f"running in {study.driver}"
+        waits = ", waiting for room: others use the cluster" if study.waiting else ""
+        return f"running in {study.driver}{waits}"
     if study.limit:
         return f"not finished, at its limit: {study.limit}"
     return "not finished, not running"

@@ -12,6 +12,7 @@ from lkm_tune.cache import settle_folders
 from lkm_tune.datasets import Origin
 from lkm_tune.search.cluster.node_use import NodeUse
 from lkm_tune.search.cluster.nodes import check_package, check_place
+from lkm_tune.search.printed import Printed
 from lkm_tune.search.reporting import StudyTrainable
 from lkm_tune.search.trial_files import TrialFiles
 from lkm_tune.study import RunConfig
@@ -43,9 +44,14 @@ class LkmTrainable(StudyTrainable):
         check_package(config["package"])
         # The check at the start did not include nodes that joined later.
         check_place(config["place"], config["mark"])
+        self._files = TrialFiles(config["files"])
+        self._printed = Printed(self._files.store)
+        with self._printed.captured():
+            self._build(config)
+
+    def _build(self, config: dict[str, Any]) -> None:
         # Relative paths in this node's environment start at the folder where its Ray started.
         settle_folders(Path(os.environ.get("TUNE_ORIG_WORKING_DIR", os.getcwd())))
-        self._files = TrialFiles(config["files"])
         # The number of threads is fixed, or results would depend on the machine.
         torch.set_num_threads(config["threads"])
         cache = Path(config["cache"]) if config["cache"] else None
@@ -61,6 +67,10 @@ class LkmTrainable(StudyTrainable):
 
     def step(self) -> dict[str, Any]:
         """Trains one epoch; the report of the last epoch also has the `RunResult` as `summary`."""
+        with self._printed.captured():
+            return self._train()
+
+    def _train(self) -> dict[str, Any]:
         result = next(self._results)
         report = result.to_dict() | self._so_far(result.epoch) | {"done": False}
         if self._node is not None:

@@ -1,5 +1,6 @@
 """Stores of a trial's files: a folder that every node sees, or an object store."""
 
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -49,6 +50,21 @@ def open_store(place: str | Path) -> Store:
             f"s3://BUCKET/PATH or gs://BUCKET/PATH ({error})"
         ) from error
     return Bucket(system, path)
+
+
+def remove_place(place: str | Path) -> None:
+    """Removes a folder, or everything under an address, if it is there.
+
+    Raises:
+        OSError: if it cannot be removed.
+        ValueError: if pyarrow knows no such kind of address.
+    """
+    store = open_store(place)
+    with suppress(FileNotFoundError):
+        if isinstance(store, Bucket):
+            store.system.delete_dir(store.path)
+        else:
+            shutil.rmtree(place)
 
 
 class Folder:

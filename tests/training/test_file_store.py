@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lkm_tune.training import Checkpoints, open_store
+from lkm_tune.training.file_store import remove_place
 
 # An S3 server on loopback, which prints its port.
 SERVER = """
@@ -49,6 +50,16 @@ def place(request, tmp_path):
     if request.param == "folder":
         return str(tmp_path / "trial")
     return f"{request.getfixturevalue('s3')}/{tmp_path.name}"
+
+
+def test_a_place_is_removed_with_everything_in_it_and_nothing_beside_it(place):
+    remove_place(place)
+    inner, beside = open_store(f"{place}/cell/trial"), open_store(f"{place}-beside")
+    for store in (inner, beside):
+        store.write("a", b"1")
+    remove_place(place)
+    assert inner.names() == []
+    assert beside.names() == ["a"]
 
 
 def test_files_by_name(place):

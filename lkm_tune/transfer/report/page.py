@@ -89,6 +89,7 @@ def render(report: TransferReport) -> str:
         provenance=_provenance(report) + _scales(report),
         trials=_trial_counts(report),
         pictures=_pictures(report),
+        printed=sorted(report.printed.items()),
     )
 
 

@@ -62,6 +62,7 @@ class TransferReport:
         warnings: sentences on runs that are left out, missing or suspicious.
         signs: signs of trouble with γ, in sentences with the γ to try next.
         pictures: title -> PNG file of the layers of networks.
+        printed: trial -> last lines of its output, for failed trials.
         provenance: provenance of the runs, from the caller.
     """
 
@@ -85,6 +86,7 @@ class TransferReport:
     warnings: tuple[str, ...]
     signs: tuple[str, ...]
     pictures: Mapping[str, Path]
+    printed: Mapping[str, str]
     provenance: Mapping[str, Any]
 
     @classmethod
@@ -96,6 +98,7 @@ class TransferReport:
         provenance: Mapping[str, Any] | None = None,
         importance: pd.DataFrame | None = None,
         pictures: Mapping[str, Path] | None = None,
+        printed: Mapping[str, str] | None = None,
         rate: float = FALSE_DISCOVERY_RATE,
         adaptive: Collection[str] = (),
     ) -> TransferReport:
@@ -112,6 +115,7 @@ class TransferReport:
             provenance: shown with the report (study digests, versions, devices, hours).
             importance: shown with the drivers; columns `study, cell, setting, importance, trials`.
             pictures: title -> PNG file, for the page.
+            printed: trial -> last lines of its output, for failed trials.
             rate: largest false discovery rate of the verdicts.
             adaptive: names of studies that choose which γ get more seeds (`curve.until: decided`).
                 In these studies a γ may lack seeds without a note on missing runs.
@@ -149,6 +153,7 @@ class TransferReport:
             warnings=table_warnings(checked, cells),
             signs=tuple(once([a.name for a in answers], study_signs(checked, margin))),
             pictures=dict(pictures or {}),
+            printed=dict(printed or {}),
             provenance=dict(provenance or {}),
         )
 

@@ -1,0 +1,83 @@
+"""Removes a study with everything that it wrote."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from lkm_tune.app.errors import user_errors
+from lkm_tune.app.interruptions import named_interruptions
+from lkm_tune.app.studies import Storage, StudyLike, storage_path, stored_study
+from lkm_tune.ledger.lock import hold
+from lkm_tune.ledger.study_folder import StudyFolder
+from lkm_tune.ledger.study_identity import StudyIdentity
+from lkm_tune.tracking import tracking_uri
+from lkm_tune.tracking.outbox import OUTBOX
+
+
+@dataclass(frozen=True)
+class StudyRemains:
+    """What a study wrote.
+
+    Attributes:
+        name: of the study.
+        folder: of the study, with its results and with those that `--fresh` put aside.
+        elsewhere: other folders, and addresses in an object store, with its files.
+        experiments: names of its experiments in MLflow.
+    """
+
+    name: str
+    folder: Path
+    elsewhere: tuple[str, ...]
+    experiments: tuple[str, ...]
+
+
+def study_remains(study: StudyLike, storage: Storage = "lkm-runs") -> StudyRemains:
+    """What `remove_study` would remove.
+
+    Raises:
+        LkmTuneError: if the study has not been run in the storage folder, or MLflow cannot be
+            reached.
+    """
+    from lkm_tune.tracking.removal import experiments_of
+
+    with user_errors():
+        place = storage_path(storage)
+        _, folder = stored_study(place, study)
+        return StudyRemains(
+            folder.path.name,
+            folder.path,
+            tuple(_elsewhere(place, folder)),
+            tuple(experiments_of(tracking_uri(place), *_in_mlflow(folder))),
+        )
+
+
+def remove_study(study: StudyLike, storage: Storage = "lkm-runs") -> None:
+    """Removes the folder of a study, its checkpoints and its experiments in MLflow, for good.
+
+    Nothing of another study folder is touched.
+
+    Raises:
+        LkmTuneError: if the study has not been run in the storage folder, a driver runs it, MLflow
+            cannot be reached, or files cannot be removed.
+    """
+    from lkm_tune.tracking.removal import delete_experiments
+    from lkm_tune.training.file_store import remove_place
+
+    with user_errors():
+        place = storage_path(storage)
+        _, folder = stored_study(place, study)
+        with named_interruptions(folder.path), hold(folder.lock):
+            delete_experiments(tracking_uri(place), *_in_mlflow(folder))
+            for other in _elsewhere(place, folder):
+                remove_place(other)
+            # Last: a removal that broke off can be repeated.
+            shutil.rmtree(folder.path)
+
+
+def _in_mlflow(folder: StudyFolder) -> tuple[StudyIdentity, Path]:
+    return StudyIdentity.of(folder.path, folder.path.name), folder.path / OUTBOX
+
+
+def _elsewhere(storage: Path, folder: StudyFolder) -> list[str]:
+    artifacts = storage / "artifacts" / folder.path.name
+    return [*folder.places_elsewhere(), *([str(artifacts)] if artifacts.exists() else [])]
