@@ -15,6 +15,7 @@ ALLOWED = {
     "cache": set(),
     "lazy": set(),
     "elements": set(),
+    "masking": set(),
     "package": set(),
     "versions": set(),
     "study": set(),
@@ -27,16 +28,17 @@ ALLOWED = {
         *("elements", "files", "models", "datasets", "lkm", "study", "graphs", "diagnostics"),
         "lazy",
     },
-    "ledger": {"files", "study"},
+    "ledger": {"files", "masking", "study"},
     "search": {
         *("cache", "files", "package", "ledger", "training", "models", "datasets", "study"),
         # The planner gets the open pairs of cells from the analysis.
         "transfer",
+        "masking",
     },
-    "tracking": {"cache", "files", "versions", "ledger", "study"},
+    "tracking": {"cache", "files", "masking", "versions", "ledger", "study"},
     "transfer": {"files", "lazy", "versions", "ledger", "study"},
     "app": {
-        *("elements", "lazy"),
+        *("elements", "lazy", "masking"),
         *("files", "package", "versions", "study", "graphs", "models", "datasets", "ledger"),
         *("training", "search", "tracking", "transfer", "diagnostics"),
     },

@@ -6,6 +6,7 @@ from pathlib import Path
 from lkm_tune.app.diagnosis import draw_cells
 from lkm_tune.app.events import Events
 from lkm_tune.app.mirror import finish_cell, log_curves
+from lkm_tune.app.printed import keep_last_lines
 from lkm_tune.app.progress import progress_since
 from lkm_tune.app.signs import keep_signs
 from lkm_tune.app.study_report import report_of
@@ -13,7 +14,7 @@ from lkm_tune.app.study_result import StudyResult
 from lkm_tune.search.engine import Ending, Engine
 from lkm_tune.search.progress import Progress
 from lkm_tune.search.watch import Watch
-from lkm_tune.tracking import StudyRecorder, tracking_uri, ui_command
+from lkm_tune.tracking import StudyRecorder, ui_command
 from lkm_tune.transfer.fit.run_table import RunTableError
 from lkm_tune.transfer.report.report import TransferReport
 from lkm_tune.transfer.report.write import write_report
@@ -25,16 +26,9 @@ INTERRUPTED_SECONDS = 4.0
 """The same time after an interrupt: the user should not wait for MLflow."""
 
 
-def drive(engine: Engine, storage: Path, events: Events) -> StudyResult:
+def drive(engine: Engine, recorder: StudyRecorder, storage: Path, events: Events) -> StudyResult:
     """Runs the rest of the plan and reports; `events` receives the records that MLflow lacks."""
     study, folder = engine.study, engine.folder
-    recorder = StudyRecorder(
-        study,
-        folder.path,
-        tracking_uri(storage),
-        storage / "artifacts",
-        facts=folder.read_facts(),
-    )
     patience = INTERRUPTED_SECONDS
     try:
         ending = _run_trials(engine, recorder, events)
@@ -70,7 +64,8 @@ def _run_trials(engine: Engine, recorder: StudyRecorder, events: Events) -> Endi
     start, began = Progress.of(engine.planner), time.monotonic()
 
     def show() -> None:
-        events.progress(progress_since(engine.planner, start, time.monotonic() - began))
+        elapsed = time.monotonic() - began
+        events.progress(progress_since(engine.planner, start, elapsed, waiting=engine.waiting))
 
     with events.watching():
         watch = Watch(show, events.seconds_between_progress)
@@ -85,6 +80,10 @@ def _close(
     if study.curve.diagnostics:
         draw_cells(folder, events)
     report = None
+    try:
+        keep_last_lines(folder, (*ending.failed, *ending.infeasible), recorder)
+    except OSError as error:
+        events.remark(f"what failed trials printed cannot be read: {error}")
     try:
         report = report_of(study, storage, ended_by=ending.limit or "its plan")
     except RunTableError as error:

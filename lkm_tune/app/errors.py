@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lkm_tune.masking import masked
+
 USER_ERRORS = (ValueError, OSError, RecursionError, MemoryError)
 """Errors of bad input, files and machines."""
 
@@ -28,13 +30,13 @@ def user_errors() -> Iterator[None]:
 
 
 def sentence(error: BaseException) -> str:
-    """The message of an error for people, with control characters escaped."""
+    """The message of an error for people, with control characters escaped and passwords masked."""
     if isinstance(error, MemoryError):
         said = "the input needs more memory than this machine has"
     elif isinstance(error, RecursionError):
         said = "the input is nested too deeply"
     else:
-        said = str(error)
+        said = masked(str(error))
     lines = [line if len(line) <= LONGEST else f"{line[:LONGEST]}..." for line in said.split("\n")]
     shown = "\n".join(lines[:MOST_LINES])
     if len(lines) > MOST_LINES:

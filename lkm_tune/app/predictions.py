@@ -15,6 +15,8 @@ from lkm_tune.app.working_folder import look_in_working_folder
 from lkm_tune.datasets.cleaning import Cleaning
 from lkm_tune.datasets.rows import read_rows, suffix_of
 from lkm_tune.datasets.table import text_of
+from lkm_tune.ledger.study_folder import study_folders
+from lkm_tune.ledger.study_identity import StudyIdentity
 from lkm_tune.tracking import tracking_uri
 from lkm_tune.training import TrainedModel
 from lkm_tune.training.predicted import Forces, RowPredictions, columns, predict_rows
@@ -82,8 +84,10 @@ def find_model(name: str, storage: Path) -> Path:
         return path
     if path.is_dir() and (path / "model.safetensors").is_file():
         return path / "model.safetensors"
-    trial = name if "/" in name else _trial_of_run(name, storage)
-    found = sorted(storage.glob(f"studies/*/trials/{trial}/model.safetensors")) if trial else []
+    if "/" in name:
+        found = sorted(storage.glob(f"studies/*/trials/{name}/model.safetensors"))
+    else:
+        found = _models_of_run(storage, name)
     if len(found) != 1:
         raise FileNotFoundError(
             f"{name} must be a model.safetensors, or the name of a complete trial or MLflow run "
@@ -92,11 +96,22 @@ def find_model(name: str, storage: Path) -> Path:
     return found[0]
 
 
-def _trial_of_run(name: str, storage: Path) -> str | None:
+def _models_of_run(storage: Path, run_id: str) -> list[Path]:
     # A path needs no MLflow, whose import takes a second.
     from lkm_tune.tracking.reader import trial_of_run
 
-    return trial_of_run(tracking_uri(storage), name)
+    of_run = trial_of_run(tracking_uri(storage), run_id)
+    if of_run is None:
+        return []
+    trial, uuid = of_run
+    found = []
+    for folder in study_folders(storage):
+        own = StudyIdentity.read(folder.path, folder.path.name)
+        model = folder.path / "trials" / trial / "model.safetensors"
+        # The same trial of another study folder is another network.
+        if model.is_file() and (uuid is None or (own is not None and own.uuid == uuid)):
+            found.append(model)
+    return found
 
 
 def _of_file(trained: TrainedModel, path: Path, smiles: str, with_forces: bool) -> RowPredictions:

@@ -5,12 +5,17 @@ from pathlib import Path
 from lkm_tune.app.errors import LkmTuneError, user_errors
 from lkm_tune.app.events import Events
 from lkm_tune.ledger.study_folder import StudyFolder
+from lkm_tune.ledger.study_identity import StudyIdentity, check_experiment_name
 from lkm_tune.search.checked_data import check_data
 from lkm_tune.search.cluster.nodes import check_nodes
 from lkm_tune.search.engine import Engine, connect
 from lkm_tune.study import Study, compare
-from lkm_tune.tracking import tracking_uri
+from lkm_tune.tracking import StudyRecorder, tracking_uri
 from lkm_tune.tracking.experiments import retire_experiment
+from lkm_tune.tracking.outbox import OUTBOX
+
+MLFLOW_SECONDS = 30.0
+"""How long a study waits for an MLflow that does not answer: it then begins without."""
 
 
 def open_engine(
@@ -20,9 +25,10 @@ def open_engine(
     address: str | None,
     wait: float,
     fresh: bool,
+    experiment: str | None,
     events: Events,
-) -> Engine:
-    """The engine of a study that has passed all checks.
+) -> tuple[Engine, StudyRecorder]:
+    """The engine of a study that has passed all checks, and the recorder for its runs in MLflow.
 
     Args:
         study: the study.
@@ -32,28 +38,50 @@ def open_engine(
         wait: minutes to wait for the first node of a cluster that adds nodes on demand; 0 for a
             cluster with fixed nodes.
         fresh: whether to set earlier results aside.
+        experiment: name of the MLflow experiment; None for the one that it had before.
         events: receives extensions, changes and results set aside.
 
     Raises:
         LkmTuneError: if a check fails; the error says what to do.
     """
     with user_errors():
-        tracking_uri(storage)  # An invalid address ends the command here.
+        uri = tracking_uri(storage)  # An invalid address ends the command here.
+        if experiment is not None:
+            check_experiment_name(experiment)
         data, notes = check_data(study)
         if fresh and folder.study.exists():
             # MLflow first: otherwise a failure there would mix old runs with new runs.
-            retire_experiment(tracking_uri(storage), study.name)
+            own = StudyIdentity.of(folder.path, study.name)
+            retire_experiment(uri, own, folder.path / OUTBOX)
             events.remark(f"earlier results are kept in {folder.put_aside()}")
         _settle(folder, study, data, events)
         folder.note_remarks(notes)
         engine = Engine(study, folder)
-        if not engine.planner.finished:
-            connect(address)
-            if wait:
-                engine.wait_for_room(60 * wait)
-            check_nodes(folder.trials)
-            engine.find_room()
-    return engine
+        # MLflow is imported while Ray starts.
+        recorder = StudyRecorder(
+            study,
+            folder.path,
+            uri,
+            storage / "artifacts",
+            facts=folder.read_facts(),
+            experiment=experiment,
+        )
+        try:
+            if not engine.planner.finished:
+                _join(engine, address, wait)
+            recorder.check(MLFLOW_SECONDS)
+        except BaseException:
+            recorder.close(0.0)
+            raise
+    return engine, recorder
+
+
+def _join(engine: Engine, address: str | None, wait: float) -> None:
+    connect(address)
+    if wait:
+        engine.wait_for_room(60 * wait)
+    check_nodes(engine.folder.trials)
+    engine.find_room()
 
 
 def _settle(folder: StudyFolder, study: Study, data: dict[str, str], events: Events) -> None:

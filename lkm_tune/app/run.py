@@ -23,6 +23,7 @@ def run_study(
     checkpoints: str | None = None,
     wait: float = 0.0,
     fresh: bool = False,
+    experiment: str | None = None,
     events: Events | None = None,
 ) -> StudyResult:
     """Runs the rest of a study, and reports.
@@ -37,11 +38,14 @@ def run_study(
         checkpoints: object store for the files of trials, if nodes share no folder.
         wait: minutes to wait for the first node of a cluster that adds nodes on demand.
         fresh: whether to set earlier results of the study aside.
+        experiment: name of the MLflow experiment for its runs; None: the one that it had before,
+            at first the name of the study.
         events: receives remarks and progress.
 
     Raises:
         LkmTuneError: if the study is invalid, differs from the earlier study of its name, already
-            runs in another process, or the storage cannot be written.
+            runs in another process, has an MLflow experiment of another study folder, or the
+            storage cannot be written.
     """
     events = events or Events()
     place = storage_path(storage)
@@ -54,8 +58,10 @@ def run_study(
         checked = read_study(study, overrides)
     folder = StudyFolder(place, checked.name, checkpoints)
     with _private_files(), named_interruptions(folder.path), hold(folder.lock):
-        engine = open_engine(checked, folder, place, address, wait, fresh, events)
-        return drive(engine, place, events)
+        engine, recorder = open_engine(
+            checked, folder, place, address, wait, fresh, experiment, events
+        )
+        return drive(engine, recorder, place, events)
 
 
 @contextmanager

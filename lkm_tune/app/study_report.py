@@ -1,11 +1,13 @@
 """Makes the report of one study, or of all studies of a storage folder together."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lkm_tune.app.errors import user_errors
+from lkm_tune.app.printed import last_lines
 from lkm_tune.app.stored_answers import MARGIN, load_report
 from lkm_tune.app.studies import Storage, StudyLike, storage_path, stored_study, study_name
 from lkm_tune.datasets import caution
@@ -35,6 +37,7 @@ def make_report(
     *,
     from_mlflow: str | None = None,
     from_table: Path | None = None,
+    experiment: str | None = None,
 ) -> tuple[TransferReport, Path]:
     """Analyses finished runs and writes the report.
 
@@ -45,6 +48,8 @@ def make_report(
             of the study, and `MARGIN` for all studies, for runs from MLflow and from a table.
         from_mlflow: the address of an MLflow server with the runs; None: the ledgers have the runs.
         from_table: a CSV file with the runs, such as a report's `trials.csv`.
+        experiment: the one experiment of this MLflow to read, where several hold studies of one
+            name.
 
     Returns:
         The report, and the folder of its files.
@@ -56,7 +61,8 @@ def make_report(
         place, usual = storage_path(storage), MARGIN if margin is None else margin
         if from_mlflow is not None:
             name = None if study is None else study_name(study)
-            runs, there = _runs_of_mlflow(from_mlflow, name), f"from-mlflow/{name or 'all'}"
+            runs = _runs_of_mlflow(from_mlflow, name, experiment)
+            there = f"from-mlflow/{_file_name(experiment or name or 'all')}"
             report, folder = _of_runs(runs, "MLflow alone", usual), place / there
         elif from_table is not None:
             runs = _runs_of_table(from_table, None if study is None else study_name(study))
@@ -71,14 +77,15 @@ def make_report(
     return report, folder
 
 
-def _runs_of_mlflow(uri: str, study: str | None) -> "DataFrame":
+def _runs_of_mlflow(uri: str, study: str | None, experiment: str | None) -> "DataFrame":
     from lkm_tune.tracking.importer import import_runs
 
-    runs = import_runs(uri, [study] if study else None)
+    runs = import_runs(uri, [study] if study else None, experiment)
     if runs.empty:
         known = ", ".join(dict.fromkeys(import_runs(uri)["study"])) or "none"
+        where = f"the experiment {experiment} of this MLflow" if experiment else "this MLflow"
         raise ValueError(
-            f"no run of {study or 'a study'} has ended in this MLflow; studies with one: {known}"
+            f"no run of {study or 'a study'} has ended in {where}; studies with one: {known}"
         )
     return runs
 
@@ -103,6 +110,11 @@ def _of_runs(runs: "DataFrame", origin: str, margin: float) -> TransferReport:
         "training time": training_time(runs),
     }
     return replace(report, provenance=provenance)
+
+
+def _file_name(experiment: str) -> str:
+    """A name of an experiment as that of a folder."""
+    return re.sub(r"[^\w .()+-]|^\.+", "_", experiment)
 
 
 def report_of(
@@ -142,6 +154,7 @@ def report_of(
         provenance=provenance,
         importance=setting_importance(study, trials),
         pictures=_pictures(study, folder),
+        printed=last_lines(folder, trials.all_records()),
         rate=rate_at_stop(study, Plan(study, trials, memory=folder.looks).looks),
         adaptive=(study.name,) if study.curve.adaptive else (),
     )

@@ -35,6 +35,12 @@ margin_option = click.option(
     help="Difference of the error that does not matter, such as 0.02; by default the study's.",
 )
 
+experiment_option = click.option(
+    "--experiment",
+    metavar="NAME",
+    help="MLflow experiment of the study's runs; else the one that it had, or the study's name.",
+)
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Plain JSON for machines.")
 
 

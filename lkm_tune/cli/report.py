@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lkm_tune import app
-from lkm_tune.cli.options import FILE, Verb, margin_option, storage_option
+from lkm_tune.cli.options import FILE, Verb, experiment_option, margin_option, storage_option
 
 if TYPE_CHECKING:
     from lkm_tune.app import TransferReport
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     type=FILE,
     help="Read the runs from this table, as a report's trials.csv; .gz is unpacked.",
 )
+@experiment_option
 def report(
     study: str | None,
     storage: Path,
@@ -40,6 +41,7 @@ def report(
     against: str | None,
     uri: str | None,
     table: Path | None,
+    experiment: str | None,
 ) -> None:
     """Make the report of STUDY, or of all studies together, from the finished runs in the ledgers.
 
@@ -62,7 +64,11 @@ def report(
         )
     if uri and table:
         raise click.ClickException("runs come --from a table or --from-mlflow, not from both")
-    made, folder = app.make_report(storage, study, margin, from_mlflow=uri, from_table=table)
+    if experiment and not uri:
+        raise click.ClickException("--experiment chooses among the runs that --from-mlflow reads")
+    made, folder = app.make_report(
+        storage, study, margin, from_mlflow=uri, experiment=experiment, from_table=table
+    )
     page = app.compare_with_paper(made, study, storage) if against and study else None
     show_report(made)
     say(f"report: {folder / 'report.html'}")

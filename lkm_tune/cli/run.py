@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from lkm_tune import app
-from lkm_tune.cli.options import Verb, set_option, storage_option
+from lkm_tune.cli.options import Verb, experiment_option, set_option, storage_option
 
 if TYPE_CHECKING:
     from lkm_tune.app import StudyResult
@@ -58,6 +58,7 @@ def interruptible() -> Iterator[None]:
 @click.option(
     "--fresh", is_flag=True, help="Set earlier results of the study aside and start again."
 )
+@experiment_option
 @set_option
 @interruptible()
 def run(
@@ -67,6 +68,7 @@ def run(
     checkpoints: str | None,
     wait: float,
     fresh: bool,
+    experiment: str | None,
     overrides: tuple[str, ...],
 ) -> None:
     """Run STUDY, a file or the name of a shipped study, and report.
@@ -90,6 +92,7 @@ def run(
         checkpoints=checkpoints,
         wait=wait,
         fresh=fresh,
+        experiment=experiment,
         events=TerminalEvents(),
     )
     _tell(result, storage.expanduser().resolve())

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from lkm_tune.masking import masked
+
 Cause = Literal["own", "memory", "killed", "node", "storage", "code"]
 """The cause of a broken attempt: an error of the trial, refused memory, a process that died without
 an error, a lost node, storage that the node cannot write or see, or a worker's package that differs
@@ -54,8 +56,8 @@ class Failure:
 
 
 def shortened(text: str) -> str:
-    """The last lines of an error's text, which name the error."""
-    return "\n".join(text.strip().splitlines()[-_LINES:])
+    """The last lines of an error's text, which name the error, with passwords masked."""
+    return masked("\n".join(text.strip().splitlines()[-_LINES:]))
 
 
 def judge(failures: Sequence[Failure]) -> Verdict:

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from lkm_tune.files import read_json, write_text
 from lkm_tune.ledger.facts import StudyFacts
+from lkm_tune.ledger.study_identity import IDENTITY
 from lkm_tune.study import Study, study_from_dict, study_to_dict
+
+_OWN_PLACE = "the study's folder"
 
 
 class StudyFolder:
@@ -37,9 +40,10 @@ class StudyFolder:
         self.signs = self.path / "signs.json"
         self.report = self.path / "report"
         self.cells = self.path / "cells"
+        self.printed = self.path / "printed"
         self.trials = f"{checkpoints.rstrip('/')}/{name}" if checkpoints else f"{self.path}/trials"
         # A user may move a storage folder as a whole.
-        self._place = self.trials if checkpoints else "the study's folder"
+        self._place = self.trials if checkpoints else _OWN_PLACE
         self._place_noted = self.path / "checkpoints.txt"
 
     def read_study(self) -> Study | None:
@@ -103,12 +107,29 @@ class StudyFolder:
         else:
             write_text(self._place_noted, self._place)
 
+    def noted_trials(self) -> str:
+        """Where the files of trials lie, as `note_place` noted it."""
+        if self._place_noted.exists():
+            noted = self._place_noted.read_text(encoding="utf-8")
+            if noted != _OWN_PLACE:
+                return noted
+        return f"{self.path}/trials"
+
+    def places_elsewhere(self) -> list[str]:
+        """Folders and addresses outside the study's folder with files of its trials.
+
+        Those of results that were put aside are among them.
+        """
+        noted = [self._place_noted, *sorted(self.path.glob(f"before/*/{self._place_noted.name}"))]
+        found = {path.read_text(encoding="utf-8") for path in noted if path.exists()}
+        return sorted(found - {_OWN_PLACE})
+
     def put_aside(self) -> Path:
-        """Moves all files of the study, except the lock, into a new folder; returns the folder."""
+        """Moves everything of the study, lock and identity aside, into a folder that it returns."""
         old = self.path / "before" / time.strftime("%Y%m%d-%H%M%S")
         old.mkdir(parents=True)
         for path in self.path.iterdir():
-            if path.name != "before" and path.stem != self.lock.stem:
+            if path.name not in ("before", IDENTITY) and path.stem != self.lock.stem:
                 path.rename(old / path.name)
         return old
 

@@ -3,9 +3,11 @@
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from lkm_tune.masking import masked
 from lkm_tune.tracking.outbox import Message, Outbox
 
 logger = logging.getLogger(__name__)
@@ -24,6 +26,10 @@ cost is mostly per call, so fewer and larger deliveries save processor time of t
 
 class UnreachableError(Exception):
     """MLflow cannot be reached or is busy; the messages can be delivered later."""
+
+
+class RefusedError(UnreachableError, ValueError):
+    """MLflow does not take the study's runs until somebody has changed something."""
 
 
 class Writer(Protocol):
@@ -65,6 +71,8 @@ class Delivery:
         self._settled = False
         self._closing = False
         self._failures = 0
+        self._refusal: RefusedError | None = None
+        self._checked = False
         self._thread = threading.Thread(target=self._run, name="lkm-tracking", daemon=True)
         self._thread.start()
 
@@ -72,6 +80,24 @@ class Delivery:
         """Wakes the thread for new messages."""
         with self._changed:
             self._changed.notify_all()
+
+    def check(self, timeout: float) -> None:
+        """Wait until MLflow was reached or could not be.
+
+        Args:
+            timeout: Seconds to wait at most. A refusal that comes later is a warning.
+
+        Raises:
+            RefusedError: MLflow does not take the runs.
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._writer is not None or self._failures or not self._thread.is_alive(),
+                timeout,
+            )
+            self._checked = True
+            if self._refusal is not None:
+                raise self._refusal
 
     def flush(self, timeout: float) -> int:
         """Delivers all present messages now; if MLflow cannot be reached, it tries once.
@@ -125,11 +151,12 @@ class Delivery:
                 took = time.monotonic() - started
                 rest = max(self._interval, min(REST * took, LONGEST_REST))
                 self.notify()
-        except Exception:
-            logger.exception(
+        except Exception:  # noqa: BLE001 - nothing of MLflow may end a study
+            logger.error(  # noqa: TRY400 - an address with a password may be part of the trace
                 "The delivery to MLflow stopped with an unexpected error. Training goes on; the "
-                "messages stay in %s and the next start delivers them.",
+                "messages stay in %s and the next start delivers them.\n%s",
                 self._outbox.path,
+                masked(traceback.format_exc()),
             )
         finally:
             self.notify()
@@ -155,25 +182,36 @@ class Delivery:
         try:
             self._drain()
         except UnreachableError as error:
-            self._writer = None
-            self._failures += 1
-            if not pause:
-                logger.warning(
-                    "MLflow cannot be written: %s. Training goes on; the messages are kept in %s.",
-                    error,
-                    self._outbox.path,
-                )
+            self._note_failure(error, first=not pause)
             return min(max(FIRST_PAUSE, 2 * pause), LONGEST_PAUSE)
         if pause:
             logger.warning("MLflow can be written again; the kept messages are delivered.")
         self._settled = True
+        self._refusal = None
         return 0.0
+
+    def _note_failure(self, error: UnreachableError, first: bool) -> None:
+        with self._changed:
+            self._writer = None
+            self._failures += 1
+            refusal = error if isinstance(error, RefusedError) else None
+            new, self._refusal = refusal and not self._refusal, refusal
+            # Who waits in `check` raises it.
+            if not (first or new) or (refusal and not self._checked):
+                return
+        logger.warning(
+            "MLflow cannot be written: %s. Training goes on; the messages are kept in %s.",
+            error,
+            self._outbox.path,
+        )
 
     def _drain(self) -> None:
         if self._writer is None:
-            self._writer = self._connect()
-            if self._writer.is_new:
+            writer = self._connect()
+            if writer.is_new:
                 self._outbox.mark_delivered(0)
+            self._writer = writer
+            self.notify()
         while True:
             messages, offset = self._outbox.read(CHUNK)
             if not messages:

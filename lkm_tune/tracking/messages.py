@@ -7,6 +7,7 @@ kind and its time:
     epoch      the metrics of one epoch of training
     tags       later facts
     end        the end of the run: MLflow's status, tags, final metrics
+    text       a file of the run, with its text
     artifacts  a folder of files of the run
     model      the trained network of the run
 """
@@ -195,6 +196,11 @@ def trial_interrupted(trial: TrialSpec) -> Message:
     """The driver ended while a trial ran."""
     tags = {"lkm.outcome": INTERRUPTED, "lkm.reason": "the study was interrupted"}
     return _message(trial.key, "end", status=STATUS[INTERRUPTED], tags=tags, metrics={})
+
+
+def trial_printed(trial: TrialSpec, text: str) -> Message:
+    """The last lines that a failed trial printed."""
+    return _message(trial.key, "text", file="printed.log", text=text)
 
 
 def cell_end(cell: Cell, metrics: Mapping[str, Any]) -> Message:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -99,14 +99,7 @@ class Outbox:
 
     def search(self, *kinds: str) -> Iterator[Message]:
         """All messages of these kinds, delivered or not, oldest first."""
-        marks = [f'"kind":"{kind}"'.encode() for kind in kinds]
-        with self.path.open("rb") as file:
-            for line in file:
-                # Most lines are epochs; parsing all of them would take seconds.
-                if any(mark in line for mark in marks):
-                    message = _parse(line)
-                    if message["kind"] in kinds:
-                        yield message
+        return _search(self.path, kinds)
 
     def pending(self) -> int:
         """The number of undelivered messages."""
@@ -159,6 +152,26 @@ class Outbox:
             # twice is written once.
             return 0
         return offset if 0 <= offset <= self._size else 0
+
+
+def start_times(path: Path) -> dict[str, set[int]]:
+    """When each run started, or started again, in milliseconds since 1970; {} without a file."""
+    found: dict[str, set[int]] = {}
+    if path.exists():
+        for message in _search(path, ("start",)):
+            found.setdefault(message["run"], set()).add(message["time"])
+    return found
+
+
+def _search(path: Path, kinds: Collection[str]) -> Iterator[Message]:
+    marks = [f'"kind":"{kind}"'.encode() for kind in kinds]
+    with path.open("rb") as file:
+        for line in file:
+            # Most lines are epochs; reading them all as JSON would take seconds.
+            if any(mark in line for mark in marks):
+                message = _parse(line)
+                if message["kind"] in kinds:
+                    yield message
 
 
 def _parse(line: bytes) -> Message:

@@ -1,11 +1,13 @@
 """The recorder: a listener of the ledger that sends the events of a study to MLflow."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from lkm_tune.ledger.facts import StudyFacts
+from lkm_tune.ledger.study_identity import StudyIdentity
 from lkm_tune.ledger.trial_record import TrialRecord
 from lkm_tune.study import Cell, Study, TrialSpec
 from lkm_tune.tracking import messages
@@ -30,27 +32,33 @@ class StudyRecorder:
         artifact_root: Path | None = None,
         interval: float = 2.0,
         facts: StudyFacts | None = None,
+        experiment: str | None = None,
     ) -> None:
         """Opens the outbox and starts to deliver, beginning with records of an earlier recorder.
 
         Args:
-            study: The study. The MLflow experiment has its name.
+            study: The study.
             folder: The study's folder, which holds the outbox.
             tracking_uri: The address of MLflow, from `tracking_uri`.
             artifact_root: The folder of studies' files if MLflow is a database.
             interval: Shortest time in seconds between batches.
             facts: The facts on the study's networks and data.
+            experiment: Name of the MLflow experiment; None: the one that it had before, at first
+                the name of the study.
 
         Raises:
             OSError: if the outbox cannot be opened.
         """
+        own = StudyIdentity.of(folder, study.name)
+        self._own = own if experiment is None else replace(own, experiment=experiment)
+        self._folder = folder
         artifacts = None if artifact_root is None else artifact_root / study.name
 
         def connect() -> Writer:
             # This import is in the thread, because it takes seconds.
             from lkm_tune.tracking.writer import MlflowWriter
 
-            return MlflowWriter(tracking_uri, study.name, artifacts)
+            return MlflowWriter(tracking_uri, self._own, folder / OUTBOX, artifacts)
 
         self.study = study
         self._facts = facts or StudyFacts()
@@ -62,6 +70,18 @@ class StudyRecorder:
             self._remember(message)
         self._best = {r["run"]: r["tags"]["lkm.best_trial"] for r in self._outbox.search("model")}
         self._delivery = Delivery(self._outbox, connect, interval)
+
+    def check(self, timeout: float) -> None:
+        """Wait until MLflow was reached or could not be, and remember the experiment.
+
+        Args:
+            timeout: Seconds to wait at most.
+
+        Raises:
+            RefusedError: The experiment is another study folder's.
+        """
+        self._delivery.check(timeout)
+        self._own.keep(self._folder)
 
     def began(self, record: TrialRecord) -> None:
         """A trial starts or continues."""
@@ -93,6 +113,10 @@ class StudyRecorder:
         # A trial that never began has no run to end.
         if spec.key in self._ended:
             self._note(messages.trial_interrupted(spec))
+
+    def log_printed(self, spec: TrialSpec, text: str) -> None:
+        """The last lines that a failed trial printed."""
+        self._put(messages.trial_printed(spec, text), sync=True)
 
     def curve_settings(self, cell: Cell, settings: Mapping[str, Any], phase: str) -> None:
         """The points of a cell's curve now have these settings.

@@ -32,6 +32,7 @@ class RunUpdate:
     epochs: list[Message] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
     folders: list[Message] = field(default_factory=list)
+    texts: list[Message] = field(default_factory=list)
     model: Message | None = None
     messages: list[Message] = field(default_factory=list)
 
@@ -51,6 +52,8 @@ class RunUpdate:
                 self.tags |= message["tags"]
             case "artifacts":
                 self.folders.append(message)
+            case "text":
+                self.texts.append(message)
             case "model":
                 self.model = message
                 self.tags |= message["tags"]

@@ -5,6 +5,8 @@ import shlex
 import sys
 from pathlib import Path
 
+from lkm_tune.masking import masked
+
 VARIABLE = "MLFLOW_TRACKING_URI"
 
 
@@ -54,12 +56,13 @@ def sqlite_file(uri: str) -> Path | None:
 def ui_command(storage: Path | str) -> str:
     """The shell command that shows the runs of a storage folder in a browser.
 
-    The command names other databases by their environment variable: an address may contain a
-    password.
+    An address that may hold a password is named through the environment variable that it came
+    from.
     """
     uri = tracking_uri(storage)
-    python = shlex.quote(sys.executable)
+    python, variable = shlex.quote(sys.executable), f'"${VARIABLE}"'
     if is_server(uri):
-        return f"{python} -m webbrowser {shlex.quote(uri)}"
-    store = f'"${VARIABLE}"' if sqlite_file(uri) is None else shlex.quote(uri)
+        shown = shlex.quote(uri) if masked(uri) == uri else variable
+        return f"{python} -m webbrowser {shown}"
+    store = variable if sqlite_file(uri) is None else shlex.quote(uri)
     return f"{python} -m mlflow ui --backend-store-uri {store}"

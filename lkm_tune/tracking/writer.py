@@ -1,8 +1,10 @@
 """The writer: puts each message of a study into MLflow once."""
 
+import getpass
 import json
 import logging
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +12,10 @@ from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
 
-from lkm_tune.tracking.delivery import UnreachableError
-from lkm_tune.tracking.experiments import open_client, open_experiment
+from lkm_tune.ledger.study_identity import StudyIdentity
+from lkm_tune.tracking.experiments import UUID, open_client, open_experiment, runs_of
+from lkm_tune.tracking.mlflow_errors import FAILURES, brief, unreachable
 from lkm_tune.tracking.model import mlflow_model
 from lkm_tune.tracking.outbox import Message
 from lkm_tune.tracking.run_update import KnownRun, RunUpdate, identity, known_run
@@ -22,8 +24,6 @@ logger = logging.getLogger(__name__)
 
 MAX_METRICS, MAX_PARAMS = 800, 100
 """MLflow's limits of a `log_batch`: 1,000 items, among them 100 parameters and 100 tags."""
-
-PAGE = 1000
 
 BEST_MODEL = "best_model"
 """The best network among the files of a cell's run: `runs:/RUN_ID/best_model`."""
@@ -37,29 +37,34 @@ class _RefusedError(Exception):
 
 
 class MlflowWriter:
-    """Writes to the experiment of one study.
+    """Writes to the experiment of one study folder.
 
     Tags identify runs, so a message that arrives twice, also from another process, is written once.
     One process writes a study at a time.
     """
 
-    def __init__(self, uri: str, study: str, artifacts: Path | None) -> None:
+    def __init__(self, uri: str, own: StudyIdentity, outbox: Path, artifacts: Path | None) -> None:
         """Finds the experiment and its runs, or creates the experiment.
 
         Args:
             uri: The address of MLflow.
-            study: Name of the study and of its experiment.
+            own: The study folder.
+            outbox: The file of all messages of the study folder, delivered or not.
             artifacts: The folder of its runs' files.
 
         Raises:
+            RefusedError: The experiment is another study folder's.
             UnreachableError: if MLflow cannot be reached now.
         """
+        self._marks = {UUID: own.uuid, "mlflow.user": _user()}
         try:
             self._client = open_client(uri)
-            self._experiment, self.is_new = open_experiment(self._client, uri, study, artifacts)
+            self._experiment, self.is_new = open_experiment(
+                self._client, uri, own, outbox, artifacts
+            )
             self._runs = {} if self.is_new else self._find_runs()
-        except (MlflowException, SQLAlchemyError, OSError) as error:
-            raise UnreachableError(_brief(error)) from error
+        except FAILURES as error:
+            raise unreachable(error) from error
 
     def write(self, messages: Sequence[Message]) -> list[tuple[Message, str]]:
         """Writes messages; see `Writer`."""
@@ -77,10 +82,10 @@ class MlflowWriter:
                 refused += [(r, str(error)) for r in update.messages]
             except MlflowException as error:
                 if error.error_code not in _REFUSED:
-                    raise UnreachableError(_brief(error)) from error
-                refused += [(r, _brief(error)) for r in update.messages]
-            except (SQLAlchemyError, OSError) as error:
-                raise UnreachableError(_brief(error)) from error
+                    raise unreachable(error) from error
+                refused += [(r, brief(error)) for r in update.messages]
+            except FAILURES as error:
+                raise unreachable(error) from error
         return refused
 
     def _apply(self, key: str, update: RunUpdate) -> None:
@@ -92,6 +97,9 @@ class MlflowWriter:
         self._log(run, update)
         for message in update.folders:
             self._log_folder(run, message)
+        for message in update.texts:
+            with _storing(f"what {key} printed"):
+                self._client.log_text(run.run_id, message["text"], message["file"])
         if update.start is not None and "dataset" in update.start:
             self._log_origin(run, update.start)
         if update.model is not None:
@@ -105,7 +113,7 @@ class MlflowWriter:
             self._client.update_run(run.run_id, run.status)
 
     def _create(self, start: Message, tags: Mapping[str, str]) -> KnownRun:
-        tags = dict(tags)
+        tags = {**tags, **self._marks}
         if parent := start.get("parent"):
             if parent not in self._runs:
                 raise _RefusedError(f"the run {parent} above it never started")
@@ -189,27 +197,18 @@ class MlflowWriter:
         return groups
 
     def _find_runs(self) -> dict[str, KnownRun]:
-        """Key -> run of the experiment, oldest first."""
+        """The runs of this study folder by what they are, the oldest of each."""
         known: dict[str, KnownRun] = {}
-        token = None
-        while True:
-            page = self._client.search_runs(
-                [self._experiment],
-                max_results=PAGE,
-                order_by=["attributes.start_time ASC"],
-                page_token=token,
-            )
-            for run in page:
-                key = identity(run.data.tags)
-                if key in known:
-                    # If the answer of a server was lost, the run was created twice; only the
-                    # first has messages.
-                    self._client.delete_run(run.info.run_id)
-                elif key:
-                    known[key] = known_run(run)
-            token = page.token
-            if not token:
-                return known
+        where = f"tags.`{UUID}` = '{self._marks[UUID]}'"
+        for run in runs_of(self._client, self._experiment, where):
+            key = identity(run.data.tags)
+            if key in known:
+                # A server that took a run but whose answer was lost got it a second time;
+                # messages only ever went to the first.
+                self._client.delete_run(run.info.run_id)
+            elif key:
+                known[key] = known_run(run)
+        return known
 
 
 @contextmanager
@@ -234,9 +233,12 @@ def _pack(groups: Sequence[Sequence[Metric]]) -> Iterator[list[Metric]]:
         yield batch
 
 
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container whose user has no name
+        return str(os.getuid())
+
+
 def _same(a: float, b: float) -> bool:
     return a == b or (math.isnan(a) and math.isnan(b))
-
-
-def _brief(error: Any) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:500]

@@ -26,7 +26,7 @@ def quickstart(tmp_path, monkeypatch, step, error):
 # Ctrl-C while Ray starts or data are prepared, and during the report.
 @pytest.mark.parametrize("step", [PREPARE, SEARCH], ids=["prepare", "search"])
 def test_an_interrupt_at_any_step_says_how_to_go_on(tmp_path, monkeypatch, step):
-    monkeypatch.setattr(*PREPARE, lambda *arguments: None)
+    monkeypatch.setattr(*PREPARE, lambda *arguments: (None, None))
     result = quickstart(tmp_path, monkeypatch, step, KeyboardInterrupt())
     assert result.exit_code == 130
     assert "interrupted: the same command continues" in result.output

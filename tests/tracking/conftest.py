@@ -143,6 +143,18 @@ def databases(request, tmp_path_factory):
 
 
 @pytest.fixture
+def neighbours(tmp_path, databases):
+    """Two storage folders with one MLflow."""
+    uri = databases.empty()
+    return [
+        SimpleNamespace(
+            root=root, uri=uri, folder=root / "studies" / "small", artifacts=root / "artifacts"
+        )
+        for root in (tmp_path / "mine", tmp_path / "theirs")
+    ]
+
+
+@pytest.fixture
 def place(tmp_path, databases):
     """A storage folder with a separate MLflow."""
     return SimpleNamespace(

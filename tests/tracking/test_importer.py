@@ -4,9 +4,8 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from lkm_tune.ledger.run_table import COLUMNS, ENDED, RowMaker, table
+from lkm_tune.ledger.run_table import COLUMNS, RowMaker, table
 from lkm_tune.tracking import StudyRecorder
-from lkm_tune.tracking.experiments import retire_experiment
 from lkm_tune.tracking.importer import import_runs
 
 
@@ -71,7 +70,7 @@ def test_other_peoples_runs_and_studies_are_left_out(recorded):
 
 def test_many_pages(recorded, monkeypatch):
     whole = import_runs(recorded.uri)
-    monkeypatch.setattr("lkm_tune.tracking.importer.PAGE", 2)
+    monkeypatch.setattr("lkm_tune.tracking.experiments.PAGE", 2)
     pd.testing.assert_frame_equal(import_runs(recorded.uri), whole)
 
 
@@ -85,21 +84,3 @@ def test_what_cannot_be_read_is_said(recorded, play, tmp_path):
     client.delete_tag(trial.info.run_id, "lkm.row")
     with pytest.raises(ValueError, match="an earlier lkm-tune wrote .* without a row"):
         import_runs(recorded.uri)
-
-
-def test_a_study_starts_afresh(recorded, play):
-    old = retire_experiment(recorded.uri, "small")
-    assert old.startswith("small (until ")
-    assert len(import_runs(recorded.uri)) == 0
-    fresh = recorded.root / "fresh"
-    with StudyRecorder(play.make_study(), fresh, recorded.uri, interval=0.01) as recorder:
-        play.trial(recorder, play.make_trial())
-    assert set(import_runs(recorded.uri)["status"]) <= set(ENDED)
-    assert len(import_runs(recorded.uri)) == 1
-    kept = MlflowClient(recorded.uri).get_experiment_by_name(old)
-    assert kept.lifecycle_stage == "active"
-
-
-def test_nothing_to_set_aside(place):
-    assert retire_experiment(place.uri, "small") is None
-    assert retire_experiment(f"sqlite:///{place.root}/none.db", "small") is None
