@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copyfileobj
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -14,7 +15,7 @@ from lkm_tune.app.studies import Storage, storage_path
 from lkm_tune.app.working_folder import look_in_working_folder
 from lkm_tune.datasets.cleaning import Cleaning
 from lkm_tune.datasets.rows import read_rows, suffix_of
-from lkm_tune.datasets.table import text_of
+from lkm_tune.datasets.table import read_text
 from lkm_tune.ledger.study_folder import study_folders
 from lkm_tune.ledger.study_identity import StudyIdentity
 from lkm_tune.tracking import tracking_uri
@@ -117,7 +118,10 @@ def _models_of_run(storage: Path, run_id: str) -> list[Path]:
 def _of_file(trained: TrainedModel, path: Path, smiles: str, with_forces: bool) -> RowPredictions:
     if str(path) == "-":
         with TemporaryDirectory() as folder:
-            text = text_of(sys.stdin.buffer.read(), "standard input")
+            whole = Path(folder) / "standard-input"
+            with whole.open("wb") as file:
+                copyfileobj(sys.stdin.buffer, file)
+            text = read_text(whole, "standard input")
             copy = Path(folder) / f"standard-input{suffix_of(text)}"
             copy.write_text(text, encoding="utf-8")
             return _of_file(trained, copy, smiles, with_forces)

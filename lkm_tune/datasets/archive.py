@@ -1,14 +1,21 @@
 """Reads untrusted NumPy archives, with checks and without pickles."""
 
+import math
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
-from lkm_tune.datasets.compressed import in_short, open_decompressed
+from lkm_tune.datasets.compressed import (
+    LARGEST_RATIO,
+    SMALL,
+    UNREADABLE,
+    in_short,
+    open_decompressed,
+)
 from lkm_tune.datasets.molecules import Array, DataError
 
 
@@ -34,6 +41,8 @@ def read_arrays(path: Path, names: Iterable[str]) -> dict[str, Array]:
                 f"{path}: lacks the arrays {', '.join(missing)}; "
                 f"it has {', '.join(archive.files) or 'none'}"
             )
+        for name in wanted:
+            _check_size(path, archive, name)
         return {name: archive[name] for name in wanted}
 
 
@@ -71,6 +80,28 @@ def check_array(path: Path, name: str, array: Array, kinds: str, *shape: int) ->
         raise DataError(f"{path}: {name} must have the shape ({wanted}), but has {array.shape}")
 
 
+def _check_size(path: Path, archive: np.lib.npyio.NpzFile, name: str) -> None:
+    """Checks that an array is as large as its header says, and no bomb, before it is read."""
+    members = cast(zipfile.ZipFile, archive.zip)
+    member = members.getinfo(f"{name}.npy" if f"{name}.npy" in members.namelist() else name)
+    if member.file_size > max(SMALL, LARGEST_RATIO * member.compress_size):
+        raise DataError(
+            f"{path}: a compressed array must unpack to at most {LARGEST_RATIO} times its size, "
+            f"but {name} has {member.compress_size:,} bytes and says {member.file_size:,}"
+        )
+    with members.open(member) as file:
+        if np.lib.format.read_magic(file) == (1, 0):
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        else:
+            return  # Names of fields in Unicode or by the thousand: no array that is read here.
+        said, there = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
+    if said != there and not dtype.hasobject:
+        raise DataError(
+            f"{path}: {name} says that it has the shape {shape} and {said:,} bytes, but has "
+            f"{there:,}"
+        )
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
     """A context with the open archive; it turns errors into errors of the file."""
@@ -92,7 +123,7 @@ def _opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
                 "which are not read because unpickling can run any code"
             ) from error
         raise DataError(f"{path}: is not a readable .npz archive ({in_short(error)})") from error
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (*UNREADABLE, LookupError, RuntimeError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{path}: is not a readable .npz archive, perhaps cut short ({in_short(error)})"
         ) from error

@@ -21,7 +21,7 @@ from lkm_tune.datasets.dataset import (
     usual,
 )
 from lkm_tune.datasets.download import Remote
-from lkm_tune.datasets.molecules import Array, DataError, Molecules, single_precision
+from lkm_tune.datasets.molecules import Array, DataError, Molecules, in_single, single_precision
 from lkm_tune.datasets.published import Published, locate
 from lkm_tune.datasets.trajectory import (
     ALL_ELECTRONS,
@@ -90,7 +90,7 @@ def read_chignolin(path: Path, unchecked: bool = False) -> Molecules:
         z=z.astype(np.uint8),
         pos=single_precision(pos, n_atoms),
         targets={"energy": raw["E"].astype(np.float64)},
-        forces={"energy": (-gradient / BOHR).astype(np.float32)},
+        forces={"energy": in_single(-gradient / BOHR)},
     )
     if unchecked:
         return molecules

@@ -103,7 +103,9 @@ def _of_molecules(data: MoleculeData) -> Iterator[Spread]:
         yield Spread.of(f"neighbours within {store.cutoff:g} Å", "per atom", neighbours)
     for column, scale in enumerate(data.normaliser.scales):
         less = ", less its atoms" if scale.references else ""
-        yield Spread.of(scale.name + less, scale.unit, data.values[:, column] * scale.factor)
+        yield Spread.of(
+            scale.name + less, scale.unit, data.values[data.known[:, column], column] * scale.factor
+        )
         if data.task.forces:
             forces = store.forces[scale.name]
             yield Spread.of("forces", f"{scale.unit}/Å", forces * np.float32(scale.factor))

@@ -11,7 +11,7 @@ from rdkit import Chem, rdBase
 
 from lkm_tune.datasets.cleaning import Cleaning, Problem, left_out, refuse
 from lkm_tune.datasets.conformer import METHOD, conformers
-from lkm_tune.datasets.molecules import Bonds, IntArray, Molecules
+from lkm_tune.datasets.molecules import Bonds, IntArray, Molecules, in_single
 from lkm_tune.datasets.repeated_entries import merged, repetitions, stereo_remark
 from lkm_tune.datasets.structure import CHARGES, Structure, UnusableError, Usable, structure
 
@@ -108,12 +108,13 @@ def molecules_of(
         ids=np.array([one.entry for one in usable], dtype=np.int64),
         n_atoms=np.array([len(found.z) for found in structures], dtype=np.int64),
         z=np.array([number for found in structures for number in found.z], dtype=np.uint8),
-        pos=np.concatenate(placed).astype(np.float32) if placed else None,
+        pos=in_single(np.concatenate(placed)) if placed else None,
         targets={target: values[:, column] for column, target in enumerate(targets)},
         bonds=None if placed and not usable[0].found.made else bonds,
         groups=_numbered([found.scaffold for found in structures]),
         # All frames of a trajectory have one graph: every record counts separately.
         copies=copies if copies.any() or not placed else None,
+        gaps=bool(np.isnan(values).any()),
         remarks=(*remarks, *(stereo_remark(usable, copies, targets) if copies.any() else ())),
     )
 
@@ -139,8 +140,12 @@ def _values(
     problems: list[Problem],
     unlabelled: list[Problem],
 ) -> tuple[float, ...] | None:
-    """The entry's numbers; None if a number is missing, with an entry in `problems`."""
+    """The entry's numbers, NaN where one of several is missing.
+
+    None, with an entry in `problems` or `unlabelled`, if one is invalid or all are missing.
+    """
     values = []
+    missing = []
     for target, text in zip(targets, entry.texts, strict=True):
         value = _number(text)
         if math.isfinite(value):
@@ -149,10 +154,17 @@ def _values(
         what = repr(text) if text else "nothing"
         message = f"{target} must be a finite number, but there is {what}"
         if text.lower() in _MISSING:
-            unlabelled.append(Problem(number, entry.name, f"no {target}", message))
+            missing.append(Problem(number, entry.name, f"no {' or '.join(targets)}", message))
+            values.append(math.nan)
         else:
             problems.append(Problem(number, entry.name, f"no number as {target}", message))
-    return tuple(values) if len(values) == len(targets) else None
+    if len(values) < len(targets):
+        return None
+    if targets and len(missing) == len(targets):
+        # With several targets, a molecule teaches those that it has.
+        unlabelled += missing[:1]
+        return None
+    return tuple(values)
 
 
 def _number(text: str) -> float:

@@ -18,7 +18,14 @@ import numpy as np
 
 from lkm_tune.datasets.archive import check_array, list_arrays, read_arrays
 from lkm_tune.datasets.dataset import HARTREE_IN_KCAL_MOL
-from lkm_tune.datasets.molecules import Array, DataError, IntArray, Molecules, single_precision
+from lkm_tune.datasets.molecules import (
+    Array,
+    DataError,
+    IntArray,
+    Molecules,
+    in_single,
+    single_precision,
+)
 from lkm_tune.datasets.trajectory import (
     ALL_ELECTRONS,
     check_energy,
@@ -113,7 +120,7 @@ def read_md17(path: Path, labels: Labels, unchecked: bool = False) -> Molecules:
         z=np.tile(_elements(path, z), n_frames),
         pos=single_precision(pos.reshape(-1, 3), n_atoms),
         targets={"energy": energies.astype(np.float64)},
-        forces={"energy": raw[force].reshape(-1, 3).astype(np.float32)},
+        forces={"energy": in_single(raw[force].reshape(-1, 3))},
         parts=_parts(path, {name: raw[name] for name in splits}),
     )
     if unchecked:

@@ -15,8 +15,17 @@ IntArray = NDArray[np.int64]
 Array = NDArray[Any]
 
 
+MOST_ATOMS = 5_000
+"""Of one molecule: the search for neighbours compares all pairs, which takes 1 GB for so many."""
+
+
 class DataError(ValueError):
     """An unusable file or folder of data; the message has its name, the rule and the value."""
+
+    def __init__(self, message: str) -> None:
+        """Escapes letters of the file that a terminal cannot show."""
+        shown = (c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in message)
+        super().__init__("".join(shown))
 
 
 class PhysicalCheckError(DataError):
@@ -54,6 +63,7 @@ class Molecules:
         groups: [M] number of each molecule's scaffold; None if unknown.
         copies: [M] number of each molecule's graph; molecules of one graph stay in one part of
             every split. None if all graphs differ.
+        gaps: Whether targets may lack values, which are NaN then; a molecule has at least one.
         remarks: Remarks on molecules left out or changed, one sentence each.
 
     Raises:
@@ -72,6 +82,7 @@ class Molecules:
     parts: Mapping[str, IntArray] = field(default_factory=dict)
     groups: IntArray | None = None
     copies: IntArray | None = None
+    gaps: bool = False
     remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -108,6 +119,11 @@ class Molecules:
             raise DataError(
                 f"{self.name}: every molecule must have atoms, but molecule {first} "
                 f"(counted from 0) has n_atoms = {self.n_atoms[first]}"
+            )
+        if self.n_atoms.max() > MOST_ATOMS:
+            raise DataError(
+                f"{self.name}: every molecule must have at most {MOST_ATOMS:,} atoms, but molecule "
+                f"{int(np.argmax(self.n_atoms))} (counted from 0) has {self.n_atoms.max():,}"
             )
         expected: dict[str, tuple[Array, tuple[int, ...]]] = {
             "ids": (self.ids, (m,)),
@@ -155,7 +171,11 @@ class Molecules:
         atoms: dict[str, Array] = {f"forces of {name}": f for name, f in self.forces.items()}
         if self.pos is not None:
             atoms["pos"] = self.pos
-        for name, values in {**atoms, **self.targets}.items():
+        labels: dict[str, Array] = dict(self.targets)
+        if self.gaps:
+            rows = np.stack(list(labels.values()), axis=1)
+            labels = {"a target": np.where(np.isnan(rows).all(axis=1), np.nan, np.nansum(rows, 1))}
+        for name, values in {**atoms, **labels}.items():
             bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
             if len(bad):
                 what = "atom" if name in atoms else "molecule"
@@ -197,10 +217,10 @@ def single_precision(pos: Array, n_atoms: IntArray) -> NDArray[np.float32]:
     """
     fits = len(n_atoms) > 0 and n_atoms.min() > 0 and pos.shape == (n_atoms.sum(), 3)
     if pos.dtype == np.float32 or not fits:  # `Molecules` reports wrong shapes.
-        return pos.astype(np.float32)
+        return in_single(pos)
     exact = pos.astype(np.float64)
     centres = sum_per_molecule(exact, offsets_of(n_atoms)) / n_atoms[:, None]
-    return (exact - np.repeat(centres, n_atoms, axis=0)).astype(np.float32)
+    return in_single(exact - np.repeat(centres, n_atoms, axis=0))
 
 
 def free_atoms(
@@ -211,6 +231,12 @@ def free_atoms(
     for element, energy in dict(energies).items():
         of_element[element] = energy
     return sum_per_molecule(of_element[z], offsets)
+
+
+def in_single(values: Array) -> NDArray[np.float32]:
+    """The values as float32; those that are too large become infinite, which is refused later."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return values.astype(np.float32)
 
 
 def sum_per_molecule(values: Array, offsets: IntArray) -> FloatArray:

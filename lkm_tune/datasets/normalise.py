@@ -78,11 +78,12 @@ class Normaliser:
         """
         scales = []
         for column, target in enumerate(targets):
-            mean, std = float(np.mean(values[:, column])), float(np.std(values[:, column]))
+            known = values[~np.isnan(values[:, column]), column]
+            mean, std = float(np.mean(known)), float(np.std(known))
             if not std > 1e-12 * max(1.0, abs(mean)):
                 raise ValueError(
                     f"the values of {target.name} in the training part must differ, but all "
-                    f"{len(values)} are {mean * target.factor:g} {target.unit}: nothing to learn; "
+                    f"{len(known)} are {mean * target.factor:g} {target.unit}: nothing to learn; "
                     "take more samples"
                 )
             taken = references[column] if references else ()

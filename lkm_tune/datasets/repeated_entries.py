@@ -1,13 +1,15 @@
 """Entries of a file that are one molecule, or one graph, for a network."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from scipy.spatial.distance import pdist
 
 from lkm_tune.datasets.cleaning import Problem
-from lkm_tune.datasets.molecules import IntArray
+from lkm_tune.datasets.molecules import FloatArray, IntArray
 from lkm_tune.datasets.structure import Usable
 
 
@@ -54,7 +56,7 @@ def stereo_remark(usable: Sequence[Usable], copies: IntArray, targets: Sequence[
     values = np.array([one.values for one in usable], dtype=np.float64).reshape(
         len(usable), len(targets)
     )
-    spreads = np.array([np.ptp(values[copies == number], axis=0) for number in several])
+    spreads = np.array([_spread(values[copies == number]) for number in several])
     differ = ", ".join(
         f"{target} by up to {spread:.4g}"
         for target, spread in zip(targets, spreads.max(axis=0), strict=True)
@@ -79,12 +81,23 @@ def _shape(one: Usable) -> bytes:
     pos = one.found.pos
     if pos is None:
         return b""
-    distances = np.sort(np.linalg.norm(pos[:, None] - pos[None], axis=2), axis=None)
-    return np.round(100 * distances).astype(np.int64).tobytes()
+    return np.round(100 * np.sort(pdist(pos))).astype(np.int64).tobytes()
 
 
 def _mean(group: Sequence[Usable]) -> Usable:
     if len(group) == 1:
         return group[0]
-    means = np.mean([one.values for one in group], axis=0)
-    return replace(group[0], values=tuple(means.tolist()))
+    values = zip(*(one.values for one in group), strict=True)
+    return replace(group[0], values=tuple(_mean_of_known(each) for each in values))
+
+
+def _mean_of_known(values: Sequence[float]) -> float:
+    """The mean without missing values; NaN if all are missing."""
+    known = [value for value in values if not math.isnan(value)]
+    return math.fsum(known) / len(known) if known else math.nan
+
+
+def _spread(values: FloatArray) -> list[float]:
+    """The range of each column of [entries, targets], without missing values."""
+    known = [column[~np.isnan(column)] for column in values.T]
+    return [float(np.ptp(column)) if len(column) else 0.0 for column in known]

@@ -1,21 +1,23 @@
 """Molecules to predict: every entry of a file is a row, including repeated and unusable entries."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rdkit import rdBase
+from scipy.spatial import KDTree
 
 from lkm_tune.datasets.cleaning import Cleaning
 from lkm_tune.datasets.entries import Entry, molecules_of, usable_entries
-from lkm_tune.datasets.file_kinds import is_sdf, is_smiles, is_table
+from lkm_tune.datasets.file_kinds import is_sdf, is_smiles, is_table, is_xyz
 from lkm_tune.datasets.molecules import DataError, FloatArray, Molecules, single_precision
 from lkm_tune.datasets.prepared import CLOSEST
 from lkm_tune.datasets.sdf import sdf_entries
-from lkm_tune.datasets.smiles import parsed, table_entries
-from lkm_tune.datasets.table import bytes_of, parse_table, text_of
+from lkm_tune.datasets.smiles import parsed, shown, table_entries
+from lkm_tune.datasets.structure import Structure
+from lkm_tune.datasets.table import parse_table, read_text
 from lkm_tune.datasets.xyz import frame_problems, read_frames
 
 
@@ -28,11 +30,13 @@ class Rows:
         molecules: The usable entries; their `ids` are their indices among the entries, from 0. None
             if no entry is usable.
         reasons: Index of every other entry -> the reason.
+        placed: Index of every entry with positions -> those [A, 3] of the file, in Å, not centred.
     """
 
     names: tuple[str, ...]
     molecules: Molecules | None
     reasons: dict[int, str]
+    placed: Mapping[int, FloatArray] = field(default_factory=dict)
 
 
 def read_rows(path: Path, smiles: str = "smiles", cleaning: Cleaning | None = None) -> Rows:
@@ -50,12 +54,12 @@ def read_rows(path: Path, smiles: str = "smiles", cleaning: Cleaning | None = No
     """
     cleaning = cleaning or Cleaning()
     if is_table(path):
-        table = parse_table(text_of(bytes_of(path), path), path, (smiles,))
+        table = parse_table(read_text(path), path, (smiles,))
         return _of_entries(path, table_entries(table, smiles, ()), cleaning)
     if is_smiles(path):
-        return _of_entries(path, _smiles_lines(text_of(bytes_of(path), path)), cleaning)
+        return _of_entries(path, _smiles_lines(read_text(path)), cleaning)
     if is_sdf(path):
-        entries = sdf_entries(text_of(bytes_of(path), path), path, (), bool(cleaning.conformer))
+        entries = sdf_entries(read_text(path), path, (), bool(cleaning.conformer))
         return _of_entries(path, entries, cleaning)
     return _of_frames(path, _frames(path))
 
@@ -70,7 +74,7 @@ def suffix_of(text: str) -> str:
 def _smiles_lines(text: str) -> list[Entry]:
     with rdBase.BlockLogs():
         return [
-            Entry(f"line {number}", repr(words[0]), parsed(words[0]))
+            Entry(f"line {number}", shown(words[0]), parsed(words[0]))
             for number, line in enumerate(text.split("\n"), start=1)
             if (words := line.split())
         ]
@@ -86,11 +90,12 @@ def _of_entries(path: Path, entries: Sequence[Entry], cleaning: Cleaning) -> Row
             reasons[one.entry] = told
     usable = [one for one in usable if one.entry not in reasons]
     molecules = molecules_of(str(path), usable) if usable else None
-    return Rows(tuple(entry.name for entry in entries), molecules, reasons)
+    placed = {one.entry: _positions(one.found) for one in usable if one.found.pos is not None}
+    return Rows(tuple(entry.name for entry in entries), molecules, reasons, placed)
 
 
 def _frames(path: Path) -> Sequence[Any]:
-    if str(path).lower().removesuffix(".gz").endswith((".xyz", ".extxyz")):
+    if is_xyz(path):
         return read_frames(path)
     from ase.io import read
     from ase.io.formats import UnknownFileTypeError
@@ -127,17 +132,28 @@ def _of_frames(path: Path, frames: Sequence[Any]) -> Rows:
         pos=single_precision(pos, n_atoms),
         targets={},
     )
-    return Rows(names, molecules, reasons)
+    return Rows(names, molecules, reasons, {number: frames[number].positions for number in good})
+
+
+def _positions(found: Structure) -> FloatArray:
+    """The positions of a file, or the conformer."""
+    if found.made and found.pos is not None:
+        return found.pos
+    given: FloatArray = found.molecule.GetConformer().GetPositions()
+    return given
 
 
 def _coinciding(pos: FloatArray) -> str:
     """A sentence on atoms that are too close to each other; empty if there are none."""
-    distances = np.linalg.norm(pos[:, None] - pos[None], axis=2)
-    np.fill_diagonal(distances, np.inf)
-    if not len(pos) or distances.min() >= CLOSEST:
+    if len(pos) < 2:
         return ""
-    first, second = np.unravel_index(np.argmin(distances), distances.shape)
+    found = KDTree(pos).query(pos, k=2)
+    distances, nearest = np.asarray(found[0]), np.asarray(found[1])
+    first = int(np.argmin(distances[:, 1]))
+    if distances[first, 1] >= CLOSEST:
+        return ""
+    first, second = sorted((first, int(nearest[first][nearest[first] != first][0])))
     return (
-        f"has atoms {first} and {second} (counted from 0) {distances.min():.3g} Å apart; they must "
-        f"be at least {CLOSEST} Å apart"
+        f"has atoms {first} and {second} (counted from 0) {distances[:, 1].min():.3g} Å apart; "
+        f"they must be at least {CLOSEST} Å apart"
     )

@@ -10,20 +10,21 @@ from rdkit.Chem import rdDetermineBonds
 
 from lkm_tune.datasets.cleaning import Cleaning
 from lkm_tune.datasets.entries import Entry, assemble
-from lkm_tune.datasets.molecules import DataError, Molecules
+from lkm_tune.datasets.molecules import MOST_ATOMS, DataError, Molecules
 from lkm_tune.datasets.structure import UnusableError
-from lkm_tune.datasets.table import bytes_of, text_of
+from lkm_tune.datasets.table import read_text
 
 _END = re.compile(r"^\$\$\$\$.*$", re.MULTILINE)
+_COUNT = re.compile(r"^M  V30 COUNTS (\d{1,18})", re.MULTILINE)
 _TAG = re.compile(r"^>.*?<([^>]*)>", re.MULTILINE)
 
 
-def read_sdf(path: Path, target: str, cleaning: Cleaning) -> Molecules:
-    """Reads molecules with their positions and one property per molecule.
+def read_sdf(path: Path, targets: Sequence[str], cleaning: Cleaning) -> Molecules:
+    """Reads molecules with their positions and their properties.
 
     Args:
         path: The file.
-        target: Name of the data field of the target.
+        targets: Names of the data fields of the targets.
         cleaning: The choices for unusable records. With `conformer`, positions in the file are
             ignored, and hydrogens may be missing.
 
@@ -34,8 +35,8 @@ def read_sdf(path: Path, target: str, cleaning: Cleaning) -> Molecules:
         DataError: The file cannot be read, or records are unusable and `cleaning` refuses them; the
             message names up to ten records, counted from 1.
     """
-    entries = sdf_entries(text_of(bytes_of(path), path), path, (target,), bool(cleaning.conformer))
-    return assemble(path, entries, (target,), cleaning)
+    entries = sdf_entries(read_text(path), path, targets, bool(cleaning.conformer))
+    return assemble(path, entries, targets, cleaning)
 
 
 def sdf_entries(text: str, name: Path | str, targets: Sequence[str], flat: bool) -> list[Entry]:
@@ -48,11 +49,17 @@ def sdf_entries(text: str, name: Path | str, targets: Sequence[str], flat: bool)
         flat: Whether records without positions are valid.
 
     Raises:
-        DataError: There are no records, or the last record is incomplete.
+        DataError: There are no records, the last record is incomplete, or no record has a target.
     """
     records = list(_records(text, name))
     if not records:
         raise DataError(f"{name}: there must be molecules, but there are none")
+    known = {tag for record in records for tag in _TAG.findall(record)}
+    if lacking := [target for target in targets if target not in known]:
+        raise DataError(
+            f"{name}: no record has the data field {', '.join(lacking)}; there are "
+            f"{', '.join(sorted(known)) or 'none'}"[:1000]
+        )
     with rdBase.BlockLogs():
         return [_entry(n, record, targets, flat) for n, record in enumerate(records, start=1)]
 
@@ -88,13 +95,17 @@ def _entry(number: int, record: str, targets: Sequence[str], flat: bool) -> Entr
 
 
 def _fields(record: str) -> dict[str, str]:
-    """The first line of each data field after the molecule."""
-    lines = record.split("\n")
-    fields = {}
-    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+    """The data fields after the molecule, each with its lines up to an empty line."""
+    fields: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for line in record.split("\n"):
         if found := _TAG.match(line):
-            fields[found.group(1)] = following.strip()
-    return fields
+            lines = fields[found.group(1)] = []
+        elif line.strip():
+            lines.append(line.strip())
+        else:
+            lines = []
+    return {name: "\n".join(lines) for name, lines in fields.items()}
 
 
 def _molecule(record: str, flat: bool) -> Chem.Mol:
@@ -103,6 +114,9 @@ def _molecule(record: str, flat: bool) -> Chem.Mol:
     Raises:
         UnusableError: The record is invalid, or has no positions and `flat` is false.
     """
+    if (count := _COUNT.search(record)) and int(count[1]) > MOST_ATOMS:
+        message = f"must have at most {MOST_ATOMS:,} atoms, but says {int(count[1]):,}"
+        raise UnusableError("too large", message)
     molecule = Chem.MolFromMolBlock(record, sanitize=False, removeHs=False)
     if molecule is None or molecule.GetNumAtoms() == 0:
         raise UnusableError("no molecule", "is no molecule that RDKit understands")

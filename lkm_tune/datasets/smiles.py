@@ -9,7 +9,10 @@ from lkm_tune.datasets.cleaning import Cleaning, refuse
 from lkm_tune.datasets.entries import Entry, assemble, molecules_of, usable_entries
 from lkm_tune.datasets.molecules import Molecules
 from lkm_tune.datasets.structure import UnusableError, parse
-from lkm_tune.datasets.table import Table, read_table
+from lkm_tune.datasets.table import Table, check_weights, read_table
+
+_SHOWN = 200
+"""Characters of a SMILES in a message."""
 
 
 def read_smiles(
@@ -39,6 +42,7 @@ def read_smiles(
             them; the message names up to ten lines, counted from 1.
     """
     table = read_table(path, (smiles, *targets))
+    check_weights(table, path, (smiles, *targets))
     return assemble(path, table_entries(table, smiles, targets), targets, cleaning or Cleaning())
 
 
@@ -51,7 +55,7 @@ def parse_smiles(texts: Sequence[str]) -> Molecules:
     """
     with rdBase.BlockLogs():
         entries = [
-            Entry(f"row {row}", repr(text), parsed(text.strip()))
+            Entry(f"row {row}", shown(text), parsed(text.strip()))
             for row, text in enumerate(texts, start=1)
         ]
     usable, problems = usable_entries(entries, Cleaning())
@@ -73,7 +77,7 @@ def table_entries(table: Table, smiles: str, targets: Sequence[str]) -> list[Ent
                     f"{len(table.columns)} columns",
                 )
             texts = tuple(column[row] for column in values)
-            entries.append(Entry(f"line {line}", repr(text), molecule, texts))
+            entries.append(Entry(f"line {line}", shown(text), molecule, texts))
     return entries
 
 
@@ -83,3 +87,8 @@ def parsed(text: str) -> Chem.Mol | UnusableError:
         return parse(text)
     except UnusableError as error:
         return error
+
+
+def shown(text: str) -> str:
+    """A SMILES as messages show it."""
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}…"

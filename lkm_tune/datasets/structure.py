@@ -10,6 +10,10 @@ from rdkit.Chem.MolStandardize import rdMolStandardize
 from rdkit.Chem.Scaffolds import MurckoScaffold
 
 from lkm_tune.datasets.cleaning import Cleaning
+from lkm_tune.datasets.molecules import MOST_ATOMS
+
+LONGEST_SMILES = 20_000
+"""Characters of a SMILES; a molecule of `MOST_ATOMS` atoms needs fewer."""
 
 MAPS, ISOTOPES = "atom maps", "isotopes"
 FRAGMENTS, CHARGES = "smaller fragments", "charges"
@@ -80,6 +84,9 @@ def parse(text: str) -> Chem.Mol:
     Raises:
         UnusableError: The SMILES is invalid.
     """
+    if len(text) > LONGEST_SMILES:
+        shown = f"has {len(text):,} characters, but a SMILES must have at most {LONGEST_SMILES:,}"
+        raise UnusableError("too long", shown)
     molecule = Chem.MolFromSmiles(text) if text else None
     if molecule is None or molecule.GetNumAtoms() == 0:
         raise UnusableError("no SMILES", "is no SMILES that RDKit understands")
@@ -98,7 +105,7 @@ def structure(molecule: Chem.Mol, cleaning: Cleaning) -> Structure:
 
     Raises:
         UnusableError: The molecule is charged or has several fragments, and `cleaning` refuses it;
-            or it has an atom of no element or without a position.
+            or it is too large, or has an atom of no element or without a position.
     """
     dropped: list[str] = []
     if cleaning.conformer and molecule.GetNumConformers():
@@ -107,7 +114,10 @@ def structure(molecule: Chem.Mol, cleaning: Cleaning) -> Structure:
     molecule = _unlabelled(molecule, dropped)
     molecule = _one_fragment(molecule, cleaning, dropped)
     molecule = _neutral(molecule, cleaning, dropped)
-    explicit = Chem.AddHs(molecule)
+    explicit = Chem.AddHs(molecule) if molecule.GetNumAtoms() <= MOST_ATOMS else molecule
+    if explicit.GetNumAtoms() > MOST_ATOMS:
+        counted = f"has {explicit.GetNumAtoms():,} atoms"
+        raise UnusableError("too large", f"must have at most {MOST_ATOMS:,} atoms, but {counted}")
     placed = molecule.GetNumConformers() > 0
     if placed and explicit.GetNumAtoms() > molecule.GetNumAtoms():
         raise UnusableError("without positions of hydrogens", "lacks positions of its hydrogens")
@@ -172,6 +182,12 @@ def _unlabelled(molecule: Chem.Mol, dropped: list[str]) -> Chem.Mol:
 
 def _one_fragment(molecule: Chem.Mol, cleaning: Cleaning, dropped: list[str]) -> Chem.Mol:
     fragments = len(Chem.GetMolFrags(molecule))
+    if fragments > 1 and cleaning.fragments == "keep" and cleaning.conformer:
+        raise UnusableError(
+            "several fragments",
+            f"has {fragments} fragments, whose places beside each other no conformer tells: "
+            "data.conformer needs data.fragments: largest",
+        )
     if fragments == 1 or cleaning.fragments == "keep":
         return molecule
     if cleaning.fragments == "refuse":

@@ -2,17 +2,16 @@
 
 import codecs
 import csv
-import gzip
 import io
-import zlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lkm_tune.datasets.compressed import UNREADABLE, in_short, open_decompressed, text_parts
 from lkm_tune.datasets.molecules import DataError
 
 _SEPARATORS = (",", ";", "\t", "|")
-_GZIP = b"\x1f\x8b"
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"),
           (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
 
@@ -44,13 +43,13 @@ def read_table(path: Path, wanted: Sequence[str]) -> Table:
 
     Args:
         path: UTF-8, UTF-16 with its mark, or Latin-1 text, with fields separated by commas,
-            semicolons, tabs or bars; compressed by gzip or not.
+            semicolons, tabs or bars; compressed or not.
         wanted: Necessary columns.
 
     Raises:
         DataError: The file cannot be read, or a wanted column is missing or repeated.
     """
-    return parse_table(text_of(bytes_of(path), path), path, wanted)
+    return parse_table(read_text(path), path, wanted)
 
 
 def parse_table(text: str, name: Path | str, wanted: Sequence[str]) -> Table:
@@ -69,30 +68,69 @@ def parse_table(text: str, name: Path | str, wanted: Sequence[str]) -> Table:
     _check_columns(name, columns, wanted)
     lines, rows, too_long = [], [], {}
     for line, fields in records:
+        if not fields and len(columns) > 1:
+            continue  # An empty line is no entry, unless one column is all there is.
         if any(field.strip() for field in fields[len(columns) :]):
             too_long[line] = len(fields)
         fields = fields[: len(columns)]
         lines.append(line)
         rows.append((*fields, *("" for _ in range(len(columns) - len(fields)))))
     while rows and not any(field.strip() for field in rows[-1]):
-        # Blank lines at the end are ignored; other blank lines lack a molecule.
+        # Lines of separators alone are ignored at the end; elsewhere they lack a molecule.
         lines.pop(), rows.pop()
     if not rows:
         raise DataError(f"{name}: there must be molecules, but there are none")
     return Table(columns, tuple(lines), tuple(rows), too_long)
 
 
-def text_of(content: bytes, name: Path | str) -> str:
+WEIGHTS = re.compile(r"(sample|config|row|loss|data)?_?weights?", re.I)
+"""Names of columns with the weight of an entry in the loss."""
+
+
+def check_weights(table: Table, name: Path | str, wanted: Sequence[str]) -> None:
+    """Refuses weights that differ: in training, all entries have the same weight.
+
+    Raises:
+        DataError: A column of weights has different values and is not in `wanted`.
+    """
+    for column in dict.fromkeys(table.columns):
+        values = set(table.column(column)) if WEIGHTS.fullmatch(column) else set()
+        if len(values) > 1 and column not in wanted:
+            first, second = sorted(values)[:2]
+            raise DataError(
+                f"{name}: all molecules weigh the same in training, but the column {column} has "
+                f"{first or 'nothing'} and {second}: take it out of the file, or give it another "
+                "name if it is no weight of the loss"
+            )
+
+
+def read_text(path: Path, called: str = "") -> str:
     """The decompressed text of a file, with Unix line ends.
+
+    Args:
+        path: The file.
+        called: The name of the file in messages; its path by default.
+
+    Raises:
+        DataError: The file cannot be read or is no text, or a line is too long.
+    """
+    try:
+        with open_decompressed(path) as file:
+            return decoded(b"".join(text_parts(file, called or path)), called or path)
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file") from None
+    except DataError:
+        raise
+    except UNREADABLE as error:
+        raise DataError(f"{called or path}: is not a readable file ({in_short(error)})") from error
+
+
+def decoded(content: bytes, name: Path | str) -> str:
+    """The text of these bytes, with Unix line ends; `name` stands in messages.
 
     Raises:
         DataError: The content is no text.
     """
-    if content.startswith(_GZIP):
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{name}: is not a whole gzip file ({error})") from error
     encoding = next((kind for mark, kind in _MARKS if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding)
@@ -104,20 +142,6 @@ def text_of(content: bytes, name: Path | str) -> str:
     if "\0" in text:
         raise DataError(f"{name}: must be text, but has bytes of 0")
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def bytes_of(path: Path) -> bytes:
-    """The content of a file.
-
-    Raises:
-        DataError: The file cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise DataError(f"{path}: is not a readable file ({error.strerror})") from error
 
 
 def _separator(header: str, wanted: Sequence[str]) -> str:

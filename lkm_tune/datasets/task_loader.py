@@ -21,7 +21,13 @@ from lkm_tune.datasets.split import (
     scaffold_split,
     split_molecules,
 )
-from lkm_tune.datasets.task_samples import MoleculeData, NodeData, TaskData, reduced_values
+from lkm_tune.datasets.task_samples import (
+    MoleculeData,
+    NodeData,
+    TaskData,
+    check_labels,
+    reduced_values,
+)
 from lkm_tune.study import DataPlan
 
 RANDOM, SCAFFOLD, PUBLIC = "random", "scaffold", "public"
@@ -71,6 +77,7 @@ def load_task(
     try:
         split, rare = _split_with_elements(task, store, data, seed)
         values, references = reduced_values(store, task, split.train)
+        check_labels(task, values, split)
         normaliser = Normaliser.fit(values[split.train], task.targets, references)
     except ValueError as error:
         raise type(error)(f"{task.name} from {source}: {error}") from error

@@ -1,11 +1,12 @@
 """A task's samples for training: batches, scaled targets, and parts."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from lkm_tune.datasets.dataset import AtomReferences, Task
 from lkm_tune.datasets.molecule_store import MoleculeStore
@@ -100,8 +101,13 @@ class MoleculeData:
     def mean_errors(self, part: Part) -> FloatArray:
         """[P] MAE on a part, in the targets' units, of predicting the training mean."""
         on_scale = self.normaliser.to_model(self.values[self.split.part(part)])
-        errors: FloatArray = np.abs(on_scale).mean(axis=0) * self.normaliser.units_per_step
+        errors: FloatArray = np.nanmean(np.abs(on_scale), axis=0) * self.normaliser.units_per_step
         return errors
+
+    @cached_property
+    def known(self) -> NDArray[np.bool_]:
+        """[M, P] whether a molecule has a value of a target."""
+        return np.isfinite(self.values)
 
     def mean_force_error(self, part: Part) -> float:
         """MAE of the components on a part, in the target's unit per Å, of predicting no force."""
@@ -135,6 +141,28 @@ class NodeData:
 
 
 TaskData = MoleculeData | NodeData
+
+
+def check_labels(task: Task, values: FloatArray, split: Split) -> None:
+    """Checks that every part has values of every target.
+
+    Args:
+        task: The task.
+        values: [M, P] targets; missing values are NaN.
+        split: The parts.
+
+    Raises:
+        DataError: A part has too few values of a target.
+    """
+    for column, target in enumerate(task.targets):
+        parts = {"train": (split.train, 2), "val": (split.val, 1), "test": (split.test, 1)}
+        for part, (molecules, fewest) in parts.items():
+            known = int(np.isfinite(values[:, column][molecules]).sum())
+            if known < min(fewest, len(molecules)):
+                raise DataError(
+                    f"every part must have values of each target, but the part {part} has {known} "
+                    f"of {target.name}; choose other sizes, or learn {target.name} alone"
+                )
 
 
 def reduced_values(
@@ -177,7 +205,8 @@ def fitted_references(store: MoleculeStore, values: FloatArray, train: IntArray)
     counts = np.stack(
         [sum_per_molecule(store.z == element, store.atom_offsets) for element in elements], axis=1
     )
-    energies, *_ = np.linalg.lstsq(counts[train], values[train], rcond=None)
+    known = train[np.isfinite(values[train])]
+    energies, *_ = np.linalg.lstsq(counts[known], values[known], rcond=None)
     return tuple((int(z), float(energy)) for z, energy in zip(elements, energies, strict=True))
 
 

@@ -96,6 +96,8 @@ class Objective(ABC):
 class Properties(Objective):
     """L_pred = mean |y − ŷ| over molecules and targets, on the scale of the training part.
 
+    Missing values (NaN) count neither in the loss nor in the errors.
+
     The error is the MAE in the target's unit. Several targets have one MAE each, by name; the mean
     of MAE / σ ranks runs, with σ the target's standard deviation in the training part.
 
@@ -123,7 +125,7 @@ class Properties(Objective):
         molecules, target = self.data.batch(indices, self.device)
         output = network(molecules)
         _check_shape(output, target)
-        prediction = _l1(output.prediction, target, len(batch))
+        prediction = _l1(output.prediction, target, int(self.data.known[batch].sum()))
         judge = _judge_of_molecules(molecules, target, len(batch))
         return Loss(prediction, output, self._share(indices, batch), judge)
 
@@ -141,7 +143,8 @@ class Properties(Objective):
     def _errors(self, network: nn.Module, indices: Indices) -> dict[str, Tensor]:
         molecules, target = self.data.batch(indices, self.device)
         errors = self.data.normaliser.errors(network(molecules).prediction, target)
-        return dict(zip(self.names, errors.unbind(1), strict=True))
+        columns = zip(self.names, errors.unbind(1), target.isnan().unbind(1), strict=True)
+        return {name: values[~missing] for name, values, missing in columns}
 
     def _share(self, indices: Indices, batch: Indices) -> float:
         # The mixing term is a mean over atoms.
@@ -172,7 +175,7 @@ class EnergyAndForces(Properties):
         _check_shape(output, target)
         known = self.data.forces(indices, self.device)
         prediction = _l1(output.prediction, target, len(batch)) + self.weight * _l1(
-            forces, known, self.data.n_atoms(batch)
+            forces, known, 3 * self.data.n_atoms(batch)
         )
         judge = _judge_of_molecules(molecules, target, len(batch))
         return Loss(prediction, output, self._share(indices, batch), judge)
@@ -255,14 +258,20 @@ def make_objective(data: TaskData, plan: TrainingPlan, device: torch.device) -> 
     return Properties(data, plan, device)
 
 
-def _l1(values: Tensor, known: Tensor, rows: int) -> Tensor:
-    """Σ |difference| / (rows · columns), for [n, columns] of which `rows` are in the batch."""
-    return (values - known).abs().sum() / (rows * known.shape[1])
+def _l1(values: Tensor, known: Tensor, count: int) -> Tensor:
+    """Σ |difference| / count, for the known ones of [n, columns]; the batch has `count` of them."""
+    return _differences(values, known).abs().sum() / count
+
+
+def _differences(values: Tensor, known: Tensor) -> Tensor:
+    """`values` − `known`, and 0 (with no gradient) where `known` is missing (NaN)."""
+    return torch.where(known.isnan(), 0.0, values - known)
 
 
 def _judge_of_molecules(molecules: MoleculeBatch, target: Tensor, rows: int) -> Judge:
     def judge(outputs: Tensor) -> tuple[Tensor, Tensor]:
-        errors = (mean_over_atoms(outputs, molecules) - target).abs().mean(dim=1)
+        errors = _differences(mean_over_atoms(outputs, molecules), target).abs().sum(dim=1)
+        errors = errors / (~target.isnan()).sum(dim=1)
         return errors[molecules.graph_index], errors.sum() / rows
 
     return judge

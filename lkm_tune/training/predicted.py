@@ -1,7 +1,7 @@
 """Predictions for every entry of a file, with reasons for entries without a prediction."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +72,10 @@ def predict_rows(trained: TrainedModel, rows: Rows, with_forces: bool = False) -
                     continue
                 energies, found = why
                 values[store.ids[places]] = energies
-                forces += found
+                forces += [
+                    replace(one, pos=rows.placed[int(store.ids[place])])
+                    for place, one in zip(places, found, strict=bool(found))
+                ]
     return RowPredictions(rows.names, values, reasons, tuple(forces))
 
 

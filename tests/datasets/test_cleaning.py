@@ -151,3 +151,11 @@ def test_maps_do_not_make_scaffolds(tmp_path: Path):
         load(tmp_path, lines, split="scaffold")
     with pytest.raises(ValueError, match="is impossible if each group of molecules"):
         load(tmp_path, lines, split="scaffold", repeated="mean", n_train=2, n_val=1)
+
+
+def test_no_conformer_tells_the_places_of_fragments(tmp_path: Path):
+    lines = numbered([*CHAINS, "CC(=O)O.Cl"])
+    plan = {"conformer": "etkdg", "fragments": "keep"}
+    with pytest.raises(DataError, match=r"line 22: .* has 2 fragments.*data.fragments: largest"):
+        load(tmp_path, lines, **plan)
+    assert len(load(tmp_path, lines, invalid="skip", **plan).store) == 20

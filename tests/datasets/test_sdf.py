@@ -46,7 +46,7 @@ def write(tmp_path: Path, *records: str, name: str = "own.sdf") -> Path:
 def test_every_record_is_a_molecule(tmp_path: Path, name: str):
     bare = v2000("ammonia", AMMONIA, bonds=False, y=2)
     records = [v2000("water", WATER, y=1), bare, v3000("CO", y="3e0")]
-    molecules = read_sdf(write(tmp_path, *records, name=name), "y", Cleaning())
+    molecules = read_sdf(write(tmp_path, *records, name=name), ["y"], Cleaning())
     assert molecules.n_atoms.tolist() == [3, 4, 6]
     assert molecules.z[:7].tolist() == [8, 1, 1, 7, 1, 1, 1]
     assert molecules.targets["y"].tolist() == [1, 2, 3]
@@ -71,8 +71,8 @@ WRONG = {
 def test_a_wrong_record_is_named_or_left_out(tmp_path: Path, record: str, rule: str):
     path = write(tmp_path, v2000("ammonia", AMMONIA, y=2), record)
     with pytest.raises(DataError, match=rf"record 2 \(\w+\): .*{rule}"):
-        read_sdf(path, "y", Cleaning())
-    kept = read_sdf(path, "y", Cleaning(invalid="skip", max_skipped=0.5))
+        read_sdf(path, ["y"], Cleaning())
+    kept = read_sdf(path, ["y"], Cleaning(invalid="skip", max_skipped=0.5))
     assert kept.n_atoms.tolist() == [4] and len(kept.remarks) == 1
 
 
@@ -81,10 +81,10 @@ def test_files_that_are_no_sdf(tmp_path: Path):
     whole = v2000("water", WATER, y=1) + "$$$$\n" + v2000("ammonia", AMMONIA)
     cut.write_text(whole[: whole.rindex("M  END")])
     with pytest.raises(DataError, match="the last record lacks its M  END"):
-        read_sdf(cut, "y", Cleaning())
+        read_sdf(cut, ["y"], Cleaning())
     cut.write_text("\n")
     with pytest.raises(DataError, match="there must be molecules"):
-        read_sdf(cut, "y", Cleaning())
+        read_sdf(cut, ["y"], Cleaning())
 
 
 def test_the_same_positions_are_one_molecule_and_others_a_conformer(tmp_path: Path):
@@ -92,11 +92,11 @@ def test_the_same_positions_are_one_molecule_and_others_a_conformer(tmp_path: Pa
     bent: Atoms = [*WATER[:2], ("H", 0, -0.70, -0.55)]
     records = [v2000(str(n), atoms, y=n) for n, atoms in enumerate([AMMONIA, WATER, moved])]
     with pytest.raises(DataError, match=r"record 3 \(2\): is the same molecule as record 2"):
-        read_sdf(write(tmp_path, *records), "y", Cleaning())
+        read_sdf(write(tmp_path, *records), ["y"], Cleaning())
     records[2] = v2000("bent", bent, y=2)
-    molecules = read_sdf(write(tmp_path, *records), "y", Cleaning())
+    molecules = read_sdf(write(tmp_path, *records), ["y"], Cleaning())
     assert molecules.copies.tolist() == [0, 1, 1]
-    trajectory = read_sdf(write(tmp_path, *records[1:]), "y", Cleaning())
+    trajectory = read_sdf(write(tmp_path, *records[1:]), ["y"], Cleaning())
     assert trajectory.copies is None
 
 
@@ -118,6 +118,16 @@ def test_conformers_are_made_once_and_the_same_every_time(tmp_path: Path):
 
 def test_a_drawing_gets_its_hydrogens_and_a_conformer(tmp_path: Path):
     path = write(tmp_path, v2000("paper", FLAT, y=1), v2000("water", WATER, y=1))
-    molecules = read_sdf(path, "y", Cleaning(conformer="etkdg"))
+    molecules = read_sdf(path, ["y"], Cleaning(conformer="etkdg"))
     assert molecules.n_atoms.tolist() == [6, 3]
     assert np.ptp(molecules.pos[:6], axis=0).min() > 0.5
+
+
+def test_a_field_of_two_lines_is_no_number_and_an_unknown_field_names_the_others(tmp_path: Path):
+    path = write(tmp_path, v2000("water", WATER, y="1\n2", z=1), v2000("b", AMMONIA, y=1, z=2))
+    with pytest.raises(DataError, match=r"record 1 .*y must be .* but there is '1.n2'"):
+        read_sdf(path, ["y"], Cleaning())
+    with pytest.raises(DataError, match="no record has the data field gap; there are y, z"):
+        read_sdf(path, ["gap"], Cleaning())
+    close = v2000("water", WATER, y=1, z=3).rstrip("\n") + "\n"  # No empty line behind a field.
+    assert read_sdf(write(tmp_path, close), ["z"], Cleaning()).targets["z"].tolist() == [3]

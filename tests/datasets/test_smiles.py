@@ -91,7 +91,7 @@ def test_no_more_than_ten_lines_are_told(write: Write):
         (["smiles,y"], "there must be molecules, but there are none"),
         (["smiles,y", "C,"], "line 2: y must be a finite number, but there is nothing"),
         (["smiles,y", "C"], "line 2: y must be a finite number, but there is nothing"),
-        (["smiles,y", "C,1", "", "CC,1"], "line 3: "),
+        (["smiles,y", "C,1", ",", "CC,1"], "line 3: "),
         (["smiles,y", "C,1", "CC,1,2"], "line 3: 'CC' has 3 fields, but the table has 2 columns"),
         (["smiles,y", "C,1,2"], "line 2: 'C' has 3 fields, but the table has 2 columns"),
         ([""], "there must be molecules"),
@@ -107,7 +107,11 @@ def test_a_file_in_another_form_is_refused(write: Write, lines: list[str], messa
 def test_what_is_no_csv_file_is_refused(tmp_path: Path):
     (tmp_path / "bytes.csv").write_bytes(bytes(range(256)) * 8)
     (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(b"smiles,y\nC,1\n")[:-9])
-    wrong = {"bytes.csv": "must be text", "": "is not a readable file", "cut.csv.gz": "whole gzip"}
+    wrong = {
+        "bytes.csv": "must be text",
+        "": "is not a readable file",
+        "cut.csv.gz": "is not a readable file",
+    }
     for name, rule in wrong.items():
         with pytest.raises(DataError, match=rule):
             read_smiles(tmp_path / name, ["y"])

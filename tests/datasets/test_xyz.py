@@ -121,15 +121,19 @@ def test_repeated_frames_and_no_element_are_named(write: Write):
     ("old", "new", "message"),
     [
         ("H 0 0 0.71\n", "", "frame 1 .* must have 2 atoms, but the file ends after 1"),
-        ("2\n", "9" * 30 + "\n", "frame 0 .*the file ends after 6"),
+        ("2\n", "9" * 30 + "\n", "frame 0 .* must have at most 5,000 atoms, but says 999"),
+        ("2\n", "4\n", "frame 0 .*must have 4 atoms|frame 1 .* must begin with the number"),
         ("2\n", "two\n", "frame 0 .* must begin with the number of its atoms, but .*'two'"),
         ("2\n", "0\n", "frame 0 .* must begin with the number of its atoms"),
-        ("H 0 0 0.71", "Qq 0 0 0.71", "is not a readable extended XYZ file .*Qq"),
+        ("H 0 0 0.71", "Qq 0 0 0.71", "no element and no kind of column has the symbol 'Qq'"),
+        ("H 0 0 0.71", "H2 0 0 0.71", "no element and no kind of column has the symbol 'H2'"),
+        (" energy=1", " energy=0 energy=1", "frame 0 .* must have each key once, but has energy"),
+        (" energy=1", ' energy=1 Energy = 2 energy="1"', "each key once, but has energy again"),
         ("0.71", "far", "is not a readable extended XYZ file"),
         ("pos:R:3", "pos:R:" + "9" * 30, "frame 0 .* columns of at most 9999 numbers, but .* 99"),
         ("0.71", "1e39", r"frame 1 has an atom 1e\+39 Å from the origin"),
-        ("pos:R:3", "pos:Z:3", "is not a readable extended XYZ file"),
-        ("species:S:1", "species:L:1", "is not a readable extended XYZ file"),
+        ("pos:R:3", "pos:Z:3", "own.xyz: (is not a readable extended|no element and no kind)"),
+        ("species:S:1", "species:L:1", "own.xyz: (is not a readable ext|no element and no kind)"),
         ("species:S:1", "species:S :1", "frame 0 has no atoms"),
         ("0.71", "nan", "frame 1 has a position that is not finite"),
         ("\nProp", "\n\nProp", "xyz: frame 1 .* must begin with .* begins with 'H 0 0 0.7'"),
@@ -154,3 +158,22 @@ def test_what_is_no_xyz_file_is_refused(tmp_path: Path):
     (tmp_path / "empty.xyz").touch()
     with pytest.raises(DataError, match="there must be molecules, but there are none"):
         read_xyz(tmp_path / "empty.xyz", "energy")
+
+
+def test_isolated_atoms_are_references_and_no_samples(write: Write):
+    """As files for GAP and MACE hold them."""
+    path = write("energy=1", "energy=2", "energy=4")
+    kinds = ("IsolatedAtom", "isolated_atom")
+    alone = [f"1\nenergy=-13.6 config_type={kind}\nH 0 0 0\n" for kind in kinds]
+    path.write_text(alone[0] + path.read_text() + alone[1])
+    molecules = read_xyz(path, "energy")
+    assert molecules.ids.tolist() == [1, 2, 3] and molecules.n_atoms.tolist() == [2, 2, 2]
+    assert molecules.targets["energy"].tolist() == [1, 2, 4]
+    assert molecules.remarks[0].startswith("2 of 5 frames are isolated atoms")
+    path.write_text("".join(alone))
+    assert len(read_xyz(path, "energy", unchecked=True)) == 2
+
+
+def test_keys_in_quotes_are_no_keys(write: Write):
+    path = write('energy=1 note="energy=5, gap = 2" gap=3', "energy=2 gap=4 tags={a=1 a=2}")
+    assert read_xyz(path, "gap").targets["gap"].tolist() == [3, 4]

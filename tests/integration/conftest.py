@@ -101,9 +101,9 @@ def lkm_tune(start):
 def invoke(cache):
     """Runs a command in this process, which saves seconds of imports; returns its output."""
 
-    def run(*arguments, code=0):
+    def run(*arguments, code=0, stdin=None):
         own = {"LKM_TUNE_CACHE": str(cache), "MLFLOW_TRACKING_URI": None}
-        result = CliRunner(env=own).invoke(cli, [*map(str, arguments)])
+        result = CliRunner(env=own).invoke(cli, [*map(str, arguments)], input=stdin)
         assert result.exit_code == code, result.output
         return result.output
 

@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from mlflow import MlflowClient
 from safetensors import safe_open
 
 from lkm_tune.datasets import content_digest
 from lkm_tune.datasets.qm9 import SAMPLE
+from lkm_tune.tracking import tracking_uri
 
 STUDY = """
 name: rel
@@ -78,3 +80,37 @@ def test_trials_read_the_files_that_the_driver_has_checked(lkm_tune, folder):
     assert "ran on another data file for file:set/t.csv" in said
     (other / "set/t.csv").write_text(table("CC(C)O"))
     assert "curve.seeds: 1 seed more" in lkm_tune(*more, cwd=other, **places)
+
+
+SMALL = """
+name: places
+models: {gin: {hidden: 8, depth: 2}}
+tasks: [qm9/homo]
+data: {source: sample, n_train: 16, n_val: 8, n_test: 8}
+training: {epochs: 1, batch_size: 8, warmup_epochs: 0}
+search: {trials: 0}
+curve: {gammas: [0, 0.1], seeds: [1]}
+"""
+
+
+def test_a_storage_folder_may_have_any_name(lkm_tune, tmp_path):
+    """A space, letters beyond ASCII, and a path of 250 characters, as clusters have."""
+    storage = tmp_path / "a b é;&+"
+    storage /= "x" * (250 - len(str(storage)) - 1)
+    study = tmp_path / "small study.yaml"
+    study.write_text(SMALL)
+    lkm_tune("run", study, "--storage", storage)
+    assert (storage / "studies/places/report/report.html").is_file()
+    assert "places" in lkm_tune("status", "places", "--storage", storage)
+    (model,) = storage.glob("studies/places/trials/*/curve/0000-*/model.safetensors")
+    trial = "/".join(model.parts[-4:-1])
+    molecules = tmp_path / "w.smi"
+    molecules.write_text("CCO\n")
+    said = lkm_tune("predict", "--model", trial, "--storage", storage, molecules)
+    assert said.splitlines()[0] == "molecule,qm9/homo [meV]"
+    client = MlflowClient(tracking_uri(storage))
+    (experiment,) = [e for e in client.search_experiments() if "places" in e.name]
+    runs = client.search_runs([experiment.experiment_id])
+    assert sum("gamma" in run.data.params for run in runs) == 2
+    # Nothing was written beside it.
+    assert {path.name for path in tmp_path.iterdir()} == {"a b é;&+", study.name, "w.smi"}

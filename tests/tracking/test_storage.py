@@ -1,11 +1,15 @@
 """Addresses of runs, and the command that shows them."""
 
 import shlex
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from lkm_tune.tracking import tracking_uri, ui_command
+from lkm_tune.tracking.database import make_database
 
 
 @pytest.fixture(autouse=True)
@@ -45,3 +49,13 @@ def test_a_folder_that_an_address_cannot_name_is_refused(tmp_path, monkeypatch, 
         tracking_uri(tmp_path / name)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
     assert tracking_uri(tmp_path / name) == "http://host:5000"
+
+
+@pytest.mark.parametrize("name", ["a b", "é;&=+'", "a" * 200])
+def test_the_runs_of_every_other_folder_are_in_its_own_database(tmp_path, name):
+    uri = tracking_uri(tmp_path / name)
+    make_database(tmp_path / name / "mlflow.db")
+    assert MlflowClient(uri).create_experiment("x") is not None
+    with closing(sqlite3.connect(tmp_path / name / "mlflow.db")) as database:
+        names = [name for (name,) in database.execute("SELECT name FROM experiments")]
+    assert "x" in names and [path.name for path in tmp_path.iterdir()] == [name]
