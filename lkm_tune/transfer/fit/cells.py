@@ -21,6 +21,7 @@ from lkm_tune.transfer.fit.cell_notes import (
 from lkm_tune.transfer.fit.noise import Array, Information, seed_information
 from lkm_tune.transfer.fit.noise_slope import NoiseSlope
 from lkm_tune.transfer.fit.run_table import measured
+from lkm_tune.transfer.fit.usable_rows import on_one_scale, without_repeats
 
 
 class CellKey(NamedTuple):
@@ -157,7 +158,7 @@ def _cell(
     notes: list[str] = []
     studies = tuple(sorted(set(rows["study"].astype(str))))
     rows, own_control = _with_one_label_a_seed(key, rows, own_control)
-    rows = _on_one_scale(_without_repeats(rows, notes), notes)
+    rows = on_one_scale(without_repeats(rows, notes), notes)
     outcome = _outcome(rows, notes)
     done = rows[(rows["status"] == "complete") & (rows[outcome] > 0)]
     note_left_out(rows, done, outcome, notes)
@@ -202,37 +203,6 @@ def _with_one_label_a_seed(
         for part in (rows, own_control)
     )
     return one, other
-
-
-def _without_repeats(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Every run once.
-
-    Study (or protocol, if known), γ and seed identify a run. A run of another study is the same run
-    if it has the same errors.
-    """
-    repeated = rows.duplicated(["study", "gamma", "seed"], keep="last")
-    errors = ["gamma", "seed", "val_error", "test_error"]
-    complete = rows["status"] == "complete"
-    repeated |= complete & (rows[complete & ~repeated].duplicated(errors)).reindex(
-        rows.index, fill_value=False
-    )
-    if repeated.any():
-        notes.append(f"{repeated.sum()} runs are recorded more than once and count once")
-    return rows[~repeated]
-
-
-def _on_one_scale(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Only the rows with the most frequent scale of γ."""
-    if "scale" not in rows or rows["scale"].nunique() < 2:
-        return rows
-    scales = rows["scale"].value_counts()
-    kept = sorted(scales.index[scales == scales.max()])[0]
-    other: pd.Series[bool] = rows["scale"].notna() & (rows["scale"] != kept)
-    notes.append(
-        f"{other.sum()} runs have γ on another scale than {kept!r}, that of most runs, and are left"
-        " out"
-    )
-    return rows.loc[~other]
 
 
 def _outcome(rows: pd.DataFrame, notes: list[str]) -> str:
