@@ -33,7 +33,7 @@ def test_list(finished, invoke, tmp_path):
     assert told["changed"] >= newest - 60
     assert line.startswith("small  finished  28 of 28")
     assert told["decision"][:20] in line
-    assert "no study has been run in" in invoke("list", "--storage", tmp_path, code=1)
+    assert "no study has run in" in invoke("list", "--storage", tmp_path, code=1)
 
 
 @pytest.fixture
@@ -81,4 +81,4 @@ def test_remove(storage, invoke, tmp_path):
     assert experiments(storage) == {"other"}
     (deleted,) = experiments(storage, ViewType.DELETED_ONLY)
     assert deleted.startswith("small (removed ")
-    assert "has not been run in" in invoke(*arguments, "--yes", code=1)
+    assert "has not run in" in invoke(*arguments, "--yes", code=1)
