@@ -29,7 +29,8 @@ class LayerTap(MoleculeModel):
 
         LayerTap(SchNet(...), ["interactions.0", "interactions.1"])
         LayerTap(net, ["convs.0", "convs.1"],
-                 call=lambda net, batch: net(batch.z, batch.bond_index, batch.graph_index))
+                 call=lambda net, batch: net(batch.z, batch.bond_index, batch.graph_index),
+                 needs_positions=False)
 
     Forward hooks exist only during a forward pass: the tap stores nothing of a batch, and copies
     and states of the module (under the name `model`) stay the same. If a submodule returns a tuple,
@@ -42,6 +43,7 @@ class LayerTap(MoleculeModel):
         call: calls the module with a batch and returns the prediction.
         cutoff: radius in Å of the neighbour graph in the batch; None for the module's attribute
             `cutoff`, or 5 Å if it has none.
+        needs_positions: False if `call` reads no positions, so that bonds suffice.
 
     Raises:
         ValueError: for fewer than two names, an unknown or repeated submodule, or a `cutoff` that
@@ -55,6 +57,7 @@ class LayerTap(MoleculeModel):
         *,
         call: Call = call_with_positions,
         cutoff: float | None = None,
+        needs_positions: bool = True,
     ) -> None:
         """Wrap `model` without changing its parameters."""
         super().__init__()
@@ -62,6 +65,7 @@ class LayerTap(MoleculeModel):
         self.model = model
         self.layers = tuple(layers)
         self.call = call
+        self.needs_positions = self.uses_positions = needs_positions
         if cutoff is None:
             theirs = getattr(model, "cutoff", None)
             cutoff = theirs if is_length(theirs) else CUTOFF

@@ -68,7 +68,9 @@ def open_run(config: RunConfig, cache: Path | None = None, origin: Origin = HERE
     data = load_task(config.task, config.data, config.seed, cutoff, cache, origin)
     settings = asked | _decided(config.model, asked, data)
     if is_own(config.model):
-        network = begin_own(config.seed, config.model, settings, cast(MoleculeData, data).elements)
+        molecules = cast(MoleculeData, data)
+        targets = len(molecules.task.targets)
+        network = begin_own(config.seed, config.model, settings, molecules.elements, targets)
     elif settings != asked:
         network = _seeded(config.seed, config.model, settings)
     return OpenedRun(network, data, settings)
@@ -91,8 +93,14 @@ def _decided(model: str, asked: Mapping[str, Any], data: TaskData) -> dict[str, 
         return {"features": data.graph.features.shape[1], "classes": data.graph.classes}
     known = model_settings(model)
     decided: dict[str, Any] = {}
-    if len(data.task.targets) > 1 and "outputs" in known:
-        decided["outputs"] = len(data.task.targets)
+    targets = len(data.task.targets)
+    if targets > 1 and "outputs" in known:
+        decided["outputs"] = targets
+    if asked.get("outputs", targets) != targets and not is_own(model):
+        raise ValueError(
+            f"{model}: outputs must be {targets}, the number of targets of {data.task.name}, "
+            f"got {asked['outputs']}"
+        )
     others = set(data.elements) - set(known.get("elements", data.elements))
     if others:
         decided["elements"] = (*known["elements"], *sorted(others))

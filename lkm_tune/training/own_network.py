@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parameter import is_lazy
 
 from lkm_tune.graphs import MoleculeBatch, batch_from_arrays
-from lkm_tune.models import MoleculeModel, build_model
+from lkm_tune.models import ModelOutput, MoleculeModel, build_model
 from lkm_tune.study import TrainingPlan
 from lkm_tune.training.seeds import seeded
 
@@ -18,7 +18,7 @@ BOND = 1.5
 
 
 def begin_own(
-    seed: int, model: str, settings: Mapping[str, Any], elements: Sequence[int]
+    seed: int, model: str, settings: Mapping[str, Any], elements: Sequence[int], targets: int
 ) -> nn.Module:
     """Builds a user's network with all its parameters.
 
@@ -27,11 +27,13 @@ def begin_own(
         model: the name of the network, `package.module:function`.
         settings: the settings of the function.
         elements: atomic numbers of the data.
+        targets: the number of targets of the task.
 
     Raises:
-        ValueError: if the network cannot be built or run, or the seed does not decide its weights.
+        ValueError: if the network cannot be built or run, predicts another number of targets, or
+            the seed does not decide its weights.
     """
-    first, second = (_begun(seed, model, settings, elements) for _ in range(2))
+    first, second = (_begun(seed, model, settings, elements, targets) for _ in range(2))
     one, other = first.state_dict(), second.state_dict()
     differs = sorted(one.keys() ^ other.keys())
     differs += [name for name in one if name in other and not _same(one[name], other[name])]
@@ -44,7 +46,7 @@ def begin_own(
     return first
 
 
-def run_once(network: nn.Module, model: str, elements: Sequence[int]) -> None:
+def run_once(network: nn.Module, model: str, elements: Sequence[int]) -> ModelOutput:
     """Runs a network on one molecule, which creates the layers of the first forward pass.
 
     Args:
@@ -52,13 +54,16 @@ def run_once(network: nn.Module, model: str, elements: Sequence[int]) -> None:
         model: the name of the network, for errors.
         elements: atomic numbers of the molecule, a chain of two atoms of each element.
 
+    Returns:
+        The output for the molecule.
+
     Raises:
         ValueError: if the network fails, or still has parameters without a size.
     """
     training = network.training
     network.eval()
     try:
-        network(_chain(elements, getattr(network, "cutoff", BOND)))
+        output: ModelOutput = network(_chain(elements, getattr(network, "cutoff", BOND)))
     except ValueError as error:
         raise ValueError(f"{model} cannot be used: {error}") from error
     except Exception as error:
@@ -74,6 +79,7 @@ def run_once(network: nn.Module, model: str, elements: Sequence[int]) -> None:
             f"every parameter of {model} must have its size after the first forward pass, but "
             f"these have none: {', '.join(lazy)}"
         )
+    return output
 
 
 def has_batch_norm(network: nn.Module) -> bool:
@@ -109,11 +115,17 @@ def check_batches(network: nn.Module, plan: TrainingPlan, at_once: int) -> None:
 
 
 def _begun(
-    seed: int, model: str, settings: Mapping[str, Any], elements: Sequence[int]
+    seed: int, model: str, settings: Mapping[str, Any], elements: Sequence[int], targets: int
 ) -> MoleculeModel:
     with seeded(seed):
         network = build_model(model, **settings)
-        run_once(network, model, elements)
+        output = run_once(network, model, elements)
+    shape = tuple(output.prediction.shape)
+    if shape != (1, targets):
+        raise ValueError(
+            f"{model} must predict [molecules, targets], for one molecule and this task "
+            f"{(1, targets)}, but predicts {shape}"
+        )
     return network
 
 

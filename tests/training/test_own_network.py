@@ -57,6 +57,7 @@ def late_lazy(): return changed(mid=nn.LazyLinear(8))
 def normed(): return changed(norm=nn.BatchNorm1d(8))
 def narrow(): return Net(second=4)
 def missing(): return changed(imports=True)
+def two_targets(): return changed(head=nn.Linear(8, 2))
 """
 CONFIG = RunConfig(
     model="odd_nets:late",
@@ -124,6 +125,7 @@ ONE = TrainingPlan(epochs=2, batch_size=1)
             {},
             "odd_nets:missing fails on .* No module named 'a_package_",
         ),
+        ("two_targets", {}, r"must predict .* this task \(1, 1\), but predicts \(1, 2\)"),
         ("normed", {"training": SMALL}, "batch_size is 16 and training.micro_batch_size is 8"),
         ("normed", {"training": ONE}, "training.batch_size must be at least 2 .*, but is 1"),
     ],
