@@ -52,15 +52,9 @@ STATUS = {
 """State of an ended trial -> MLflow's status."""
 
 _FINAL = (
-    "val_error",
-    "test_error",
-    "val_mean_error",
-    "test_mean_error",
-    "best_epoch",
-    "n_parameters",
-    "mixing_parameters",
-    "seconds",
-)
+    "val_error", "test_error", "val_mean_error", "test_mean_error", "best_epoch", "n_parameters",
+    "mixing_parameters", "seconds",
+)  # fmt: skip
 
 
 def canonical(data: Any) -> str:

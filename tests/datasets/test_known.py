@@ -100,7 +100,9 @@ def test_cora_has_its_public_split_and_any_random_one(shared: Path, cache: Path)
     assert data.mean_error("train") == pytest.approx(6 / 7)
     random = load_task("cora", DataPlan(split="random", n_train=99, n_val=50), 0, 1.0, cache)
     assert [len(random.split.part(part)) for part in ("train", "test")] == [99, 2708 - 149]
-    with pytest.raises(ValueError, match="n_train = 140 and n_val = 500, but the study has 10 and 500"):
+    with pytest.raises(
+        ValueError, match="n_train = 140 and n_val = 500, but the study has 10 and 500"
+    ):
         load_task("cora", DataPlan(n_train=10), 0, 1.0, cache)
 
 

@@ -26,6 +26,8 @@ from lkm_tune.transfer.report.sentences import (
     cell_sentence,
     decision_sentence,
     detail_sentences,
+)
+from lkm_tune.transfer.report.study_sentences import (
     further_runs,
     general_sentences,
     shared_sentence,

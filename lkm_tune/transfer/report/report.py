@@ -11,7 +11,8 @@ import pandas as pd
 
 from lkm_tune.transfer import SCHEMA_VERSION
 from lkm_tune.transfer.fit.analysis import MARGIN, Pair, compare, fit_cells
-from lkm_tune.transfer.fit.answer import CellAnswer, cell_answers, predicted_answer
+from lkm_tune.transfer.fit.answer import CellAnswer
+from lkm_tune.transfer.fit.cell_answers import cell_answers, predicted_answer
 from lkm_tune.transfer.fit.drivers import drivers_table
 from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.prediction import Pool

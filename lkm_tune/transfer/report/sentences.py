@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 
 from lkm_tune.transfer.fit.answer import (
     LEAVE_OFF,
     NOT_NEEDED,
     PAPER_GAMMA,
-    UNDECIDED,
     USE,
     CellAnswer,
 )
-from lkm_tune.transfer.fit.cells import CellKey
-from lkm_tune.transfer.fit.shared_gamma import SharedGamma
 from lkm_tune.transfer.wording import (
     NO_BREAK,
     at_most,
@@ -206,124 +202,3 @@ def _prediction(answer: CellAnswer) -> list[str]:
         "Predicted in this way for each of those cells, γ cost"
         f" {percent(answer.expected_regret)} more error than the best on average.",
     ]
-
-
-def shared_sentence(
-    shared: SharedGamma | None, cells: int, margin: float, names: Mapping[CellKey, str]
-) -> str:
-    """Whether one γ works in all cells.
-
-    Args:
-        shared: the γ whose cost in its worst cell is smallest; None if unknown.
-        cells: number of finished cells.
-        margin: difference of the error, as a fraction, that does not matter.
-        names: names of the cells.
-    """
-    if cells < 2:
-        return "One cell is finished, so there is nothing to compare yet."
-    if shared is None:
-        return (
-            "It is unknown whether one γ works in all cells: this needs at least two seeds at the"
-            " same γ in every cell."
-        )
-    gamma = f"γ = {gamma_text(shared.gamma)}" + (" (no mixing)" if shared.gamma == 0 else "")
-    all_cells = f"all {count_text(shared.cells)} cells" if shared.cells > 2 else "both cells"
-    left_out = cells - shared.cells
-    without = f" ({count_text(left_out)} more with too few runs)" if left_out else ""
-    closest = (
-        f"{gamma} comes closest: at most {at_most(shared.bound)} above the best (in"
-        f" {names[shared.worst]})."
-    )
-    if not shared.decides:
-        return f"No verdict yet on one γ for {all_cells}{without}: a cell has two seeds. {closest}"
-    if shared.bound > margin:
-        return (
-            f"No single γ is shown to be within {margin_text(margin)} of the best in"
-            f" {all_cells}{without}. {closest}"
-        )
-    needless = "mixing" if shared.gamma == 0 else "γ"
-    return (
-        f"{gamma} is within {margin_text(margin)} of the best in {all_cells}{without}: {needless}"
-        " need not be searched here."
-    )
-
-
-def paper_sentence(answers: Sequence[CellAnswer]) -> str:
-    """The cost of the published γ over all cells; "" if unknown."""
-    known = [a for a in answers if math.isfinite(a.paper_regret_high)]
-    if not known:
-        return ""
-    low, high = min(a.paper_regret for a in known), max(a.paper_regret for a in known)
-    worst = max(a.paper_regret_high for a in known)
-    costs = percent(low) if len(known) == 1 or percent(low) == percent(high) else span(low, high)
-    where = " in every cell" if len(known) > 1 else ""
-    return (
-        f"The published γ = {PAPER_GAMMA:g} costs {costs}; more than {at_most(worst)} is excluded"
-        f"{where}."
-    )
-
-
-def harm_sentence(
-    answers: Sequence[CellAnswer], margin: float, names: Mapping[CellKey, str]
-) -> str:
-    """The cells where strong mixing is shown to cost more than the margin; "" if there are none.
-
-    Args:
-        answers: answers of the finished cells.
-        margin: margin of the report.
-        names: names of the cells.
-    """
-    starts: dict[float, list[str]] = {}
-    harmed = [answer for answer in answers if math.isfinite(answer.harm_start)]
-    for answer in sorted(harmed, key=lambda a: a.harm_start):
-        cost = f"{percent(answer.harm)} at γ = {gamma_text(answer.range_high)}"
-        starts.setdefault(answer.harm_start, []).append(f"{names[answer.key]} ({cost})")
-    if not starts:
-        return ""
-    where = [
-        f"from γ = {gamma_text(start)} on in {listed(cells, most=2)}"
-        for start, cells in starts.items()
-    ]
-    return f"Mixing is shown to cost more than {margin_text(margin)} {listed(where)}."
-
-
-def general_sentences(
-    answers: Sequence[CellAnswer], margin: float, names: Mapping[CellKey, str]
-) -> list[str]:
-    """Sentences on strong mixing and on the published γ over all cells."""
-    return list(filter(None, [harm_sentence(answers, margin, names), paper_sentence(answers)]))
-
-
-def further_runs(
-    answers: Sequence[CellAnswer], unsearched: Sequence[CellAnswer], open_pairs: Mapping[str, int]
-) -> list[str]:
-    """Useful further runs, the cheapest first.
-
-    Args:
-        answers: the answers of the finished cells.
-        unsearched: the answers of cells without a search.
-        open_pairs: number of undecided pairs that need "seeds", and that need "gammas".
-    """
-    found = []
-    if open_pairs.get("seeds"):
-        found.append(f"Open pairs that more seeds may settle: {open_pairs['seeds']}.")
-    if open_pairs.get("gammas"):
-        found.append(
-            "Open pairs that need γ between the measured γ, with any number of seeds:"
-            f" {open_pairs['gammas']}."
-        )
-    edge = [
-        f"{a.name} (γ = {gamma_text(a.gamma_best)})"
-        for a in answers
-        if a.at_edge and not a.diverged
-    ]
-    coarse = [f"{a.name} (near {gamma_text(a.gamma_best)})" for a in answers if a.step > COARSE]
-    flat = [a.name for a in answers if a.flat and a.decision == UNDECIDED]
-    never = [f"{a.model} on {a.task}" for a in unsearched]
-    kinds = {
-        "Lowest error at the end of the measured range, so measure beyond it": edge,
-        "No γ differs significantly from another; more seeds may show a difference": flat,
-        "γ measured in coarse steps: γ between them would show narrower dips": coarse,
-        "Never searched, so only predicted": never,
-    }
-    return found + [f"{kind}: {listed(names)}." for kind, names in kinds.items() if names]

@@ -17,9 +17,8 @@ from lkm_tune.transfer.report.names import short_names
 from lkm_tune.transfer.report.sentences import (
     cell_line,
     cell_sentence,
-    general_sentences,
-    shared_sentence,
 )
+from lkm_tune.transfer.report.study_sentences import general_sentences, shared_sentence
 from lkm_tune.transfer.wording import margin_text
 
 MOST_IN_MATRIX = 12

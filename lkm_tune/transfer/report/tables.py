@@ -14,7 +14,8 @@ from scipy.special import stdtrit
 
 from lkm_tune.transfer.fit.agreement import Orders, curve_agreement
 from lkm_tune.transfer.fit.analysis import MARGINS, Pair
-from lkm_tune.transfer.fit.answer import CellAnswer, level_of, seed_levels
+from lkm_tune.transfer.fit.answer import CellAnswer
+from lkm_tune.transfer.fit.cell_answers import level_of, seed_levels
 from lkm_tune.transfer.fit.cells import CellKey
 from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.rivals import LEVEL

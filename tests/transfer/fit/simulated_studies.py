@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lkm_tune.transfer.fit.analysis import compare, fit_cells
-from lkm_tune.transfer.fit.answer import cell_answers
+from lkm_tune.transfer.fit.cell_answers import cell_answers
 from lkm_tune.transfer.fit.run_table import check_runs
 from lkm_tune.transfer.fit.verdict import DOES_NOT, NOTHING, TRANSFERS, UNDECIDED
 

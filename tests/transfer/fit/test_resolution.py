@@ -3,7 +3,7 @@
 import pytest
 
 from lkm_tune.transfer import TransferReport, cell_sentence
-from lkm_tune.transfer.report.sentences import further_runs
+from lkm_tune.transfer.report.study_sentences import further_runs
 
 HALF_DECADES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 

@@ -21,6 +21,8 @@ from lkm_tune.transfer.report.sentences import (
     cell_sentence,
     decision_sentence,
     detail_sentences,
+)
+from lkm_tune.transfer.report.study_sentences import (
     harm_sentence,
     paper_sentence,
     shared_sentence,
