@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lkm_tune.files import write_text
+from lkm_tune.files import read_json, write_text
+from lkm_tune.ledger.study_folder import ledger_stamp, study_folders
 from lkm_tune.study import ReportPlan
 
 if TYPE_CHECKING:
@@ -16,6 +17,14 @@ VERSION = 6
 
 MARGIN = ReportPlan().margin
 """Default difference of the error, as a fraction, that does not matter."""
+
+
+def usual_margin(storage: Path) -> float:
+    """The margin of all studies of a storage folder, `MARGIN` if they have several or none."""
+    files = [read_json(folder.study) for folder in study_folders(storage)]
+    margins = {file.get("report", {}).get("margin", MARGIN) for file in files}
+    return margins.pop() if len(margins) == 1 else MARGIN
+
 
 _OTHER = "<other>"
 """Placeholder in a stored answer for an unknown architecture or task."""
@@ -39,8 +48,12 @@ def stored_answers(storage: Path) -> dict[str, Any]:
     return json.loads((storage / FILE).read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
 
-def load_report(storage: Path, margin: float = MARGIN) -> "TransferReport":
-    """The report of all studies of a storage folder; at the default margin its answers are stored.
+def load_report(storage: Path, margin: float | None = None) -> "TransferReport":
+    """The report of all studies of a storage folder; at the usual margin its answers are stored.
+
+    Args:
+        storage: the storage folder.
+        margin: difference of the error, as a fraction, that does not matter; None: the usual one.
 
     Raises:
         ValueError: when no run can be analysed.
@@ -50,8 +63,9 @@ def load_report(storage: Path, margin: float = MARGIN) -> "TransferReport":
 
     # The state is read before the runs: later changes of a ledger then outdate the file.
     state = _state(storage)
-    report = TransferReport.load(storage, margin=margin)
-    if margin == MARGIN:
+    usual = usual_margin(storage)
+    report = TransferReport.load(storage, margin=usual if margin is None else margin)
+    if report.margin == usual:
         found = {
             "state": state,
             "summary": report.summary(),
@@ -89,8 +103,6 @@ def _half_known(report: "TransferReport") -> list[dict[str, Any]]:
 
 
 def _state(storage: Path) -> dict[str, Any]:
-    from lkm_tune.ledger.study_folder import ledger_stamp
-
     return {"version": VERSION, "stamp": ledger_stamp(storage)}
 
 

@@ -45,7 +45,8 @@ def make_report(
         storage: the storage folder.
         study: the study; None: all studies together.
         margin: difference of the error, as a fraction, that does not matter; None: `report.margin`
-            of the study, and `MARGIN` for all studies, for runs from MLflow and from a table.
+            of the study, or of all studies if it is the same; `MARGIN` otherwise, and for runs
+            from MLflow and from a table.
         from_mlflow: the address of an MLflow server with the runs; None: the ledgers have the runs.
         from_table: a CSV file with the runs, such as a report's `trials.csv`.
         experiment: the one experiment of this MLflow to read, where several hold studies of one
@@ -69,7 +70,7 @@ def make_report(
             there = f"from-table/{from_table.name.partition('.')[0]}"
             report, folder = _of_runs(runs, from_table.name, usual), place / there
         elif study is None:
-            report, folder = load_report(place, usual), place / "transfer"
+            report, folder = load_report(place, margin), place / "transfer"
         else:
             kept, files = stored_study(place, study)
             report, folder = report_of(kept, place, margin=margin), files.report

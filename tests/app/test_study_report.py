@@ -1,9 +1,13 @@
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from lkm_tune.app.stored_answers import usual_margin
 from lkm_tune.app.study_report import _data_in_words
 from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.search.checked_data import check_data
-from lkm_tune.study import DataPlan, Study
+from lkm_tune.study import DataPlan, ReportPlan, Study
 
 
 def test_a_report_says_what_was_left_out_of_a_file(tmp_path: Path):
@@ -23,3 +27,15 @@ def test_a_report_says_what_was_left_out_of_a_file(tmp_path: Path):
     told = words[f"read from the file of file:{table}"]
     assert told.startswith("1 of 11 entries are left out (1 no SMILES). First: line 11: 'C1CC'")
     assert "; 1 entries have isotopes: dropped" in told
+
+
+@pytest.mark.parametrize(
+    ("margins", "usual"), [((), 0.02), ((0.05,), 0.05), ((0.05, 0.05), 0.05), ((0.05, 0.01), 0.02)]
+)
+def test_studies_with_one_margin_are_answered_at_it(tmp_path: Path, margins, usual):
+    for number, margin in enumerate(margins):
+        folder = StudyFolder(tmp_path, f"study{number}")
+        folder.path.mkdir(parents=True)
+        study = Study(f"study{number}", {"gin": {}}, {"qm9/mu": DataPlan()})
+        folder.write_study(replace(study, report=ReportPlan(margin=margin)))
+    assert usual_margin(tmp_path) == usual

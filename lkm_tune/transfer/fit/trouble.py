@@ -102,7 +102,8 @@ def _too_high(control: Strength, mixed: Sequence[Strength], margin: float) -> st
 
 
 def _without_effect(control: Strength, mixed: Sequence[Strength], margin: float) -> str:
-    if not all(abs(one.change) <= max(margin, one.doubt) for one in mixed):
+    # A larger change that noise may explain is undecided, and no sign of a missing effect.
+    if not all(abs(one.change) <= max(margin, min(one.doubt, ONE_SEED)) for one in mixed):
         return ""
     top = mixed[-1]
     said = f"No γ up to {top.gamma:g} has an effect: no error differs clearly from that of γ = 0"

@@ -38,6 +38,8 @@ CONTROL = Strength(0.0, change=0.0, similarity=0.6, rank=8.0)
         # No sign if the change is within its uncertainty, or if a higher γ is better.
         (CONTROL, [Strength(1, -0.1), Strength(10, 0.04, doubt=0.05)], []),
         (CONTROL, [Strength(1, 0.2), Strength(10, -0.1)], []),
+        # A large change that noise may explain is no missing effect.
+        (CONTROL, [Strength(1, 0.01), Strength(100, 0.3, doubt=0.4)], []),
         (
             CONTROL,
             [Strength(0.001, 0.002, kd_ratio=1e-4), Strength(0.01, -0.004, kd_ratio=1e-3)],
