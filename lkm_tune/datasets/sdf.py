@@ -127,9 +127,11 @@ def _molecule(record: str, flat: bool) -> Chem.Mol:
         _as_drawn(molecule)
     try:
         Chem.SanitizeMol(molecule)
-    except (Chem.MolSanitizeException, ValueError) as error:
+    except (Chem.MolSanitizeException, ValueError, RuntimeError) as error:
+        # RDKit raises a RuntimeError of several lines for damaged counts.
         if not placed or flat:
-            raise UnusableError("wrong valences", f"cannot be: {error}") from error
+            said = str(error).split("\n", 1)[0]
+            raise UnusableError("wrong valences", f"cannot be: {said}") from error
         # Networks use only elements and positions: a wrong bond does not matter.
         _as_drawn(molecule)
     if not placed and not flat:

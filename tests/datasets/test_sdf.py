@@ -76,6 +76,18 @@ def test_a_wrong_record_is_named_or_left_out(tmp_path: Path, record: str, rule: 
     assert kept.n_atoms.tolist() == [4] and len(kept.remarks) == 1
 
 
+def test_a_record_that_rdkit_stumbles_over_is_refused(tmp_path: Path):
+    """RDKit raises a RuntimeError, and not the error of a molecule that cannot be."""
+    damaged = v2000("water", WATER, y=1).replace("H   0  0", "H  " + "9" * 40)
+    with pytest.raises(RuntimeError, match="Pre-condition"):
+        Chem.SanitizeMol(Chem.MolFromMolBlock(damaged, sanitize=False, removeHs=False))
+    path = write(tmp_path, damaged, v2000("ammonia", AMMONIA, y=2))
+    with pytest.raises(DataError, match=r"record 1 \(water\): must be neutral, but has the charge"):
+        read_sdf(path, ["y"], Cleaning())
+    with pytest.raises(DataError, match=r"record 1 \(water\): cannot be: Pre-condition Violation"):
+        read_sdf(path, ["y"], Cleaning(conformer="etkdg"))
+
+
 def test_files_that_are_no_sdf(tmp_path: Path):
     cut = tmp_path / "cut.sdf"
     whole = v2000("water", WATER, y=1) + "$$$$\n" + v2000("ammonia", AMMONIA)
