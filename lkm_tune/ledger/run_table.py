@@ -108,14 +108,17 @@ def read_table(path: Path) -> "DataFrame":
     """
     import pandas as pd
 
-    # A digest may consist of digits only, and integers may be missing, so types are explicit.
-    types = {name: kind for name, kind in COLUMNS.items() if kind in ("str", "Int64")}
+    # A digest may consist of digits only, integers may be missing, and pandas before version 3
+    # rounds the last digit of a number.
+    kinds = {"str": "str", "Int64": "Int64", "float64": "str"}
+    types = {name: kinds[kind] for name, kind in COLUMNS.items() if kind in kinds}
     try:
-        # The default reader rounds the last digit.
-        made = pd.read_csv(path, dtype=types, float_precision="round_trip")
+        made = pd.read_csv(path, dtype=types)
+        numbers = {name: kind for name, kind in COLUMNS.items() if kind == "float64"}
+        made = made.astype({name: kind for name, kind in numbers.items() if name in made})
     except ValueError as error:
         raise ValueError(f"{path} is no CSV table of runs: {error}") from error
-    texts = [name for name, kind in types.items() if kind == "str" and name in made]
+    texts = [name for name, kind in COLUMNS.items() if kind == "str" and name in made]
     return made.fillna(dict.fromkeys(texts, ""))
 
 
