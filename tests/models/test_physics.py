@@ -130,7 +130,7 @@ def test_forces_can_be_trained_on(spatial_name, dtype, make_model, make_batch, m
     forces.square().sum().backward()
 
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
-    assert gradients
+    assert len(gradients) > 10
     assert all(torch.isfinite(g).all() for g in gradients)
     assert sum(float(g.square().sum()) for g in gradients) > 0
 

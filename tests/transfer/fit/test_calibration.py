@@ -32,10 +32,10 @@ def surely_wrong(pairs: pd.DataFrame) -> float:
 
 
 def test_intervals_cover_and_verdicts_are_right() -> None:
-    cells, pairs = tables(KINDS, *DESIGNS[1], range(HELD_OUT, HELD_OUT + 2))
+    cells, pairs = tables(KINDS, *DESIGNS[1], range(HELD_OUT, HELD_OUT + 5))
     assert surely_wrong(pairs) <= 0.05
-    # Of 72 cells; docs/transfer.md has the coverage in many.
-    assert cells["gain"].mean() >= 0.85
+    # Of 180 cells; docs/transfer.md has the coverage in many.
+    assert cells["gain"].mean() >= 0.9
     assert cells["gamma"].mean() >= 0.9
     assert pairs["regret"].mean() >= 0.85
     assert not cells["misled"].any()

@@ -27,13 +27,13 @@ def test_the_choice_for_a_seed_does_not_look_at_that_seed(simulate, shapes) -> N
 
 
 def test_one_lucky_run_flatters_the_curve_but_gives_no_gain_that_is_shown(simulate, shapes) -> None:
-    runs = simulate({"a": shapes["flat"]()}, seeds=3, noise=0.06)
+    runs = simulate({"a": shapes["flat"]()}, seeds=3, noise=0.04)
     lucky = (runs["seed"] == 0) & (runs["gamma"] == 0.03)
-    runs.loc[lucky, "test_error"] *= 0.8
+    runs.loc[lucky, "test_error"] *= 0.887
     found = cell(runs)
     assert -np.expm1(found.mean.min()) > 0.01
     assert gain_at_recommended(found).low < 0
-    assert np.median(found.honest_draws) == pytest.approx(found.honest_level, abs=2e-3)
+    assert np.median(found.honest_draws) == pytest.approx(found.honest_level, abs=1e-3)
 
 
 def test_the_honest_level_is_as_unsure_as_it_says(simulate, shapes) -> None:
