@@ -110,12 +110,12 @@ def read_table(path: Path) -> "DataFrame":
 
     # A digest may consist of digits only, integers may be missing, and pandas before version 3
     # rounds the last digit of a number.
-    kinds = {"str": "str", "Int64": "Int64", "float64": "str"}
-    types = {name: kinds[kind] for name, kind in COLUMNS.items() if kind in kinds}
+    as_read = {"str": "str", "Int64": "Int64", "float64": "str"}
+    types = {name: as_read[kind] for name, kind in COLUMNS.items() if kind in as_read}
     try:
         made = pd.read_csv(path, dtype=types)
-        numbers = {name: kind for name, kind in COLUMNS.items() if kind == "float64"}
-        made = made.astype({name: kind for name, kind in numbers.items() if name in made})
+        numbers = [name for name, kind in COLUMNS.items() if kind == "float64" and name in made]
+        made = made.astype(dict.fromkeys(numbers, "float64"))
     except ValueError as error:
         raise ValueError(f"{path} is no CSV table of runs: {error}") from error
     texts = [name for name, kind in COLUMNS.items() if kind == "str" and name in made]

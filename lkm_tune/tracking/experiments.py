@@ -1,7 +1,7 @@
 """The MLflow experiment of a study: opened, made, set aside.
 
 Several study folders may write to one MLflow. An experiment and its runs have the UUID of their
-folder as a tag, and a folder changes nothing that has another one.
+folder as a tag. A folder changes no experiment and no run with another UUID.
 """
 
 import time
@@ -31,10 +31,16 @@ UUID = "lkm.uuid"
 PAGE = 1000
 
 
+def is_absent(uri: str) -> bool:
+    """Whether MLflow is a database file that does not exist yet."""
+    file = sqlite_file(uri)
+    return file is not None and not file.exists()
+
+
 def open_client(uri: str) -> MlflowClient:
     """A client of a database that has MLflow's tables."""
     file = sqlite_file(uri)
-    if file is not None and not file.exists():
+    if file is not None and is_absent(uri):
         make_database(file)
     try:
         client = MlflowClient(uri)
@@ -47,7 +53,7 @@ def open_client(uri: str) -> MlflowClient:
 def open_experiment(
     client: MlflowClient, uri: str, own: StudyIdentity, outbox: Path, artifacts: Path | None
 ) -> tuple[str, bool]:
-    """The experiment of a study folder, made when it is missing.
+    """The experiment of a study folder; a missing experiment is created.
 
     Args:
         client: The client.
@@ -72,7 +78,7 @@ def open_experiment(
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-            # Somebody made one of this name since.
+            # Another process has created an experiment with this name in the meantime.
             found = own_experiment(client, own, outbox)
             if found is None:
                 raise
@@ -87,13 +93,13 @@ def open_experiment(
 
 
 def own_experiment(client: MlflowClient, own: StudyIdentity, outbox: Path) -> Experiment | None:
-    """The experiment that a study folder writes to, deleted or not, under whatever name.
+    """The experiment of a study folder's runs, deleted or not, under any name.
 
-    An experiment of an earlier version has no UUID. It is the folder's own, and gets its UUID,
-    where the folder has written all of its runs.
+    An experiment of an earlier version has no UUID. It gets the folder's UUID if the folder has
+    written all of its runs.
 
     Returns:
-        None where the folder has none yet and its name is free.
+        The experiment; None if the folder has no experiment yet and the name is free.
 
     Raises:
         RefusedError: The name belongs to an experiment of another study folder.
@@ -119,10 +125,10 @@ def own_experiment(client: MlflowClient, own: StudyIdentity, outbox: Path) -> Ex
 
 
 def _adopt(client: MlflowClient, found: Experiment, own: StudyIdentity, outbox: Path) -> bool:
-    """Marks an experiment without a UUID as the folder's own, unless another has written to it.
+    """Gives the folder's UUID to an experiment without one, unless another folder wrote to it.
 
-    Two folders with the same study have trials of the same names. The millisecond at which a run
-    started tells whose it is.
+    Two folders with the same study have trials with the same names, but their runs started at
+    different milliseconds.
     """
     runs = [run for run in runs_of(client, found.experiment_id) if identity(run.data.tags)]
     written = start_times(outbox) if runs else {}
@@ -133,7 +139,7 @@ def _adopt(client: MlflowClient, found: Experiment, own: StudyIdentity, outbox: 
             return False
     for run in runs:
         client.set_tag(run.info.run_id, UUID, own.uuid)
-    # Last: a kill in between leaves an experiment that is adopted again.
+    # The experiment gets its tag last, so that a kill in between only repeats this function.
     client.set_experiment_tag(found.experiment_id, UUID, own.uuid)
     return True
 
@@ -178,8 +184,7 @@ def retire_experiment(uri: str, own: StudyIdentity, outbox: Path) -> str | None:
         RefusedError: The name belongs to an experiment of another study folder.
         ConnectionError: if MLflow cannot be reached now.
     """
-    file = sqlite_file(uri)
-    if file is not None and not file.exists():
+    if is_absent(uri):
         return None
     with named_failures(
         f"the earlier runs of {own.study} in MLflow cannot be set aside, so no result is"
@@ -194,14 +199,25 @@ def _retire(client: MlflowClient, own: StudyIdentity, outbox: Path) -> str | Non
     deleted = found.lifecycle_stage != "active"
     if deleted:
         client.restore_experiment(found.experiment_id)
-    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
-    # The id keeps the name unique if a study starts again twice within a second.
-    name = f"{found.name} (until {stamp} UTC, {found.experiment_id})"
+    stamp = utc_now()
     client.set_experiment_tag(found.experiment_id, RETIRED, stamp)
-    client.rename_experiment(found.experiment_id, name)
+    name = free_name(client, found, f"until {stamp}")
     if deleted:
         client.delete_experiment(found.experiment_id)
     return name
+
+
+def free_name(client: MlflowClient, found: Experiment, when: str) -> str:
+    """Gives an experiment a name with `when` in it, which frees the old name; returns the new."""
+    # The id keeps the name unique if a study starts again twice within a second.
+    name = f"{found.name} ({when} UTC, {found.experiment_id})"
+    client.rename_experiment(found.experiment_id, name)
+    return name
+
+
+def utc_now() -> str:
+    """The present time, as names and tags of experiments have it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
 
 
 def study_experiments(client: MlflowClient) -> list[Experiment]:

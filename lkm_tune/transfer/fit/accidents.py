@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from lkm_tune.transfer.fit.noise import Array, additive_basis
+from lkm_tune.transfer.fit.noise import SMALLEST_VARIANCE, Array, additive_basis
 
 RARE = 1 / 2000
 """A run is an accident if noise alone puts only this share of runs as far off: 3.5 standard
@@ -30,9 +30,6 @@ _FEWEST = 8
 
 _NORMAL = 1.4826
 """Standard deviation over median absolute deviation of a normal distribution."""
-
-_SMALLEST = 1e-6
-"""Runs that repeat exactly still leave the rounding of float32 training in log error."""
 
 _SWEEPS = 3
 _STEPS = 50
@@ -53,9 +50,10 @@ def accidents(log_error: Array) -> NDArray[np.bool_]:
     y = log_error[ran]
     near = y - _median_residuals(log_error)[ran]
     share, reach = np.sqrt(len(y) / dof), -stdtrit(dof, RARE / 2)
+    least = SMALLEST_VARIANCE**0.5
     for _ in range(_STEPS):
         fitted = basis @ (basis.T @ near)
-        spread = max(_NORMAL * share * float(np.median(np.abs(y - fitted))), _SMALLEST)
+        spread = max(_NORMAL * share * float(np.median(np.abs(y - fitted))), least)
         before = near
         near = fitted + np.clip(y - fitted, -_CLIP * spread, _CLIP * spread)
         if np.abs(near - before).max() <= _SETTLED * spread:

@@ -9,7 +9,6 @@ import numpy as np
 
 from lkm_tune.transfer.fit.answer import (
     LEAVE_OFF,
-    NOT_NEEDED,
     PAPER_GAMMA,
     PREDICTED,
     UNDECIDED,
@@ -53,11 +52,10 @@ def _answer(cell: CellCurve, margin: float) -> CellAnswer:
     flat = flat and (cell.flat_within(margin) or bool(cell.as_good.all()))
     nearest = int(np.abs(np.log10(runs.gammas) - cell.grid[cell.best]).argmin())
     level = float(np.exp(level_of(cell)))
-    excluded, harm = largest_gain(cell), harm_of_strong_mixing(cell, margin)
-    decision = _decision(cell, recommended, gain.low, excluded <= margin)
-    is_open = decision in (NOT_NEEDED, UNDECIDED)
-    bound = bound_of_recommended(cell)
-    return CellAnswer(
+    harm, bound = harm_of_strong_mixing(cell, margin), bound_of_recommended(cell)
+    decision = _decision(cell, recommended, gain.low)
+    is_open = decision == UNDECIDED
+    answer = CellAnswer(
         **runs.key._asdict(),
         name=runs.name,
         recommended=recommended,
@@ -67,7 +65,7 @@ def _answer(cell: CellCurve, margin: float) -> CellAnswer:
         gain=gain.value,
         gain_low=gain.low,
         gain_high=gain.high,
-        largest_gain=excluded,
+        largest_gain=largest_gain(cell),
         bound=bound,
         gamma_best=float(10 ** cell.grid[cell.best]),
         gamma_low=gamma_low,
@@ -105,6 +103,7 @@ def _answer(cell: CellCurve, margin: float) -> CellAnswer:
         studies=runs.studies,
         notes=runs.notes,
     )
+    return answer.at_margin(margin)
 
 
 _NOTHING = (math.nan, math.nan)
@@ -128,16 +127,13 @@ def predicted_answer(key: CellKey, name: str, found: Prediction) -> CellAnswer:
     )
 
 
-def _decision(
-    cell: CellCurve, recommended: float, gain_low: float, control_is_as_good: bool
-) -> str:
+def _decision(cell: CellCurve, recommended: float, gain_low: float) -> str:
+    """The decision without a margin; `CellAnswer.at_margin` knows whether γ = 0 is as good."""
     if cell.seeds < FEWEST_SEEDS or math.isnan(gain_low):
         return UNDECIDED
     if recommended == 0:
         return LEAVE_OFF
-    if gain_low > 0:
-        return USE
-    return NOT_NEEDED if control_is_as_good else UNDECIDED
+    return USE if gain_low > 0 else UNDECIDED
 
 
 def _open_low(cell: CellCurve, gamma_low: float, gain_low: float) -> float:

@@ -21,7 +21,7 @@ from scipy.special import digamma, polygamma
 
 Array = NDArray[np.float64]
 
-_SMALLEST_VARIANCE = 1e-12
+SMALLEST_VARIANCE = 1e-12
 """Smallest noise in log error: the rounding of float32 training."""
 
 _LARGEST_PRIOR_DOF = 30.0
@@ -111,7 +111,7 @@ def pure_error(information: Information) -> PureError:
     theta = np.linalg.pinv(information.matrix, hermitian=True) @ information.vector
     rss = max(information.rss - float(information.vector @ theta), 0.0)
     dof = information.dof - rank
-    return PureError(max(rss / dof, _SMALLEST_VARIANCE) if dof > 0 else float("nan"), dof)
+    return PureError(max(rss / dof, SMALLEST_VARIANCE) if dof > 0 else float("nan"), dof)
 
 
 def shared_noise(errors: Sequence[PureError]) -> NoisePrior:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lkm_tune.transfer.fit.noise import Array, additive_basis
+from lkm_tune.transfer.fit.noise import SMALLEST_VARIANCE, Array, additive_basis
 
 _SURE = 2.5
 _LARGEST = 3.0
@@ -24,8 +24,6 @@ _LARGEST = 3.0
 
 _STEPS = 6
 _FEWEST_DOF = 0.5
-_SMALLEST_VARIANCE = 1e-12
-"""Runs that repeat exactly still leave the rounding of float32 training in log error."""
 
 
 @dataclass(frozen=True)
@@ -76,5 +74,5 @@ def _variances(x: Array, y: Array, weights: Array) -> tuple[Array, Array, Array]
     dof[ran] = 1 - (basis**2).sum(axis=1)
     total = dof.sum(axis=0)
     kept = total > _FEWEST_DOF
-    squares = (residual**2).sum(axis=0)[kept] + _SMALLEST_VARIANCE
+    squares = (residual**2).sum(axis=0)[kept] + SMALLEST_VARIANCE
     return total[kept], squares / total[kept], x[kept]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from markupsafe import escape
 
 from lkm_tune.transfer.fit.cells import CellKey
-from lkm_tune.transfer.report.curve_svg import curve_svg
 from lkm_tune.transfer.report.palette import STYLE
 from lkm_tune.transfer.report.report import TransferReport
 from lkm_tune.transfer.report.sentences import cell_sentence
@@ -38,9 +37,8 @@ class CellPage:
 
 def cell_pages(report: TransferReport) -> Iterator[CellPage]:
     """The page of every cell: its answer in words and its error curve."""
-    curves = dict(list(report.curves.groupby(list(CellKey._fields))))
     for answer in report.answers:
-        figure, sentence = curve_svg(curves[tuple(answer.key)], answer), cell_sentence(answer)
+        figure, sentence = report.figures[answer.key], cell_sentence(answer)
         html = _PAGE.format(
             style=STYLE, name=escape(answer.name), sentence=escape(sentence), figure=figure
         )

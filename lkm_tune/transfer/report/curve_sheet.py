@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from markupsafe import escape
 
-from lkm_tune.transfer.fit.cells import CellKey
-from lkm_tune.transfer.report.curve_svg import HEIGHT, WIDTH, curve_svg
+from lkm_tune.transfer.report.curve_svg import HEIGHT, WIDTH
 from lkm_tune.transfer.report.names import short_names
 from lkm_tune.transfer.report.palette import INK, PAPER, STYLE
 from lkm_tune.transfer.report.report import TransferReport
@@ -21,17 +20,15 @@ def curve_sheet(report: TransferReport) -> str:
     """An SVG with the figures of the first `MOST_CELLS` cells, two in a row, each with its name."""
     answers = report.answers[:MOST_CELLS]
     names = short_names({answer.key: answer.name for answer in report.answers})
-    curves = dict(list(report.curves.groupby(list(CellKey._fields))))
     parts = []
     for index, answer in enumerate(answers):
         x = _GAP + index % _COLUMNS * (WIDTH + _GAP)
         y = _GAP + index // _COLUMNS * (HEIGHT + _TITLE + _GAP)
-        figure = curve_svg(curves[tuple(answer.key)], answer)
         parts += [
             f'<text x="{x:g}" y="{y + 15:g}" font-weight="bold" fill="{INK}">'
             f"{escape(names[answer.key])}</text>",
             f'<svg x="{x:g}" y="{y + _TITLE:g}" width="{WIDTH:g}" height="{HEIGHT:g}"'
-            + figure.removeprefix("<svg"),
+            + report.figures[answer.key].removeprefix("<svg"),
         ]
     columns, rows = min(len(answers), _COLUMNS), -(-len(answers) // _COLUMNS)
     width = _GAP + columns * (WIDTH + _GAP)

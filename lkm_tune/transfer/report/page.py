@@ -17,7 +17,6 @@ from lkm_tune.transfer.fit.cells import CellKey
 from lkm_tune.transfer.fit.drivers import drivers_sentence
 from lkm_tune.transfer.fit.prediction_test import RULES, prediction_sentence, prediction_summary
 from lkm_tune.transfer.fit.verdict import UNDECIDED
-from lkm_tune.transfer.report.curve_svg import curve_svg
 from lkm_tune.transfer.report.matrix import MARKS, MEANINGS, counts, matrix
 from lkm_tune.transfer.report.names import short_names
 from lkm_tune.transfer.report.palette import STYLE
@@ -101,14 +100,13 @@ def _template(name: str) -> str:
 
 
 def _cells(report: TransferReport, names: dict[CellKey, str]) -> list[dict[str, Any]]:
-    curves = dict(list(report.curves.groupby(list(CellKey._fields))))
     return [
         {
             "answer": answer,
             "short": names[answer.key],
             "decision": decision_sentence(answer),
             "details": detail_sentences(answer),
-            "figure": Markup(curve_svg(curves[tuple(answer.key)], answer)),
+            "figure": Markup(report.figures[answer.key]),
         }
         for answer in report.answers
     ]

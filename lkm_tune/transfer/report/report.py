@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from lkm_tune.transfer import SCHEMA_VERSION
 from lkm_tune.transfer.fit.analysis import MARGIN, Pair, compare, fit_cells
 from lkm_tune.transfer.fit.answer import CellAnswer
 from lkm_tune.transfer.fit.cell_answers import cell_answers, predicted_answer
+from lkm_tune.transfer.fit.cells import CellKey
 from lkm_tune.transfer.fit.drivers import drivers_table
 from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.prediction import Pool
@@ -22,6 +24,7 @@ from lkm_tune.transfer.fit.shared_gamma import SharedGamma, shared_gamma
 from lkm_tune.transfer.fit.trouble import study_signs
 from lkm_tune.transfer.fit.verdict import FALSE_DISCOVERY_RATE
 from lkm_tune.transfer.json_data import json_value, records
+from lkm_tune.transfer.report.curve_svg import curve_svg
 from lkm_tune.transfer.report.remarks import once, table_warnings
 from lkm_tune.transfer.report.stored_runs import finished_runs
 from lkm_tune.transfer.report.summary import answer_record, summary
@@ -250,6 +253,12 @@ class TransferReport:
             "signs": list(self.signs),
             "provenance": json_value(dict(self.provenance)),
         }
+
+    @cached_property
+    def figures(self) -> Mapping[CellKey, str]:
+        """The figure of each cell, as SVG (`curve_svg`); page, sheet and MLflow share them."""
+        curves = dict(list(self.curves.groupby(list(CellKey._fields))))
+        return {answer.key: curve_svg(curves[tuple(answer.key)], answer) for answer in self.answers}
 
     def summary(self) -> dict[str, Any]:
         """The answer as texts for a terminal (`summary.summary`)."""

@@ -5,11 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from lkm_tune.transfer.fit.answer import (
-    PAPER_GAMMA,
-    UNDECIDED,
-    CellAnswer,
-)
+from lkm_tune.transfer.fit.answer import PAPER_GAMMA, UNDECIDED, CellAnswer
 from lkm_tune.transfer.fit.cells import CellKey
 from lkm_tune.transfer.fit.shared_gamma import SharedGamma
 from lkm_tune.transfer.report.sentences import COARSE
