@@ -1,4 +1,4 @@
-"""Names of a package that are imported when they are first used: a quick command loads no torch."""
+"""Imports the names of a package at their first use, so that a quick command loads no torch."""
 
 import ast
 from collections.abc import Callable

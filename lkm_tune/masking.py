@@ -1,4 +1,4 @@
-"""Text without the passwords that addresses and the environment hold."""
+"""Masks the passwords of addresses and of the environment in text."""
 
 import os
 import re
@@ -14,9 +14,9 @@ ADDRESSES = ("MLFLOW_TRACKING_URI",)
 """Environment variables whose values may hold a password."""
 
 SHORTEST = 4
-"""A shorter secret is masked only within an address: its letters stand in every text."""
+"""A shorter secret is masked only in addresses: other text may contain it by chance."""
 
-# Up to the last `@`: a password may hold `@`, `:` and `/` without being quoted.
+# The match ends at the last `@`, because an unquoted password may contain `@`, `:` and `/`.
 _IN_ADDRESS = re.compile(r"(://[^\s:/@]*:)([^\s]+)(?=@)")
 _IN_QUERY = re.compile(r"([?&](?:\w*passw(?:or)?d|pwd|token|secret)=)([^\s&'\"]+)", re.IGNORECASE)
 
@@ -24,9 +24,9 @@ _IN_QUERY = re.compile(r"([?&](?:\w*passw(?:or)?d|pwd|token|secret)=)([^\s&'\"]+
 def masked(text: str) -> str:
     """The text with `***` for every password in an address, and for the secrets of MLflow.
 
-    Masked are `scheme://user:PASSWORD@host`, `?password=PASSWORD` of any address in the text, and
-    the values of `MLFLOW_TRACKING_PASSWORD` and `MLFLOW_TRACKING_TOKEN`, and the password of
-    `MLFLOW_TRACKING_URI`, wherever they stand, from four characters on.
+    The mask replaces `scheme://user:PASSWORD@host` and `?password=PASSWORD` in any address. It also
+    replaces the values of `MLFLOW_TRACKING_PASSWORD` and `MLFLOW_TRACKING_TOKEN`, and the password
+    of `MLFLOW_TRACKING_URI`, anywhere in the text, if they have at least four characters.
     """
     for pattern in (_IN_ADDRESS, _IN_QUERY):
         text = pattern.sub(rf"\g<1>{MASK}", text)

@@ -17,9 +17,9 @@ class ListedStudy:
     """A study of a storage folder.
 
     Attributes:
-        status: how far it is.
-        decision: what its report decides, in a line; "" before it has a report.
-        changed: when anything of it was last written, in seconds since 1970.
+        status: its progress.
+        decision: the decision of its report, in one line; "" without a report.
+        changed: the time of its last change, in seconds since 1970.
     """
 
     status: StudyStatus
@@ -32,10 +32,10 @@ class ListedStudy:
 
 
 def list_studies(storage: Storage = "lkm-runs") -> list[ListedStudy]:
-    """Every study of a storage folder, the one that changed last first.
+    """The studies of a storage folder, ordered by their last change, newest first.
 
     Raises:
-        LkmTuneError: if no study has been run there, or a file is damaged.
+        LkmTuneError: if no study has run there, or a file is damaged.
     """
     with user_errors():
         place = storage_path(storage)

@@ -38,7 +38,7 @@ def open_engine(
         wait: minutes to wait for the first node of a cluster that adds nodes on demand; 0 for a
             cluster with fixed nodes.
         fresh: whether to set earlier results aside.
-        experiment: name of the MLflow experiment; None for the one that it had before.
+        experiment: name of the MLflow experiment; None for the name so far.
         events: receives extensions, changes and results set aside.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What the trials of a study printed: asked for, and of failed ones kept for report and MLflow."""
+"""The output of trials: read on request, and stored for failed trials in the report and MLflow."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from lkm_tune.tracking import StudyRecorder
 
 LAST_LINES = 100
-"""So many lines of a failed trial are kept for the report and MLflow."""
+"""Number of last lines that the report and MLflow have of a failed trial."""
 
 MOST_NAMES = 10
 
 
 def trial_log(trial: str, storage: Storage = "lkm-runs", study: StudyLike | None = None) -> str:
-    """What a trial printed, its warnings and the tracebacks of its broken attempts.
+    """The output of a trial, with its warnings and the tracebacks of its broken attempts.
 
     Args:
-        trial: the key of the trial, as tables and MLflow show it, or a part that no other has.
+        trial: the key of the trial, as tables and MLflow show it, or a part of only one key.
         storage: the storage folder.
         study: only this study.
 
     Returns:
-        The text; "" where the trial has printed nothing.
+        The text; "" if the trial printed nothing.
 
     Raises:
         LkmTuneError: if no trial, or several, have this name, or the files cannot be read.
@@ -44,7 +44,7 @@ def trial_log(trial: str, storage: Storage = "lkm-runs", study: StudyLike | None
 def keep_last_lines(
     folder: StudyFolder, records: Iterable[TrialRecord], recorder: "StudyRecorder"
 ) -> None:
-    """Keeps the last lines of failed trials in the study's folder, and tells MLflow of new ones.
+    """Stores the last lines of failed trials in the study's folder and in MLflow.
 
     Raises:
         OSError: if the files of the trials cannot be read.
@@ -58,7 +58,7 @@ def keep_last_lines(
 
 
 def last_lines(folder: StudyFolder, records: Iterable[TrialRecord]) -> Mapping[str, str]:
-    """The last lines of failed trials that were kept, by the key of the trial."""
+    """The stored last lines of failed trials, by the key of the trial."""
     kept = {record.spec.key: _kept(folder, record.spec) for record in records}
     return {key: path.read_text(encoding="utf-8") for key, path in kept.items() if path.exists()}
 
@@ -68,7 +68,7 @@ def _kept(folder: StudyFolder, spec: TrialSpec) -> Path:
 
 
 def _printed(folder: StudyFolder, spec: TrialSpec) -> str:
-    # The files of trials bring torch, which a list of names does not need.
+    # This import loads torch, which a list of names does not need.
     from lkm_tune.search.printed import read_printed
     from lkm_tune.training import open_store
 

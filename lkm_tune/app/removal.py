@@ -1,4 +1,4 @@
-"""Removes a study with everything that it wrote."""
+"""Removes a study with all its files and MLflow runs."""
 
 import shutil
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from lkm_tune.tracking.outbox import OUTBOX
 
 @dataclass(frozen=True)
 class StudyRemains:
-    """What a study wrote.
+    """The files and MLflow experiments of a study.
 
     Attributes:
-        name: of the study.
-        folder: of the study, with its results and with those that `--fresh` put aside.
-        elsewhere: other folders, and addresses in an object store, with its files.
+        name: the name of the study.
+        folder: the folder of the study, with its results and the results that `--fresh` set aside.
+        elsewhere: other folders and addresses in an object store with files of the study.
         experiments: names of its experiments in MLflow.
     """
 
@@ -32,10 +32,10 @@ class StudyRemains:
 
 
 def study_remains(study: StudyLike, storage: Storage = "lkm-runs") -> StudyRemains:
-    """What `remove_study` would remove.
+    """The files and experiments that `remove_study` would remove.
 
     Raises:
-        LkmTuneError: if the study has not been run in the storage folder, or MLflow cannot be
+        LkmTuneError: if the study has not run in the storage folder, or MLflow cannot be
             reached.
     """
     from lkm_tune.tracking.removal import experiments_of
@@ -54,10 +54,10 @@ def study_remains(study: StudyLike, storage: Storage = "lkm-runs") -> StudyRemai
 def remove_study(study: StudyLike, storage: Storage = "lkm-runs") -> None:
     """Removes the folder of a study, its checkpoints and its experiments in MLflow, for good.
 
-    Nothing of another study folder is touched.
+    Other study folders keep their files and experiments.
 
     Raises:
-        LkmTuneError: if the study has not been run in the storage folder, a driver runs it, MLflow
+        LkmTuneError: if the study has not run in the storage folder, a driver runs it, MLflow
             cannot be reached, or files cannot be removed.
     """
     from lkm_tune.tracking.removal import delete_experiments
@@ -70,7 +70,7 @@ def remove_study(study: StudyLike, storage: Storage = "lkm-runs") -> None:
             delete_experiments(tracking_uri(place), *_in_mlflow(folder))
             for other in _elsewhere(place, folder):
                 remove_place(other)
-            # Last: a removal that broke off can be repeated.
+            # The folder goes last, so an interrupted removal can be repeated.
             shutil.rmtree(folder.path)
 
 

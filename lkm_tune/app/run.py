@@ -38,8 +38,8 @@ def run_study(
         checkpoints: object store for the files of trials, if nodes share no folder.
         wait: minutes to wait for the first node of a cluster that adds nodes on demand.
         fresh: whether to set earlier results of the study aside.
-        experiment: name of the MLflow experiment for its runs; None: the one that it had before,
-            at first the name of the study.
+        experiment: name of the MLflow experiment for its runs; None for the name so far,
+            which is first the name of the study.
         events: receives remarks and progress.
 
     Raises:

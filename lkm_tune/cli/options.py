@@ -38,7 +38,7 @@ margin_option = click.option(
 experiment_option = click.option(
     "--experiment",
     metavar="NAME",
-    help="MLflow experiment of the study's runs; else the one that it had, or the study's name.",
+    help="MLflow experiment of the study's runs. Default: the name so far, first the study's name.",
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Plain JSON for machines.")

@@ -1,4 +1,4 @@
-"""Which study folder this is, wherever it lies, and which MLflow experiment has its runs."""
+"""The identity of a study folder, which moves with it, and the MLflow experiment of its runs."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ IDENTITY = "identity.json"
 """The name of the file in a study's folder."""
 
 LONGEST_NAME = 256
-"""Characters of an experiment's name that MLflow's databases hold."""
+"""Longest name of an experiment in MLflow's databases, in characters."""
 
 _CURE = (
     "restore it from a copy, or delete it: the folder then counts as another study, whose runs "
@@ -21,14 +21,14 @@ _CURE = (
 
 @dataclass(frozen=True)
 class StudyIdentity:
-    """A study folder among all that write to one MLflow.
+    """The identity of a study folder: several folders may write to one MLflow.
 
-    Two folders may hold studies of one name; the UUID tells them apart.
+    Two folders may contain studies with the same name; their UUIDs differ.
 
     Attributes:
-        study: its name.
-        uuid: of the folder, drawn when the folder is made.
-        experiment: name of the MLflow experiment for its runs.
+        study: the name of the study.
+        uuid: the UUID of the folder, drawn when the folder is created.
+        experiment: the name of the MLflow experiment of its runs.
     """
 
     study: str
@@ -37,10 +37,10 @@ class StudyIdentity:
 
     @classmethod
     def read(cls, folder: Path, study: str) -> "StudyIdentity | None":
-        """The identity of a folder; None where it has none yet.
+        """The identity of a folder; None if the folder has no identity yet.
 
         Raises:
-            ValueError: if its file is damaged; names it.
+            ValueError: if its file is damaged; the error names the file.
         """
         path = folder / IDENTITY
         if not path.exists():
@@ -50,10 +50,10 @@ class StudyIdentity:
 
     @classmethod
     def of(cls, folder: Path, study: str) -> "StudyIdentity":
-        """The identity of a folder; one that has none, as those of earlier versions, gets one.
+        """The identity of a folder; a folder of an earlier version gets a new identity.
 
         Raises:
-            ValueError: if its file is damaged; names it.
+            ValueError: if its file is damaged; the error names the file.
         """
         found = cls.read(folder, study)
         if found is None:
@@ -68,10 +68,10 @@ class StudyIdentity:
 
 
 def check_experiment_name(name: str) -> None:
-    """Checks a name that a user gives to an experiment.
+    """Checks the name of an experiment from a user.
 
     Raises:
-        ValueError: if MLflow cannot hold it.
+        ValueError: if MLflow cannot store the name.
     """
     if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
         raise ValueError(

@@ -50,7 +50,7 @@ class StudyController(TuneController):
 
         Args:
             on_broken: receives every broken attempt before the searcher.
-            room: of the study on its Ray; None for all of it.
+            room: the room of the study on its Ray; None if the study uses the whole Ray.
             settings: arguments of Tune's controller.
         """
         super().__init__(**settings)
@@ -120,7 +120,7 @@ def run_trials(
         on_broken: receives every broken attempt: Tune's name of the trial, the error, and the last
             reported epoch.
         scratch: the folder of Tune's files, which are not used.
-        room: of the study on its Ray; None for all of it.
+        room: the room of the study on its Ray; None if the study uses the whole Ray.
 
     Returns:
         Whether the user interrupted.

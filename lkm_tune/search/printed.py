@@ -1,4 +1,4 @@
-"""What a trial prints, kept with its files: its standard output, its warnings, its errors."""
+"""Stores the output of a trial with its files: standard output, warnings and errors."""
 
 import io
 import sys
@@ -14,21 +14,21 @@ from lkm_tune.training.file_store import Store
 FILE = "printed.log"
 
 LONGEST = 200_000
-"""Characters that are kept; of more the last ones."""
+"""Longest stored output in characters; the first characters of longer output are dropped."""
 
 
 class Printed:
-    """Keeps what Python code prints while a trial is trained, over all of its attempts.
+    """Stores the output of Python code during a trial, over all attempts at the trial.
 
-    The store has it after every epoch, and after an error with its traceback. What a process
-    prints in the epoch in which it is killed is lost.
+    The store has the output after every epoch, and the traceback after an error. The output of an
+    epoch is lost if the process is killed in that epoch.
     """
 
     def __init__(self, store: Store) -> None:
-        """Goes on from what earlier attempts printed.
+        """Starts with the output of earlier attempts.
 
         Args:
-            store: of the trial's files.
+            store: the store of the trial's files.
         """
         self._store = store
         self._text = read_printed(store)
@@ -37,7 +37,7 @@ class Printed:
 
     @contextmanager
     def captured(self) -> Iterator[None]:
-        """Keeps what is printed while the block runs, and the error that ends it."""
+        """Adds the output of the block, and the traceback of an error that ends it."""
         with redirect_stdout(_Both(sys.stdout, self)), redirect_stderr(_Both(sys.stderr, self)):
             try:
                 yield
@@ -48,7 +48,7 @@ class Printed:
                 self._save()
 
     def add(self, text: str) -> None:
-        """Keeps a text, under the time at which this attempt printed first."""
+        """Adds a text, after the time of the first text of this attempt."""
         if text and not self._begun:
             self._begun = True
             self._text += time.strftime("--- %Y-%m-%d %H:%M:%S UTC\n", time.gmtime())
@@ -56,14 +56,14 @@ class Printed:
 
     def _save(self) -> None:
         if self._text != self._saved:
-            # A full disk shows itself where the trial saves its state, which matters more.
+            # On a full disk, the more important saving of the trial's state raises the error.
             with suppress(OSError):
                 self._store.write(FILE, masked(self._text).encode(errors="backslashreplace"))
                 self._saved = self._text
 
 
 class _Both(io.TextIOBase):
-    """A stream that also keeps what is written to it."""
+    """A stream that also passes its text to `Printed`."""
 
     def __init__(self, stream: TextIO, printed: Printed) -> None:
         self._stream = stream
@@ -84,10 +84,10 @@ class _Both(io.TextIOBase):
 
 
 def read_printed(store: Store) -> str:
-    """What a trial has printed; "" where it printed nothing.
+    """The stored output of a trial; "" if the trial printed nothing.
 
     Raises:
-        OSError: if its files cannot be read.
+        OSError: if the files of the trial cannot be read.
     """
     with suppress(FileNotFoundError, NotADirectoryError):
         return store.read(FILE).decode(errors="replace")

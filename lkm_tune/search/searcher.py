@@ -39,9 +39,9 @@ class StudySearcher(Searcher):
             planner: the planner of the study.
             config_of: makes the Tune config of a trial, alone on its node or not.
             on_end: receives the end of every trial.
-            room: of the study on its Ray. No more trials are handed out: what waits would have
-                been suggested with less knowledge, and a waiting trial takes over the actor of the
-                next one that ends while its own is still starting.
+            room: the room of the study on its Ray. The searcher suggests no more trials than fit:
+                a waiting trial would rest on fewer results, and Tune would give it the actor of the
+                next ended trial while its separate actor is still starting.
             limits: the limits of the study.
             has_started: whether a Tune trial has its resources.
         """

@@ -1,4 +1,4 @@
-"""Errors of MLflow in words that hold no password."""
+"""Errors of MLflow in words, without passwords."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from lkm_tune.masking import masked
 from lkm_tune.tracking.delivery import RefusedError, UnreachableError
 
 FAILURES = (MlflowException, SQLAlchemyError, OSError, ImportError)
-"""What MLflow raises where its server or database does not do what it is asked."""
+"""Errors that MLflow raises if its server or database fails."""
 
 _CREDENTIALS = (
     "MLflow's server wants another user or password: set MLFLOW_TRACKING_USERNAME and "
@@ -29,7 +29,7 @@ def brief(error: Any) -> str:
 
 
 def unreachable(error: Exception) -> UnreachableError:
-    """The same error as one of delivery; `RefusedError` where a server wants other credentials."""
+    """The error as an error of delivery: `RefusedError` if a server wants other credentials."""
     status: int | None = None
     if isinstance(error, MlflowException):
         status = error.get_http_status_code()  # type: ignore[no-untyped-call]
@@ -42,10 +42,10 @@ def unreachable(error: Exception) -> UnreachableError:
 
 @contextmanager
 def named_failures(doing: str) -> Iterator[None]:
-    """Turns what MLflow raises into a `ConnectionError`.
+    """Turns errors of MLflow into a `ConnectionError`.
 
     Args:
-        doing: what cannot be done then, as "the runs in MLflow cannot be read".
+        doing: the consequence, such as "the runs in MLflow cannot be read".
     """
     try:
         yield

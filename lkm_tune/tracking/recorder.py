@@ -43,8 +43,8 @@ class StudyRecorder:
             artifact_root: The folder of studies' files if MLflow is a database.
             interval: Shortest time in seconds between batches.
             facts: The facts on the study's networks and data.
-            experiment: Name of the MLflow experiment; None: the one that it had before, at first
-                the name of the study.
+            experiment: Name of the MLflow experiment; None for the name so far, which is first the
+                name of the study.
 
         Raises:
             OSError: if the outbox cannot be opened.
@@ -78,7 +78,7 @@ class StudyRecorder:
             timeout: Seconds to wait at most.
 
         Raises:
-            RefusedError: The experiment is another study folder's.
+            RefusedError: The experiment belongs to another study folder.
         """
         self._delivery.check(timeout)
         self._own.keep(self._folder)

@@ -1,4 +1,4 @@
-"""What looking several times does: simulated studies that get seeds until they are decided.
+"""The effect of several looks: simulated studies that get seeds until they are decided.
 
     python -m tests.benchmarks.optional_stopping FILE [STUDIES [FIRST [WAY ...]]]
 

@@ -1,4 +1,4 @@
-"""Drivers that share a Ray: what each holds and lacks, and what each may hold."""
+"""Drivers that share a Ray: their claims, and the number of trials that each may hold."""
 
 import json
 import math
@@ -13,17 +13,17 @@ from lkm_tune.search.cluster.slots import Share
 PREFIX = "lkm-tune/drivers/"
 
 SILENT_LOOKS = 15
-"""A driver whose entry has not changed for so many looks is gone."""
+"""A driver is gone if its entry has not changed for this number of looks."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What a driver says of its study.
+    """The claim of a driver for its study.
 
     Attributes:
-        held: trials that it holds.
-        lacks_cpu: CPU cores that it lacks for its part of the cluster.
-        lacks_gpu: GPUs that it lacks for its part of the cluster.
+        held: number of trials that the study holds.
+        lacks_cpu: CPU cores that the study lacks for its part of the cluster.
+        lacks_gpu: GPUs that the study lacks for its part of the cluster.
     """
 
     held: int
@@ -31,20 +31,20 @@ class Claim:
     lacks_gpu: float = 0.0
 
     def lacks(self, share: Share) -> int:
-        """How many trials of another study make room for what this one lacks."""
+        """The number of trials of another study that would make enough room for this claim."""
         of_gpu = self.lacks_gpu / share.gpu if share.gpu else 0.0
         return math.ceil(max(self.lacks_cpu / share.cpu, of_gpu) - 1e-9)
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What a study may do until the next look.
+    """The room of a study until the next look.
 
     Attributes:
-        room: trials that it may hold: those that it holds, and what is free to it.
-        fair: trials that are its part of the cluster.
-        lacks: trials that it lacks for its part, beside what is free.
-        to_give: of its running trials, how many make room for other studies.
+        room: number of trials that the study may hold: its reserved room and the free room.
+        fair: number of trials in its part of the cluster.
+        lacks: number of trials that its part lacks, after the free room is used.
+        to_give: number of its running trials that make room for other studies.
         wanted: whether other studies lack room.
     """
 
@@ -58,19 +58,19 @@ class Turn:
 def take_turn(
     slots: int, reserved: int, free: int, held: int, ready: int, lacking: Sequence[int]
 ) -> Turn:
-    """What a study may do beside others.
+    """Divides the cluster among its studies, and gives the turn of one study.
 
-    Studies that lack room get it from those that hold more than an equal part of the cluster. A
-    study that lacks nothing leaves its part to the others.
+    Studies that lack room get room from studies that hold more than an equal part of the cluster. A
+    study that lacks no room leaves its part to the other studies.
 
     Args:
-        slots: trials that the cluster holds in all.
-        reserved: trials for which the study has room.
-        free: trials for which there is room that nobody holds.
-        held: trials that the study has handed out.
-        ready: trials that could run now, those that run among them.
-        lacking: of every other study that holds or lacks room: how many trials of this study make
-            room for what it lacks.
+        slots: number of trials that fit on the cluster.
+        reserved: number of trials that fit into the study's reserved room.
+        free: number of trials that fit into the free room.
+        held: number of suggested trials of the study that have not ended.
+        ready: number of trials that could run now, running trials included.
+        lacking: one number for every other study that holds or lacks room: the trials of this study
+            that would make enough room for the other study's claim.
     """
     fair = max(1, math.ceil(slots / (1 + len(lacking))))
     lacks = max(0, min(ready, fair) - held - free)
@@ -80,23 +80,23 @@ def take_turn(
 
 
 class Board:
-    """The place in a Ray's own store where its drivers tell each other their claims."""
+    """The place in Ray's key-value store where drivers read each other's claims."""
 
     def __init__(self) -> None:
-        """Nothing is told yet."""
+        """Writes no claim yet."""
         self._key = f"{PREFIX}{uuid4().hex}".encode()
         self._looks = 0
-        # Of every other driver: its entry, and at which look it changed last.
+        # Key of every other driver -> its entry, and the look at which the entry changed last.
         self._seen: dict[bytes, tuple[bytes, int]] = {}
 
     def tell(self, claim: Claim) -> None:
-        """Tells the other drivers what this one holds and lacks."""
-        # What changes with every entry shows that the driver lives; clocks of machines differ.
+        """Writes the claim of this driver."""
+        # The number of the look shows that the driver lives; clocks of machines differ.
         entry = json.dumps(asdict(claim) | {"look": self._looks})
         store._internal_kv_put(self._key, entry, overwrite=True)
 
     def look(self) -> list[Claim]:
-        """What the other drivers tell."""
+        """The claims of the other drivers."""
         self._looks += 1
         seen = {}
         for key in store._internal_kv_list(PREFIX):
@@ -114,5 +114,5 @@ class Board:
         return claims
 
     def leave(self) -> None:
-        """The driver ends."""
+        """Removes the claim of this driver."""
         store._internal_kv_del(self._key)

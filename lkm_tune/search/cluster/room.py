@@ -1,4 +1,4 @@
-"""The room that a study has on its Ray, beside other studies and other programs."""
+"""The room that a study has on a Ray that other studies and programs share."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ from lkm_tune.search.cluster.slots import (
 from lkm_tune.study import Study
 
 SECONDS_BETWEEN_LOOKS = 1.0
-"""After so long it is seen that nodes, room or other studies have come or gone."""
+"""Seconds between looks at the nodes, the free room and the other studies."""
 
 VARIABLE = "LKM_TUNE_MAX_CONCURRENT"
 
@@ -28,10 +28,10 @@ def most_at_once(study: Study) -> int:
     """How many trials of a study may run at once.
 
     Returns:
-        `search.max_concurrent`, else what `LKM_TUNE_MAX_CONCURRENT` says for the cluster.
+        `search.max_concurrent`, else `LKM_TUNE_MAX_CONCURRENT`, the default of the cluster.
 
     Raises:
-        ValueError: if the variable is no whole number above 0.
+        ValueError: if the variable is not a whole number above 0.
     """
     text = os.environ.get(VARIABLE, "").strip()
     if text and not (text.isascii() and text.isdecimal() and int(text) > 0):
@@ -40,24 +40,25 @@ def most_at_once(study: Study) -> int:
 
 
 class Room:
-    """Says how many trials a study may hold, and when it makes room for other studies.
+    """The number of trials that a study may hold, and when the study makes room for other studies.
 
     Attributes:
-        reserved: the bundles of resources that the study holds at present, as Ray names them.
-        waiting: whether the study holds nothing because there is no room for it.
-        most: trials that may run at once.
+        reserved: returns the bundles of resources that the study holds at present, as Ray names
+            them.
+        waiting: whether the study holds no trial because no room is free.
+        most: largest number of concurrent trials.
     """
 
     def __init__(
         self, share: Share, most: int, ready: Callable[[], int], demand: Demand | None
     ) -> None:
-        """Nothing is looked at yet.
+        """Takes no look yet.
 
         Args:
-            share: what a trial holds.
+            share: the resources of a trial.
             most: see `most_at_once`.
-            ready: how many trials could run now, those that run among them.
-            demand: asks a cluster for nodes; None where it adds none.
+            ready: returns the number of trials that could run now, running trials included.
+            demand: requests nodes; None for a cluster that adds no nodes.
         """
         self.reserved: Callable[[], Sequence[Mapping[str, float]]] = lambda: []
         self.waiting = False
@@ -71,7 +72,7 @@ class Room:
         self._useful = 0
 
     def slots(self, held: int) -> Slots:
-        """What the study may hold, of which it has handed out `held` trials."""
+        """The room of the study, which has suggested `held` trials that have not ended."""
         # Tune asks at every step, and Ray takes milliseconds to answer.
         if time.monotonic() - self._looked_at > SECONDS_BETWEEN_LOOKS:
             self._look(held)
@@ -81,14 +82,14 @@ class Room:
 
     @property
     def whole(self) -> Share:
-        """What a trial holds that has a node, or its GPUs, to itself."""
+        """The resources of a trial that runs alone on a node, or alone on its GPUs."""
         return self._slots.whole
 
     def _look(self, held: int) -> None:
         try:
             self._slots = trial_slots(self._share)
         except NoRoomError:
-            # It was there at the start: a cluster that has lost its nodes may get others.
+            # Room existed at the start: a cluster that has lost its nodes may get new nodes.
             self._slots = Slots(0, self._share, 1)
         reserved, free = held_slots(self.reserved(), self._share), free_slots(self._share)
         ready = min(self._ready(), self.most)
@@ -102,7 +103,7 @@ class Room:
             self._demand.of(max(0, ready - self._turn.room))
 
     def takes_back(self) -> bool:
-        """Whether the trial that has just ended an epoch makes room for another study."""
+        """Whether the trial that has just reported an epoch makes room for another study."""
         if self._to_give > 0:
             self._to_give -= 1
             return True
@@ -110,11 +111,11 @@ class Room:
 
     @property
     def crowded(self) -> bool:
-        """Whether other studies lack room, and this one has no use for all that it holds."""
+        """Whether other studies lack room while this study holds more room than it uses."""
         held = held_slots(self.reserved(), self._share) if self._turn.wanted else 0
         return held > self._useful
 
     def leave(self) -> None:
-        """The study ends, and lacks nothing any more."""
+        """Ends the claims of the study."""
         self.waiting = False
         self._board.leave()
