@@ -185,7 +185,7 @@ def bessel_tables(
 
     Between two neighbouring zeros of j_{l-1} lies one zero of j_l.
     """
-    brackets: NDArray[np.float64] = np.pi * np.arange(1, num_radial + num_spherical)
+    brackets = np.pi * np.arange(1, num_radial + num_spherical, dtype=np.float64)
     zeros = [brackets[:num_radial]]
     for order in range(1, num_spherical):
         brackets = _zeros_between(order, brackets[:-1], brackets[1:])
