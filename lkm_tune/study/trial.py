@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -37,7 +38,7 @@ class Cell:
     n_train: int
     compared: tuple[tuple[str, Scalar], ...] = ()
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A name for folders and tags: `pamnet-qm9_homo-300`, `pamnet-qm9_homo-300-depth_2`."""
         parts = [self.model, self.task, str(self.n_train)]
