@@ -10,8 +10,9 @@ A directed edge e = (s -> t) is a column of `[2, E]`: row 0 its source s, row 1 
 Lengths are in Å.
 """
 
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
@@ -28,6 +29,19 @@ about 1.4 (across a four-membered ring).
 """
 
 _HEAVIEST_WITH_RADIUS = 96
+
+Held = TypeVar("Held")
+Extended = TypeVar("Extended", bound="MoleculeBatch")
+
+
+def map_tensors(held: Held, act: Callable[[Tensor], Tensor]) -> Held:
+    """A copy of a dataclass with act(tensor) for each tensor, also in dataclasses within it."""
+    if isinstance(held, Tensor):
+        return act(held)  # type: ignore[return-value]
+    if not is_dataclass(held) or isinstance(held, type):
+        return held
+    changed = {field.name: map_tensors(getattr(held, field.name), act) for field in fields(held)}
+    return replace(held, **changed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,18 +72,20 @@ class MoleculeBatch:
         """N."""
         return self.z.shape[0]
 
+    def extended(self, kind: type[Extended], **more: Any) -> Extended:
+        """These molecules as a dataclass that derives from this class, with its further fields."""
+        shared = {field.name: getattr(self, field.name) for field in fields(MoleculeBatch)}
+        return kind(**shared, **more)
+
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> "MoleculeBatch":
-        """A copy on `device` with positions in `dtype`; None keeps their type."""
-        return replace(
-            self,
-            z=self.z.to(device),
-            pos=self.pos.to(device=device, dtype=dtype),
-            graph_index=self.graph_index.to(device),
-            edge_index=self.edge_index.to(device),
-            bond_index=self.bond_index.to(device),
-        )
+    ) -> Self:
+        """A copy on `device` with floating-point numbers in `dtype`; None keeps their type."""
+
+        def moved(tensor: Tensor) -> Tensor:
+            return tensor.to(device, dtype if tensor.is_floating_point() else None)
+
+        return map_tensors(self, moved)
 
 
 def batch_from_arrays(

@@ -193,7 +193,7 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole_for_every_variant(start
     parts = replace(start(mixing).config.training, micro_batch_size=5)
     runs = start(mixing), start(mixing, training=parts)
     for run in runs:
-        run._step(run.data.split.train[:16])
+        run._step(run._parts(run.data.split.train[:16]))
     for whole, part in zip(*[(*r.parameters, *r.mixing.parameters()) for r in runs], strict=True):
         torch.testing.assert_close(whole.grad, part.grad, rtol=1e-3, atol=1e-6)
 
@@ -208,7 +208,8 @@ def test_classes_are_judged_where_they_are_given(shared, tmp_path):
         replace(config, training=TrainingPlan(epochs=1, batch_size=8)), cache=tmp_path
     )
     train = run.data.split.train
-    judge = run.objective.loss(run.model, train, train).judge
+    samples = run.objective.samples(run.model, train, train)
+    judge = run.objective.loss(run.model, samples).judge
     errors, mean = judge(torch.zeros(len(run.data.graph.labels), run.data.graph.classes))
     torch.testing.assert_close(errors, torch.full_like(errors, run.data.graph.classes).log())
     assert mean == pytest.approx(errors[0].item())

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -115,7 +116,8 @@ class Normaliser:
                 f"{tuple(prediction.shape)} and {tuple(target.shape)}"
             )
         difference = prediction.detach().double() - target.detach().double()
-        return difference.abs() * torch.from_numpy(self.units_per_step).to(difference.device)
+        units = _on(difference.device, tuple(self.units_per_step.tolist()))
+        return difference.abs() * units
 
     @property
     def units_per_step(self) -> FloatArray:
@@ -137,3 +139,9 @@ class Normaliser:
 
     def _column(self, field: str) -> FloatArray:
         return np.array([getattr(scale, field) for scale in self.scales])
+
+
+@lru_cache(maxsize=64)
+def _on(device: torch.device, numbers: tuple[float, ...]) -> torch.Tensor:
+    """Numbers on a device, copied once: each copy waits for a GPU."""
+    return torch.tensor(numbers, dtype=torch.float64, device=device)

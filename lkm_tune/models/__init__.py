@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     )
     from lkm_tune.models.convolution import NodeClassifier
     from lkm_tune.models.forces import energy_and_forces
-    from lkm_tune.models.output import ModelOutput, MoleculeModel, mean_over_atoms, sum_over_atoms
+    from lkm_tune.models.output import (
+        ModelOutput,
+        MoleculeModel,
+        mean_over_atoms,
+        prepare,
+        sum_over_atoms,
+    )
     from lkm_tune.models.own_model import code_digest, is_own, own_settings
     from lkm_tune.models.published_networks import (
         PUBLISHED,
@@ -44,6 +50,7 @@ __all__ = [
     "mean_over_atoms",
     "model_settings",
     "own_settings",
+    "prepare",
     "published_settings",
     "refuse_unknown",
     "sum_over_atoms",

@@ -52,15 +52,38 @@ class AngularSum:
         return sums.index_select(0, self.leaving_place)
 
 
-def angular_sum(unit: Tensor, edge_index: Tensor, n_atoms: int, num_spherical: int) -> AngularSum:
-    """Prepare the sums for edges with unit vectors `unit` [E, 3], once for all blocks."""
+@dataclass(frozen=True, eq=False)
+class EdgeTables:
+    """The edges that leave and the edges that enter each atom, with M places an atom.
+
+    Attributes:
+        leaving: the edge at each place of the leaving edges, int64 [N, M]; 0 if empty.
+        entering: the edge at each place of the entering edges, int64 [N, M]; 0 if empty.
+        leaving_place: the place of each edge among the leaving edges, int64 [E].
+        onward: whether an edge is at both places, and the walk does not turn back [N, M, M].
+    """
+
+    leaving: Tensor
+    entering: Tensor
+    leaving_place: Tensor
+    onward: Tensor
+
+
+def edge_tables(edge_index: Tensor, n_atoms: int) -> EdgeTables:
+    """The tables of a graph with the edges `edge_index` [2, E]; M depends on the edges."""
     source, target = edge_index
     leaving, _, leaving_place = _table(source, n_atoms)
     entering, taken, _ = _table(target, n_atoms)
-    cosine = torch.bmm(_rows(unit, leaving), _rows(unit, entering).transpose(1, 2))
     onward = target[leaving].unsqueeze(2) != source[entering].unsqueeze(1)
-    angles = harmonics(cosine, num_spherical) * (onward & taken.unsqueeze(1)).unsqueeze(-1)
-    return AngularSum(angles.flatten(2), entering.flatten(), leaving_place)
+    return EdgeTables(leaving, entering, leaving_place, onward & taken.unsqueeze(1))
+
+
+def angular_sum(unit: Tensor, tables: EdgeTables, num_spherical: int) -> AngularSum:
+    """The sums for edges with unit vectors `unit` [E, 3], once for all blocks."""
+    leaving, entering = _rows(unit, tables.leaving), _rows(unit, tables.entering)
+    cosine = torch.bmm(leaving, entering.transpose(1, 2))
+    angles = harmonics(cosine, num_spherical) * tables.onward.unsqueeze(-1)
+    return AngularSum(angles.flatten(2), tables.entering.flatten(), tables.leaving_place)
 
 
 def _rows(values: Tensor, table: Tensor) -> Tensor:

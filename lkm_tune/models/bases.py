@@ -151,8 +151,8 @@ def _bessel_series(x: Tensor, order: Tensor) -> Tensor:
     total = torch.ones_like(x)
     for k in range(_series_terms(highest), 0, -1):
         total = 1 - half_square / (k * (2 * order + 2 * k + 1)) * total
-    odd_factorials = [float(math.prod(range(1, 2 * n + 2, 2))) for n in range(highest + 1)]
-    return x**order / x.new_tensor(odd_factorials).unsqueeze(-1) * total
+    odd_factorials = (2 * order + 1).cumprod(0)
+    return x**order / odd_factorials * total
 
 
 @lru_cache

@@ -115,27 +115,22 @@ class Residual(nn.Module):
         return total
 
 
-class ElementRows(nn.Module):
+class ElementRows:
     """The row of an embedding table for each atomic number."""
-
-    table: Tensor
 
     def __init__(self, elements: Sequence[int]) -> None:
         """Give row k to the atomic number `elements[k]`."""
-        super().__init__()
         self.elements = tuple(elements)
-        table = torch.full((HEAVIEST_ELEMENT + 1,), -1)
-        table[list(elements)] = torch.arange(len(elements))
-        self.register_buffer("table", table, persistent=False)
+        self._table = torch.full((HEAVIEST_ELEMENT + 1,), -1)
+        self._table[list(elements)] = torch.arange(len(elements))
 
-    def forward(self, z: Tensor) -> Tensor:
+    def __call__(self, z: Tensor) -> Tensor:
         """Atomic numbers [N] to rows [N].
 
         Raises:
             ValueError: for an atomic number outside the elements.
         """
-        rows = self.table.index_select(0, z)
-        # This read waits for a GPU, but the count of pairs of edges directly after also waits.
+        rows = self._table.to(z.device).index_select(0, z)
         if bool((rows < 0).any()):
             unknown = torch.unique(z[rows < 0]).tolist()
             raise ValueError(

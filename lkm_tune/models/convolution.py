@@ -4,6 +4,7 @@ They use edges and elements, but no distances and no angles. Each convolution gi
 mixing.
 """
 
+from dataclasses import dataclass
 from typing import ClassVar, cast
 
 from torch import Tensor, nn
@@ -19,6 +20,40 @@ from lkm_tune.models.settings import (
     GCNSettings,
     NodeSettings,
 )
+
+
+@dataclass(frozen=True, eq=False)
+class ConvolutionEdges:
+    """The edges of a graph as the convolutions of one kind use them.
+
+    Attributes:
+        kind: a name of `NODE_MODELS`.
+        index: edges, with an edge from each node to itself for GCN and GAT, int64 [2, E].
+        weight: D^(-1/2) (A + I) D^(-1/2) of each edge for GCN [E]; else None.
+    """
+
+    kind: str
+    index: Tensor
+    weight: Tensor | None
+
+
+def convolution_edges(kind: str, edge_index: Tensor, like: Tensor) -> ConvolutionEdges:
+    """The edges for convolutions of a kind, made once for all layers.
+
+    Args:
+        kind: a name of `NODE_MODELS`.
+        edge_index: edges, both directions of each, int64 [2, E].
+        like: a tensor with one row a node, of the precision of the weights.
+    """
+    from torch_geometric.nn.conv.gcn_conv import gcn_norm
+    from torch_geometric.utils import add_self_loops, remove_self_loops
+
+    if kind == "gcn":
+        return ConvolutionEdges(kind, *gcn_norm(edge_index, None, len(like), dtype=like.dtype))
+    if kind == "gat":
+        others, _ = remove_self_loops(edge_index)
+        return ConvolutionEdges(kind, add_self_loops(others, num_nodes=len(like))[0], None)
+    return ConvolutionEdges(kind, edge_index, None)
 
 
 class ConvolutionStack(nn.Module):
@@ -60,11 +95,12 @@ class ConvolutionStack(nn.Module):
             _convolution(kind, size, int(hidden), int(heads), self.dropout) for size in sizes
         )
 
-    def forward(self, h: Tensor, edge_index: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """From h_0 [N, size_in] and edges [2, E]: h_L [N, D] and the states to mix."""
+    def forward(self, h: Tensor, edges: ConvolutionEdges) -> tuple[Tensor, list[Tensor]]:
+        """From h_0 [N, size_in] and the edges: h_L [N, D] and the states to mix."""
+        weight = () if edges.weight is None else (edges.weight.to(h.dtype),)
         states = []
         for conv in self.convs:
-            x = conv(h, edge_index)
+            x = conv(h, edges.index, *weight)
             h = self.activation(x)
             # States before dropout: mixing should not act on its noise.
             states.append(x if self.layers == "convolution" else h)
@@ -78,9 +114,10 @@ def _convolution(kind: str, size_in: int, size: int, heads: int, dropout: float)
     from torch_geometric.nn import GATConv, GCNConv, GINConv
 
     if kind == "gcn":
-        return cast(nn.Module, GCNConv(size_in, size))
+        return cast(nn.Module, GCNConv(size_in, size, normalize=False))
     if kind == "gat":
-        return cast(nn.Module, GATConv(size_in, size // heads, heads, dropout=dropout))
+        conv = GATConv(size_in, size // heads, heads, dropout=dropout, add_self_loops=False)
+        return cast(nn.Module, conv)
     mlp = nn.Sequential(nn.Linear(size_in, size), nn.ReLU(), nn.Linear(size, size))
     return cast(nn.Module, GINConv(mlp))
 
@@ -100,15 +137,39 @@ class NodeClassifier(nn.Module):
         """Build and initialise as PyTorch Geometric does."""
         super().__init__()
         s = settings
+        self.kind = kind
         self.body = ConvolutionStack(
             kind, s.features, s.hidden, s.depth, s.layers, s.dropout, s.heads
         )
         self.head = nn.Linear(s.hidden, s.classes)
 
-    def forward(self, x: Tensor, edge_index: Tensor) -> ModelOutput:
-        """Features [N, F] and edges [2, E], both directions of each, to logits [N, C]."""
-        h, states = self.body(x, edge_index)
+    def prepare(self, x: Tensor, edge_index: Tensor) -> ConvolutionEdges:
+        """The edges for `forward`, from features [N, F] and edges [2, E]."""
+        return convolution_edges(self.kind, edge_index, x)
+
+    def forward(self, x: Tensor, edges: Tensor | ConvolutionEdges) -> ModelOutput:
+        """Features [N, F] and edges [2, E], both directions of each, to logits [N, C].
+
+        Edges of `prepare` spare the work on the edges; no shape depends on their numbers.
+        """
+        prepared = self.prepare(x, edges) if isinstance(edges, Tensor) else edges
+        h, states = self.body(x, prepared)
         return ModelOutput(self.head(h), states)
+
+
+@dataclass(frozen=True, eq=False)
+class ConvolutionBatch(MoleculeBatch):
+    """A batch with the edges of its convolutions.
+
+    Attributes:
+        choice: kind, graph, cutoff and elements of the network.
+        rows: the row of the embedding of each atom, int64 [N].
+        edges: the edges of the network's graph.
+    """
+
+    choice: tuple[str, str, float, tuple[int, ...]]
+    rows: Tensor
+    edges: ConvolutionEdges
 
 
 class ConvolutionNet(MoleculeModel):
@@ -136,15 +197,32 @@ class ConvolutionNet(MoleculeModel):
             nn.Linear(s.hidden, s.hidden), nn.ReLU(), nn.Linear(s.hidden, s.outputs)
         )
 
-    def forward(self, batch: MoleculeBatch) -> ModelOutput:
-        """Predict for a batch.
+    def prepare(self, batch: MoleculeBatch) -> ConvolutionBatch:
+        """The edges of the network's graph (see `MoleculeModel`).
 
         Raises:
             ValueError: for an element that is not in `elements`.
         """
+        choice = (self.kind, self.graph, self.cutoff, self.element_rows.elements)
+        if isinstance(batch, ConvolutionBatch) and batch.choice == choice:
+            return batch
         bonds = self.graph == "bonds"
         edge_index = batch.bond_index if bonds else edges_within(batch, self.cutoff)
-        h, states = self.body(self.embedding(self.element_rows(batch.z)), edge_index)
+        edges = convolution_edges(self.kind, edge_index, batch.pos)
+        rows = self.element_rows(batch.z)
+        return batch.extended(ConvolutionBatch, choice=choice, rows=rows, edges=edges)
+
+    def forward(self, batch: MoleculeBatch) -> ModelOutput:
+        """Predict for a batch, which is prepared first.
+
+        Raises:
+            ValueError: for an element that is not in `elements`.
+        """
+        return self.compute(self.prepare(batch))
+
+    def compute(self, batch: ConvolutionBatch) -> ModelOutput:
+        """Predict for a prepared batch; no shape depends on its numbers."""
+        h, states = self.body(self.embedding(batch.rows), batch.edges)
         pool = sum_over_atoms if self.pooling == "sum" else mean_over_atoms
         return ModelOutput(pool(self.head(h), batch), states)
 

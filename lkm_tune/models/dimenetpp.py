@@ -6,6 +6,7 @@ neighbours.
 """
 
 import math
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lkm_tune.graphs import MoleculeBatch, edge_vectors, edges_within
-from lkm_tune.models.angular import AngularSum, angular_sum
+from lkm_tune.models.angular import AngularSum, EdgeTables, angular_sum, edge_tables
 from lkm_tune.models.bases import BesselRadial, SphericalBessel, smooth_envelope
 from lkm_tune.models.fused import dense
 from lkm_tune.models.output import ModelOutput, MoleculeModel, sum_over_atoms
@@ -21,6 +22,21 @@ from lkm_tune.models.settings import DimeNetSettings
 
 EMBEDDED_ELEMENTS = 95
 """Rows of the published embedding table, indexed by the atomic number itself."""
+
+
+@dataclass(frozen=True, eq=False)
+class DirectedBatch(MoleculeBatch):
+    """A batch with the edges of DimeNet++ and their places at atoms.
+
+    Attributes:
+        near_cutoff: the cutoff of `near` in Å.
+        near: directed edges within that cutoff, int64 [2, E].
+        tables: the edges by atom.
+    """
+
+    near_cutoff: float
+    near: Tensor
+    tables: EdgeTables
 
 
 class DimeNetPlusPlus(MoleculeModel):
@@ -43,18 +59,39 @@ class DimeNetPlusPlus(MoleculeModel):
         self.output_blocks = nn.ModuleList(OutputBlock(s) for _ in range(s.depth + 1))
         self.interaction_blocks = nn.ModuleList(InteractionBlock(s) for _ in range(s.depth))
 
-    def forward(self, batch: MoleculeBatch) -> ModelOutput:
-        """Predict for a batch.
+    def prepare(self, batch: MoleculeBatch) -> DirectedBatch:
+        """The edges and their tables (see `MoleculeModel`).
 
         Raises:
             ValueError: for an atomic number above 94.
         """
-        edge_index = edges_within(batch, self.cutoff)
+        if isinstance(batch, DirectedBatch) and batch.near_cutoff == self.cutoff:
+            return batch
+        if bool((batch.z >= EMBEDDED_ELEMENTS).any()):
+            raise ValueError(
+                f"this model knows the elements with Z in 1 .. {EMBEDDED_ELEMENTS - 1}, "
+                f"but got Z = {int(batch.z.max())}"
+            )
+        near = edges_within(batch, self.cutoff)
+        tables = edge_tables(near, batch.n_atoms)
+        return batch.extended(DirectedBatch, near_cutoff=self.cutoff, near=near, tables=tables)
+
+    def forward(self, batch: MoleculeBatch) -> ModelOutput:
+        """Predict for a batch, which is prepared first.
+
+        Raises:
+            ValueError: for an atomic number above 94.
+        """
+        return self.compute(self.prepare(batch))
+
+    def compute(self, batch: DirectedBatch) -> ModelOutput:
+        """Predict for a prepared batch; no shape depends on its numbers."""
+        edge_index = batch.near
         vector, distance = edge_vectors(batch.pos, edge_index)
         rbf = self.rbf(distance)
         radial = self.sbf.radial(distance)
         unit = vector / distance.unsqueeze(-1)
-        angles = angular_sum(unit, edge_index, batch.n_atoms, self.sbf.num_spherical)
+        angles = angular_sum(unit, batch.tables, self.sbf.num_spherical)
 
         x = self.emb(batch.z, rbf, edge_index)
         values, sums, hiddens = [], [], []
@@ -82,11 +119,6 @@ class EmbeddingBlock(nn.Module):
 
     def forward(self, z: Tensor, rbf: Tensor, edge_index: Tensor) -> Tensor:
         """Atomic numbers [N] and radial functions [E, Nr] to states [E, D]."""
-        if bool((z >= EMBEDDED_ELEMENTS).any()):
-            raise ValueError(
-                f"this model knows the elements with Z in 1 .. {EMBEDDED_ELEMENTS - 1}, "
-                f"but got Z = {int(z.max())}"
-            )
         atoms = self.emb(z)
         to, of, on = self.lin.weight.chunk(3, dim=1)
         edge = functional.linear(dense(rbf, [_affine(self.lin_rbf)]), on, self.lin.bias)

@@ -7,9 +7,9 @@ Molecular Structures", arXiv:2011.07457, following the authors' published code.
 import torch
 from torch import Tensor, nn
 
-from lkm_tune.graphs import MoleculeBatch
 from lkm_tune.models.blocks import MLP, EdgeMLP, Residual
 from lkm_tune.models.multiplex import GlobalGraph, LocalGraph, MultiplexNet
+from lkm_tune.models.multiplex_batch import MultiplexBatch
 from lkm_tune.models.output import ModelOutput, sum_over_atoms
 from lkm_tune.models.settings import MXMNetSettings
 
@@ -33,12 +33,8 @@ class MXMNet(MultiplexNet):
         self.global_layers = nn.ModuleList(GlobalLayer(s.hidden) for _ in range(s.depth))
         self.local_layers = nn.ModuleList(LocalLayer(s.hidden, s.outputs) for _ in range(s.depth))
 
-    def forward(self, batch: MoleculeBatch) -> ModelOutput:
-        """Predict for a batch.
-
-        Raises:
-            ValueError: for an element that is not in `elements`.
-        """
+    def compute(self, batch: MultiplexBatch) -> ModelOutput:
+        """See `MultiplexNet`."""
         h = self.embed(batch)
         near = self.global_graph(batch, self.rbf_g_mlp)
         bonds = self.local_graph(
@@ -111,6 +107,6 @@ class LocalLayer(nn.Module):
 
     def _bond_messages(self, v: Tensor, graph: LocalGraph) -> Tensor:
         onward = graph.along(v, self.mlp_kj, self.lin_rbf1.weight)
-        m1 = graph.two_hop.deliver(graph.along(v, self.mlp_ji_1), onward, self.mlp_sbf1)
+        m1 = graph.over_two_hops(graph.along(v, self.mlp_ji_1), onward, self.mlp_sbf1)
         sideways = graph.reweigh(m1, self.mlp_jj, self.lin_rbf2(graph.features))
-        return graph.one_hop.deliver(self.mlp_ji_2(m1), sideways, self.mlp_sbf2)
+        return graph.over_one_hop(self.mlp_ji_2(m1), sideways, self.mlp_sbf2)

@@ -35,6 +35,27 @@ class MoleculeModel(nn.Module):
     uses_positions: bool = True
     needs_positions: bool = True
 
+    def prepare(self, batch: MoleculeBatch) -> MoleculeBatch:
+        """A batch for `forward` with everything whose shape depends on numbers of the batch.
+
+        A GPU must stop where a shape depends on its numbers. Training calls `prepare` on the CPU,
+        perhaps in another thread, before it copies the result to the GPU.
+
+        Args:
+            batch: the molecules; a batch that is prepared already comes back unchanged.
+
+        Returns:
+            The batch, or a dataclass that derives from `MoleculeBatch` and has further tensors.
+            They must not depend on positions smoothly: for forces, `forward` gets the result with
+            new positions to differentiate by.
+        """
+        return batch
+
+
+def prepare(network: nn.Module, batch: MoleculeBatch) -> MoleculeBatch:
+    """The batch that `network` prepares; a network that is no `MoleculeModel` gets it unchanged."""
+    return network.prepare(batch) if isinstance(network, MoleculeModel) else batch
+
 
 def sum_over_atoms(values: Tensor, batch: MoleculeBatch) -> Tensor:
     """The sums of atomic values [N, P] over the atoms of each molecule [G, P]."""
@@ -44,5 +65,5 @@ def sum_over_atoms(values: Tensor, batch: MoleculeBatch) -> Tensor:
 
 def mean_over_atoms(values: Tensor, batch: MoleculeBatch) -> Tensor:
     """The means of atomic values [N, P] over the atoms of each molecule [G, P]."""
-    n_atoms = torch.bincount(batch.graph_index, minlength=batch.n_graphs)
-    return sum_over_atoms(values, batch) / n_atoms.unsqueeze(1)
+    # `bincount` would wait for a GPU.
+    return sum_over_atoms(values, batch) / sum_over_atoms(torch.ones_like(values[:, :1]), batch)

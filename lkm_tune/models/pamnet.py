@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lkm_tune.graphs import MoleculeBatch
 from lkm_tune.models.blocks import MLP, EdgeMLP, Residual
 from lkm_tune.models.multiplex import GlobalGraph, LocalGraph, MultiplexNet
+from lkm_tune.models.multiplex_batch import MultiplexBatch
 from lkm_tune.models.output import ModelOutput, sum_over_atoms
 from lkm_tune.models.settings import PAMNetSettings
 
@@ -37,12 +37,8 @@ class PAMNet(MultiplexNet):
         self.global_layer = nn.ModuleList(GlobalLayer(s.hidden, s.outputs) for _ in range(s.depth))
         self.local_layer = nn.ModuleList(LocalLayer(s.hidden, s.outputs) for _ in range(s.depth))
 
-    def forward(self, batch: MoleculeBatch) -> ModelOutput:
-        """Predict for a batch.
-
-        Raises:
-            ValueError: for an element that is not in `elements`.
-        """
+    def compute(self, batch: MultiplexBatch) -> ModelOutput:
+        """See `MultiplexNet`."""
         h = self.embed(batch)
         near = self.global_graph(batch, self.mlp_rbf_g)
         bonds = self.local_graph(
@@ -126,6 +122,6 @@ class LocalLayer(Head):
         v = self.mlp_x1(h)
         onward = graph.along(v, self.mlp_m_kj, self.lin_rbf.weight)
         m = graph.along(v, self.mlp_m_ji)
-        m = graph.pairs.deliver(m, onward, self.mlp_sbf)
+        m = graph.over_pairs(m, onward, self.mlp_sbf)
         v = graph.arrive(v, self.lin_rbf_out(graph.features), m)
         return self.finish(v, h)

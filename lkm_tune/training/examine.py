@@ -15,6 +15,8 @@ from lkm_tune.datasets import MoleculeData, NodeData, Origin
 from lkm_tune.datasets.molecule_store import MoleculeStore
 from lkm_tune.diagnostics import GradientNorms, LayerFigures, gradient_norms, measure_layers
 from lkm_tune.diagnostics.environment import is_benzene
+from lkm_tune.models import prepare
+from lkm_tune.training.device import to_device
 from lkm_tune.training.objective import Indices, Loss
 from lkm_tune.training.training_run import TrainingRun, mixing_term
 from lkm_tune.training.weights import read_trusted
@@ -74,13 +76,16 @@ def atom_states(run: TrainingRun, indices: Indices) -> AtomStates:
     network, data = run.model, run.data
     if isinstance(data, NodeData):
         graph = data.graph
-        layers = network(graph.features.to(run.device), graph.edge_index.to(run.device)).layers
+        every = np.arange(len(graph.labels))
+        edges = run.objective.samples(network, every, every).edges
+        layers = network(graph.features.to(run.device), edges).layers
         return AtomStates([layer.cpu() for layer in layers], graph.labels, graph.edge_index)
     parts: list[list[Tensor]] = []
     kinds, edges, before = [], [], 0
     for begin in range(0, len(indices), run.objective.eval_batch_size):
         batch, _ = data.batch(indices[begin : begin + run.objective.eval_batch_size])
-        parts.append([layer.cpu() for layer in network(batch.to(run.device)).layers])
+        prepared = to_device(prepare(network, batch), run.device)
+        parts.append([layer.cpu() for layer in network(prepared).layers])
         kinds.append(batch.z)
         edges.append(batch.bond_index + before)
         before += batch.n_atoms
@@ -95,7 +100,8 @@ def gradients(run: TrainingRun, indices: Indices) -> GradientNorms:
         run: the run with network and loss.
         indices: indices of samples; at most as many as go through the network at once in training.
     """
-    return _gradients(run, run.objective.loss(run.model, indices, indices))
+    samples = run.objective.samples(run.model, indices, indices)
+    return _gradients(run, run.objective.loss(run.model, samples))
 
 
 def _gradients(run: TrainingRun, loss: Loss) -> GradientNorms:
@@ -122,7 +128,8 @@ def epoch_figures(run: TrainingRun) -> dict[str, float]:
     run.model.eval()
     size = min(run.objective.micro_batch_size, run.objective.eval_batch_size)
     chosen = run.data.split.val[:size]
-    loss = run.objective.loss(run.model, chosen, chosen)
+    samples = run.objective.samples(run.model, chosen, chosen)
+    loss = run.objective.loss(run.model, samples)
     pull = _gradients(run, loss)
     weights, _ = run.mixing(loss.output.layers, loss.judge)
     shares = [] if weights is None else weights.transpose(0, 1).flatten(1).mean(dim=1).tolist()

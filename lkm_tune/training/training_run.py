@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from lkm_tune.datasets import HERE, Origin, Part
 from lkm_tune.lkm import Mixing, layer_mixing_loss, make_mixing
 from lkm_tune.models import code_digest, load_weights
 from lkm_tune.study import LkmOptions, RunConfig
+from lkm_tune.training.ahead import ahead
 from lkm_tune.training.device import device_name
 from lkm_tune.training.network import open_run
-from lkm_tune.training.objective import Loss, make_objective
+from lkm_tune.training.objective import Loss, Prepared, make_objective
 from lkm_tune.training.own_network import check_batches, has_batch_norm
 from lkm_tune.training.run_result import EpochResult, RunResult
 from lkm_tune.training.schedule import WeightAverage, make_schedule
@@ -134,13 +136,14 @@ class TrainingRun:
         order = torch.randperm(len(train), generator=self.order).numpy()
         sums = torch.zeros(3, device=self.device, dtype=torch.float64)
         begins = self._begins()
-        for step, (begin, end) in enumerate(zip(begins, [*begins[1:], len(order)], strict=True), 1):
-            sums += self._step(train[order[begin:end]])
+        batches = [train[order[slice(*ends)]] for ends in pairwise([*begins, len(order)])]
+        for step, parts in enumerate(ahead(batches, self._parts, self.device), 1):
+            sums += self._step(parts)
             if step % STEPS_BETWEEN_CHECKS == 0 and not torch.isfinite(sums).all():
                 break
-        if not torch.isfinite(sums).all():
-            self.diverged = f"non-finite training loss in epoch {epoch}, found at step {step}"
         means = (sums / len(order)).tolist()
+        if not all(map(math.isfinite, means)):
+            self.diverged = f"non-finite training loss in epoch {epoch}, found at step {step}"
         return dict(zip(("total", "prediction", "kd"), means, strict=True))
 
     def _begins(self) -> list[int]:
@@ -152,23 +155,30 @@ class TrainingRun:
         begins = list(range(0, n, size))
         return begins[:-1] if self._whole and n > size and n % size == 1 else begins
 
-    def _step(self, indices: NDArray[Any]) -> Tensor:
+    def _parts(self, batch: NDArray[Any]) -> list[Prepared]:
+        """The samples of a batch in parts that go through the network at once, prepared."""
+        size = len(batch) if self._whole else self.objective.micro_batch_size
+        return [
+            self.objective.samples(self.model, batch[begin : begin + size], batch)
+            for begin in range(0, len(batch), size)
+        ]
+
+    def _step(self, parts: list[Prepared]) -> Tensor:
         """Makes one optimiser step; returns its summed losses [total, prediction, kd]."""
         self.optimizer.zero_grad()
-        size = len(indices) if self._whole else self.objective.micro_batch_size
         losses = torch.zeros(3, device=self.device)
-        for begin in range(0, len(indices), size):
-            losses += self._backward(indices[begin : begin + size], indices)
+        for part in parts:
+            losses += self._backward(part)
         nn.utils.clip_grad_norm_(self.parameters, self.config.training.clip_norm)
         self.optimizer.step()
         self.lr = float(self.schedule.get_last_lr()[0])
         self.schedule.step()
         self.averaged.update()
-        return losses.double() * len(indices)
+        return losses.double() * parts[0].rows
 
-    def _backward(self, indices: NDArray[Any], batch: NDArray[Any]) -> Tensor:
+    def _backward(self, part: Prepared) -> Tensor:
         """Adds the gradient of some samples of a batch; returns their shares of its losses."""
-        loss = self.objective.loss(self.model, indices, batch)
+        loss = self.objective.loss(self.model, part)
         gamma, lkm = self.config.gamma, self.config.lkm
         # With γ = 0 the term is only measured, without a graph.
         with torch.set_grad_enabled(gamma > 0):
@@ -181,7 +191,8 @@ class TrainingRun:
         """The numbers of layers, features and outputs of the network, from one sample."""
         one = self.data.split.train[:1]
         self.model.eval()
-        output = self.objective.loss(self.model, one, one).output
+        samples = self.objective.samples(self.model, one, one)
+        output = self.objective.loss(self.model, samples).output
         return len(output.layers), output.layers[0].shape[1], output.prediction.shape[1]
 
     def _judge(self, result: EpochResult) -> None:

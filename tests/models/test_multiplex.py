@@ -20,22 +20,23 @@ def angle(u, v):
 def test_local_graph_follows_its_definition(name, make_model, batch):
     model = make_model(name, cutoff=2.0)
     raw = nn.Identity()
-    graph = model.local_graph(batch, mlp=raw, two_hop_mlp=raw, one_hop_mlp=raw)
+    index = model.prepare(batch)
+    graph = model.local_graph(index, mlp=raw, two_hop_mlp=raw, one_hop_mlp=raw)
     r = batch.pos
-    bonds = list(zip(graph.source.tolist(), graph.target.tolist(), strict=True))
+    bonds = list(map(tuple, index.bonds.T.tolist()))
     assert sorted(bonds) == sorted(map(tuple, batch.bond_index.T.tolist()))
 
-    def columns(pairs):
-        assert (pairs.kind.diff() >= 0).all() and len(pairs.features) == pairs.kind[-1] + 1
-        return zip(pairs.e, pairs.f, pairs.features[pairs.kind], strict=True)
+    def columns(pairs, features):
+        assert (pairs.kind.diff() >= 0).all() and len(features) == pairs.kind[-1] + 1
+        return zip(pairs.e, pairs.f, features[pairs.kind], strict=True)
 
-    assert len(graph.two_hop.e) == sum(j == j2 and k != i for j, i in bonds for k, j2 in bonds)
-    assert len(graph.one_hop.e) == sum(t == t2 for _, t in bonds for _, t2 in bonds)
-    for e, f, features in columns(graph.two_hop):
+    assert len(index.two_hop.e) == sum(j == j2 and k != i for j, i in bonds for k, j2 in bonds)
+    assert len(index.one_hop.e) == sum(t == t2 for _, t in bonds for _, t2 in bonds)
+    for e, f, features in columns(index.two_hop, graph.two_hop):
         (j, i), (k, _) = bonds[e], bonds[f]
         theta = angle(r[j] - r[i], r[k] - r[j])
         check_features(model, features, torch.linalg.vector_norm(r[k] - r[j]), theta)
-    for e, f, features in columns(graph.one_hop):
+    for e, f, features in columns(index.one_hop, graph.one_hop):
         (s, t), (s2, _) = bonds[e], bonds[f]
         theta = angle(r[t] - r[s], r[s2] - r[t])
         check_features(model, features, torch.linalg.vector_norm(r[s2] - r[t]), theta)
@@ -51,17 +52,19 @@ def check_features(model, features, distance, theta):
 def test_both_directions_of_a_bond_share_their_features(name, make_model, batch):
     model = make_model(name, cutoff=2.0)
     raw = nn.Identity()
-    graph = model.local_graph(batch, mlp=raw, two_hop_mlp=raw, one_hop_mlp=raw)
-    source, target = graph.source, graph.target
+    index = model.prepare(batch)
+    graph = model.local_graph(index, mlp=raw, two_hop_mlp=raw, one_hop_mlp=raw)
+    source, target = index.bonds
     distance = torch.linalg.vector_norm(batch.pos[target] - batch.pos[source], dim=-1)
 
     assert len(graph.features) * 2 == batch.bond_index.shape[1]
-    assert_close(graph.features[graph.bond], model.rbf_l(distance))
+    assert_close(graph.features[index.bond], model.rbf_l(distance))
 
 
 @pytest.mark.parametrize("name", ["mxmnet", "pamnet"])
 def test_global_graph_holds_every_pair_once(name, make_model, batch):
-    graph = make_model(name, cutoff=2.0).global_graph(batch, nn.Identity())
+    model = make_model(name, cutoff=2.0)
+    graph = model.global_graph(model.prepare(batch), nn.Identity())
     edges = list(zip(graph.a.tolist(), graph.b.tolist(), strict=True))
 
     assert all(there == back[::-1] for there, back in zip(edges[::2], edges[1::2], strict=True))

@@ -95,7 +95,7 @@ def test_energies_and_forces_are_learnt_with_an_element_that_no_model_has_publis
 def test_parts_of_a_batch_give_the_gradient_of_the_whole(start):
     whole, parts = start(micro_batch_size=8), start(micro_batch_size=3)
     indices = whole.data.split.train[:8]
-    losses = [run._step(indices) for run in (whole, parts)]
+    losses = [run._step(run._parts(indices)) for run in (whole, parts)]
     assert torch.allclose(losses[0], losses[1], rtol=1e-5)
     for one, other in zip(whole.parameters, parts.parameters, strict=True):
         assert torch.allclose(one.grad, other.grad, rtol=1e-3, atol=1e-6)
@@ -162,7 +162,8 @@ def test_classes_are_judged_by_their_share_of_wrong_nodes():
     torch.manual_seed(0)
     network = NodeClassifier("gcn", NodeSettings(features=2, classes=2, hidden=4))
     logits = network(features, graph.edge_index).prediction
-    loss = objective.loss(network, parts["train"], parts["train"])
+    samples = objective.samples(network, parts["train"], parts["train"])
+    loss = objective.loss(network, samples)
     chosen = -logits.log_softmax(dim=1)[parts["train"], labels[parts["train"]]]
     assert loss.prediction.item() == pytest.approx(chosen.mean().item())
     assert loss.share == 1 and len(loss.output.layers[0]) == 6
