@@ -16,6 +16,7 @@ def best_gamma(
     study: StudyLike | None = None,
     model: str | None = None,
     task: str | None = None,
+    margin: float | None = None,
 ) -> list[dict[str, Any]]:
     """The answers of finished studies, in the form of `transfer.json`.
 
@@ -24,16 +25,19 @@ def best_gamma(
         study: the study whose report is shown; None: all studies together.
         model: only this model, with or without its compared values, in upper or lower case.
         task: only this task.
+        margin: the margin of the decisions: 0.01, 0.02, 0.05 or the report's; None: the report's.
+            At another margin than the report's, some fields are unknown (None).
 
     Returns:
         An answer for each cell. If no study has searched `model` on `task`, the only answer is a
         prediction from the searched cells.
 
     Raises:
-        LkmTuneError: if there is no such answer; the error names the existing answers.
+        LkmTuneError: if there is no such answer (the error names the existing answers), or no
+            decision at this margin.
     """
     with user_errors():
-        return _select(_stored(storage_path(storage), study), study, model, task)
+        return _select(_stored(storage_path(storage), study, margin), study, model, task)
 
 
 def best_gamma_lines(
@@ -58,7 +62,7 @@ def best_gamma_lines(
         LkmTuneError: if there is no such answer, or no verdict at this margin.
     """
     with user_errors():
-        stored = _stored(storage_path(storage), study)
+        stored = _stored(storage_path(storage), study, margin)
         found = _select(stored, study, model, task)
         summary, answers = stored["summary"], stored["answers"]
         asked = summary["margin"] if margin is None else margin
@@ -70,10 +74,14 @@ def best_gamma_lines(
     return lines if len(found) > 1 else [*lines, "", found[0]["sentence"]]
 
 
-def _stored(storage: Path, study: StudyLike | None) -> dict[str, Any]:
+def _stored(storage: Path, study: StudyLike | None, margin: float | None) -> dict[str, Any]:
     """`answers` and `summary` of one study; for all studies also the data of predictions."""
     names = study_names(storage, study)
-    return stored_answers(storage) if study is None else stored_report(storage, names[0])
+    stored = stored_answers(storage) if study is None else stored_report(storage, names[0])
+    if margin is not None:
+        changed = at_margin(stored["summary"], margin)["answers"]
+        stored["answers"] = [a | c for a, c in zip(stored["answers"], changed, strict=True)]
+    return stored
 
 
 def _select(

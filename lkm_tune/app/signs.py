@@ -3,16 +3,17 @@
 import json
 from typing import Any
 
-from lkm_tune import __version__
 from lkm_tune.files import read_json, write_text
 from lkm_tune.ledger.study_folder import StudyFolder
+from lkm_tune.package import package_digest
 from lkm_tune.study import Study
 
 
 def signs_of(study: Study, folder: StudyFolder) -> tuple[str, ...]:
     """The signs in the ended curve runs, in sentences; none before the first run.
 
-    The stored signs count if the ledger has not changed since the driver stored them.
+    The stored signs count if neither the ledger nor lkm-tune has changed since the driver stored
+    them.
     """
     kept: dict[str, Any] = read_json(folder.signs) if folder.signs.exists() else {}
     if kept.get("of") == _of(study, folder):
@@ -29,7 +30,7 @@ def keep_signs(study: Study, folder: StudyFolder) -> None:
 def _of(study: Study, folder: StudyFolder) -> dict[str, Any]:
     """The state of the study that determines the signs."""
     return {
-        "version": __version__,
+        "package": package_digest(),
         "margin": study.report.margin,
         "ledger": folder.ledger.stat().st_size if folder.ledger.exists() else 0,
     }

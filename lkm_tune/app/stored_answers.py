@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from lkm_tune.files import read_json, write_text
 from lkm_tune.ledger.study_folder import ledger_stamp, study_folders
+from lkm_tune.package import package_digest
 from lkm_tune.study import ReportPlan
 
 if TYPE_CHECKING:
     from lkm_tune.transfer import TransferReport
 
 FILE = "transfer/answers.json"
-VERSION = 6
-"""Version of the file's content; a file of another version is replaced."""
-
 MARGIN = ReportPlan().margin
 """Default difference of the error, as a fraction, that does not matter."""
 
@@ -103,7 +101,8 @@ def _half_known(report: "TransferReport") -> list[dict[str, Any]]:
 
 
 def _state(storage: Path) -> dict[str, Any]:
-    return {"version": VERSION, "stamp": ledger_stamp(storage)}
+    # Other code may give other answers.
+    return {"package": package_digest(), "stamp": ledger_stamp(storage)}
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -39,7 +39,7 @@ def best_gamma(
     import json
 
     if as_json:
-        found = app.best_gamma(storage, study, model, task)
+        found = app.best_gamma(storage, study, model, task, margin)
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
     from lkm_tune.cli.console import line_width, say

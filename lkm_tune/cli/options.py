@@ -1,5 +1,6 @@
 """Options that several commands share, and the class of commands."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,22 @@ from lkm_tune.app.errors import sentence
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUT = click.Path(dir_okay=False, path_type=Path)
+
+
+class FiniteRange(click.FloatRange):
+    """A number in a range; neither nan, which click lets pass, nor inf."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """The number.
+
+        Raises:
+            click.BadParameter: if the number is not finite or out of the range.
+        """
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"must be a finite number, but got {value}", param, ctx)
+        return number
+
 
 storage_option = click.option(
     "--storage",
@@ -31,7 +48,7 @@ set_option = click.option(
 
 margin_option = click.option(
     "--margin",
-    type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
+    type=FiniteRange(min=0, max=1, min_open=True, max_open=True),
     help="Difference of the error that does not matter, such as 0.02; by default the study's.",
 )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from lkm_tune import app
-from lkm_tune.cli.options import Verb, experiment_option, set_option, storage_option
+from lkm_tune.cli.options import FiniteRange, Verb, experiment_option, set_option, storage_option
 
 if TYPE_CHECKING:
     from lkm_tune.app import StudyResult
@@ -49,7 +49,7 @@ def interruptible() -> Iterator[None]:
 @click.option(
     "--wait",
     metavar="MINUTES",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=0.0,
     envvar="LKM_TUNE_WAIT",
     show_envvar=True,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lkm_tune.transfer.report.report import TransferReport
     from lkm_tune.transfer.report.sentences import cell_sentence
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Version of `transfer.json` and of the answers of `best-gamma --json`."""
 
 __all__ = [

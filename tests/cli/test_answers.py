@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from lkm_tune.app.signs import keep_signs, signs_of
 from lkm_tune.cli import cli
 from lkm_tune.ledger.facts import StudyFacts
 from lkm_tune.ledger.ledger import Ledger
@@ -118,7 +119,26 @@ def test_other_margins_need_no_new_analysis(storage, no_analysis, margin):
     other = ask(storage, "best-gamma", "--margin", str(margin))
     assert other != usual
     assert f"within {100 * margin:g} %" in other.replace("\N{NO-BREAK SPACE}", " ")
-    assert "known at the margins" in ask(storage, "best-gamma", "--margin", "0.03", code=1)
+    of_json = answers(storage, "--margin", str(margin))
+    assert {answer["margin"] for answer in of_json} == {margin}
+    for answer in of_json:
+        name, task = answer["model"], answer["task"]
+        told = ask(storage, "best-gamma", "--margin", str(margin), "--model", name, "--task", task)
+        assert answer["sentence"] in told
+        assert answer["line"][1] in told
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+@pytest.mark.parametrize(
+    ("margin", "code", "said"),
+    [
+        ("0.03", 1, "known at the margins"),
+        ("nan", 2, "must be a finite number, but got nan"),
+        ("2", 2, "not in the range"),
+    ],
+)
+def test_a_margin_without_verdicts(storage, form, margin, code, said):
+    assert said in ask(storage, "best-gamma", "--margin", margin, *form, code=code)
 
 
 def test_another_margin_keeps_no_answers(storage):
@@ -140,6 +160,17 @@ def test_a_cell_never_searched_is_predicted_without_a_new_analysis(
     assert answer == expected
     assert answer["predicted"]
     assert "never searched" in ask(storage, "best-gamma", "--model", model, "--task", task)
+
+
+def test_the_signs_of_other_code_are_made_again(storage):
+    folder = StudyFolder(storage, "one")
+    keep_signs(folder.read_study(), folder)
+    kept = json.loads(folder.signs.read_text())
+    kept["signs"] = ["an old sign"]
+    folder.signs.write_text(json.dumps(kept))
+    assert signs_of(folder.read_study(), folder) == ("an old sign",)
+    folder.signs.write_text(json.dumps(kept | {"of": kept["of"] | {"package": "other"}}))
+    assert signs_of(folder.read_study(), folder) != ("an old sign",)
 
 
 def test_new_runs_make_the_answers_old(storage):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lkm_tune.transfer.fit.cells import CellKey
-from lkm_tune.transfer.fit.gain import bound_of_recommended
+from lkm_tune.transfer.fit.gain import bound_of_recommended, gain_at_recommended
 from lkm_tune.transfer.fit.noise import Array
 from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.regret import find_place, says_enough
@@ -32,6 +32,8 @@ class SharedGamma:
         worst: the cell with the largest bound.
         cells: number of judged cells.
         seeds: the fewest seeds of any cell.
+        no_mixing: the same figures of γ = 0; None if a gain is shown in a cell, or γ = 0 has no
+            known bound in a cell.
     """
 
     gamma: float
@@ -39,11 +41,17 @@ class SharedGamma:
     worst: CellKey
     cells: int
     seeds: int
+    no_mixing: SharedGamma | None = None
 
     @property
     def decides(self) -> bool:
         """Whether every cell has enough seeds for a verdict."""
         return self.seeds >= FEWEST_SEEDS
+
+    def at_margin(self, margin: float) -> SharedGamma:
+        """γ = 0 if it is within the margin: among γ that all work, no mixing is the simplest."""
+        zero = self.no_mixing
+        return zero if zero is not None and zero.bound <= margin else self
 
 
 def shared_gamma(cells: Sequence[CellCurve]) -> SharedGamma | None:
@@ -63,18 +71,20 @@ def shared_gamma(cells: Sequence[CellCurve]) -> SharedGamma | None:
     candidates = _candidates(judged)
     expected = np.array([_expected(cell, candidates) for cell in judged]).max(axis=0)
     closest = candidates[np.argsort(expected, kind="stable")[:_CLOSEST]]
-    bounds = np.array([_bounds(cell, closest) for cell in judged])
-    best = int(bounds.max(axis=0).argmin())
-    worst = int(bounds[:, best].argmax())
-    if not np.isfinite(bounds[worst, best]):
-        return None
-    return SharedGamma(
-        gamma=float(closest[best]),
-        bound=float(bounds[worst, best]),
-        worst=judged[worst].runs.key,
-        cells=len(judged),
-        seeds=min(cell.seeds for cell in judged),
-    )
+    fewest = min(cell.seeds for cell in judged)
+
+    def figures(gamma: float, bounds: Array) -> SharedGamma | None:
+        worst = int(bounds.argmax())
+        key, bound = judged[worst].runs.key, float(bounds[worst])
+        return SharedGamma(gamma, bound, key, len(judged), fewest) if np.isfinite(bound) else None
+
+    bounds = np.array([_bounds(cell, np.append(closest, 0.0)) for cell in judged])
+    best = int(bounds[:, :-1].max(axis=0).argmin())
+    found = figures(float(closest[best]), bounds[:, best])
+    gains = any(gain_at_recommended(cell).low > 0 for cell in judged)
+    if found is None or gains:
+        return found
+    return replace(found, no_mixing=figures(0.0, bounds[:, -1]))
 
 
 def _candidates(cells: Sequence[CellCurve]) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,9 @@ ALIKE = 0.99
 
 COLLAPSED = 0.5
 """Embeddings have collapsed if their effective rank is below this share of the rank at γ = 0."""
+
+LOWEST = 1e-4
+"""The lowest γ that is worth a trial."""
 
 ONE_SEED = 0.05
 """Smallest difference of the error, as a fraction, that a single seed can show."""
@@ -58,7 +61,10 @@ class Strength:
 
 
 def signs_of_trouble(
-    control: Strength, strengths: Sequence[Strength], margin: float = MARGIN
+    control: Strength,
+    strengths: Sequence[Strength],
+    margin: float = MARGIN,
+    harm_told: bool = False,
 ) -> tuple[str, ...]:
     """Signs of trouble with the γ of one cell, one sentence each.
 
@@ -66,6 +72,8 @@ def signs_of_trouble(
         control: γ = 0.
         strengths: every measured γ > 0, in any order.
         margin: difference of the error, as a fraction, that does not matter.
+        harm_told: whether the report says from which γ on mixing harms (`fit.harm`); a higher
+            error is then no sign.
     """
     mixed = sorted(strengths, key=lambda one: one.gamma)
     if not mixed:
@@ -73,7 +81,7 @@ def signs_of_trouble(
     if control.diverged:
         return ("Training diverges without mixing, too (γ = 0): try a lower learning rate.",)
     found = (
-        _too_high(control, mixed, margin),
+        _too_high(control, mixed, math.inf if harm_told else margin),
         _without_effect(control, mixed, margin),
         _outweighs(mixed),
     )
@@ -98,7 +106,8 @@ def _too_high(control: Strength, mixed: Sequence[Strength], margin: float) -> st
             f"{control.rank:.2g})"
         )
     between = math.sqrt(good[-1].gamma * first.gamma) if good else first.gamma / 10
-    return f"γ = {first.gamma:g} is too high: {what}. Next γ to try: {_round(between)}."
+    advice = f"Next γ to try: {_round(between)}" if between >= LOWEST else "Leave mixing off"
+    return f"γ = {first.gamma:g} is too high: {what}. {advice}."
 
 
 def _without_effect(control: Strength, mixed: Sequence[Strength], margin: float) -> str:
@@ -134,13 +143,22 @@ def _outweighs(mixed: Sequence[Strength]) -> str:
     )
 
 
-def study_signs(runs: pd.DataFrame, margin: float = MARGIN) -> tuple[str, ...]:
-    """The signs of trouble of every cell of a checked table, each with the cell's name."""
+def study_signs(
+    runs: pd.DataFrame, margin: float = MARGIN, harmed: Collection[CellKey] = ()
+) -> tuple[str, ...]:
+    """The signs of trouble of every cell of a checked table, each with the cell's name.
+
+    Args:
+        runs: the table.
+        margin: difference of the error, as a fraction, that does not matter.
+        harmed: cells whose harm by strong mixing the report tells.
+    """
     curve = runs[(runs["phase"] == "curve") & runs["status"].isin(["complete", "diverged"])]
     found, names = [], cell_names(runs)
     for key, (first, *mixed) in _strengths(curve).items():
         if first.gamma == 0:
-            found += [f"{names[key]}: {said}" for said in signs_of_trouble(first, mixed, margin)]
+            signs = signs_of_trouble(first, mixed, margin, key in harmed)
+            found += [f"{names[key]}: {said}" for said in signs]
     return tuple(found)
 
 

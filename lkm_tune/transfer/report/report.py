@@ -136,6 +136,8 @@ class TransferReport:
         answers = cell_answers(cells, margin)
         optima, details = answer_tables(answers)
         pool = Pool(cells)
+        harmed = {answer.key for answer in answers if answer.harm_start > 0}
+        signs = study_signs(checked, margin, harmed)
         return cls(
             margin=margin,
             seed=seed,
@@ -155,7 +157,7 @@ class TransferReport:
             shared=shared_gamma(cells),
             axes=axes_table(pairs, margin),
             warnings=table_warnings(checked, cells),
-            signs=tuple(once([a.name for a in answers], study_signs(checked, margin))),
+            signs=tuple(once([a.name for a in answers], signs)),
             pictures=dict(pictures or {}),
             printed=dict(printed or {}),
             provenance=dict(provenance or {}),

@@ -38,6 +38,7 @@ def shared_sentence(
             "It is unknown whether one γ works in all cells: this needs at least two seeds at the"
             " same γ in every cell."
         )
+    shared = shared.at_margin(margin)
     gamma = f"γ = {gamma_text(shared.gamma)}" + (" (no mixing)" if shared.gamma == 0 else "")
     all_cells = f"all {count_text(shared.cells)} cells" if shared.cells > 2 else "both cells"
     left_out = cells - shared.cells

@@ -24,6 +24,9 @@ from lkm_tune.transfer.wording import margin_text
 MOST_IN_MATRIX = 12
 """Largest number of cells for a matrix on a terminal."""
 
+_OWN_MARGIN = ("harm_start", "flat_within_margin", "missing")
+"""Fields of an answer that are known only at the margin of its report."""
+
 
 def answer_record(answer: CellAnswer) -> dict[str, Any]:
     """An answer as JSON data (unknown numbers are None), with its texts.
@@ -51,9 +54,10 @@ def summary(
 
     Returns:
         `margin`: the margin of the report. `by_margin`: margin -> short name, decision, gain and
-        exclusion of each cell (`lines`), the sentence on all cells (`all`), the legend of the signs
-        (`legend`), the number of pairs with each sign (`counts`), and the fields of the matrix
-        (`matrix`, empty if there is no room). `remarks`: sentences.
+        exclusion of each cell (`lines`), the fields of each answer that differ at this margin
+        (`answers`), the sentence on all cells (`all`), the legend of the signs (`legend`), the
+        number of pairs with each sign (`counts`), and the fields of the matrix (`matrix`, empty if
+        there is no room). `remarks`: sentences.
     """
     names = short_names({answer.key: answer.name for answer in answers})
     return {
@@ -62,6 +66,7 @@ def summary(
             f"{m:g}": {
                 "margin": margin_text(m),
                 "lines": [[names[a.key], *cell_line(a.at_margin(m))] for a in answers],
+                "answers": [_changed(answer, m) for answer in answers],
                 "all": shared_sentence(shared, len(answers), m, names),
                 "legend": legend(m),
                 "counts": {MARKS[v]: n for v, n in counts(pairs, m).items()},
@@ -74,6 +79,14 @@ def summary(
             *(_shortened(remark, answers, names) for remark in remarks),
         ],
     }
+
+
+def _changed(answer: CellAnswer, margin: float) -> dict[str, Any]:
+    """The fields of the record of an answer that differ at another margin than its own."""
+    own, other = answer_record(answer), answer_record(answer.at_margin(margin))
+    if margin != answer.margin:
+        other |= dict.fromkeys(_OWN_MARGIN)
+    return {name: value for name, value in other.items() if value != own[name]}
 
 
 def _matrix(pairs: Sequence[Pair], names: dict[CellKey, str], margin: float) -> list[list[str]]:

@@ -35,6 +35,11 @@ CONTROL = Strength(0.0, change=0.0, similarity=0.6, rank=8.0)
             [Strength(1, diverged=True), Strength(10, diverged=True)],
             ["Training diverges without mixing, too (γ = 0): try a lower learning rate."],
         ),
+        (
+            CONTROL,
+            [Strength(1e-4, 0.3), Strength(0.1, 0.4)],
+            ["γ = 0.0001 is too high: the error is 30.0 % above that of γ = 0. Leave mixing off."],
+        ),
         # No sign if the change is within its uncertainty, or if a higher γ is better.
         (CONTROL, [Strength(1, -0.1), Strength(10, 0.04, doubt=0.05)], []),
         (CONTROL, [Strength(1, 0.2), Strength(10, -0.1)], []),
@@ -86,6 +91,12 @@ def runs(rows):
         "n_train": 300,
     }
     return table.assign(**fixed, phase="curve", val_error=1.0, kd_ratio=0.1)
+
+
+def test_harm_that_the_report_tells_is_no_sign():
+    strengths = [Strength(0.1, 0.2), Strength(1, 0.4), Strength(10, diverged=True)]
+    (said,) = signs_of_trouble(CONTROL, strengths, harm_told=True)
+    assert said == "γ = 10 is too high: training diverges. Next γ to try: 3."
 
 
 def test_changes_are_within_seeds():

@@ -174,12 +174,12 @@ def test_json_is_valid_and_whole(report) -> None:
         raise AssertionError(f"{name} is not JSON")
 
     data = json.loads(json.dumps(report.to_dict(), allow_nan=False), parse_constant=refuse)
-    assert (data["schema"], data["schema_version"]) == ("lkm-tune/transfer", 5)
+    assert (data["schema"], data["schema_version"]) == ("lkm-tune/transfer", 6)
     assert len(data["regret"]) == 30
     assert data["regret"][0]["source"] == list(report.regret["source"][0])
     flat = data["answers"][4]
     assert answer_record(report.best_gamma("flat", "qm9/homo")) == flat
-    assert (flat["schema_version"], flat["decision"]) == (5, report.answers[4].decision)
+    assert (flat["schema_version"], flat["decision"]) == (6, report.answers[4].decision)
     assert flat["bound"] == pytest.approx(report.answers[4].bound)  # JSON holds 12 digits
     assert data["summary"]["by_margin"]["0.02"]["lines"][4] == ["flat", *flat["line"][1:]]
     assert data["answers"][4]["studies"] == ["study"]
