@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lkm_tune.masking import masked
+from lkm_tune.printable import printable
 
 USER_ERRORS = (ValueError, OSError, RecursionError, MemoryError)
 """Errors of bad input, files and machines."""
@@ -41,9 +42,4 @@ def sentence(error: BaseException) -> str:
     shown = "\n".join(lines[:MOST_LINES])
     if len(lines) > MOST_LINES:
         shown += f"\n... and {len(lines) - MOST_LINES} more lines"
-    return "".join(
-        c
-        if c.isprintable() or c in "\n\t"
-        else c.encode("unicode_escape", "backslashreplace").decode()
-        for c in shown
-    )
+    return printable(shown, keep="\n\t")

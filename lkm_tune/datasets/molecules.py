@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkm_tune.elements import HEAVIEST_ELEMENT
+from lkm_tune.printable import printable
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -24,8 +25,7 @@ class DataError(ValueError):
 
     def __init__(self, message: str) -> None:
         """Escapes letters of the file that a terminal cannot show."""
-        shown = (c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in message)
-        super().__init__("".join(shown))
+        super().__init__(printable(message, keep="\n"))
 
 
 class PhysicalCheckError(DataError):

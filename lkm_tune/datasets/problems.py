@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lkm_tune.datasets.molecules import DataError
+from lkm_tune.printable import printable
 
 SHOWN = 10
 """Largest number of problems in a message."""
@@ -22,11 +23,7 @@ def refuse_any(path: Path | str, problems: Sequence[str], hint: str = "") -> Non
     """
     if not problems:
         return
-    # Names of columns may contain characters that harm a terminal.
-    shown = [
-        "".join(c if c.isprintable() else repr(c)[1:-1] for c in problem)
-        for problem in problems[:SHOWN]
-    ]
+    shown = [printable(problem) for problem in problems[:SHOWN]]
     if len(problems) > SHOWN:
         shown.append(f"and {len(problems) - SHOWN} more")
     shown += [hint] if hint else []

@@ -14,7 +14,7 @@ from lkm_tune.study import Cell, Study, TrialSpec
 from lkm_tune.study.comparable import gamma_scale, protocol
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 Row = dict[str, Any]
 
@@ -104,22 +104,37 @@ def read_table(path: Path) -> "DataFrame":
 
     Raises:
         OSError: if the file cannot be read.
-        ValueError: if the file is no CSV file.
+        ValueError: if the file is no CSV file, or commas do not separate its columns.
     """
     import pandas as pd
 
-    # A digest may consist of digits only, integers may be missing, and pandas before version 3
-    # rounds the last digit of a number.
-    as_read = {"str": "str", "Int64": "Int64", "float64": "str"}
-    types = {name: as_read[kind] for name, kind in COLUMNS.items() if kind in as_read}
     try:
-        made = pd.read_csv(path, dtype=types)
-        numbers = [name for name, kind in COLUMNS.items() if kind == "float64" and name in made]
-        made = made.astype(dict.fromkeys(numbers, "float64"))
+        headings = list(pd.read_csv(path, nrows=0))
+        other = next((sign for sign in ";\t|" if sign in "".join(map(str, headings))), "")
+        if other and len(headings) == 1:
+            raise ValueError(f"commas must separate its columns, but got {other!r}")
+        # A digest may consist of digits only, and pandas before version 3 rounds the last digit of
+        # a number.
+        made = pd.read_csv(path, dtype=dict.fromkeys(COLUMNS, "str"))
     except ValueError as error:
         raise ValueError(f"{path} is no CSV table of runs: {error}") from error
-    texts = [name for name, kind in COLUMNS.items() if kind == "str" and name in made]
-    return made.fillna(dict.fromkeys(texts, ""))
+    for name in made.columns.intersection(list(COLUMNS)):
+        if COLUMNS[name] == "str":
+            made[name] = made[name].fillna("")
+        else:
+            made[name] = _numbers(made[name])
+    return made
+
+
+def _numbers(texts: "Series[Any]") -> "Series[Any]":
+    """Texts as whole numbers or numbers; unchanged if there is another text (`check_runs`)."""
+    kinds: tuple[Any, ...] = (COLUMNS[str(texts.name)], "float64")
+    for kind in kinds:
+        try:
+            return texts.astype(kind)
+        except (TypeError, ValueError):
+            continue
+    return texts
 
 
 class RowMaker:

@@ -52,6 +52,17 @@ def count_text(count: int) -> str:
     return _WORDS[count] if count < len(_WORDS) else f"{count:,}"
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """A count with its noun, and the verb if it follows: `1 run is`, `2 runs are`.
+
+    Args:
+        count: the count.
+        one: the words after 1.
+        many: the words after another count; by default `one` with an s.
+    """
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 _WORDS = (
     *("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
     *("eleven", "twelve"),

@@ -9,7 +9,14 @@ import pytest
 
 from lkm_tune.ledger.facts import StudyFacts, TaskFacts
 from lkm_tune.ledger.ledger import Ledger
-from lkm_tune.ledger.run_table import COLUMNS, LAYERS, RowMaker, all_runs, study_runs
+from lkm_tune.ledger.run_table import (
+    COLUMNS,
+    LAYERS,
+    RowMaker,
+    all_runs,
+    read_table,
+    study_runs,
+)
 from lkm_tune.ledger.study_folder import StudyFolder, ledger_stamp
 from lkm_tune.ledger.trial_record import TrialRecord
 from lkm_tune.study import (
@@ -189,3 +196,22 @@ def test_every_field_of_a_plan_counts_unless_it_is_named(section, name):
     facts = RunFacts(data="0123456789ab")
     counts = protocol(config, facts) != protocol(STUDY.run_config(trial), facts)
     assert counts == (f"{section}.{name}" not in UNCOUNTED)
+
+
+def test_a_table_of_a_file_keeps_wrong_texts_for_the_check(tmp_path):
+    """`check_runs` names their rows together with all other faults."""
+    file = tmp_path / "runs.csv"
+    file.write_text("protocol,depth,n_train,gamma,seed\n0012,4,300,0.1,one\n,4.5,300,x,2\n")
+    read = read_table(file)
+    assert read["protocol"].tolist() == ["0012", ""]
+    assert read["depth"].tolist() == [4, 4.5]
+    assert read["n_train"].dtype == "int64"
+    assert (read["gamma"].tolist(), read["seed"].tolist()) == (["0.1", "x"], ["one", "2"])
+
+
+@pytest.mark.parametrize("sign", [";", "\t"])
+def test_a_table_with_other_separators(tmp_path, sign):
+    file = tmp_path / "runs.csv"
+    file.write_text(f"study{sign}gamma\ns{sign}0,1\n")
+    with pytest.raises(ValueError, match="commas must separate its columns, but got"):
+        read_table(file)

@@ -12,10 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lkm_tune.transfer.fit.noise import Array
-from lkm_tune.transfer.wording import percent
+from lkm_tune.transfer.wording import counted, percent
 
 FEWEST_GAMMAS = 3
 """Fewest measured γ > 0 of a curve."""
+
+_NUMBERS = (("", "is"), ("s", "are"))
+"""Ending of a noun and verb: singular, plural."""
 
 LEARNT = 0.3
 """A network has learnt something if it beats predicting the mean by this fraction."""
@@ -24,17 +27,17 @@ LEARNT = 0.3
 def note_left_out(rows: pd.DataFrame, done: pd.DataFrame, outcome: str, notes: list[str]) -> None:
     """Notes on runs outside the fit."""
     left_out = {
-        "stopped": "were stopped before the full budget",
-        "infeasible": "did not fit into memory",
-        "failed": "failed",
+        "stopped": "stopped before the full budget",
+        "infeasible": "without enough memory",
+        "failed": "that failed",
     }
     counts = Counter(rows["status"])
-    for status, why in left_out.items():
-        if counts[status]:
-            notes.append(f"{counts[status]} curve runs {why} and are left out")
-    without = counts["complete"] - len(done)
-    if without:
-        notes.append(f"{without} complete runs have no positive {outcome} and are left out")
+    parts = [(counts[status], f"curve run{{}} {why}") for status, why in left_out.items()]
+    parts.append((counts["complete"] - len(done), f"complete run{{}} without a positive {outcome}"))
+    for count, which in parts:
+        if count:
+            one, many = (f"{which.format(s)} {verb} left out" for s, verb in _NUMBERS)
+            notes.append(counted(count, one, many))
 
 
 def note_design(
@@ -67,7 +70,8 @@ def note_missing(log_error: Array, notes: list[str]) -> None:
     missing = int(np.isnan(log_error[:, 1:]).sum())
     missing += int(np.isnan(log_error[:, 0]).sum()) if np.any(~np.isnan(log_error[:, 0])) else 0
     if missing:
-        notes.append(f"{missing} of {log_error.size} runs (γ × seed) are missing")
+        verb = "is" if missing == 1 else "are"
+        notes.append(f"{missing} of {log_error.size} runs (γ × seed) {verb} missing")
 
 
 def note_accidents(
@@ -88,11 +92,9 @@ def note_accidents(
         return
     places = [f"γ = {gammas[place]:g}, seed {seeds[row][1]}" for row, place in np.argwhere(far)]
     shown = "; ".join(places[:3]) + (f" and {len(places) - 3} more" if len(places) > 3 else "")
-    one = len(places) == 1
-    notes.append(
-        f"{len(places)} {'run' if one else 'runs'} ({shown}) {'differs' if one else 'differ'} from"
-        f" the other runs by more than noise explains, and {'is' if one else 'are'} left out"
-    )
+    noise = f"({shown}) {{}} from the other runs by more than noise explains, and {{}} left out"
+    one, many = noise.format("differs", "is"), noise.format("differ", "are")
+    notes.append(counted(len(places), f"run {one}", f"runs {many}"))
 
 
 def note_learning(done: pd.DataFrame, outcome: str, notes: list[str]) -> None:

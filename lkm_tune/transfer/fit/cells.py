@@ -224,8 +224,8 @@ def _divergence(
     diverging = sorted(float(g) for g in bad.index[(bad >= good) & (bad.index > 0)])
     for gamma in sorted(set(bad.index) - set(diverging)):
         notes.append(
-            f"{bad[gamma]} of {bad[gamma] + good[gamma]} runs at γ = {gamma:g} diverged and are"
-            " left out"
+            f"{bad[gamma]} of {bad[gamma] + good[gamma]} runs at γ = {gamma:g} diverged and"
+            f" {'is' if bad[gamma] == 1 else 'are'} left out"
         )
     usable = done[(done["gamma"] > 0) & ~done["gamma"].isin(diverging)]
     if usable.empty:

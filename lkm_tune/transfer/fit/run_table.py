@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from lkm_tune.printable import printable
+from lkm_tune.transfer.fit.usable_rows import contradictions
+
 COLUMNS = {
     "study": "name of the study",
     "model": "architecture",
@@ -19,9 +22,14 @@ COLUMNS = {
 }
 """Necessary column -> its meaning."""
 
-OPTIONAL_NUMBERS = ("val_mean_error", "test_mean_error", "kd_ratio")
+NAMES = ("study", "model", "task")
+OPTIONAL_NUMBERS = (
+    *("val_mean_error", "test_mean_error", "kd_ratio", "layer_cka", "layer_rank", "seconds"),
+)
 OPTIONAL_TEXTS = ("protocol", "protocol_text")
 """The protocol of runs, as a digest and in words; "" if unknown."""
+
+_SHOWN_TEXTS = (*NAMES, *OPTIONAL_TEXTS, "unit", "scale")
 
 STATUSES = ("complete", "stopped", "diverged", "infeasible", "failed")
 PHASES = ("curve", "control_curve")
@@ -42,7 +50,7 @@ def check_runs(runs: pd.DataFrame) -> pd.DataFrame:
 
     Numbers become numbers, γ is rounded to 10 significant digits (so that one γ written in two ways
     is one γ), a missing `phase` column is filled with "curve", and missing columns of
-    `OPTIONAL_TEXTS` with "".
+    `OPTIONAL_TEXTS` with "". Control characters in texts become escapes, for terminals and figures.
 
     Raises:
         RunTableError: if columns are missing or values are wrong; the error lists all of them.
@@ -51,7 +59,7 @@ def check_runs(runs: pd.DataFrame) -> pd.DataFrame:
     if missing:
         raise RunTableError(
             [f"missing column {name!r}: {COLUMNS[name]}" for name in missing]
-            + [f"columns found: {', '.join(map(str, runs.columns)) or 'none'}"]
+            + [f"columns found: {', '.join(printable(str(c)) for c in runs.columns) or 'none'}"]
         )
     clean = runs.reset_index(drop=True).copy()
     if "phase" not in clean:
@@ -67,18 +75,26 @@ def check_runs(runs: pd.DataFrame) -> pd.DataFrame:
         faults += _number(clean, name, used & clean["status"].isin(["complete", "diverged"]))
     for name in OPTIONAL_NUMBERS:
         if name in clean:
-            clean[name] = pd.to_numeric(clean[name], errors="coerce")
-    for name in ("study", "model", "task"):
-        if clean.loc[used, name].isna().any():
-            faults.append(f"{name}: {clean.loc[used, name].isna().sum()} rows have none")
+            faults += _number(clean, name, used & False)
+    for name in NAMES:
+        unnamed = used & (clean[name].isna() | (clean[name].astype(str).str.strip() == ""))
+        if unnamed.any():
+            faults.append(f"{name}: must not be empty, but got {_examples(clean[name][unnamed])}")
+    if faults:
+        faults.append("rows are counted from 1, without the line of headings")
     if not used.any():
         faults.append('no row has the phase "curve": no response curve was measured yet')
     if faults:
         raise RunTableError(faults)
-    for name in ("study", "model", "task", "status", "phase", *OPTIONAL_TEXTS):
+    for name in _SHOWN_TEXTS:
+        if name in clean:
+            clean[name] = [printable(v) if isinstance(v, str) else v for v in clean[name]]
+    for name in (*NAMES, "status", "phase", *OPTIONAL_TEXTS):
         # Plain Python strings compare many times faster than pandas' own.
         clean[name] = clean[name].astype(object)
     clean["gamma"] = [float(f"{g:.10g}") for g in clean["gamma"]]
+    if faults := contradictions(clean[used]):
+        raise RunTableError(faults)
     return clean
 
 
@@ -119,10 +135,10 @@ def _depths(clean: pd.DataFrame) -> pd.Series:
 
 
 def _statuses(clean: pd.DataFrame) -> list[str]:
-    wrong = sorted({str(s) for s in clean["status"]} - set(STATUSES))
-    if not wrong:
+    wrong = clean["status"][~clean["status"].isin(STATUSES)]
+    if wrong.empty:
         return []
-    return [f"status: must be one of {', '.join(STATUSES)}, but got {', '.join(wrong)}"]
+    return [f"status: must be one of {', '.join(STATUSES)}, but got {_examples(wrong)}"]
 
 
 def _number(
@@ -149,5 +165,11 @@ def _number(
 
 
 def _examples(values: pd.Series) -> str:
-    shown = [repr(v) for v in dict.fromkeys(values.tolist())]
+    """Up to three values, each with its first row."""
+    told = values.astype(object).where(values.notna(), "nothing")
+    told = told.map(lambda v: v if v == "nothing" else repr(v).replace("''", "nothing"))
+    first = told[~told.duplicated()]
+    shown = [
+        f"{text} in row {row + 1}" for row, text in zip(first.index.tolist(), first, strict=True)
+    ]
     return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")

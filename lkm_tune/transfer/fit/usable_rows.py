@@ -2,23 +2,83 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
+
+from lkm_tune.transfer.wording import counted
+
+_ERRORS = ["val_error", "test_error"]
+_RUN = ["study", "model", "task", "depth", "n_train", "protocol", "phase", "gamma", "seed"]
+_ENDS = ("complete", "diverged")
+"""The ends of a run that tell something about γ."""
+
+SHOWN = 3
+"""Largest number of contradictions in an error."""
+
+
+def contradictions(rows: pd.DataFrame) -> list[str]:
+    """A fault for each run of a table that several rows give different results.
+
+    A repeated row with the same result is no fault (`without_repeats`), nor is a second attempt
+    after a failure.
+
+    Args:
+        rows: the rows of curves, with their row numbers from 0 as index.
+    """
+    ended = rows[rows["status"].isin(_ENDS)]
+    run = [*_RUN, "scale"] if "scale" in ended else _RUN
+    different = ended[~_results(ended).assign(**{n: ended[n] for n in run}).duplicated()]
+    different = different[different.duplicated(run, keep=False)]
+    found = []
+    for _, same in different.groupby(run, sort=False, dropna=False):
+        first = same.iloc[0]
+        shown = zip(same.index.tolist(), same.to_dict("records"), strict=True)
+        told = "; ".join(f"row {i + 1}: {_result(row)}" for i, row in list(shown)[:SHOWN])
+        found.append(
+            f"one run of {first['model']} on {first['task']} (γ = {first['gamma']:g}, seed"
+            f" {int(first['seed'])}) has {len(same)} different results ({told}): keep one row, or"
+            " give every run its own seed"
+        )
+    more = len(found) - SHOWN
+    return found[:SHOWN] + ([f"and {counted(more, 'more such run')}"] if more > 0 else [])
+
+
+def _results(rows: pd.DataFrame) -> pd.DataFrame:
+    """How each run ended, with the errors of complete runs."""
+    complete = rows["status"] == "complete"
+    return rows[["status"]].join(rows[_ERRORS].where(complete))
+
+
+def _result(row: dict[Any, Any]) -> str:
+    if row["status"] != "complete":
+        return str(row["status"])
+    return ", ".join(f"{name} {row[name]:.6g}" for name in _ERRORS if row[name] >= 0)
 
 
 def without_repeats(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Every run once.
 
     Study (or protocol, if known), γ and seed identify a run. A run of another study is the same run
-    if it has the same errors.
+    if it has the same errors. A result goes before a failed attempt. The last row of several
+    counts.
     """
-    repeated = rows.duplicated(["study", "gamma", "seed"], keep="last")
-    errors = ["gamma", "seed", "val_error", "test_error"]
+    run = ["study", "gamma", "seed"]
+    attempts = rows["status"].isin(_ENDS).sort_values(kind="stable").index
+    repeated = rows.loc[attempts].duplicated(run, keep="last").reindex(rows.index)
     complete = rows["status"] == "complete"
-    repeated |= complete & (rows[complete & ~repeated].duplicated(errors)).reindex(
+    repeated |= complete & (rows[complete & ~repeated].duplicated([*run[1:], *_ERRORS])).reindex(
         rows.index, fill_value=False
     )
     if repeated.any():
-        notes.append(f"{repeated.sum()} runs are recorded more than once and count once")
+        note = f"{counted(int(repeated.sum()), 'run is', 'runs are')} recorded more than once"
+        results = _results(rows[rows["status"].isin(_ENDS)]).join(rows[run]).drop_duplicates()
+        differ = int(results.duplicated(run).sum())
+        notes.append(
+            f"{note}, {differ} of them with another result; the last record of a run counts"
+            if differ
+            else f"{note} and {'counts' if repeated.sum() == 1 else 'count'} once"
+        )
     return rows[~repeated]
 
 
@@ -30,7 +90,7 @@ def on_one_scale(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     kept = sorted(scales.index[scales == scales.max()])[0]
     other: pd.Series[bool] = rows["scale"].notna() & (rows["scale"] != kept)
     notes.append(
-        f"{other.sum()} runs have γ on another scale than {kept!r}, that of most runs, and are left"
-        " out"
+        f"{counted(int(other.sum()), 'run has', 'runs have')} γ on another scale than {kept!r},"
+        f" that of most runs, and {'is' if other.sum() == 1 else 'are'} left out"
     )
     return rows.loc[~other]

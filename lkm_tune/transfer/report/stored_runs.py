@@ -9,7 +9,9 @@ import pandas as pd
 
 from lkm_tune.ledger.run_table import all_runs
 from lkm_tune.ledger.study_folder import study_folders
+from lkm_tune.printable import printable
 from lkm_tune.study import digest
+from lkm_tune.transfer.wording import counted
 from lkm_tune.versions import package_versions
 
 
@@ -42,7 +44,10 @@ def finished_runs(storage: Path) -> tuple[pd.DataFrame, dict[str, Any], tuple[st
 def training_time(runs: pd.DataFrame) -> str:
     """The hours of training of a table's runs, by device."""
     if not {"device", "seconds"} <= set(runs):
-        return f"not recorded ({len(runs)} runs)"
+        return f"not recorded ({counted(len(runs), 'run')})"
     hours = runs.groupby("device")["seconds"].sum() / 3600
-    told = [f"{spent:.2f} h on {device or 'an unknown device'}" for device, spent in hours.items()]
-    return "; ".join(told) + f" ({len(runs)} runs)"
+    told = [
+        f"{spent:.2f} h on {printable(str(device)) or 'an unknown device'}"
+        for device, spent in hours.items()
+    ]
+    return "; ".join(told) + f" ({counted(len(runs), 'run')})"

@@ -18,16 +18,44 @@ def test_all_wrong_values_are_named_at_once(simulate, shapes) -> None:
     runs.loc[1, "depth"] = 2.5
     runs.loc[2, "test_error"] = -1.0
     runs.loc[3, "status"] = "done"
+    runs.loc[[4, 6], "model"] = [" ", None]
     with pytest.raises(RunTableError) as caught:
         TransferReport.from_runs(runs)
     for part in (
-        "gamma: must be a number, but got 'strong'",
-        "depth: must be a whole",
-        "2.5",
-        "test_error: must be finite and not negative, but got -1.0",
-        "got done",
+        "gamma: must be a number, but got 'strong' in row 1",
+        "depth: must be a whole number in every row of a curve, but got 2.5 in row 2",
+        "model: must not be empty, but got ' ' in row 5, nothing in row 7",
+        "test_error: must be finite and not negative, but got -1.0 in row 3",
+        "complete, stopped, diverged, infeasible, failed, but got 'done' in row 4",
     ):
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("repeat", "said"),
+    [
+        ({}, ""),  # the same result
+        ({"status": "failed", "test_error": np.nan}, ""),  # a further attempt
+        (
+            {"test_error": 60.0},
+            r"one run of a on qm9/homo \(γ = 0.003, seed 0\) has 2 different results \(row 3:"
+            r" val_error 50.*; row 33: val_error 50.*, test_error 60\): keep one row",
+        ),
+        ({"status": "diverged"}, "row 33: diverged"),
+        ({"seed": 7, "test_error": 60.0}, ""),
+        ({"phase": "search", "test_error": 60.0}, ""),
+    ],
+)
+def test_one_run_has_one_result(simulate, shapes, repeat, said) -> None:
+    runs = simulate({"a": shapes["flat"]()}).assign(phase="curve")
+    twice = pd.concat([runs, runs.iloc[[2]].assign(**repeat)])
+    if said:
+        with pytest.raises(RunTableError, match=said):
+            TransferReport.from_runs(twice)
+        return
+    noted = "".join(TransferReport.from_runs(twice).warnings)
+    whole = "phase" not in repeat and "seed" not in repeat
+    assert ("1 run is recorded more than once and counts once" in noted) == whole
 
 
 def test_a_table_without_curve_runs_says_so(simulate, shapes) -> None:

@@ -1,14 +1,17 @@
 import re
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from lkm_tune.printable import printable
 from lkm_tune.transfer import TransferReport
 from lkm_tune.transfer.report.sentences import decision_sentence, detail_sentences
 from lkm_tune.transfer.report.write import write_report
 
+EVIL = "<b>evil\x1b[31m\n</b>"
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
 
@@ -44,9 +47,9 @@ class Tree(HTMLParser):
 
 @pytest.fixture(scope="module")
 def report(simulate, shapes) -> TransferReport:
-    runs = simulate(
-        {"<b>evil</b>": shapes["peak"](0.03, 0.1), "cliff": shapes["cliff"](0.01, 0.05)}
-    ).assign(unit="meV", phase="curve", scale="l2, mean")
+    runs = simulate({EVIL: shapes["peak"](0.03, 0.1), "cliff": shapes["cliff"](0.01, 0.05)}).assign(
+        unit="m\x00eV", phase="curve", scale="l2, mean"
+    )
     bad = (runs["model"] == "cliff") & (runs["gamma"] == 1.0)
     runs.loc[bad, "status"] = "diverged"
     provenance = {"study_digest": "ab12", "versions": {"torch": "2.13.0"}}
@@ -87,6 +90,18 @@ def test_names_are_escaped_and_figures_drawn(page) -> None:
     references = set(re.findall(r'(?:href="#|url\(#)([\w-]+)', page))
     assert references <= set(re.findall(r'id="([\w-]+)"', page))
     assert len(page) < 300_000
+
+
+def test_control_characters_of_names_reach_no_file(report, tmp_path) -> None:
+    # `ElementTree` refuses a figure that is no XML.
+    sheet = ElementTree.parse(write_report(report, tmp_path)["curves.svg"]).getroot()
+    titles = [text.text for text in sheet.findall("{http://www.w3.org/2000/svg}text")]
+    assert titles == [r"<b>evil\x1b[31m\n</b>", "cliff"]
+    assert r"m\x00eV" in (tmp_path / "curves.svg").read_text(encoding="utf-8")
+    for name in ("report.html", "transfer.json", "curves.svg"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert all(c == "\n" or printable(c) == c for c in text)
+    assert all(map(str.isprintable, report.summary()["by_margin"]["0.02"]["all"].split()))
 
 
 def test_page_is_the_same_every_time(report, page, tmp_path) -> None:

@@ -254,7 +254,7 @@ def test_gaps_and_unequal_grids_are_carried_and_said(simulate, shapes) -> None:
     report = TransferReport.from_runs(pd.concat([a, b]))
     text = " ".join(report.warnings)
     assert "3 of 32 runs (γ × seed) are missing" in text
-    assert "1 curve runs were stopped" in text
+    assert "1 curve run stopped before the full budget is left out" in text
     assert "not all measured at the same γ" in text
     assert ((report.optima["gain_low"] < 0.095) & (report.optima["gain_high"] > 0.095)).all()
     assert report.regret["regret_high"].max() < 0.05
