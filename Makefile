@@ -17,7 +17,7 @@ endif
 # More threads than a trial's cores make small networks slower.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo postgresql test test-cluster test-lowest test-slow bench simulate lint clean
+.PHONY: setup demo postgresql test test-cluster test-slurm test-lowest test-slow bench simulate lint clean
 
 setup: $(VENV)/.ready
 
@@ -56,6 +56,15 @@ test-cluster: setup
 	|| (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
 	    rsync openssh-server iproute2 curl tmux)
 	$(BIN)/python -m pytest tests/cluster -m cluster -n 0 -rs
+
+# slurm.sh under Debian's Slurm, with two virtual nodes in namespaces; not part of CI.
+test-slurm: setup
+	@(for program in slurmctld slurmd munged ip sshd; do \
+	    PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || exit 1; done) || [ "$$(id -u)" != 0 ] \
+	|| ! command -v apt-get >/dev/null \
+	|| (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+	    slurm-wlm munge openssh-server iproute2)
+	$(BIN)/python -m pytest tests/cluster/test_slurm.py -m slurm -n 0 -rs
 
 # The lowest versions that pyproject.toml allows. pip would replace another build of torch, so
 # the tested build is installed first.

@@ -26,7 +26,7 @@ keep_up() {
     export MLFLOW_BACKEND_STORE_URI="${LKM_TUNE_MLFLOW_DATABASE:-sqlite:///$LKM_TUNE_STORAGE/mlflow.db}"
     while true; do
         mlflow server --host 127.0.0.1 --port "$port" --workers 1 \
-            --artifacts-destination "$LKM_TUNE_STORAGE/artifacts" || true
+            --artifacts-destination "${LKM_TUNE_MLFLOW_ARTIFACTS:-$LKM_TUNE_STORAGE/artifacts}" || true
         echo "$(date -Is) the server ended; starting it again" >&2
         sleep 2
     done

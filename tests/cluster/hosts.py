@@ -246,7 +246,8 @@ def inner(process):
 
 
 def entering(pid, command):
-    return ["nsenter", "--target", str(pid), "--net", "--mount", "--pid", "bash", "-c", command]
+    namespaces = ["--net", "--mount", "--pid", "--uts"]
+    return ["nsenter", "--target", str(pid), *namespaces, "bash", "-c", command]
 
 
 def outside(pid, command):

@@ -13,7 +13,7 @@ def filled_in(machines):
         "head_ip: 192.0.2.10": f"head_ip: {addresses[0]}",
         "[192.0.2.11, 192.0.2.12]": f"[{', '.join(addresses[1:])}]",
         "ssh_user: lkm": "ssh_user: root",
-        "~/.ssh/id_ed25519": str(machines.base / "key"),
+        "ssh_private_key: ~/.ssh/lkm_tune_ed25519": f"ssh_private_key: {machines.base / 'key'}",
     }.items():
         assert text.count(example) == 1, example
         text = text.replace(example, value)

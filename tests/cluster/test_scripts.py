@@ -1,6 +1,7 @@
 """The shell scripts of a cluster, with stand-ins for the called programs."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -114,9 +115,12 @@ def test_another_build_of_torch_takes_the_place_of_the_one_there(machine):
     assert setup() == []
 
 
-def test_mlflow_is_started_again_and_its_database_is_no_argument(machine):
+@pytest.mark.parametrize("artifacts", ["", "s3://bucket/artifacts"])
+def test_mlflow_is_started_again_and_its_database_is_no_argument(machine, artifacts):
     database = "postgresql://lab:hidden@host/runs"
-    (machine.home / ".lkm-tune.env").write_text(f"LKM_TUNE_MLFLOW_DATABASE={database}\n")
+    (machine.home / ".lkm-tune.env").write_text(
+        f"LKM_TUNE_MLFLOW_DATABASE={database}\nLKM_TUNE_MLFLOW_ARTIFACTS={artifacts}\n"
+    )
     machine.program("mlflow", f'echo "$MLFLOW_BACKEND_STORE_URI" >> {machine.home}/databases')
     machine.run("bash cluster/mlflow.sh start; bash cluster/mlflow.sh start")
     keeper = int((machine.home / ".lkm-tune-mlflow.pid").read_text())
@@ -124,7 +128,10 @@ def test_mlflow_is_started_again_and_its_database_is_no_argument(machine):
         wait_until(lambda: machine.log.read_text().count("mlflow server") >= 2, 20, "a restart")
     finally:
         machine.run("bash cluster/mlflow.sh stop")
-    assert all("--host 127.0.0.1" in call and "hidden" not in call for call in machine.calls())
+    calls = machine.calls()
+    assert all("--host 127.0.0.1" in call and "hidden" not in call for call in calls)
+    place = artifacts or f"{machine.home}/lkm-runs/artifacts"
+    assert all(call.endswith(f"--artifacts-destination {place}") for call in calls)
     assert set((machine.home / "databases").read_text().split()) == {database}
     assert "hidden" not in (machine.home / "lkm-runs/mlflow.log").read_text()
     assert "MLFLOW_TRACKING_URI=http://127.0.0.1:5000" in (
@@ -167,20 +174,53 @@ def answers(port):
         return asking.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_slurm_starts_a_head_and_workers_with_one_token_and_then_the_study(machine):
-    machine.program("srun", 'echo "token ${#RAY_AUTH_TOKEN}" >> $HOME/calls')
-    machine.program("sleep")
+SRUN = """
+echo "token ${#RAY_AUTH_TOKEN} cores $SRUN_CPUS_PER_TASK" >> $HOME/calls
+echo " 1 node_x" >> $HOME/joined
+"""
+
+
+def slurm_job(machine, number, **changed):
+    machine.program("srun", SRUN)
+    machine.program("ray", "cat $HOME/joined")
+    machine.program("lkm-tune", 'echo "storage $LKM_TUNE_STORAGE" >> $HOME/calls')
     machine.program("scontrol", "printf 'a\\nb\\nc\\n'")
+    machine.program("getent", "echo '127.0.1.1 STREAM a'; echo '192.0.2.1 STREAM a'")
     machine.program("python", 'exec /usr/bin/env -S python3 "$@"')
-    job = {"SLURM_JOB_NODELIST": "[a-c]", "SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "32"}
+    job = {"SLURM_JOB_NODELIST": "[a-c]", "SLURM_JOB_ID": number, "SLURM_CPUS_PER_TASK": "32"}
     job |= {"SLURM_GPUS_ON_NODE": "4", "SLURM_SUBMIT_DIR": str(machine.checkout)}
-    machine.run("bash cluster/slurm.sh qm9 --set search.trials=20", **job)
-    called = machine.calls()
-    assert {call for call in called if call.startswith("token")} == {"token 64"}
+    job |= {"SLURM_JOB_NAME": "mine"}
+    machine.run("bash cluster/slurm.sh qm9 --set search.trials=20", **job, **changed)
+    return machine.calls()
+
+
+def test_slurm_starts_a_head_and_workers_with_one_token_and_then_the_study(machine):
+    called = slurm_job(machine, "7")
+    assert {call for call in called if call.startswith("token")} == {"token 64 cores 32"}
     steps = [call for call in called if call.startswith("srun")]
     (head,) = (call for call in steps if "ray start --head" in call)
-    assert "--nodelist=a " in head and "--port=20007" in head and "--num-gpus=4" in head
-    workers = [call for call in steps if "ray start --address=a:20007" in call]
+    assert "--nodelist=a " in head and "--port=20021" in head and "--num-gpus=4" in head
+    workers = [call for call in steps if "ray start --address=192.0.2.1:20021" in call]
     assert {call.partition("--nodelist=")[2][0] for call in workers} == {"b", "c"}
-    study = "lkm-tune run qm9 --set search.trials=20 --address a:20007"
-    assert any(call.endswith(f"--nodelist=a --overlap {study}") for call in steps)
+    assert "lkm-tune run qm9 --set search.trials=20 --address 192.0.2.1:20021" in called
+    # The study begins when all nodes have joined.
+    assert called.index("ray status --address 192.0.2.1:20021") < called.index(workers[0])
+    assert called[-2].startswith("lkm-tune run")
+
+
+@pytest.mark.parametrize(
+    ("server", "folder"), [("", "lkm-runs/mine"), ("http://host:5000", "lkm-runs")]
+)
+def test_jobs_of_slurm_share_a_storage_only_with_a_server(machine, server, folder):
+    called = slurm_job(machine, "7", MLFLOW_TRACKING_URI=server)
+    assert f"storage {machine.checkout}/{folder}" in called
+
+
+def test_neighbours_in_slurm_have_other_ports_and_folders(machine):
+    def claims(number):
+        calls = "\n".join(slurm_job(machine, number))
+        return set(re.findall(r"--[a-z-]*port=(\d+)|--temp-dir=(\S+)", calls))
+
+    first, second = claims("7"), claims("8")
+    assert len(first) == len(second) == 4
+    assert not first & second

@@ -10,10 +10,10 @@ from threading import Thread
 
 from mlflow import MlflowClient
 from mlflow_databases import free_port
+from mlflow_server import server
 
 from lkm_tune.tracking.importer import import_runs
 
-from .mlflow_server import server
 from .tiny_study import trained_epochs
 
 FEW = (

@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow_databases import free_port
+from mlflow_server import server
 
 from lkm_tune.tracking.outbox import OUTBOX, Outbox
 
-from .mlflow_server import server
 from .tiny_study import (
     check_whole,
     lay_out,

@@ -1,48 +1,17 @@
 """Files of a trial, in a folder and in an object store, with the same tests."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
+from s3_server import s3_server
 
 from lkm_tune.training import Checkpoints, open_store
 from lkm_tune.training.file_store import remove_place
 
-# An S3 server on loopback, which prints its port.
-SERVER = """
-import boto3, sys
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-server.start()
-port = server.get_host_and_port()[1]
-boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}").create_bucket(Bucket="bucket")
-print("port", port, flush=True)
-sys.stdin.read()
-"""
-
 
 @pytest.fixture(scope="module")
 def s3():
-    keys = {
-        "AWS_ACCESS_KEY_ID": "a",
-        "AWS_SECRET_ACCESS_KEY": "b",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in keys.items():
-            patch.setenv(name, value)
-        arguments = [sys.executable, "-W", "ignore", "-c", SERVER]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        with subprocess.Popen(arguments, text=True, **pipes) as process:
-            line = ""
-            while not line.startswith("port "):
-                line = process.stdout.readline()
-                assert line, "the S3 server did not start"
-            patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{line.split()[1]}")
-            yield "s3://bucket/studies"
-            process.stdin.close()
-            process.wait(30)
+    with s3_server():
+        yield "s3://bucket/studies"
 
 
 @pytest.fixture(params=["folder", "s3"])

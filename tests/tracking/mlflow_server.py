@@ -10,10 +10,11 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def server(database, port, folder):
+def server(database, port, folder, artifacts=None, options=()):
     """An MLflow server over a database, killed with its workers at the end of the block."""
+    artifacts = artifacts or folder / "artifacts"
     command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", database, "--artifacts-destination", folder / "artifacts"]
+    command += ["--backend-store-uri", database, "--artifacts-destination", artifacts, *options]
     # Tests need no jobs, and their processes take as long to start as the server.
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
