@@ -154,6 +154,11 @@ class CellAnswer:
         return replace(self, margin=margin, decision=decision)
 
     @property
+    def only_diverges(self) -> bool:
+        """Whether training diverged at every measured γ > 0, so that there is no curve."""
+        return bool(self.diverged) and math.isnan(self.range_low)
+
+    @property
     def predicted(self) -> bool:
         """Whether the cell was never searched."""
         return self.decision == PREDICTED

@@ -115,7 +115,7 @@ def split_cells(runs: pd.DataFrame, adaptive: Collection[str] = ()) -> Iterator[
     depths = curve.groupby(["model", "task", "n_train"])["depth"].nunique()
     names = cell_names(runs)
     for found, rows in curve.groupby(list(CellKey._fields), sort=True):
-        key = _key(found)
+        key = cell_key(found)
         if measured(rows).any():
             alone = depths[key.model, key.task, key.n_train] == 1
             own_control = _own_control(key, controls, rows, alone)
@@ -131,7 +131,7 @@ def cell_names(runs: pd.DataFrame) -> dict[CellKey, str]:
     fields = list(CellKey._fields)
     first = runs[runs["phase"] == "curve"].drop_duplicates(fields)
     texts = {
-        _key(row): [part.strip() for part in str(text or "").split(";") if part.strip()]
+        cell_key(row): [part.strip() for part in str(text or "").split(";") if part.strip()]
         for *row, text in first[[*fields, "protocol_text"]].itertuples(index=False, name=None)
     }
     names = {}
@@ -143,7 +143,8 @@ def cell_names(runs: pd.DataFrame) -> dict[CellKey, str]:
     return names
 
 
-def _key(values: Iterable[object]) -> CellKey:
+def cell_key(values: Iterable[object]) -> CellKey:
+    """The key of a group of rows, from the values of its columns."""
     model, task, depth, n_train, protocol = values
     return CellKey(str(model), str(task), int(depth), int(n_train), str(protocol))  # type: ignore[call-overload]
 

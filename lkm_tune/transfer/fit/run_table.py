@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -98,8 +101,14 @@ def check_runs(runs: pd.DataFrame) -> pd.DataFrame:
     return clean
 
 
-def unfinished_cells(runs: pd.DataFrame) -> list[str]:
-    """Sentences on each (model, task, n_train) with rows in the table but no curve to fit."""
+def unfinished_cells(runs: pd.DataFrame, answered: Collection[tuple[Any, ...]] = ()) -> list[str]:
+    """Sentences on each (model, task, n_train) with rows in the table but no curve to fit.
+
+    Args:
+        runs: the checked table.
+        answered: keys of cells without a curve that have an answer.
+    """
+    known = {(model, task, size) for model, task, _, size, *_ in answered}
     names = ["model", "task", "n_train"]
     mixed = (runs["phase"] == "curve") & (runs["gamma"] > 0)
     finished, complete, diverged = (
@@ -113,7 +122,7 @@ def unfinished_cells(runs: pd.DataFrame) -> list[str]:
             why = "no complete run has a positive error"
         elif cell in diverged:
             why = "no run at γ > 0 is complete, and some diverged"
-        if cell not in finished:
+        if cell not in finished | known:
             model, task, size = cell
             found.append(f"{model} on {task} ({int(size):,} samples): {why}.")
     return found

@@ -141,6 +141,8 @@ class _Drawing:
         return [_inside(WIDTH - _RIGHT, float(self.y(level)) - 4, "γ = 0", INK)]
 
     def _curve(self) -> list[str]:
+        if not len(self.fitted["gamma"]):
+            return []
         x = self.x(np.log10(self.fitted["gamma"]))
         low, high = self.fitted["low"], self.fitted["high"]
         out = []

@@ -63,7 +63,8 @@ def matrix(pairs: Sequence[Pair], names: dict[CellKey, str], margin: float) -> l
         margin: one of the margins of the verdicts.
     """
     place = {key: i for i, key in enumerate(names)}
-    rows = [[Field("", math.nan, "the same cell")] * len(names) for _ in names]
+    same, none = (Field("", math.nan, t) for t in ("the same cell", "no curve to compare"))
+    rows = [[same if source == target else none for target in names] for source in names]
     for pair in pairs:
         verdict = pair.verdicts[margin].verdict
         rows[place[pair.source]][place[pair.target]] = Field(

@@ -66,7 +66,7 @@ def render(report: TransferReport) -> str:
         report=report,
         style=Markup(STYLE + _template("report.css")),
         script=Markup(_template("sort.js")),
-        all_cells=shared_sentence(report.shared, len(report.answers), report.margin, names),
+        all_cells=shared_sentence(report.shared, report.answers, report.margin, names),
         general=general_sentences(report.answers, report.margin, names),
         cells=_cells(report, names),
         names=names,

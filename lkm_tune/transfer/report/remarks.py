@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from lkm_tune.transfer.fit.cells import CellKey
 from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.run_table import unfinished_cells
 from lkm_tune.transfer.wording import count_text, listed
 
 
-def table_warnings(checked: pd.DataFrame, cells: Sequence[CellCurve]) -> tuple[str, ...]:
+def table_warnings(
+    checked: pd.DataFrame, cells: Sequence[CellCurve], answered: Collection[CellKey] = ()
+) -> tuple[str, ...]:
     """Sentences on runs that are left out, missing or suspicious.
 
     Args:
         checked: the table of runs.
         cells: its fitted cells.
+        answered: cells without a curve that have an answer (`fit.diverged`).
     """
     names = [cell.runs.name for cell in cells]
     found = once(names, (note for cell in cells for note in cell.runs.notes))
-    found += unfinished_cells(checked)
+    found += unfinished_cells(checked, answered)
     scales = {cell.runs.scale for cell in cells}
     if len(scales) > 1:
         told = " | ".join(sorted(scale or "unknown" for scale in scales))
@@ -55,7 +59,7 @@ def _grouped(notes: Mapping[str, Sequence[str]], cells: int) -> list[str]:
         if len(names) == cells > 1:
             found.append(f"All cells: {note}")
         elif len(names) == 1:
-            found.append(f"{names[0]}: {note}")
+            found.append(f"{names[0]}: {note}" if names[0] else note)
         else:
             found.append(f"{count_text(len(names)).capitalize()} cells ({listed(names)}): {note}")
     return found

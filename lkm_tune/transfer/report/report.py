@@ -15,6 +15,7 @@ from lkm_tune.transfer.fit.analysis import MARGIN, Pair, compare, fit_cells
 from lkm_tune.transfer.fit.answer import CellAnswer
 from lkm_tune.transfer.fit.cell_answers import cell_answers, predicted_answer
 from lkm_tune.transfer.fit.cells import CellKey
+from lkm_tune.transfer.fit.diverged import diverged_answers, diverged_curve
 from lkm_tune.transfer.fit.drivers import drivers_table
 from lkm_tune.transfer.fit.optimum import CellCurve
 from lkm_tune.transfer.fit.prediction import Pool
@@ -134,6 +135,8 @@ class TransferReport:
         cells = fit_cells(checked, seed, adaptive)
         pairs = compare(cells, margin, seed, rate)
         answers = cell_answers(cells, margin)
+        diverged = diverged_answers(checked, margin)
+        answers = tuple(sorted((*answers, *diverged), key=lambda answer: answer.key))
         optima, details = answer_tables(answers)
         pool = Pool(cells)
         harmed = {answer.key for answer in answers if answer.harm_start > 0}
@@ -141,7 +144,7 @@ class TransferReport:
         return cls(
             margin=margin,
             seed=seed,
-            curves=curves_table(cells),
+            curves=curves_table(cells, [r for a in diverged for r in diverged_curve(checked, a)]),
             optima=optima,
             details=details,
             regret=regret_table(pairs),
@@ -156,7 +159,7 @@ class TransferReport:
             pairs=pairs,
             shared=shared_gamma(cells),
             axes=axes_table(pairs, margin),
-            warnings=table_warnings(checked, cells),
+            warnings=table_warnings(checked, cells, [answer.key for answer in diverged]),
             signs=tuple(once([a.name for a in answers], signs)),
             pictures=dict(pictures or {}),
             printed=dict(printed or {}),

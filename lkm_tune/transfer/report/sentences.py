@@ -32,6 +32,8 @@ def decision_sentence(answer: CellAnswer) -> str:
     best = gamma_text(answer.recommended)
     if answer.predicted:
         return f"Start with γ = {best}: a prediction, since this cell was never searched."
+    if answer.only_diverges:
+        return f"Leave mixing off: {_every_gamma_diverged(answer)}."
     if answer.seeds == 0:
         return (
             "No answer, because no seed ran at more than one γ. Repeat the same seeds at every γ."
@@ -54,6 +56,11 @@ def decision_sentence(answer: CellAnswer) -> str:
             f" expected error at γ = {best}."
         )
     return _undecided(answer, best)
+
+
+def _every_gamma_diverged(answer: CellAnswer) -> str:
+    ends = dict.fromkeys(map(gamma_text, (answer.diverged[0], answer.diverged[-1])))
+    return f"training diverged at every measured γ above 0 ({' to '.join(ends)})"
 
 
 def _undecided(answer: CellAnswer, best: str) -> str:
@@ -87,6 +94,8 @@ def cell_line(answer: CellAnswer) -> tuple[str, str, str]:
         cost = answer.expected_regret
         usual = "" if math.isnan(cost) else f"costs {percent(cost)} on average"
         return f"start with γ = {best}", "never searched", usual
+    if answer.only_diverges:
+        return "leave mixing off", "not known", "every γ > 0 diverged"
     if seeds < 2:
         return "undecided", "not known: one seed" if seeds else "not known", ""
     if answer.decision == LEAVE_OFF:
@@ -111,7 +120,7 @@ def detail_sentences(answer: CellAnswer) -> list[str]:
     """Further sentences on a cell."""
     if answer.predicted:
         return _prediction(answer)
-    if answer.seeds < 2:
+    if answer.seeds < 2 or answer.only_diverges:
         return []
     found = [f"This rests on {answer.seeds} seeds."]
     if answer.decision == USE and math.isfinite(answer.bound):

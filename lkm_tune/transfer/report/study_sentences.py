@@ -21,18 +21,23 @@ from lkm_tune.transfer.wording import (
 
 
 def shared_sentence(
-    shared: SharedGamma | None, cells: int, margin: float, names: Mapping[CellKey, str]
+    shared: SharedGamma | None,
+    answers: Sequence[CellAnswer],
+    margin: float,
+    names: Mapping[CellKey, str],
 ) -> str:
     """Whether one γ works in all cells.
 
     Args:
         shared: the γ whose cost in its worst cell is smallest; None if unknown.
-        cells: number of finished cells.
+        answers: the answers of the cells.
         margin: difference of the error, as a fraction, that does not matter.
         names: names of the cells.
     """
-    if cells < 2:
-        return "One cell is finished, so there is nothing to compare yet."
+    curves = sum(not answer.only_diverges for answer in answers)
+    if curves < 2:
+        first = "One cell has" if curves else "No cell has"
+        return f"{first} a finished curve, so there is nothing to compare yet."
     if shared is None:
         return (
             "It is unknown whether one γ works in all cells: this needs at least two seeds at the"
@@ -41,8 +46,8 @@ def shared_sentence(
     shared = shared.at_margin(margin)
     gamma = f"γ = {gamma_text(shared.gamma)}" + (" (no mixing)" if shared.gamma == 0 else "")
     all_cells = f"all {count_text(shared.cells)} cells" if shared.cells > 2 else "both cells"
-    left_out = cells - shared.cells
-    without = f" ({count_text(left_out)} more with too few runs)" if left_out else ""
+    left_out = len(answers) - shared.cells
+    without = f" ({count_text(left_out)} more with too few usable runs)" if left_out else ""
     closest = (
         f"{gamma} comes closest: at most {at_most(shared.bound)} above the best (in"
         f" {names[shared.worst]})."

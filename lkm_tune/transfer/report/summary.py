@@ -67,7 +67,7 @@ def summary(
                 "margin": margin_text(m),
                 "lines": [[names[a.key], *cell_line(a.at_margin(m))] for a in answers],
                 "answers": [_changed(answer, m) for answer in answers],
-                "all": shared_sentence(shared, len(answers), m, names),
+                "all": shared_sentence(shared, answers, m, names),
                 "legend": legend(m),
                 "counts": {MARKS[v]: n for v, n in counts(pairs, m).items()},
                 "matrix": _matrix(pairs, names, m),
@@ -90,7 +90,7 @@ def _changed(answer: CellAnswer, margin: float) -> dict[str, Any]:
 
 
 def _matrix(pairs: Sequence[Pair], names: dict[CellKey, str], margin: float) -> list[list[str]]:
-    if not 1 < len(names) <= MOST_IN_MATRIX:
+    if not pairs or len(names) > MOST_IN_MATRIX:
         return []
     return [
         [f"{field.mark} {field.cost}".strip() for field in row]

@@ -59,7 +59,7 @@ def answer_tables(answers: Sequence[CellAnswer]) -> tuple[pd.DataFrame, pd.DataF
     return optima, details
 
 
-def curves_table(cells: Sequence[CellCurve]) -> pd.DataFrame:
+def curves_table(cells: Sequence[CellCurve], others: Sequence[dict[str, Any]] = ()) -> pd.DataFrame:
     """Measured points and fitted curves, in long form.
 
     `kind`: "measured" (one row per run; γ = 0 is the control), "diverged" (γ without an error),
@@ -67,8 +67,12 @@ def curves_table(cells: Sequence[CellCurve]) -> pd.DataFrame:
     `low` and `high`, the pointwise 95 % band of the difference from the control).
     `aligned` is the error with the level of its seed replaced by the mean level of the seeds. The
     curve is fitted to these errors.
+
+    Args:
+        cells: the fitted cells.
+        others: rows of cells without a curve.
     """
-    rows: list[dict[str, Any]] = []
+    rows = list(others)
     for cell in cells:
         key = cell.runs.key._asdict()
         rows += [{**key, **row} for row in _measured(cell)]

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
+
+from lkm_tune.transfer.wording import counted
 
 WIDTH = 100
 """Characters of a line if the width of the terminal is unknown."""
 
-MOST_REMARKS = 6
+LINES = 24
+"""Lines of the answer, if the cells leave room for remarks."""
+
+FEWEST_REMARK_LINES = 4
 _HEADINGS = ("cell", "decision", "gain over no mixing", "excluded")
 
 
@@ -56,15 +62,20 @@ def summary_lines(summary: Mapping[str, Any], margin: float, width: int = WIDTH)
     elif sum(found["counts"].values()):
         told = ", ".join(f"{sign} {count}" for sign, count in found["counts"].items())
         out += ["", f"Ordered pairs of cells: {told}", found["legend"]]
-    remarks = list(summary["remarks"])
-    shown = remarks if len(remarks) <= MOST_REMARKS else remarks[: MOST_REMARKS - 1]
-    if remarks:
-        out.append("")
-    for remark in shown:
-        out += _wrapped(f"- {remark}", width, "  ")
-    if len(shown) < len(remarks):
-        out.append(f"- {len(remarks) - len(shown)} more remarks are in the report")
+    if remarks := summary["remarks"]:
+        out += ["", *_remarks(remarks, max(LINES - len(out) - 1, FEWEST_REMARK_LINES), width)]
     return out
+
+
+def _remarks(remarks: Sequence[str], room: int, width: int) -> list[str]:
+    """The first remarks, as many as the lines hold but at least one, and the number of the rest."""
+    told = [_wrapped(f"- {remark}", width, "  ") for remark in remarks]
+    if sum(map(len, told)) <= room:
+        return [line for lines in told for line in lines]
+    ends = accumulate(map(len, told))
+    shown = max(sum(end < room for end in ends), 1)
+    rest = counted(len(told) - shown, "more remark is", "more remarks are")
+    return [line for lines in told[:shown] for line in lines] + [f"- {rest} in the report"]
 
 
 def _matrix(names: Sequence[str], found: Mapping[str, Any]) -> list[str]:

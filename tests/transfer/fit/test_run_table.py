@@ -1,8 +1,13 @@
+import json
+from xml.etree import ElementTree
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from lkm_tune.transfer import RunTableError, TransferReport
+from lkm_tune.transfer import RunTableError, TransferReport, cell_sentence
+from lkm_tune.transfer.fit.answer import LEAVE_OFF
+from lkm_tune.transfer.report.text_lines import summary_lines
 from lkm_tune.transfer.report.write import write_report
 
 
@@ -85,7 +90,6 @@ def test_rows_of_other_phases_may_hold_anything(simulate, shapes) -> None:
     ("changes", "warning"),
     [
         ({"test_error": np.nan, "val_error": np.nan}, "no complete run has a positive error."),
-        ({"status": "diverged"}, "no run at γ > 0 is complete, and some diverged."),
     ],
 )
 def test_a_cell_without_an_error_does_not_keep_the_others_from_theirs(
@@ -97,3 +101,35 @@ def test_a_cell_without_an_error_does_not_keep_the_others_from_theirs(
     assert report.optima["model"].tolist() == ["a"]
     assert f"b on qm9/homo (300 samples): {warning}" in report.warnings
     write_report(report, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ("m", "No cell has a finished"),
+        ("bm", "One cell has a finished"),
+        ("bmz", "both cells (one more with too few usable runs)"),
+    ],
+)
+def test_a_cell_where_every_gamma_diverged_is_answered(
+    simulate, shapes, tmp_path, cells, said
+) -> None:
+    runs = simulate({name: shapes["peak"](0.03, 0.1) for name in cells}).assign(unit="eV")
+    bad = (runs["model"] == "m") & (runs["gamma"] > 0)
+    runs.loc[bad, ["status", "test_error", "val_error"]] = ["diverged", np.inf, np.nan]
+    report = TransferReport.from_runs(runs)
+    answer = report.best_gamma("m", "qm9/homo")
+    assert (answer.decision, answer.recommended, answer.seeds, answer.bound) == (
+        LEAVE_OFF, 0.0, 4, pytest.approx(np.nan, nan_ok=True)
+    )  # fmt: skip
+    control = runs.loc[(runs["model"] == "m") & (runs["gamma"] == 0), "test_error"]
+    assert answer.error == pytest.approx(np.exp(np.log(control).mean()))
+    assert "training diverged at every measured γ above 0 (0.001 to 1)." in cell_sentence(answer)
+    lines = summary_lines(json.loads(json.dumps(report.summary(), allow_nan=False)), 0.02)
+    shown = lines[1 : len(cells) + 1]
+    assert [line[0] for line in shown] == list(cells)
+    assert "leave mixing off" in shown[cells.index("m")]
+    assert said in "\n".join(lines)
+    assert "- m: γ = 0.001 is too high: training diverges. Next γ to try: 0.0001." in lines
+    assert not report.warnings or "m on" not in "".join(report.warnings)
+    ElementTree.parse(write_report(report, tmp_path)["curves.svg"])

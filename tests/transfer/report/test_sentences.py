@@ -192,7 +192,8 @@ SHARED = SharedGamma(gamma=0.01, bound=0.0195, worst=CELL, cells=4, seeds=3)
         (
             replace(SHARED, bound=0.0723), 5,
             "No single γ is shown to be within 2 % of the best in all four cells (one more with too"
-            " few runs). γ = 0.01 comes closest: at most 7.3 % above the best (in gin, qm9/mu).",
+            " few usable runs). γ = 0.01 comes closest: at most 7.3 % above the best (in gin,"
+            " qm9/mu).",
         ),
         (
             replace(SHARED, seeds=2), 4,
@@ -204,11 +205,12 @@ SHARED = SharedGamma(gamma=0.01, bound=0.0195, worst=CELL, cells=4, seeds=3)
             "It is unknown whether one γ works in all cells: this needs at least two seeds at the"
             " same γ in every cell.",
         ),
-        (None, 1, "One cell is finished, so there is nothing to compare yet."),
+        (None, 0, "No cell has a finished curve, so there is nothing to compare yet."),
+        (None, 1, "One cell has a finished curve, so there is nothing to compare yet."),
     ],
 )  # fmt: skip
 def test_one_gamma_for_all_cells(shared, cells, sentence):
-    assert plain(shared_sentence(shared, cells, 0.02, {CELL: "gin, qm9/mu"})) == sentence
+    assert plain(shared_sentence(shared, [USED] * cells, 0.02, {CELL: "gin, qm9/mu"})) == sentence
 
 
 def test_where_strong_mixing_harms():
@@ -242,8 +244,9 @@ def test_what_the_published_gamma_costs():
 def test_a_remark_is_made_once():
     names = ["a", "b", "c"]
     few = [f"{name}: only two seeds." for name in names]
-    assert once(names, [*few, "b: no control.", "a: odd.", "c: odd."]) == [
+    assert once(names, [*few, "b: no control.", "a: odd.", "c: odd.", "d: odd."]) == [
         "All cells: only two seeds.",
         "b: no control.",
         "Two cells (a; c): odd.",
+        "d: odd.",
     ]

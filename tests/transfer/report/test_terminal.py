@@ -86,5 +86,5 @@ def test_one_seed_of_one_cell(simulate, shapes):
     runs.loc[runs["gamma"] == 1.0, ["status", "test_error"]] = ["diverged", np.inf]
     told = shown(TransferReport.from_runs(runs))
     assert "undecided  not known: one seed" in told
-    assert "One cell is finished, so there is nothing to compare yet." in told
+    assert "One cell has a finished curve, so there is nothing to compare yet." in told
     assert "nan" not in told
