@@ -101,6 +101,14 @@ class CurveRuns:
         return {seed: part for seed, part in parts.items() if part.dof > 0}
 
 
+_USED = (
+    *CellKey._fields,
+    *("study", "gamma", "seed", "status", "val_error", "test_error"),
+    *("val_mean_error", "test_mean_error", "kd_ratio", "unit", "scale"),
+)
+"""The columns of a table of runs that a cell uses."""
+
+
 def split_cells(runs: pd.DataFrame, adaptive: Collection[str] = ()) -> Iterator[CurveRuns]:
     """The cells of a checked table (`check_runs`), in the order of their keys.
 
@@ -110,8 +118,10 @@ def split_cells(runs: pd.DataFrame, adaptive: Collection[str] = ()) -> Iterator[
         runs: the table.
         adaptive: see `TransferReport.from_runs`.
     """
-    curve = runs[runs["phase"] == "curve"]
-    controls = runs[(runs["phase"] == "control_curve") & (runs["status"] == "complete")]
+    # pandas copies every column at each selection of rows.
+    used = [name for name in runs if name in _USED]
+    curve = runs.loc[runs["phase"] == "curve", used]
+    controls = runs.loc[(runs["phase"] == "control_curve") & (runs["status"] == "complete"), used]
     depths = curve.groupby(["model", "task", "n_train"])["depth"].nunique()
     names = cell_names(runs)
     for found, rows in curve.groupby(list(CellKey._fields), sort=True):
@@ -196,7 +206,7 @@ def _with_one_label_a_seed(
     key: CellKey, rows: pd.DataFrame, own_control: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Labels all runs of a seed with one study, if the protocol is known."""
-    if not key.protocol:
+    if not key.protocol or len({*rows["study"], *own_control["study"]}) == 1:
         return rows, own_control
     first = rows.groupby("seed")["study"].min()
     one, other = (
@@ -207,8 +217,8 @@ def _with_one_label_a_seed(
 
 
 def _outcome(rows: pd.DataFrame, notes: list[str]) -> str:
-    done = rows[(rows["status"] == "complete") & (rows["gamma"] > 0)]
-    if (done["test_error"] > 0).any():
+    mixed = (rows["status"] == "complete") & (rows["gamma"] > 0)
+    if (rows["test_error"][mixed] > 0).any():
         return "test_error"
     notes.append("no test error is known, so the validation error is used")
     return "val_error"
