@@ -41,10 +41,10 @@ PartitionName=all Nodes=ALL Default=YES MaxTime=60
 STUDY = """
 models: {pamnet: {hidden: 8}}
 tasks: [qm9/alpha]
-data: {source: sample, n_train: 200, n_val: 20, n_test: 20}
-search: {trials: 8, startup_trials: 8, grace_period: 60, control: false}
+data: {source: sample, n_train: 100, n_val: 20, n_test: 20}
+search: {trials: 8, startup_trials: 8, grace_period: 12, control: false}
 curve: {gammas: [0, 0.1], seeds: [1, 2]}
-training: {epochs: 60, batch_size: 16}
+training: {epochs: 12, batch_size: 16}
 resources: {cpu: 1, gpu: 0}
 """
 
@@ -141,8 +141,8 @@ def slurm():
 
 def test_two_jobs_side_by_side_and_a_time_limit_that_one_of_them_reaches(slurm):
     small = "--cpus-per-task=1 --mem=6G"
-    # Slurm warns 120 s before the limit, so the first job has two minutes for its start and study.
-    short = slurm.submit("short", f"{small} --time=4")
+    # Slurm warns 120 s before the limit, so the first job has three minutes for its start and study.
+    short = slurm.submit("short", f"{small} --time=5")
     long = slurm.submit("long", f"{small} --time=30")
     again = slurm.submit("long", f"{small} --time=30")
 
