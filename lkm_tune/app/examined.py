@@ -17,7 +17,7 @@ from lkm_tune.diagnostics.pictures import Cloud, cka_figure, projection_figure
 from lkm_tune.diagnostics.projection import TITLES, Method, project
 from lkm_tune.training import TrainingRun
 from lkm_tune.training.examine import AtomStates, atom_states, find_molecule, gradients, reopen
-from lkm_tune.training.objective import Indices
+from lkm_tune.training.samples import Indices
 from lkm_tune.transfer.json_data import json_value
 
 MOST_POINTS = 3000

@@ -16,31 +16,61 @@ from numpy.typing import NDArray
 from scipy.special import spherical_jn
 from torch import Tensor, nn
 
-Envelope = Callable[[Tensor, int], Tensor]
-"""u(x, exponent): behaves as 1/x near 0 and is 0 from x = 1 on."""
+Envelope = Callable[[Tensor, int, int], Tensor]
+"""u(x, exponent, order): behaves as 1/x near 0 and is 0 from x = 1 on; its derivative of an order
+up to 2."""
 
 
-def smooth_envelope(x: Tensor, exponent: int) -> Tensor:
+def smooth_envelope(x: Tensor, exponent: int, order: int = 0) -> Tensor:
     """u(x) = (1 + t(x)) / x with the tail t of power exponent + 1; u, u', u'' vanish at x = 1.
 
     DimeNet, equation 8, divided by x, as in its published code and in PyTorch Geometric.
     """
+    if order:
+        return _derivative(x, exponent, _tail(exponent + 1), order)
     return torch.where(x < 1, (1 + _smoothing(x, exponent + 1)) / x, 0)
 
 
-def kinked_envelope(x: Tensor, exponent: int) -> Tensor:
+def kinked_envelope(x: Tensor, exponent: int, order: int = 0) -> Tensor:
     """u(x) = 1/x + t(x) with the tail t of power exponent; u(1) = 0 but u'(1) = -1.
 
     MXMNet and PAMNet publish this form: the tail cancels 1 instead of 1/x, so the slope jumps at
     the cutoff.
     """
+    if order:
+        return _derivative(x, exponent, _tail(exponent), order)
     return torch.where(x < 1, 1 / x + _smoothing(x, exponent), 0)
 
 
+def _tail(p: int) -> tuple[float, float, float]:
+    """a, b, c so that a x^p + b x^(p+1) + c x^(p+2) is -1 at x = 1, with derivatives 0, 0."""
+    return -(p + 1) * (p + 2) / 2, p * (p + 2), -p * (p + 1) / 2
+
+
 def _smoothing(x: Tensor, p: int) -> Tensor:
-    """The tail a x^p + b x^(p+1) + c x^(p+2): -1 at x = 1, first and second derivatives 0."""
-    a, b, c = -(p + 1) * (p + 2) / 2, p * (p + 2), -p * (p + 1) / 2
+    a, b, c = _tail(p)
     return x**p * (a + x * (b + x * c))
+
+
+def _derivative(x: Tensor, p: int, tail: tuple[float, float, float], order: int) -> Tensor:
+    """The derivative of 1/x + a x^p + b x^(p+1) + c x^(p+2) below x = 1."""
+    a, b, c = (math.perm(p + k, order) * factor for k, factor in enumerate(tail))
+    lead = (-1) ** order * math.factorial(order) / x ** (order + 1)
+    return torch.where(x < 1, lead + x ** (p - order) * (a + x * (b + x * c)), 0)
+
+
+def curve(x: Tensor, value: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """A function of x, known by its value and its first two derivatives at x.
+
+    Forces are differentiated once more in training. A known formula of each derivative takes far
+    fewer operations than autograd needs for the operations of the function.
+    """
+    shift = x - x.detach()  # 0, with the slope 1
+    return value + shift * (first + shift * (second / 2))
+
+
+def _differentiable(x: Tensor) -> bool:
+    return torch.is_grad_enabled() and x.requires_grad
 
 
 class BesselRadial(nn.Module):
@@ -60,7 +90,13 @@ class BesselRadial(nn.Module):
     def forward(self, distance: Tensor) -> Tensor:
         """Distances [E] to functions [E, Nr]."""
         x = (distance / self.cutoff).unsqueeze(-1)
-        return self.envelope(x, self.exponent) * torch.sin(self.freq * x)
+        return self._envelope(x) * torch.sin(self.freq * x)
+
+    def _envelope(self, x: Tensor) -> Tensor:
+        if not _differentiable(x):
+            return self.envelope(x, self.exponent, 0)
+        at = x.detach()
+        return curve(x, *(self.envelope(at, self.exponent, order) for order in range(3)))
 
 
 class SphericalBessel(nn.Module):
@@ -112,7 +148,15 @@ class SphericalBessel(nn.Module):
     def radial(self, distance: Tensor) -> Tensor:
         """The factor u(x) N_ln j_l(z_ln x) of distances [E], as [E, Ls, Nr]."""
         x = (distance / self.cutoff)[:, None, None]
-        return self.envelope(x, self.exponent) * self.norms * spherical_bessel(self.zeros * x)
+        at = x.detach()
+        u = self.envelope(at, self.exponent, 0) * self.norms
+        j = spherical_bessel(self.zeros * at)
+        if not _differentiable(x):
+            return u * j
+        first, second = bessel_derivatives(self.zeros * at, j)
+        first, second = self.zeros * first, self.zeros.square() * second
+        u1, u2 = (self.envelope(at, self.exponent, order) * self.norms for order in (1, 2))
+        return curve(x, u * j, u1 * j + u * first, u2 * j + 2 * u1 * first + u * second)
 
 
 def harmonics(cosine: Tensor, count: int) -> Tensor:
@@ -121,12 +165,31 @@ def harmonics(cosine: Tensor, count: int) -> Tensor:
     They are polynomials of the cosine, which are smooth for atoms on a line and for two equal
     edges, so forces need no special case.
     """
+    scale = [math.sqrt((2 * order + 1) / (4 * math.pi)) for order in range(count)]
+
+    def scaled(polynomials: list[Tensor]) -> Tensor:
+        found = zip(scale, polynomials[:count], strict=True)
+        return torch.stack([factor * polynomial for factor, polynomial in found], dim=-1)
+
+    if not _differentiable(cosine):
+        return scaled(_legendre(cosine, count))
+    values = _legendre(cosine.detach(), count)
+    # P'_(l+1) = P'_(l-1) + (2l + 1) P_l.
+    firsts = [torch.zeros_like(values[0]), torch.ones_like(values[0])]
+    seconds = [torch.zeros_like(values[0])] * 2
+    for order in range(2, count):
+        firsts.append(firsts[-2] + (2 * order - 1) * values[order - 1])
+        seconds.append(seconds[-2] + (2 * order - 1) * firsts[order - 1])
+    return curve(cosine.unsqueeze(-1), scaled(values), scaled(firsts), scaled(seconds))
+
+
+def _legendre(cosine: Tensor, count: int) -> list[Tensor]:
+    """P_0 .. P_(count-1) of cosines, at least two."""
     legendre = [torch.ones_like(cosine), cosine]
     for order in range(2, count):
         term = (2 * order - 1) * cosine * legendre[-1] - (order - 1) * legendre[-2]
         legendre.append(term / order)
-    scale = [math.sqrt((2 * order + 1) / (4 * math.pi)) for order in range(count)]
-    return torch.stack([s * p for s, p in zip(scale, legendre[:count], strict=True)], dim=-1)
+    return legendre
 
 
 def spherical_bessel(x: Tensor) -> Tensor:
@@ -135,14 +198,35 @@ def spherical_bessel(x: Tensor) -> Tensor:
     Power series below x = l + 1 and upward recurrence above (Abramowitz & Stegun 10.1.2 and
     10.1.19): neither cancels in its range, so float32 is enough.
     """
-    order = torch.arange(x.shape[-2], dtype=x.dtype, device=x.device).unsqueeze(-1)
+    order = _orders(x)
     turn = order + 1
     # Both branches get safe arguments: where() passes on a NaN gradient of the unused branch.
     return torch.where(
         x < turn,
         _bessel_series(torch.minimum(x, turn), order),
-        _bessel_recurrence(torch.maximum(x, turn)),
+        torch.stack(_bessel_recurrence(torch.maximum(x, turn))[0], dim=-2),
     )
+
+
+def bessel_derivatives(x: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    """j_l'(x) and j_l''(x) as `spherical_bessel`, whose result is `value`.
+
+    j_l' = l/x j_l - j_(l+1), and j_l'' from the differential equation (Abramowitz & Stegun 10.1.22
+    and 10.1.1).
+    """
+    order = _orders(x)
+    turn = order + 1
+    following = torch.where(
+        x < turn,
+        _bessel_series(torch.minimum(x, turn), order + 1),
+        torch.stack(_bessel_recurrence(torch.maximum(x, turn))[1], dim=-2),
+    )
+    first = order / x * value - following
+    return first, (order * (order + 1) / (x * x) - 1) * value - 2 / x * first
+
+
+def _orders(x: Tensor) -> Tensor:
+    return torch.arange(x.shape[-2], dtype=x.dtype, device=x.device).unsqueeze(-1)
 
 
 def _bessel_series(x: Tensor, order: Tensor) -> Tensor:
@@ -165,16 +249,18 @@ def _series_terms(order: int) -> int:
     return k
 
 
-def _bessel_recurrence(x: Tensor) -> Tensor:
+def _bessel_recurrence(x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """j_l(x) and j_(l+1)(x) for each l."""
     inverse = 1 / x
     before = torch.sin(x) * inverse
     current = (before - torch.cos(x)) * inverse
-    values = [before[..., 0, :]]
+    values, following = [before[..., 0, :]], [current[..., 0, :]]
     for order in range(1, x.shape[-2]):
         before, current, inverse = before[..., 1:, :], current[..., 1:, :], inverse[..., 1:, :]
         values.append(current[..., 0, :])
         before, current = current, (2 * order + 1) * inverse * current - before
-    return torch.stack(values, dim=-2)
+        following.append(current[..., 0, :])
+    return values, following
 
 
 @lru_cache

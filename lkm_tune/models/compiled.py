@@ -29,11 +29,16 @@ OPTIONS = (
 # Number of pointer arguments of each function, after the numbers of rows and columns.
 _POINTERS = {
     "lkm_activate": 4,
+    "lkm_activate_twice": 5,
     "lkm_activate_back": 4,
+    "lkm_rise": 5,
+    "lkm_descend": 4,
     "lkm_messages": 7,
     "lkm_messages_back": 10,
+    "lkm_messages_twice": 12,
     "lkm_deliver": 7,
     "lkm_deliver_back": 10,
+    "lkm_deliver_twice": 14,
 }
 
 _logger = logging.getLogger(__name__)

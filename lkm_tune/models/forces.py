@@ -1,11 +1,13 @@
 """Forces of a network that predicts an energy."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from lkm_tune.graphs import MoleculeBatch
+from lkm_tune.models.fused_dense import slopes_alone
 from lkm_tune.models.output import ModelOutput, MoleculeModel
 
 
@@ -29,7 +31,7 @@ def energy_and_forces(
         raise ValueError(
             f"forces need a model that uses positions, but {type(model).__name__} does not"
         )
-    with torch.enable_grad():
+    with torch.enable_grad(), slopes_alone() if trainable else nullcontext():
         pos = batch.pos.detach().requires_grad_(True)
         output = model(replace(batch, pos=pos))
         if output.prediction.shape[1] != 1:

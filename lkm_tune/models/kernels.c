@@ -38,6 +38,12 @@ static inline float slope(float s, float m)
     return s + m * (1.0f - s);
 }
 
+/* m''(u) */
+static inline float bend(float s, float u)
+{
+    return s * (1.0f - s) * (2.0f + u * (1.0f - 2.0f * s));
+}
+
 /* out = m(u + bias) + skip, either of them left out where it is NULL; u becomes m'(u + bias). */
 void lkm_activate(size_t rows, size_t d, float *u, const float *bias, const float *skip, float *out)
 {
@@ -49,6 +55,51 @@ void lkm_activate(size_t rows, size_t d, float *u, const float *bias, const floa
             float s = sigmoid(v), m = v * s;
             out[k] = more ? m + more[k] : m;
             u[k] = slope(s, m);
+        }
+    }
+}
+
+/* As lkm_activate; bends becomes m''(u + bias). */
+void lkm_activate_twice(size_t rows, size_t d, float *u, const float *bias, const float *skip,
+                        float *out, float *bends)
+{
+    for (size_t row = 0; row < rows; row++, u += d, out += d, bends += d) {
+        const float *more = skip ? skip + row * d : NULL;
+#pragma omp simd
+        for (size_t k = 0; k < d; k++) {
+            float v = bias ? u[k] + bias[k] : u[k];
+            float s = sigmoid(v), m = v * s;
+            out[k] = more ? m + more[k] : m;
+            u[k] = slope(s, m);
+            bends[k] = bend(s, v);
+        }
+    }
+}
+
+/* The way up of the gradients of a slope (see _DenseSlope): change = inner * slopes, and inner
+ * becomes inner * grad * bends. */
+void lkm_rise(size_t rows, size_t d, const float *slopes, const float *bends, const float *grad,
+              float *inner, float *change)
+{
+#pragma omp simd
+    for (size_t k = 0; k < rows * d; k++) {
+        change[k] = inner[k] * slopes[k];
+        inner[k] *= grad[k] * bends[k];
+    }
+}
+
+/* The way down: bars += below * slopes, if there is any below; for_bias = the sum of its rows. */
+void lkm_descend(size_t rows, size_t d, const float *slopes, const float *below, float *bars,
+                 float *for_bias)
+{
+    memset(for_bias, 0, d * sizeof *for_bias);
+    for (size_t row = 0; row < rows; row++, slopes += d, bars += d) {
+        const float *more = below ? below + row * d : NULL;
+#pragma omp simd
+        for (size_t k = 0; k < d; k++) {
+            if (more)
+                bars[k] += more[k] * slopes[k];
+            for_bias[k] += bars[k];
         }
     }
 }
@@ -119,6 +170,37 @@ void lkm_messages_back(size_t count, size_t d, const int64_t *to, const int64_t 
     }
 }
 
+/* The gradients of lkm_messages_back, whose results have the gradients `on_atoms` and `on_edges`:
+ * those of grad[to], here[at] and there[of], edge[kind] and weight[kind] are added to. */
+void lkm_messages_twice(size_t count, size_t d, const int64_t *to, const int64_t *at,
+                        const int64_t *of, const int64_t *kind, const float *atoms,
+                        const float *edges, const float *grad, const float *on_atoms,
+                        const float *on_edges, float *for_grad, float *for_atoms,
+                        float *for_edges)
+{
+    for (size_t e = 0; e < count; e++) {
+        size_t i = at[e] * 2 * d, j = of[e] * 2 * d + d, l = kind[e] * 2 * d;
+        size_t row = (to ? (size_t)to[e] : e) * d;
+        const float *here = atoms + i, *there = atoms + j, *edge = edges + l, *weight = edge + d;
+        const float *on_here = on_atoms + i, *on_there = on_atoms + j, *on_edge = on_edges + l;
+        const float *on_weight = on_edge + d, *g = grad + row;
+        float *for_here = for_atoms + i, *for_there = for_atoms + j, *for_edge = for_edges + l;
+        float *for_weight = for_edge + d, *for_g = for_grad + row;
+#pragma omp simd
+        for (size_t k = 0; k < d; k++) {
+            float u = here[k] + there[k] + edge[k];
+            float s = sigmoid(u), m = u * s, m1 = slope(s, m);
+            float inner = on_here[k] + on_there[k] + on_edge[k];
+            float for_u = (inner * weight[k] * bend(s, u) + on_weight[k] * m1) * g[k];
+            for_g[k] += inner * weight[k] * m1 + on_weight[k] * m;
+            for_here[k] += for_u;
+            for_there[k] += for_u;
+            for_edge[k] += for_u;
+            for_weight[k] += inner * g[k] * m1;
+        }
+    }
+}
+
 /* out[to] += x[of] * m(u[kind] + bias) for every pair, those that share a row of u side by side.
  * Without `to`, each pair has a row of its own. */
 void lkm_deliver(size_t count, size_t d, const int64_t *to, const int64_t *of, const int64_t *kind,
@@ -154,6 +236,33 @@ void lkm_deliver_back(size_t count, size_t d, const int64_t *to, const int64_t *
             for_from[k] += g[k] * m;
             for_row[k] += inner;
             for_bias[k] += inner;
+        }
+    }
+}
+
+/* The gradients of lkm_deliver_back, whose results have the gradients `on_x`, `on_u` and
+ * `on_bias`: those of grad[to], x[of], u[kind] and the bias are added to. */
+void lkm_deliver_twice(size_t count, size_t d, const int64_t *to, const int64_t *of,
+                       const int64_t *kind, const float *x, const float *u, const float *bias,
+                       const float *grad, const float *on_x, const float *on_u,
+                       const float *on_bias, float *for_grad, float *for_x, float *for_u,
+                       float *for_bias)
+{
+    for (size_t t = 0; t < count; t++) {
+        size_t f = of[t] * d, l = kind[t] * d, row = (to ? (size_t)to[t] : t) * d;
+        const float *from = x + f, *on_from = on_x + f, *v0 = u + l, *on_v = on_u + l;
+        const float *g = grad + row;
+        float *for_from = for_x + f, *for_v = for_u + l, *for_g = for_grad + row;
+#pragma omp simd
+        for (size_t k = 0; k < d; k++) {
+            float v = v0[k] + bias[k];
+            float s = sigmoid(v), m = v * s, m1 = slope(s, m);
+            float inner = on_v[k] + on_bias[k];
+            float both = (on_from[k] * m1 + inner * from[k] * bend(s, v)) * g[k];
+            for_g[k] += on_from[k] * m + inner * from[k] * m1;
+            for_from[k] += inner * g[k] * m1;
+            for_v[k] += both;
+            for_bias[k] += both;
         }
     }
 }

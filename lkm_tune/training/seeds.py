@@ -8,6 +8,11 @@ import numpy as np
 import torch
 
 
+def epoch_seed(seed: int, epoch: int) -> int:
+    """The seed of an epoch of a run with `seed`."""
+    return int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0])
+
+
 @contextmanager
 def seeded(seed: int, devices: Sequence[torch.device] | None = None) -> Iterator[None]:
     """A context that seeds the generators of torch, `numpy.random` and `random`.

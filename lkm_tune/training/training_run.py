@@ -7,7 +7,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -18,12 +17,14 @@ from lkm_tune.models import code_digest, load_weights
 from lkm_tune.study import LkmOptions, RunConfig
 from lkm_tune.training.ahead import ahead
 from lkm_tune.training.device import device_name
+from lkm_tune.training.make_objective import make_objective
 from lkm_tune.training.network import open_run
-from lkm_tune.training.objective import Loss, Prepared, make_objective
+from lkm_tune.training.objective import Loss
 from lkm_tune.training.own_network import check_batches, has_batch_norm
 from lkm_tune.training.run_result import EpochResult, RunResult
+from lkm_tune.training.samples import Prepared
 from lkm_tune.training.schedule import WeightAverage, make_schedule
-from lkm_tune.training.seeds import seeded
+from lkm_tune.training.seeds import epoch_seed, seeded
 
 # Steps between two checks of the loss within an epoch: each check waits for the GPU.
 STEPS_BETWEEN_CHECKS = 50
@@ -112,7 +113,7 @@ class TrainingRun:
         start = time.perf_counter()
         epoch = len(self.history) + 1
         # Each epoch has a seed, so that a continued run draws the numbers of an uninterrupted run.
-        seed = _epoch_seed(self.config.seed, epoch)
+        seed = epoch_seed(self.config.seed, epoch)
         with seeded(seed, [self.device] if self.device.type == "cuda" else []):
             losses = self._train_epoch(epoch)
         errors = {} if self.diverged else self.errors("val")
@@ -297,7 +298,3 @@ def mixing_term(mixing: Mixing, loss: Loss, options: LkmOptions) -> tuple[Tensor
     weights, own = mixing(layers, loss.judge)
     kd = layer_mixing_loss(layers, options.distance, options.reduction, options.teacher, weights)
     return kd * loss.share, own
-
-
-def _epoch_seed(seed: int, epoch: int) -> int:
-    return int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0])

@@ -7,6 +7,7 @@ from torch.testing import assert_close
 
 from lkm_tune.models import fused
 from lkm_tune.models.compiled import kernels
+from lkm_tune.models.fused_dense import slopes_alone
 
 
 def index(*numbers):
@@ -134,3 +135,32 @@ def test_sigma_far_from_zero_and_a_number_that_is_none():
     assert y.isnan().all()
     y = fused.dense(x[:, :6], [(torch.eye(6), None)])
     assert_close(y, torch.nn.functional.silu(x[:, :6]), rtol=1e-6, atol=1e-30)
+
+
+@needs_kernels
+@pytest.mark.parametrize("d", [1, 13, 64])
+@pytest.mark.parametrize("case", CASES)
+def test_gradients_of_second_order_agree(case, d, monkeypatch):
+    """As with forces: the slope by the states, then the gradients of all inputs."""
+    function, shapes, rest = cases(d)[case]
+
+    def twice(dtype):
+        inputs = numbers(shapes, torch.float32)
+        inputs = [x.detach().to(dtype).requires_grad_() for x in inputs]
+        # Leaves are parameters; states depend on others.
+        first = {"dense": 2, "dense without bias": 1, "dense onto itself": 1}.get(case, len(inputs))
+        states = [2 * x for x in inputs[:first]]
+        with slopes_alone():
+            result = function(*states, *inputs[first:], *rest)
+            weights = torch.linspace(-1, 1, result.numel(), dtype=dtype).view(result.shape)
+            energy = (result * weights).sum() + result.square().sum()
+            slopes = torch.autograd.grad(energy, states, create_graph=True, allow_unused=True)
+        loss = energy + sum(slope.square().sum() for slope in slopes if slope is not None)
+        return [*slopes, *torch.autograd.grad(loss, inputs)]
+
+    compiled = twice(torch.float32)
+    monkeypatch.setattr(fused, "kernels", lambda: None)
+    for a, b in zip(compiled, twice(torch.float64), strict=True):
+        assert_close(
+            a.double(), b, rtol=1e-4, atol=1e-4 * max([0.0, *b.detach().abs().flatten().tolist()])
+        )

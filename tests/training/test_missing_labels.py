@@ -9,7 +9,7 @@ import torch
 from lkm_tune.datasets import DataError, load_task
 from lkm_tune.models import build_model
 from lkm_tune.study import DataPlan, TrainingPlan
-from lkm_tune.training.objective import make_objective
+from lkm_tune.training.make_objective import make_objective
 
 NAMES = ["C" * n + end for n in range(1, 17) for end in ("", "O", "N", "F")]
 PLAN = DataPlan(target="a + b", n_train=32, n_val=12)

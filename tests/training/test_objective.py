@@ -12,7 +12,7 @@ from lkm_tune.datasets import NodeData, NodeGraph, Split, load_task
 from lkm_tune.models import NodeClassifier, NodeSettings
 from lkm_tune.study import DataPlan, RunConfig, TrainingPlan
 from lkm_tune.training import TrainedModel, TrainingRun, save_model
-from lkm_tune.training.objective import Classes
+from lkm_tune.training.node_objective import Classes
 
 SPATIAL = ("pamnet", "mxmnet", "dimenet++")
 SMALL = {"hidden": 8, "depth": 1}
@@ -104,7 +104,7 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole(start):
 def test_large_molecules_go_through_in_parts_by_themselves(start, monkeypatch):
     assert start(micro_batch_size=None).objective.micro_batch_size == 8
     # Each of the three atoms has two neighbours: 12 pairs per molecule.
-    monkeypatch.setattr("lkm_tune.training.objective.PAIRS_AT_ONCE", 4 * 30)
+    monkeypatch.setattr("lkm_tune.training.molecule_objectives.PAIRS_AT_ONCE", 4 * 30)
     bound = start(micro_batch_size=None, eval_batch_size=50).objective
     assert (bound.micro_batch_size, bound.eval_batch_size) == (2, 2)
 
