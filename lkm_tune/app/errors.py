@@ -41,5 +41,6 @@ def sentence(error: BaseException) -> str:
     lines = [line if len(line) <= LONGEST else f"{line[:LONGEST]}..." for line in said.split("\n")]
     shown = "\n".join(lines[:MOST_LINES])
     if len(lines) > MOST_LINES:
-        shown += f"\n... and {len(lines) - MOST_LINES} more lines"
+        more = len(lines) - MOST_LINES
+        shown += f"\n... and {more} more line{'s' if more > 1 else ''}"
     return printable(shown, keep="\n\t")

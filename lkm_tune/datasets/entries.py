@@ -202,7 +202,7 @@ def _made(total: int, unrelaxed: int) -> str:
 def _dropped(usable: Sequence[Usable]) -> list[str]:
     counts = Counter(kind for one in usable for kind in one.found.dropped)
     return [
-        f"{number} entries have {kind}: "
+        f"{number} {'entry has' if number == 1 else 'entries have'} {kind}: "
         + ("neutralised" if kind == CHARGES else "dropped, since no network uses them")
         for kind, number in sorted(counts.items())
     ]

@@ -26,7 +26,7 @@ def test_a_report_says_what_was_left_out_of_a_file(tmp_path: Path):
     assert f"read from the file of file:{clean}" not in words
     told = words[f"read from the file of file:{table}"]
     assert told.startswith("1 of 11 entries are left out (1 no SMILES). First: line 11: 'C1CC'")
-    assert "; 1 entries have isotopes: dropped" in told
+    assert "; 1 entry has isotopes: dropped" in told
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def slurm():
 
 def test_two_jobs_side_by_side_and_a_time_limit_that_one_of_them_reaches(slurm):
     small = "--cpus-per-task=1 --mem=6G"
-    # Slurm warns 120 s before the limit, so the first job has three minutes for its start and study.
+    # Slurm warns 120 s before the limit: the first job has three minutes for its start and study.
     short = slurm.submit("short", f"{small} --time=5")
     long = slurm.submit("long", f"{small} --time=30")
     again = slurm.submit("long", f"{small} --time=30")

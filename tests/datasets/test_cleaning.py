@@ -62,17 +62,17 @@ def test_more_than_a_fifth_is_left_out_only_by_request(tmp_path: Path):
 @pytest.mark.parametrize(
     ("line", "plan", "atoms", "remark"),
     [
-        ("CC(=O)O.Cl", {"fragments": "largest"}, 8, "1 entries have smaller fragments: dropped"),
+        ("CC(=O)O.Cl", {"fragments": "largest"}, 8, "1 entry has smaller fragments: dropped"),
         ("CC(=O)O.Cl", {"fragments": "keep"}, 10, None),
-        ("[NH4+]", {"charged": "neutralise"}, 4, "1 entries have charges: neutralised"),
+        ("[NH4+]", {"charged": "neutralise"}, 4, "1 entry has charges: neutralised"),
         ("[NH4+]", {"charged": "keep"}, 5, None),
         (
             "CC(=O)[O-].[Na+]",
             {"fragments": "largest", "charged": "neutralise"},
             8,
-            "1 entries have charges: neutralised",
+            "1 entry has charges: neutralised",
         ),
-        ("[13CH3][CH3:7]", {}, 8, "1 entries have isotopes: dropped"),
+        ("[13CH3][CH3:7]", {}, 8, "1 entry has isotopes: dropped"),
     ],
 )
 def test_salts_charges_and_labels(

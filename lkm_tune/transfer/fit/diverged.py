@@ -23,7 +23,9 @@ def diverged_answers(runs: pd.DataFrame, margin: float) -> tuple[CellAnswer, ...
         margin: difference of the error, as a fraction, that does not matter.
     """
     curve, names = runs[runs["phase"] == "curve"], cell_names(runs)
-    found = []
+    found: list[CellAnswer] = []
+    if not (curve["status"] == "diverged").any():
+        return ()
     for values, rows in curve.groupby(list(CellKey._fields), sort=True):
         mixed, control = rows[rows["gamma"] > 0], rows[rows["gamma"] == 0]
         control = control[control["status"] == "complete"]
