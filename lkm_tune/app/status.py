@@ -1,5 +1,6 @@
 """The status of a study, from its folder: progress, driver and hours spent."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from lkm_tune.app.errors import user_errors
 from lkm_tune.app.progress import CellStatus, cell_statuses
 from lkm_tune.app.signs import signs_of
 from lkm_tune.app.studies import Storage, StudyLike, storage_path, stored_study, study_names
+from lkm_tune.ledger.left_out import read_left_out
 from lkm_tune.ledger.lock import holder
 from lkm_tune.ledger.trials import StudyTrials
 from lkm_tune.ledger.use import Spent, Use
@@ -33,6 +35,7 @@ class StudyStatus:
         spent: hours of wall time, CPU-hours and GPU-hours.
         left: trials and hours left within its limits.
         nodes: resources that trials hold on each node, while a driver runs.
+        left_out: nodes that get no trials for a time, with the reason, while a driver runs.
         look: the last look at the results; None without `curve.until: decided`, and before the
             first look.
         next_look: the number of seeds of the next look; None if there is none.
@@ -52,6 +55,7 @@ class StudyStatus:
     spent: Spent
     left: Left
     nodes: Mapping[str, Mapping[str, float]]
+    left_out: tuple[str, ...]
     look: Look | None
     next_look: int | None
     training_left: float | None
@@ -71,6 +75,7 @@ class StudyStatus:
             "spent_hours": asdict(self.spent),
             "left": asdict(self.left),
             "nodes": dict(self.nodes),
+            "left_out": list(self.left_out),
             "look": self.look
             and {
                 "seeds": self.look.seeds,
@@ -124,6 +129,11 @@ def _status(storage: Path, name: StudyLike) -> StudyStatus:
         spent=spent,
         left=Left.of(study, progress.ended + progress.running, spent),
         nodes=use.nodes if driven else {},
+        left_out=tuple(
+            str(node)
+            for node in read_left_out(folder.left_out)
+            if driven and node.until > time.time()
+        ),
         look=plan.looks[-1] if plan.looks else None,
         next_look=plan.next_look,
         training_left=hours_of_training(plan, progress.to_end),

@@ -12,6 +12,7 @@ from lkm_tune.app.stored_answers import MARGIN, load_report
 from lkm_tune.app.studies import Storage, StudyLike, storage_path, stored_study, study_name
 from lkm_tune.datasets import caution
 from lkm_tune.ledger.importance import setting_importance
+from lkm_tune.ledger.left_out import read_left_out
 from lkm_tune.ledger.run_table import ended, read_table, study_runs
 from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.ledger.trials import StudyTrials
@@ -148,6 +149,8 @@ def report_of(
         "ended by": ended_by,
         "versions": package_versions(),
     }
+    if nodes := read_left_out(folder.left_out):
+        provenance["nodes left out for a time"] = "; ".join(map(str, nodes))
     return TransferReport.from_runs(
         runs,
         margin=study.report.margin if margin is None else margin,

@@ -68,6 +68,8 @@ def _show(study: "StudyStatus") -> None:
         if use.get("of_gpu"):
             held += f", {use['gpu']:g} of {use['of_gpu']:g} GPU"
         say(f"node {node}: {use['trials']:g} trials hold {held}")
+    for node in study.left_out:
+        say(f"warning: trials break on a node, which is left out for a time: {node}")
     for sign in study.signs:
         say(f"sign of trouble: {sign}")
 

@@ -11,10 +11,11 @@ from typing import Literal
 
 from lkm_tune.masking import masked
 
-Cause = Literal["own", "memory", "killed", "node", "storage", "code"]
+Cause = Literal["own", "memory", "killed", "node", "machine", "storage", "code"]
 """The cause of a broken attempt: an error of the trial, refused memory, a process that died without
-an error, a lost node, storage that the node cannot write or see, or a worker's package that differs
-from the driver's, because it changed during the study."""
+an error, a lost node, something on the node that other nodes may not share (its data, cache or
+GPU), storage that the node cannot write or see, or a worker's package that differs from the
+driver's. A failure of storage or code has the cause `machine` if another node may be sound."""
 
 Verdict = Literal["again", "alone", "failed", "infeasible"]
 """The future of a trial: it continues, it continues alone on a node (or GPU), it has failed, or it
@@ -37,7 +38,7 @@ class CodeError(Exception):
 
 
 ENDINGS: dict[Cause, type[Exception]] = {"storage": StorageError, "code": CodeError}
-"""Causes that would stop every trial; they end the study."""
+"""Causes that would stop every trial; they end the study if no other node may be sound."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,13 @@ class Failure:
         cause: see `Cause`.
         reason: the last lines of the error.
         epoch: the last reported epoch.
+        node: Ray's name of the node; "" if it is unknown.
     """
 
     cause: Cause
     reason: str
     epoch: int
+    node: str = ""
 
 
 def shortened(text: str) -> str:
@@ -63,17 +66,24 @@ def shortened(text: str) -> str:
 def judge(failures: Sequence[Failure]) -> Verdict:
     """The verdict on a trial after these failures of its attempts.
 
-    A lost node does not count against its trials. Deaths of the process in different epochs do not
+    A lost node does not count against its trials. Failures that may be those of a node count as
+    soon as the trial has had one on a second node. Deaths of the process in different epochs do not
     count as lack of memory.
     """
     causes = Counter(failure.cause for failure in failures)
-    if causes["own"] >= OWN_ERRORS:
+    shared = len(suspects(failures)) > 1
+    if causes["own"] + (causes["machine"] if shared else 0) >= OWN_ERRORS:
         return "failed"
     deaths = Counter(failure.epoch for failure in failures if failure.cause == "killed")
     stuck = max(deaths.values(), default=0)
     if causes["memory"] >= REFUSALS or stuck >= DEATHS:
         return "infeasible"
     return "alone" if causes["memory"] or stuck == DEATHS - 1 else "again"
+
+
+def suspects(failures: Sequence[Failure]) -> frozenset[str]:
+    """Ray's names of the nodes on which a trial had failures that may be those of the node."""
+    return frozenset(failure.node for failure in failures if failure.cause == "machine")
 
 
 def explain(failures: Sequence[Failure]) -> str:

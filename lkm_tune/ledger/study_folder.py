@@ -36,6 +36,7 @@ class StudyFolder:
         self.remarks = self.path / "data_remarks.json"
         self.lock = self.path / "driver.lock"
         self.use = self.path / "use.json"
+        self.left_out = self.path / "left_out.json"
         self.looks = self.path / "looks.json"
         self.signs = self.path / "signs.json"
         self.report = self.path / "report"

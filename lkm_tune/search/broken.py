@@ -1,7 +1,8 @@
 """The cause of a broken attempt, by the type of its error, or by its text as a last resort."""
 
 import errno
-from traceback import format_exception_only
+from dataclasses import replace
+from traceback import format_exception, format_exception_only
 
 import torch
 from ray.exceptions import (
@@ -29,6 +30,17 @@ _TYPES: tuple[tuple[Cause, tuple[type[BaseException], ...]], ...] = (
     ("killed", (WorkerCrashedError,)),
 )
 
+# Errors of a broken, lost or busy GPU, from CUDA's table of errors.
+_OF_GPU = (
+    "uncorrectable ECC error",
+    "GPU is lost",
+    "hardware stack error",
+    "busy or unavailable",
+    "no CUDA-capable device",
+    "CUDA driver initialization failed",
+    "system not yet initialized",
+)
+
 # Errors whose text is more specific than their type.
 _OF_RUNTIME: tuple[tuple[Cause, tuple[str, ...]], ...] = (
     ("code", ("failed to import on the worker",)),  # from Ray, if it cannot create an actor
@@ -42,11 +54,42 @@ _OF_RUNTIME: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             "CUDNN_STATUS_ALLOC_FAILED",
         ),
     ),
+    ("machine", _OF_GPU),
 )
 _OF_DEATH: tuple[tuple[Cause, tuple[str, ...]], ...] = (
     ("memory", ("running low on memory",)),  # Ray's memory monitor killed the process
     ("node", ("node has died", "node was terminated", "node was preempted")),
 )
+
+
+class BrokenAttempt(Exception):
+    """An error of a trial, with its cause: the worker knows more than the driver."""
+
+    def __init__(self, failure: Failure) -> None:
+        """Takes the failure."""
+        super().__init__(failure)
+        self.failure = failure
+
+    def __str__(self) -> str:
+        """The reason."""
+        return self.failure.reason
+
+
+def failure_here(error: Exception, node: str, starting: bool) -> Failure:
+    """The failure of an attempt, as its worker sees it.
+
+    The driver has opened the same data and built the same network. So an error at the start may be
+    the node's.
+
+    Args:
+        error: the error of the trial.
+        node: Ray's name of the node.
+        starting: whether the attempt had not begun to train.
+    """
+    cause = _cause(error)
+    if cause == "own" and starting:
+        cause = "machine"
+    return Failure(cause, shortened("".join(format_exception(error))), 0, node)
 
 
 def failure_of(error: BaseException, epoch: int) -> Failure:
@@ -56,6 +99,9 @@ def failure_of(error: BaseException, epoch: int) -> Failure:
         error: the error from Ray in the driver.
         epoch: the last reported epoch of the attempt.
     """
+    own = error.cause if isinstance(error, RayTaskError) else error
+    if isinstance(own, BrokenAttempt):
+        return replace(own.failure, epoch=epoch)
     # Ray's errors contain the worker's traceback, which ends with the name of the type.
     text = str(error) if isinstance(error, RayError) else "".join(format_exception_only(error))
     return Failure(_cause(error), shortened(text), epoch)

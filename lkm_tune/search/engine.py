@@ -2,8 +2,9 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,6 +17,7 @@ from lkm_tune.cache import settle_folders
 from lkm_tune.ledger.failure import StorageError
 from lkm_tune.ledger.journal_reader import PHASES
 from lkm_tune.ledger.ledger import Ledger
+from lkm_tune.ledger.left_out import keep_left_out
 from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.ledger.trial_record import TrialRecord
 from lkm_tune.ledger.use import Use
@@ -23,7 +25,8 @@ from lkm_tune.package import package_digest
 from lkm_tune.search.broken import is_unwritable
 from lkm_tune.search.cluster.auth import close_doors, short_folder
 from lkm_tune.search.cluster.demand import Demand
-from lkm_tune.search.cluster.nodes import marked
+from lkm_tune.search.cluster.health import LABEL, NodeHealth
+from lkm_tune.search.cluster.nodes import check_writable, marked
 from lkm_tune.search.cluster.probe import GpuProbe
 from lkm_tune.search.cluster.room import SECONDS_BETWEEN_LOOKS, Room, most_at_once
 from lkm_tune.search.cluster.sharing import settle
@@ -33,6 +36,7 @@ from lkm_tune.search.cluster.slots import (
     node_resources,
     nodes_by_address,
     trial_slots,
+    usable_nodes,
 )
 from lkm_tune.search.controller import run_trials
 from lkm_tune.search.limits import Limits
@@ -122,6 +126,9 @@ class Engine:
         self._demand: Demand | None = None
         self._mark = ""
         self._room: Room | None = None
+        self._health = NodeHealth(
+            lambda: usable_nodes(self._share), partial(keep_left_out, folder.left_out)
+        )
 
     def wait_for_room(self, seconds: float) -> None:
         """Requests nodes of a cluster that adds nodes on demand, now and during the study.
@@ -174,9 +181,22 @@ class Engine:
         meter = Meter(self.folder.use, nodes_by_address, waiting=lambda: self.waiting)
         limits = Limits(self.study, self.ledger, meter.spent)
         if not self.planner.finished:
-            room = Room(self._share, self._most, lambda: self.planner.ready, self._demand)
+            room = Room(
+                self._share,
+                self._most,
+                lambda: self.planner.ready,
+                self._demand,
+                lambda: self._health.left_out,
+            )
             searcher = StudySearcher(
-                self.planner, self._config, self._after, room, limits, meter.has_started
+                self.planner,
+                self._config,
+                self._after,
+                room,
+                limits,
+                meter.has_started,
+                self._health,
+                lambda: check_writable(self.folder.trials),
             )
             self._room = room
             with marked(self.folder.trials) as self._mark:
@@ -235,7 +255,7 @@ class Engine:
         """Whether no trial of the study runs because its Ray has no room for one."""
         return self._room is not None and self._room.waiting
 
-    def _config(self, spec: TrialSpec, alone: bool) -> dict[str, Any]:
+    def _config(self, spec: TrialSpec, alone: bool, avoids: Collection[str]) -> dict[str, Any]:
         holds = self._room.whole if alone and self._room else self._share
         return {
             "trial": spec.to_dict(),
@@ -252,6 +272,7 @@ class Engine:
             "threads": max(1, int(self._share.cpu)),
             "rungs": self.ledger.rungs,
             "holds": {"cpu": holds.cpu, "gpu": holds.gpu},
+            "avoids": list(avoids),
             "diagnostics": self.study.curve.diagnostics and spec.phase in CURVE_OF.values(),
             "system_metrics": self.study.tracking.system_metrics,
         }
@@ -262,5 +283,8 @@ class Engine:
 
 
 def _held(config: dict[str, Any]) -> tune.PlacementGroupFactory:
-    holds = config["holds"]
-    return tune.PlacementGroupFactory([{"CPU": holds["cpu"], "GPU": holds["gpu"]}])
+    bundles = [{"CPU": config["holds"]["cpu"], "GPU": config["holds"]["gpu"]}]
+    if not config["avoids"]:
+        return tune.PlacementGroupFactory(bundles)
+    elsewhere = [{LABEL: f"!in({','.join(config['avoids'])})"}]
+    return tune.PlacementGroupFactory(bundles, bundle_label_selector=elsewhere)

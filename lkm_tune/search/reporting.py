@@ -3,7 +3,10 @@
 import time
 from typing import Any
 
+import ray
 from ray import tune
+
+from lkm_tune.search.broken import BrokenAttempt, failure_here
 
 BATCH_SECONDS = 0.5
 """Time of a batch of epochs; a longer epoch is a batch by itself."""
@@ -14,7 +17,7 @@ class StudyTrainable(tune.Trainable):
 
     The config has `rungs`, the epochs of judgement. A batch of reports ends at a rung, so that no
     epoch is trained before the judgement. Subclasses have `begin`, which begins or continues a
-    trial, and `step`, which reports `epoch`.
+    trial, and `step`, which reports `epoch`. Every report also has `node`, Ray's name of the node.
 
     Attributes:
         known_epochs: number of epochs that earlier attempts trained; they are only reported again,
@@ -52,9 +55,21 @@ class StudyTrainable(tune.Trainable):
 
         Returns:
             The report of each epoch.
+
+        Raises:
+            BrokenAttempt: if the attempt broke.
         """
-        if self._error is not None:
-            raise self._error
+        node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else ""
+        try:
+            if self._error is not None:
+                raise self._error
+            return [report | {"node": node} for report in self._batch()]
+        except Exception as error:  # noqa: BLE001 - every error is reported with its node
+            broken = BrokenAttempt(failure_here(error, node, starting=error is self._error))
+            # The original error may not survive the way to the driver.
+            raise broken from None
+
+    def _batch(self) -> list[dict[str, Any]]:
         begun = time.monotonic()
         reports = [self.train()]  # type: ignore[no-untyped-call]
         while not (

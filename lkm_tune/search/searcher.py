@@ -1,6 +1,7 @@
 """The study for Tune: a searcher that suggests its trials, and a scheduler that stops trials."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any
 
 from ray.tune import Callback
@@ -8,9 +9,10 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from lkm_tune.ledger.failure import ENDINGS, judge
+from lkm_tune.ledger.failure import ENDINGS, Failure, judge, suspects
 from lkm_tune.ledger.ledger import Ledger
 from lkm_tune.search.broken import failure_of
+from lkm_tune.search.cluster.health import NodeHealth
 from lkm_tune.search.cluster.room import Room
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.planner import Planner
@@ -27,23 +29,28 @@ class StudySearcher(Searcher):
     def __init__(
         self,
         planner: Planner,
-        config_of: Callable[[TrialSpec, bool], dict[str, Any]],
+        config_of: Callable[[TrialSpec, bool, Collection[str]], dict[str, Any]],
         on_end: Callable[[TrialSpec], None],
         room: Room,
         limits: Limits,
         has_started: Callable[[str], bool],
+        health: NodeHealth,
+        check_storage: Callable[[], None] = lambda: None,
     ) -> None:
         """Takes the parts of the driver.
 
         Args:
             planner: the planner of the study.
-            config_of: makes the Tune config of a trial, alone on its node or not.
+            config_of: makes the Tune config of a trial, alone on its node or not, and with the
+                nodes that it avoids.
             on_end: receives the end of every trial.
             room: the room of the study on its Ray. The searcher suggests no more trials than fit:
                 a waiting trial would rest on fewer results, and Tune would give it the actor of the
                 next ended trial while its separate actor is still starting.
             limits: the limits of the study.
             has_started: whether a Tune trial has its resources.
+            health: the nodes that break trials.
+            check_storage: raises an OSError if the driver cannot write into the storage folder.
         """
         super().__init__(metric="val_error", mode="min")
         self.planner = planner
@@ -57,6 +64,8 @@ class StudySearcher(Searcher):
         self._live: dict[str, TrialSpec] = {}
         self._again: list[TrialSpec] = []
         self._alone: set[str] = set()
+        self._elsewhere: set[str] = set()
+        self._health, self._check_storage = health, check_storage
         self._room = room
         self._has_started = has_started
         # Tune asks a hundred times a second, so the searcher remembers the ledger's state at which
@@ -78,16 +87,19 @@ class StudySearcher(Searcher):
             # A running trial within the limit may break, and is then suggested again.
             over = not self._live if full else self.planner.finished
             return str(Searcher.FINISHED) if over else None
-        alone = judge(self.ledger.record(spec).failures) == "alone"
+        failures = self.ledger.record(spec).failures
+        alone, suspected = judge(failures) == "alone", suspects(failures)
         self._live[trial_id] = spec
         if alone:
             self._alone.add(trial_id)
-        return self._config_of(spec, alone)
+        if suspected:
+            self._elsewhere.add(trial_id)
+        return self._config_of(spec, alone, self._health.avoided(suspected))
 
     def _has_room(self) -> bool:
-        # New trials would keep every node busy, and a trial that needs a whole node would never
-        # start.
-        if any(not self._has_started(trial_id) for trial_id in self._alone):
+        # New trials would keep every node busy, and a trial that needs a whole node, or another
+        # node, would never start.
+        if any(not self._has_started(one) for one in self._alone | self._elsewhere):
             return False
         slots = self._room.slots(len(self._live))
         held = len(self._live) + len(self._alone) * (slots.of_a_whole - 1)
@@ -101,6 +113,7 @@ class StudySearcher(Searcher):
     ) -> None:
         """Reports an end to the ledger: Tune passes the result of a stopped trial only here."""
         self._alone.discard(trial_id)
+        self._elsewhere.discard(trial_id)
         spec = self._live.pop(trial_id, None)
         if spec is not None and trial_id in self._made_room:
             self._again.append(spec)
@@ -117,6 +130,10 @@ class StudySearcher(Searcher):
         }
         self.ledger.end(spec, {**result, "summary": summary})
         self._on_end(spec)
+
+    def worked(self, node: str) -> None:
+        """A trial has trained an epoch on a node."""
+        self._health.worked(node)
 
     def makes_room(self, trial_id: str) -> bool:
         """Whether a trial ends here, so that another study has its room, and goes on later."""
@@ -136,13 +153,31 @@ class StudySearcher(Searcher):
         spec = self._live.pop(trial_id, None)
         if spec is None:
             return
-        failure = failure_of(error, reported)
+        failure = self._attributed(spec, failure_of(error, reported))
         if failure.cause in ENDINGS:
             self.ending = ENDINGS[failure.cause](failure.reason)
         elif self.ledger.break_off(spec, failure) in ("again", "alone"):
             self._again.append(spec)
         else:
             self._on_end(spec)
+
+    def _attributed(self, spec: TrialSpec, failure: Failure) -> Failure:
+        """The failure of the node if another node may be sound, else that of the trial or study."""
+        if failure.cause not in ("machine", *ENDINGS) or not failure.node:
+            return failure
+        if failure.cause == "storage":
+            try:
+                self._check_storage()
+            except OSError as error:
+                return replace(failure, reason=str(error))
+        earlier = suspects(self.ledger.record(spec).failures)
+        if self._health.has_other({*earlier, failure.node}):
+            self._health.failed(failure.node, failure.reason)
+            return replace(failure, cause="machine")
+        if failure.cause in ENDINGS:
+            return failure
+        # On the last node the trial counts; with failures elsewhere they count as well.
+        return failure if earlier - {failure.node} else replace(failure, cause="own")
 
 
 class CellScheduler(FIFOScheduler):
@@ -155,6 +190,7 @@ class CellScheduler(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Judges a trial that has reached a rung."""
+        self._searcher.worked(result.get("node", ""))
         spec, epoch = _spec(trial), result["epoch"]
         ledger = self._searcher.ledger
         ledger.enter_rung(spec, epoch, result["best_error"])

@@ -20,6 +20,7 @@ import bench_machinery as machinery
 
 from lkm_tune.ledger.ledger import Ledger
 from lkm_tune.ledger.use import Spent
+from lkm_tune.search.cluster.health import NodeHealth
 from lkm_tune.search.cluster.slots import Share, Slots
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.planner import Planner
@@ -90,11 +91,12 @@ class Cluster:
         self.study, self.epoch, self.delays, self.free = study, epoch, delays, free
         self.searcher = StudySearcher(
             Planner(study, ledger),
-            lambda spec, alone: {"trial": spec.to_dict()},
+            lambda spec, alone, avoids: {"trial": spec.to_dict()},
             lambda spec: None,
             WholeRoom(slots),
             Limits(study, ledger, Spent()),
             lambda name: True,
+            NodeHealth(dict, lambda node: None),
         )
         self.scheduler = CellScheduler(self.searcher)
         self.outcome = Outcome(slots)

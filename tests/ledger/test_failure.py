@@ -16,6 +16,11 @@ from lkm_tune.ledger.failure import Failure, explain, judge, shortened
         ("memory node", "alone"),
         ("memory memory", "infeasible"),
         ("node node node node node", "again"),
+        ("machine:A machine:A machine:A", "again"),  # the node is left out
+        ("machine:A machine:B", "again"),
+        ("machine:A machine:B machine:B", "failed"),
+        ("machine:A own own", "again"),
+        ("machine:A own own own", "failed"),
         ("killed@1", "again"),
         ("killed@1 killed@1", "alone"),
         ("killed@1 killed@1 killed@1", "infeasible"),
@@ -25,8 +30,9 @@ from lkm_tune.ledger.failure import Failure, explain, judge, shortened
 def test_what_follows(causes, verdict):
     failures = []
     for word in causes.split():
+        word, _, node = word.partition(":")
         cause, _, epoch = word.partition("@")
-        failures.append(Failure(cause, "", int(epoch or 0)))
+        failures.append(Failure(cause, "", int(epoch or 0), node))
     assert judge(failures) == verdict
 
 

@@ -7,7 +7,9 @@ import pytest
 from lkm_tune.ledger.failure import CodeError, StorageError
 from lkm_tune.ledger.ledger import Ledger
 from lkm_tune.ledger.use import Spent
-from lkm_tune.search.cluster.nodes import OtherCodeError
+from lkm_tune.search.broken import BrokenAttempt, failure_here
+from lkm_tune.search.cluster.health import NodeHealth
+from lkm_tune.search.cluster.nodes import OtherCodeError, check_writable
 from lkm_tune.search.cluster.room import most_at_once
 from lkm_tune.search.cluster.slots import Share, Slots
 from lkm_tune.search.limits import Limits
@@ -54,13 +56,16 @@ class Tune:
         self.spent = Spent()
         self.started = set()
         self.room = FourSlots(study)
+        self.left_out = []
         self.searcher = StudySearcher(
             Planner(study, ledger),
-            lambda spec, alone: {"trial": spec.to_dict(), "alone": alone},
+            lambda spec, alone, avoids: {"trial": spec.to_dict(), "alone": alone, "avoids": avoids},
             lambda spec: None,
             self.room,
             Limits(study, ledger, self.spent),
             self.started.__contains__,
+            NodeHealth(lambda: {"A": "10.0.0.1", "B": "10.0.0.2"}, self.left_out.append),
+            lambda: check_writable(str(path.parent)),
         )
         self.scheduler = CellScheduler(self.searcher)
         self.count = 0
@@ -161,6 +166,67 @@ def test_what_every_trial_would_meet_ends_the_study_and_fails_none(tune, error, 
     assert tune.ask() == FINISHED
     assert type(tune.searcher.ending) is ending and str(error) in str(tune.searcher.ending)
     assert tune.record(name).state == "running"
+
+
+def on(node, error, starting=True):
+    """An error of a trial, as it arrives from its node."""
+    return BrokenAttempt(failure_here(error, node, starting))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(2, "no such file", "qm9.tar"),
+        OSError(5, "Input/output error"),
+        OSError(28, "No space left on device"),
+        OtherCodeError("has another version of lkm-tune (a) than the driver's (b)"),
+        RuntimeError("CUDA error: uncorrectable ECC error encountered"),
+    ],
+)
+def test_a_broken_node_fails_no_trial_and_is_left_out(tune, error):
+    first, second = tune.ask(), tune.ask()
+    tune.breaks(first, on("A", error))
+    assert tune.left_out == []
+    again = tune.ask(start=False)
+    assert tune.spec(again) == tune.spec(first)
+    assert tune.live[again]["avoids"] == ("A",)
+    assert tune.ask() is None, "no trial takes the room of an attempt that waits for its node"
+    tune.started.add(again)
+    tune.breaks(second, on("A", error))
+    assert [node.address for node in tune.left_out] == ["10.0.0.1"]
+    assert tune.record(first).state == tune.record(second).state == "running"
+    others = [tune.ask(), tune.ask()]
+    assert {tune.live[name]["avoids"] for name in others} == {("A",)}
+
+
+def test_a_trial_that_breaks_on_every_node_has_failed(tune):
+    name = first = tune.ask()
+    for node in "ABB":
+        assert tune.record(first).state == "running"
+        tune.breaks(name, on(node, ValueError("too few samples")))
+        name = tune.ask()
+    assert tune.record(first).state == "failed"
+    assert tune.searcher.ending is None
+
+
+def test_storage_that_is_full_everywhere_ends_the_study(tune):
+    first = tune.ask()
+    full = OSError(28, "No space left on device")
+    tune.breaks(first, on("A", full))
+    tune.breaks(tune.ask(), on("B", full))
+    assert type(tune.searcher.ending) is StorageError
+
+
+def test_storage_of_the_driver_that_is_full_ends_the_study(tune, monkeypatch):
+    first = tune.ask()
+    full = OSError(28, "No space left on device")
+
+    def refuse():
+        raise full
+
+    monkeypatch.setattr(tune.searcher, "_check_storage", refuse)
+    tune.breaks(first, on("A", full))
+    assert type(tune.searcher.ending) is StorageError
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,20 @@ def marked(place: str) -> Iterator[str]:
             store.delete(MARK)
 
 
+def check_writable(place: str) -> None:
+    """Writes and deletes a file of the size of a small network's checkpoint.
+
+    Raises:
+        OSError: if this machine cannot write there.
+    """
+    store, name = open_store(place), f"from-the-driver-{uuid4().hex}"
+    try:
+        store.write(name, bytes(2**20))
+    finally:
+        with suppress(OSError):
+            store.delete(name)
+
+
 def check_place(place: str, mark: str) -> None:
     """Checks that this node sees the files of the driver.
 

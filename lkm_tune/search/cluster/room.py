@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from lkm_tune.search.cluster.demand import Demand
@@ -50,7 +50,12 @@ class Room:
     """
 
     def __init__(
-        self, share: Share, most: int, ready: Callable[[], int], demand: Demand | None
+        self,
+        share: Share,
+        most: int,
+        ready: Callable[[], int],
+        demand: Demand | None,
+        left_out: Callable[[], Collection[str]],
     ) -> None:
         """Takes no look yet.
 
@@ -59,11 +64,13 @@ class Room:
             most: see `most_at_once`.
             ready: returns the number of trials that could run now, running trials included.
             demand: requests nodes; None for a cluster that adds no nodes.
+            left_out: returns Ray's names of nodes without trials.
         """
         self.reserved: Callable[[], Sequence[Mapping[str, float]]] = lambda: []
         self.waiting = False
         self.most = most
         self._share, self._ready, self._demand = share, ready, demand
+        self._left_out = left_out
         self._board = Board()
         self._looked_at = float("-inf")
         self._slots = Slots(0, share, 1)
@@ -86,12 +93,13 @@ class Room:
         return self._slots.whole
 
     def _look(self, held: int) -> None:
+        without = self._left_out()
         try:
-            self._slots = trial_slots(self._share)
+            self._slots = trial_slots(self._share, without)
         except NoRoomError:
             # Room existed at the start: a cluster that has lost its nodes may get new nodes.
             self._slots = Slots(0, self._share, 1)
-        reserved, free = held_slots(self.reserved(), self._share), free_slots(self._share)
+        reserved, free = held_slots(self.reserved(), self._share), free_slots(self._share, without)
         ready = min(self._ready(), self.most)
         others = [claim for claim in self._board.look() if claim.held or claim.lacks(self._share)]
         lacking = [claim.lacks(self._share) for claim in others]

@@ -1,7 +1,7 @@
 """The number of trials that a Ray cluster can hold at once."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,13 +36,13 @@ class Slots:
     of_a_whole: int
 
 
-def trial_slots(share: Share) -> Slots:
-    """The slots for trials with these resources.
+def trial_slots(share: Share, without: Collection[str] = ()) -> Slots:
+    """The slots for trials with these resources on all nodes except `without` (Ray's names).
 
     Raises:
         NoRoomError: if no node can hold a trial; the error lists needs and resources.
     """
-    nodes = node_resources()
+    nodes = node_resources(without)
     held = [_of_node(node, share) for node in nodes]
     if not any(held):
         have = "; ".join(
@@ -60,10 +60,10 @@ def trial_slots(share: Share) -> Slots:
     return Slots(sum(held), Share(max(share.cpu, largest), 0.0), most)
 
 
-def free_slots(share: Share) -> int:
-    """How many trials there is room for that nobody holds at present."""
+def free_slots(share: Share, without: Collection[str] = ()) -> int:
+    """How many trials there is room for that nobody holds, on all nodes except `without`."""
     nodes = available_resources_per_node()  # type: ignore[no-untyped-call]
-    return sum(_of_node(node, share) for node in nodes.values())
+    return sum(_of_node(node, share) for name, node in nodes.items() if name not in without)
 
 
 def held_slots(bundles: Iterable[Mapping[str, float]], share: Share) -> int:
@@ -71,10 +71,17 @@ def held_slots(bundles: Iterable[Mapping[str, float]], share: Share) -> int:
     return sum(max(1, _of_node(bundle, share)) for bundle in bundles)
 
 
-def node_resources() -> list[dict[str, float]]:
-    """The resources of each present node."""
+def node_resources(without: Collection[str] = ()) -> list[dict[str, float]]:
+    """The resources of each present node except `without` (Ray's names)."""
     nodes = ray.nodes()  # type: ignore[no-untyped-call]
-    return [node["Resources"] for node in nodes if node["Alive"]]
+    return [n["Resources"] for n in nodes if n["Alive"] and n["NodeID"] not in without]
+
+
+def usable_nodes(share: Share) -> dict[str, str]:
+    """Ray's name -> address of each present node that can hold a trial."""
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    alive = [node for node in nodes if node["Alive"] and _of_node(node["Resources"], share)]
+    return {node["NodeID"]: node["NodeManagerAddress"] for node in alive}
 
 
 def gpu_nodes() -> list[str]:

@@ -1,0 +1,73 @@
+"""Nodes that break trials: when they are left out, and when they are tried again."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+
+from lkm_tune.ledger.left_out import LeftOut
+
+FAILURES = 2
+"""A node is left out after this many failures in a row that may be its own."""
+
+SECONDS_OUT = 600.0
+"""A node that was left out is tried again after this time; one more failure leaves it out again."""
+
+LABEL = "ray.io/node-id"
+"""The label with a node's name, which Ray gives to every node."""
+
+
+class NodeHealth:
+    """Counts the failures of each node, and names the nodes that trials avoid.
+
+    The last sound node is never left out: its failures count against its trials.
+    """
+
+    def __init__(
+        self,
+        present: Callable[[], Mapping[str, str]],
+        keep: Callable[[LeftOut], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Starts without failures.
+
+        Args:
+            present: returns name -> address of the present nodes that can hold a trial.
+            keep: receives every node that is left out, for status and report.
+            clock: returns the time in seconds since 1970.
+        """
+        self._present, self._keep, self._clock = present, keep, clock
+        self._in_a_row: dict[str, int] = {}
+        self._out: dict[str, LeftOut] = {}
+
+    @property
+    def left_out(self) -> Mapping[str, LeftOut]:
+        """Name -> the nodes that have no trials at present."""
+        now = self._clock()
+        for node in [node for node, out in self._out.items() if out.until <= now]:
+            del self._out[node]
+        return self._out
+
+    def worked(self, node: str) -> None:
+        """A trial has trained an epoch on the node."""
+        self._in_a_row.pop(node, None)
+
+    def failed(self, node: str, reason: str) -> None:
+        """A trial had a failure that may be the node's."""
+        count = self._in_a_row[node] = self._in_a_row.get(node, 0) + 1
+        if count < FAILURES or node in self.left_out or not self.has_other({node}):
+            return
+        address = self._present().get(node, node)
+        self._out[node] = LeftOut(address, reason, self._clock() + SECONDS_OUT)
+        self._keep(self._out[node])
+
+    def has_other(self, nodes: Collection[str]) -> bool:
+        """Whether a node that is not left out exists beside these nodes."""
+        return not self._present().keys() <= {*nodes, *self.left_out}
+
+    def avoided(self, suspects: Collection[str]) -> tuple[str, ...]:
+        """The nodes that an attempt at a trial avoids.
+
+        Args:
+            suspects: the nodes on which earlier attempts failed.
+        """
+        more = suspects if self.has_other(suspects) else ()
+        return tuple(sorted({*self.left_out, *more}))

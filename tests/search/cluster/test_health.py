@@ -1,0 +1,60 @@
+"""When a node is left out, as tables: what trials say of their nodes, and the nodes left out."""
+
+import pytest
+
+from lkm_tune.ledger.left_out import LeftOut, keep_left_out, read_left_out
+from lkm_tune.search.cluster.health import SECONDS_OUT, NodeHealth
+
+NODES = {"A": "10.0.0.1", "B": "10.0.0.2"}
+
+
+def after(events, nodes=NODES):
+    """The health after events: a node fails (-A), works (+A), or the time out passes (wait)."""
+    now, kept = [0.0], []
+    health = NodeHealth(lambda: nodes, kept.append, lambda: now[0])
+    for event in events.split():
+        if event == "wait":
+            now[0] += SECONDS_OUT
+        elif event[0] == "-":
+            health.failed(event[1:], "OSError: no data")
+        else:
+            health.worked(event[1:])
+    return health, kept
+
+
+@pytest.mark.parametrize(
+    ("events", "out"),
+    [
+        ("-A", ""),
+        ("-A -A", "A"),
+        ("-A -B", ""),
+        ("-A +A -A", ""),
+        ("-A +B -A", "A"),
+        ("-A -A wait", ""),
+        ("-A -A wait -A", "A"),
+        ("-A -A wait +A -A", ""),
+        ("-A -A -B -B", "A"),  # the last node stays
+    ],
+)
+def test_which_node_is_left_out(events, out):
+    health, _ = after(events)
+    assert "".join(health.left_out) == out
+    assert health.avoided(()) == tuple(out)
+
+
+def test_a_trial_avoids_the_nodes_on_which_it_broke_while_there_is_another():
+    health, _ = after("")
+    assert health.avoided({"A"}) == ("A",)
+    assert health.avoided({"A", "B"}) == ()
+    assert after("-A -A")[0].avoided({"B"}) == ("A",)
+    assert after("", {"A": "10.0.0.1"})[0].avoided({"A"}) == ()
+
+
+def test_the_warning_names_the_node_and_the_error(tmp_path):
+    _, (node,) = after("-A -A")
+    assert str(node) == "10.0.0.1: OSError: no data"
+    file = tmp_path / "left_out.json"
+    assert read_left_out(file) == []
+    keep_left_out(file, LeftOut("10.0.0.1", "earlier", 1.0))
+    keep_left_out(file, node)
+    assert read_left_out(file) == [node]
