@@ -53,5 +53,5 @@ def test_a_node_without_its_data_costs_no_trial(cluster, lkm_tune, folder):
     (node,) = json.loads((study / "left_out.json").read_text())
     assert "no-folder" in node["reason"]
     assert "nodes left out for a time" in (study / "report/report.html").read_text()
-    broken = (study / "ledger.jsonl").read_text().count('"cause": "machine"')
+    broken = (study / "ledger.jsonl").read_text().count('"cause":"machine"')
     assert broken >= 2
