@@ -23,7 +23,7 @@ FOUR_GPUS = {"CPU": 16.0, "GPU": 4.0}
     ],
 )
 def test_slots(monkeypatch, nodes, cpu, gpu, expected):
-    alive = [{"Alive": True, "Resources": node} for node in nodes]
+    alive = [{"Alive": True, "NodeID": str(i), "Resources": n} for i, n in enumerate(nodes)]
     dead = {"Alive": False, "Resources": {"CPU": 100.0, "GPU": 100.0}}
     monkeypatch.setattr(slots.ray, "nodes", lambda: [*alive, dead])
     assert slots.trial_slots(slots.Share(cpu=float(cpu), gpu=float(gpu))).all == expected
@@ -39,7 +39,7 @@ def test_slots(monkeypatch, nodes, cpu, gpu, expected):
     ],
 )
 def test_a_trial_with_a_node_or_gpu_to_itself(monkeypatch, nodes, cpu, gpu, whole, of_a_whole):
-    alive = [{"Alive": True, "Resources": node} for node in nodes]
+    alive = [{"Alive": True, "NodeID": str(i), "Resources": n} for i, n in enumerate(nodes)]
     monkeypatch.setattr(slots.ray, "nodes", lambda: alive)
     found = slots.trial_slots(slots.Share(cpu=float(cpu), gpu=float(gpu)))
     assert (found.whole.cpu, found.whole.gpu) == whole
@@ -47,7 +47,7 @@ def test_a_trial_with_a_node_or_gpu_to_itself(monkeypatch, nodes, cpu, gpu, whol
 
 
 def test_a_trial_that_fits_nowhere_is_refused(monkeypatch):
-    nodes = [{"Alive": True, "Resources": {"CPU": 2.0}}]
+    nodes = [{"Alive": True, "NodeID": "0", "Resources": {"CPU": 2.0}}]
     monkeypatch.setattr(slots.ray, "nodes", lambda: nodes)
     with pytest.raises(slots.NoRoomError, match="needs 1 CPU and 1 GPU .* have: 2 CPU, 0 GPU"):
         slots.trial_slots(slots.Share(cpu=1.0, gpu=1.0))
