@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lkm_tune.app.study_report import make_report
     from lkm_tune.app.study_result import StudyResult
     from lkm_tune.app.task_data import describe_data, element_symbols, prepare_data
-    from lkm_tune.app.train import TrainedRun, train_run
+    from lkm_tune.app.train import TrainedRun, train_gammas, train_run
     from lkm_tune.datasets.describe import Description
     from lkm_tune.package import package_digest
     from lkm_tune.search.cost import CellCost
@@ -77,6 +77,7 @@ __all__ = [
     "study_remains",
     "study_status",
     "summary_lines",
+    "train_gammas",
     "train_run",
     "trial_log",
 ]

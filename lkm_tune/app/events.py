@@ -32,3 +32,6 @@ class Events:
 
     def epoch(self, epoch: "EpochResult", unit: str) -> None:
         """Receives an epoch of `train_run`, with errors in `unit`."""
+
+    def epoch_of(self, gamma: float, epoch: "EpochResult", unit: str) -> None:
+        """Receives an epoch of one γ of `train_gammas`, with errors in `unit`."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     )
     from lkm_tune.models.convolution import NodeClassifier
     from lkm_tune.models.forces import energy_and_forces
+    from lkm_tune.models.fused import torch_forms
     from lkm_tune.models.output import (
         ModelOutput,
         MoleculeModel,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     )
     from lkm_tune.models.settings import NODE_MODELS, NodeSettings
     from lkm_tune.models.tap import LayerTap
+    from lkm_tune.models.with_weights import WithWeights
 
 __all__ = [
     "MODELS",
@@ -40,6 +42,7 @@ __all__ = [
     "MoleculeModel",
     "NodeClassifier",
     "NodeSettings",
+    "WithWeights",
     "build_model",
     "checked_settings",
     "code_digest",
@@ -54,6 +57,7 @@ __all__ = [
     "published_settings",
     "refuse_unknown",
     "sum_over_atoms",
+    "torch_forms",
 ]
 
 __getattr__ = lazy_imports(__file__)

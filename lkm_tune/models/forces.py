@@ -9,6 +9,7 @@ from torch import Tensor
 from lkm_tune.graphs import MoleculeBatch
 from lkm_tune.models.fused_dense import slopes_alone
 from lkm_tune.models.output import ModelOutput, MoleculeModel
+from lkm_tune.models.with_weights import WithWeights
 
 
 def energy_and_forces(
@@ -31,8 +32,8 @@ def energy_and_forces(
         raise ValueError(
             f"forces need a model that uses positions, but {type(model).__name__} does not"
         )
-    with torch.enable_grad(), slopes_alone() if trainable else nullcontext():
-        pos = batch.pos.detach().requires_grad_(True)
+
+    def energy(pos: Tensor) -> tuple[Tensor, ModelOutput]:
         output = model(replace(batch, pos=pos))
         if output.prediction.shape[1] != 1:
             raise ValueError(
@@ -40,5 +41,18 @@ def energy_and_forces(
                 f"{output.prediction.shape[1]} values"
             )
         # Molecules are independent: the gradient of the sum has the gradient of each.
-        (slope,) = torch.autograd.grad(output.prediction.sum(), pos, create_graph=trainable)
+        return output.prediction.sum(), output
+
+    if isinstance(model, WithWeights):  # `torch.autograd.grad` refuses to run inside of `vmap`.
+
+        def apart(pos: Tensor) -> tuple[Tensor, tuple[Tensor, list[Tensor]]]:
+            total, output = energy(pos)
+            return total, (output.prediction, output.layers)
+
+        slope, (prediction, layers) = torch.func.grad(apart, has_aux=True)(batch.pos.detach())
+        return ModelOutput(prediction, layers), -slope
+    with torch.enable_grad(), slopes_alone() if trainable else nullcontext():
+        pos = batch.pos.detach().requires_grad_(True)
+        total, output = energy(pos)
+        (slope,) = torch.autograd.grad(total, pos, create_graph=trainable)
     return output, -slope

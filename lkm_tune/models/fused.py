@@ -8,7 +8,9 @@ sum.
 A backward pass can be differentiated once more, for a loss on forces.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -18,6 +20,18 @@ from torch.nn import functional
 from lkm_tune.models.compiled import kernels
 from lkm_tune.models.fused_dense import Affine, Dense, plain_dense
 from lkm_tune.models.fused_edges import Deliver, Messages
+
+_by_torch_alone = ContextVar("_by_torch_alone", default=False)
+
+
+@contextmanager
+def torch_forms() -> Iterator[None]:
+    """Inside of this context every step has the form of torch, the only one for `vmap`."""
+    before = _by_torch_alone.set(True)
+    try:
+        yield
+    finally:
+        _by_torch_alone.reset(before)
 
 
 def dense(x: Tensor, affine: Sequence[Affine], skip: Tensor | None = None) -> Tensor:
@@ -111,7 +125,7 @@ def _apply(
     """Chooses the form of a step."""
     # This check comes first, since `torch.compile` cannot trace a library.
     if not torch.compiler.is_compiling() and all(t is None or _suits(t) for t in tensors):
-        library = kernels()
+        library = None if _by_torch_alone.get() else kernels()
         if library is not None:
             return function.apply(library, *tensors, *rest)  # type: ignore[no-untyped-call]
     return by_torch(*tensors, *rest)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from lkm_tune.lazy import lazy_imports
 
 if TYPE_CHECKING:
+    from lkm_tune.training.array_run import ArrayError, ArrayRun, train_all
     from lkm_tune.training.checkpoint import CheckpointError, Checkpoints
     from lkm_tune.training.file_store import Store, open_store
     from lkm_tune.training.learnable import check_learnable, check_settings
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from lkm_tune.training.weights import Weights, read_weights
 
 __all__ = [
+    "ArrayError",
+    "ArrayRun",
     "CheckpointError",
     "Checkpoints",
     "EpochResult",
@@ -32,6 +35,7 @@ __all__ = [
     "open_store",
     "read_weights",
     "save_model",
+    "train_all",
 ]
 
 __getattr__ = lazy_imports(__file__)

@@ -1,7 +1,7 @@
 """The loss of a task and its errors, for each kind of task."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic
 
@@ -78,17 +78,26 @@ class Objective(ABC, Generic[Samples]):
 
     def errors(self, network: nn.Module, indices: Indices) -> dict[str, float]:
         """Every error of `network` by name: the mean over these samples in the task's unit."""
-        sums: dict[str, Tensor] = {}
-        counts: dict[str, int] = {}
+        totals = self.totals(network, self.parts(network, indices))
+        # The one wait for a GPU.
+        sums = torch.stack([total for total, _ in totals.values()]).tolist()
+        counts = [count for _, count in totals.values()]
+        return {n: total / count for n, total, count in zip(totals, sums, counts, strict=True)}
+
+    def parts(self, network: nn.Module, indices: Indices) -> Iterator[Samples]:
+        """These samples in parts that go through `network` at once without a gradient."""
 
         def ready(begin: int) -> Samples:
             chosen = indices[begin : begin + self.eval_batch_size]
             return self.samples(network, chosen, chosen)
 
-        for samples in ahead(range(0, len(indices), self.eval_batch_size), ready, self.device):
+        return ahead(range(0, len(indices), self.eval_batch_size), ready, self.device)
+
+    def totals(self, network: nn.Module, parts: Iterable[Samples]) -> dict[str, tuple[Tensor, int]]:
+        """The sum of every error of `network` by name, and its number of summands."""
+        totals: dict[str, tuple[Tensor, int]] = {}
+        for samples in parts:
             for name, (total, count) in self._errors(network, samples).items():
-                sums[name] = sums[name] + total if name in sums else total
-                counts[name] = counts.get(name, 0) + count
-        # The one wait for a GPU.
-        totals = torch.stack(list(sums.values())).tolist()
-        return {name: total / counts[name] for name, total in zip(sums, totals, strict=True)}
+                before, counted = totals.get(name, (0.0, 0))
+                totals[name] = before + total, counted + count
+        return totals

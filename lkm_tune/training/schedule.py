@@ -51,14 +51,18 @@ class WeightAverage:
         self._decay = decay
         self._averages: list[Tensor] = list(self.network.parameters())
         self._weights: list[Tensor] = list(model.parameters())
-        self._kept = _saved_buffers(self.network)
-        self._seen = _saved_buffers(model)
+        self._kept = saved_buffers(self.network)
+        self._seen = saved_buffers(model)
+
+    @property
+    def next_decay(self) -> float:
+        """The decay of the next update."""
+        return min(self._decay, (1 + self.updates) / (10 + self.updates))
 
     @torch.no_grad()
     def update(self) -> None:
         """Moves the average towards the present weights."""
-        decay = min(self._decay, (1 + self.updates) / (10 + self.updates))
-        torch._foreach_lerp_(self._averages, self._weights, 1.0 - decay)
+        torch._foreach_lerp_(self._averages, self._weights, 1.0 - self.next_decay)
         if self._kept:
             torch._foreach_copy_(self._kept, self._seen)
         self.updates += 1
@@ -73,7 +77,7 @@ class WeightAverage:
         self.updates = state["updates"]
 
 
-def _saved_buffers(model: nn.Module) -> list[Tensor]:
-    # Buffers that are not saved are constants: they need no copy.
+def saved_buffers(model: nn.Module) -> list[Tensor]:
+    """The buffers in the state of a model; other buffers are constants."""
     saved = model.state_dict()
     return [buffer for name, buffer in model.named_buffers() if name in saved]

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -111,39 +112,68 @@ class TrainingRun:
 
     def _epoch(self) -> EpochResult:
         start = time.perf_counter()
-        epoch = len(self.history) + 1
-        # Each epoch has a seed, so that a continued run draws the numbers of an uninterrupted run.
-        seed = epoch_seed(self.config.seed, epoch)
-        with seeded(seed, [self.device] if self.device.type == "cuda" else []):
-            losses = self._train_epoch(epoch)
+        with self.epoch_seeded():
+            losses = self._train_epoch()
         errors = {} if self.diverged else self.errors("val")
+        return self.enter(losses, errors, time.perf_counter() - start)
+
+    def epoch_seeded(self) -> AbstractContextManager[None]:
+        """The context of the next epoch's random draws.
+
+        Each epoch has a seed, so that a continued run draws the numbers of an uninterrupted run.
+        """
+        seed = epoch_seed(self.config.seed, len(self.history) + 1)
+        return seeded(seed, [self.device] if self.device.type == "cuda" else [])
+
+    def enter(
+        self, losses: dict[str, float], errors: dict[str, float], seconds: float
+    ) -> EpochResult:
+        """Adds a trained and validated epoch to the history and judges it.
+
+        Args:
+            losses: as in `EpochResult`.
+            errors: validation errors by name; empty if the training diverged.
+            seconds: time of the epoch.
+        """
         prediction = losses["prediction"]
         result = EpochResult(
-            epoch=epoch,
+            epoch=len(self.history) + 1,
             losses=losses,
             kd_ratio=self.config.gamma * losses["kd"] / prediction if prediction else math.nan,
             val_error=self.objective.judge(errors) if errors else math.nan,
             val_errors=errors,
             lr=self.lr,
-            seconds=time.perf_counter() - start,
+            seconds=seconds,
         )
         self.history.append(result)
         self._judge(result)
         return result
 
-    def _train_epoch(self, epoch: int) -> dict[str, float]:
+    def _train_epoch(self) -> dict[str, float]:
         self.model.train()
-        train = self.data.split.train
-        order = torch.randperm(len(train), generator=self.order).numpy()
         sums = torch.zeros(3, device=self.device, dtype=torch.float64)
-        begins = self._begins()
-        batches = [train[order[slice(*ends)]] for ends in pairwise([*begins, len(order)])]
-        for step, parts in enumerate(ahead(batches, self._parts, self.device), 1):
-            sums += self._step(parts)
+        for step, parts in enumerate(ahead(self.batches(), self.parts, self.device), 1):
+            sums += self.step(parts)
             if step % STEPS_BETWEEN_CHECKS == 0 and not torch.isfinite(sums).all():
                 break
-        means = (sums / len(order)).tolist()
+        return self.mean_losses(sums, step)
+
+    def batches(self) -> list[NDArray[Any]]:
+        """The samples of each batch of the next epoch, in an order that is drawn here."""
+        train = self.data.split.train
+        order = torch.randperm(len(train), generator=self.order).numpy()
+        return [train[order[slice(*ends)]] for ends in pairwise([*self._begins(), len(order)])]
+
+    def mean_losses(self, sums: Tensor, step: int) -> dict[str, float]:
+        """The mean losses of an epoch by name; the run has diverged if one is not finite.
+
+        Args:
+            sums: [total, prediction, kd], summed over the training samples.
+            step: the last step of the epoch.
+        """
+        means = (sums / len(self.data.split.train)).tolist()
         if not all(map(math.isfinite, means)):
+            epoch = len(self.history) + 1
             self.diverged = f"non-finite training loss in epoch {epoch}, found at step {step}"
         return dict(zip(("total", "prediction", "kd"), means, strict=True))
 
@@ -156,7 +186,7 @@ class TrainingRun:
         begins = list(range(0, n, size))
         return begins[:-1] if self._whole and n > size and n % size == 1 else begins
 
-    def _parts(self, batch: NDArray[Any]) -> list[Prepared]:
+    def parts(self, batch: NDArray[Any]) -> list[Prepared]:
         """The samples of a batch in parts that go through the network at once, prepared."""
         size = len(batch) if self._whole else self.objective.micro_batch_size
         return [
@@ -164,12 +194,12 @@ class TrainingRun:
             for begin in range(0, len(batch), size)
         ]
 
-    def _step(self, parts: list[Prepared]) -> Tensor:
+    def step(self, parts: list[Prepared]) -> Tensor:
         """Makes one optimiser step; returns its summed losses [total, prediction, kd]."""
         self.optimizer.zero_grad()
         losses = torch.zeros(3, device=self.device)
         for part in parts:
-            losses += self._backward(part)
+            losses += self.add_gradient(part)
         nn.utils.clip_grad_norm_(self.parameters, self.config.training.clip_norm)
         self.optimizer.step()
         self.lr = float(self.schedule.get_last_lr()[0])
@@ -177,7 +207,7 @@ class TrainingRun:
         self.averaged.update()
         return losses.double() * parts[0].rows
 
-    def _backward(self, part: Prepared) -> Tensor:
+    def add_gradient(self, part: Prepared) -> Tensor:
         """Adds the gradient of some samples of a batch; returns their shares of its losses."""
         loss = self.objective.loss(self.model, part)
         gamma, lkm = self.config.gamma, self.config.lkm
@@ -187,6 +217,11 @@ class TrainingRun:
         total = loss.prediction + gamma * kd if gamma > 0 else loss.prediction
         torch.autograd.backward(total + own if own.requires_grad else total)
         return torch.stack([total, loss.prediction, kd]).detach()
+
+    @property
+    def width(self) -> int:
+        """The number of features of the layers."""
+        return self._shape()[1]
 
     def _shape(self) -> tuple[int, int, int]:
         """The numbers of layers, features and outputs of the network, from one sample."""
