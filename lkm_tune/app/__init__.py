@@ -18,14 +18,39 @@ if TYPE_CHECKING:
     from lkm_tune.app.export import best_settings, export_settings
     from lkm_tune.app.finished_answers import best_gamma, best_gamma_lines
     from lkm_tune.app.listing import ListedStudy, list_studies
+    from lkm_tune.app.permissions import Permissions
     from lkm_tune.app.predictions import Predictions, predict
     from lkm_tune.app.printed import trial_log
     from lkm_tune.app.progress import CellStatus, StudyProgress
     from lkm_tune.app.removal import StudyRemains, remove_study, study_remains
     from lkm_tune.app.run import run_study
     from lkm_tune.app.status import StudyStatus, all_statuses, study_status
+    from lkm_tune.app.stored_answers import answers_are_old, answers_stamp
     from lkm_tune.app.study_report import make_report
     from lkm_tune.app.study_result import StudyResult
+    from lkm_tune.app.study_view import (
+        BrokenTrial,
+        LiveCurve,
+        StudyView,
+        draw_curve,
+        page_style,
+        report_file,
+        run_columns,
+        study_rows,
+        view_study,
+    )
+    from lkm_tune.app.submissions import (
+        Submission,
+        has_begun,
+        interrupt_study,
+        reap,
+        start_study,
+        stored_file,
+        study_folder_names,
+        study_stamp,
+        submission,
+    )
+    from lkm_tune.app.submitted_check import CheckedFile, StudyFileError, check_file
     from lkm_tune.app.task_data import describe_data, element_symbols, prepare_data
     from lkm_tune.app.train import TrainedRun, train_gammas, train_run
     from lkm_tune.datasets.describe import Description
@@ -33,53 +58,79 @@ if TYPE_CHECKING:
     from lkm_tune.search.cost import CellCost
     from lkm_tune.search.looks import Look
     from lkm_tune.training.run_result import EpochResult
+    from lkm_tune.transfer.fit.answer import CellAnswer
     from lkm_tune.transfer.report.report import TransferReport
     from lkm_tune.transfer.report.text_lines import summary_lines
 
 __all__ = [
+    "BrokenTrial",
+    "CellAnswer",
     "CellCost",
     "CellStatus",
+    "CheckedFile",
     "Description",
     "Diagnosis",
     "EpochResult",
     "Events",
     "ListedStudy",
+    "LiveCurve",
     "LkmTuneError",
     "Look",
+    "Permissions",
     "Predictions",
     "StudyCheck",
+    "StudyFileError",
     "StudyProgress",
     "StudyRemains",
     "StudyResult",
     "StudyStatus",
+    "StudyView",
+    "Submission",
     "TrainedRun",
     "TransferReport",
     "all_statuses",
+    "answers_are_old",
+    "answers_stamp",
     "best_gamma",
     "best_gamma_lines",
     "best_settings",
+    "check_file",
     "check_study",
     "compare_with_paper",
     "describe_data",
     "diagnose",
+    "draw_curve",
     "element_symbols",
     "export_settings",
+    "has_begun",
+    "interrupt_study",
     "list_models",
     "list_studies",
     "list_tasks",
     "make_report",
     "package_digest",
+    "page_style",
     "predict",
     "prepare_data",
+    "reap",
     "remove_study",
+    "report_file",
+    "run_columns",
     "run_study",
+    "start_study",
+    "stored_file",
     "study_cost",
+    "study_folder_names",
     "study_remains",
+    "study_rows",
+    "study_stamp",
     "study_status",
+    "submission",
     "summary_lines",
     "train_gammas",
     "train_run",
     "trial_log",
+    "view_study",
 ]
 
 __getattr__ = lazy_imports(__file__)

@@ -17,6 +17,8 @@ def best_gamma(
     model: str | None = None,
     task: str | None = None,
     margin: float | None = None,
+    *,
+    old: bool = False,
 ) -> list[dict[str, Any]]:
     """The answers of finished studies, in the form of `transfer.json`.
 
@@ -27,6 +29,7 @@ def best_gamma(
         task: only this task.
         margin: the margin of the decisions: 0.01, 0.02, 0.05 or the report's; None: the report's.
             At another margin than the report's, some fields are unknown (None).
+        old: whether answers of all studies count that miss the last runs; nothing is then analysed.
 
     Returns:
         An answer for each cell. If no study has searched `model` on `task`, the only answer is a
@@ -37,7 +40,8 @@ def best_gamma(
             decision at this margin.
     """
     with user_errors():
-        return _select(_stored(storage_path(storage), study, margin), study, model, task)
+        stored = _stored(storage_path(storage), study, margin, old)
+        return _select(stored, study, model, task)
 
 
 def best_gamma_lines(
@@ -74,10 +78,13 @@ def best_gamma_lines(
     return lines if len(found) > 1 else [*lines, "", found[0]["sentence"]]
 
 
-def _stored(storage: Path, study: StudyLike | None, margin: float | None) -> dict[str, Any]:
+def _stored(
+    storage: Path, study: StudyLike | None, margin: float | None, old: bool = False
+) -> dict[str, Any]:
     """`answers` and `summary` of one study; for all studies also the data of predictions."""
     names = study_names(storage, study)
-    stored = stored_answers(storage) if study is None else stored_report(storage, names[0])
+    of_all = study is None
+    stored = stored_answers(storage, old=old) if of_all else stored_report(storage, names[0])
     if margin is not None:
         changed = at_margin(stored["summary"], margin)["answers"]
         stored["answers"] = [a | c for a, c in zip(stored["answers"], changed, strict=True)]

@@ -6,8 +6,8 @@ from typing import Any
 
 from lkm_tune.app.errors import LkmTuneError, user_errors
 from lkm_tune.app.finished_answers import stored_report
-from lkm_tune.app.status import StudyStatus, study_status
-from lkm_tune.app.studies import Storage, storage_path, study_names
+from lkm_tune.app.status import StudyStatus, status_of
+from lkm_tune.app.studies import Storage, storage_path, stored_study, study_names
 from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.transfer.report.text_lines import at_margin
 
@@ -40,11 +40,13 @@ def list_studies(storage: Storage = "lkm-runs") -> list[ListedStudy]:
     with user_errors():
         place = storage_path(storage)
         names = study_names(place)
-    found = [
-        ListedStudy(study_status(name, place), _decision(place, name), _changed(place, name))
-        for name in names
-    ]
+        found = [listed(place, name, status_of(*stored_study(place, name))) for name in names]
     return sorted(found, key=lambda one: -one.changed)
+
+
+def listed(storage: Path, name: str, status: StudyStatus) -> ListedStudy:
+    """A study with its decision and the time of its last change."""
+    return ListedStudy(status, _decision(storage, name), _changed(storage, name))
 
 
 def _decision(storage: Path, name: str) -> str:

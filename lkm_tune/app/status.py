@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from lkm_tune.app.errors import user_errors
@@ -12,12 +11,14 @@ from lkm_tune.app.signs import signs_of
 from lkm_tune.app.studies import Storage, StudyLike, storage_path, stored_study, study_names
 from lkm_tune.ledger.left_out import read_left_out
 from lkm_tune.ledger.lock import holder
+from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.ledger.trials import StudyTrials
 from lkm_tune.ledger.use import Spent, Use
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.looks import Look
 from lkm_tune.search.planner import Plan
 from lkm_tune.search.progress import Left, Progress, hours_of_training
+from lkm_tune.study import Study
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,33 @@ class StudyStatus:
     signs: tuple[str, ...]
     cells: tuple[CellStatus, ...]
 
+    @property
+    def state(self) -> str:
+        """The state of the study, in words."""
+        if self.finished:
+            return "finished"
+        if self.driver is not None:
+            waits = ", waiting for room: others use the cluster" if self.waiting else ""
+            return f"running in {self.driver}{waits}"
+        if self.limit:
+            return f"not finished, at its limit: {self.limit}"
+        return "not finished, not running"
+
+    @property
+    def look_in_words(self) -> str:
+        """The result of the last look; "" without a look."""
+        look = self.look
+        if look is None:
+            return ""
+        pairs = look.judgement.open_pairs
+        if not pairs:
+            return f"after {look.seeds} seeds every pair of cells is decided"
+        open_pairs = "1 pair is" if pairs == 1 else f"{pairs} pairs are"
+        return (
+            f"after {look.seeds} seeds {open_pairs} undecided: their cells get "
+            f"{look.following} seeds"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """The status as JSON data."""
         cells = [asdict(cell) for cell in self.cells]
@@ -96,7 +124,7 @@ def study_status(study: StudyLike, storage: Storage = "lkm-runs") -> StudyStatus
         LkmTuneError: if the study has not run in the storage folder, or a file of it is damaged.
     """
     with user_errors():
-        return _status(storage_path(storage), study)
+        return status_of(*stored_study(storage_path(storage), study))
 
 
 def all_statuses(storage: Storage = "lkm-runs") -> list[StudyStatus]:
@@ -107,14 +135,23 @@ def all_statuses(storage: Storage = "lkm-runs") -> list[StudyStatus]:
     """
     with user_errors():
         place = storage_path(storage)
-        return [_status(place, name) for name in study_names(place)]
+        return [status_of(*stored_study(place, name)) for name in study_names(place)]
 
 
-def _status(storage: Path, name: StudyLike) -> StudyStatus:
-    study, folder = stored_study(storage, name)
+def status_of(study: Study, folder: StudyFolder, trials: StudyTrials | None = None) -> StudyStatus:
+    """The status of a study.
+
+    Args:
+        study: the study as it last ran.
+        folder: its folder.
+        trials: the trials of its ledger if the caller has read them; they are then as old as that.
+
+    Raises:
+        ValueError: if a file of the folder is damaged.
+    """
     # The driver is read first: a driver that ends meanwhile has already written its trials' ends.
     driver = holder(folder.lock)
-    trials, use = StudyTrials.read(study, folder.ledger), Use.read(folder.use)
+    trials, use = trials or StudyTrials.read(study, folder.ledger), Use.read(folder.use)
     plan, spent = Plan(study, trials, memory=folder.looks), use.spent
     progress = Progress.of(plan)
     driven = driver is not None

@@ -28,22 +28,41 @@ _OTHER = "<other>"
 """Placeholder in a stored answer for an unknown architecture or task."""
 
 
-def stored_answers(storage: Path) -> dict[str, Any]:
+def stored_answers(storage: Path, *, old: bool = False) -> dict[str, Any]:
     """Answers for the finished cells of all studies together, and for cells without a search.
+
+    Args:
+        storage: the storage folder.
+        old: whether answers count that miss the last runs; nothing is then analysed.
 
     Returns:
         `answers` and `unsearched`, each a list of `answer_record`, the `summary` of a report,
         and the data of `predicted`.
 
     Raises:
-        ValueError: when no run can be analysed.
+        ValueError: when no run can be analysed; with `old`, when no answers are stored.
     """
-    state = _state(storage)
     kept = _read(storage / FILE)
-    if kept is not None and kept["state"] == state:
+    if old:
+        if kept is None or kept["state"]["package"] != package_digest():
+            raise ValueError(f"{storage} has no answers yet")
+        return kept
+    if kept is not None and kept["state"] == _state(storage):
         return kept
     load_report(storage)
     return json.loads((storage / FILE).read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+def answers_stamp(storage: Path) -> int:
+    """A number that changes with the stored answers; 0 without any."""
+    path = storage / FILE
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def answers_are_old(storage: Path) -> bool:
+    """Whether the stored answers miss runs, or there are none."""
+    kept = _read(storage / FILE)
+    return kept is None or kept["state"] != _state(storage)
 
 
 def load_report(storage: Path, margin: float | None = None) -> "TransferReport":

@@ -25,7 +25,6 @@ def list_studies(storage: Path, as_json: bool) -> None:
     from rich.table import Table
 
     from lkm_tune.cli.console import console
-    from lkm_tune.cli.status import state_text
 
     found = app.list_studies(storage)
     if as_json:
@@ -35,7 +34,7 @@ def list_studies(storage: Path, as_json: bool) -> None:
     for one in found:
         table.add_row(
             one.status.name,
-            state_text(one.status),
+            one.status.state,
             f"{one.status.ended} of {one.status.planned}",
             time.strftime("%Y-%m-%d %H:%M", time.localtime(one.changed)),
             one.decision or "no report yet",

@@ -13,7 +13,7 @@ from lkm_tune.cli.options import Verb, json_option, storage_option
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from lkm_tune.app import CellStatus, Look, StudyStatus
+    from lkm_tune.app import CellStatus, StudyStatus
 
 STATES = (
     "running", "interrupted", "complete", "stopped", "diverged", "infeasible", "failed",
@@ -48,14 +48,14 @@ def _show(study: "StudyStatus") -> None:
     from lkm_tune.cli.console import console, say
 
     spent = study.spent
-    say(f"{study.name}: {state_text(study)}")
+    say(f"{study.name}: {study.state}")
     console.print(cell_table(study.cells))
     say(
         f"{study.ended} of {study.planned} trials ended; spent {spent.wall:.3g} h of wall "
         f"time, {spent.cpu:.3g} CPU-hours, {spent.gpu:.3g} GPU-hours"
     )
     if study.look:
-        say(look_text(study.look))
+        say(study.look_in_words)
     if study.planned > study.ended:
         say(_cost_text(study))
     units = {"trials": "trials", "wall": "h of wall time", "compute": f"{spent.compute[1]}-hours"}
@@ -74,15 +74,6 @@ def _show(study: "StudyStatus") -> None:
         say(f"sign of trouble: {sign}")
 
 
-def look_text(look: "Look") -> str:
-    """The result of a look, in words."""
-    pairs = look.judgement.open_pairs
-    if not pairs:
-        return f"after {look.seeds} seeds every pair of cells is decided"
-    counted = "1 pair is" if pairs == 1 else f"{pairs} pairs are"
-    return f"after {look.seeds} seeds {counted} undecided: their cells get {look.following} seeds"
-
-
 def _cost_text(study: "StudyStatus") -> str:
     """The cost of the planned trials, until the next look at the results if there is one."""
     hours, look = study.training_left, study.next_look
@@ -91,18 +82,6 @@ def _cost_text(study: "StudyStatus") -> str:
     )
     until = f"until the look at {look} seeds" if look else "left"
     return f"trials {until}: {study.planned - study.ended}{cost}"
-
-
-def state_text(study: "StudyStatus") -> str:
-    """The state of a study, in words."""
-    if study.finished:
-        return "finished"
-    if study.driver is not None:
-        waits = ", waiting for room: others use the cluster" if study.waiting else ""
-        return f"running in {study.driver}{waits}"
-    if study.limit:
-        return f"not finished, at its limit: {study.limit}"
-    return "not finished, not running"
 
 
 def cell_table(cells: "Iterable[CellStatus]") -> "Table":

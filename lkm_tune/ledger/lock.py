@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def hold(path: Path) -> Iterator[None]:
         lock.acquire(timeout=1)
     except Timeout as error:
         raise StudyHeldError(
-            f"the study in {path.parent} already runs in {_holder(note)}; a study has one process"
+            f"the study in {path.parent} already runs in {_holder(path)}; a study has one process"
         ) from error
     try:
         since = datetime.now(UTC).isoformat(timespec="seconds")
@@ -44,6 +45,25 @@ def hold(path: Path) -> Iterator[None]:
     finally:
         note.unlink(missing_ok=True)
         lock.release()
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that holds a study.
+
+    Attributes:
+        pid: its process id.
+        host: the name of its machine.
+        since: its start, in ISO 8601.
+    """
+
+    pid: int
+    host: str
+    since: str
+
+    def __str__(self) -> str:
+        """In words."""
+        return f"process {self.pid} on {self.host} since {self.since}"
 
 
 def holder(path: Path) -> str | None:
@@ -57,14 +77,21 @@ def holder(path: Path) -> str | None:
         with FileLock(path, timeout=0):
             return None
     except Timeout:
-        return _holder(path.with_suffix(".json"))
+        return _holder(path)
     except OSError:
         return None  # In a read-only folder, no driver of this user runs the study.
 
 
-def _holder(note: Path) -> str:
+def noted_holder(path: Path) -> Holder | None:
+    """The process that the note beside the lock file `path` names; None without a note.
+
+    It may have ended: the lock decides (`holder`).
+    """
     try:
-        holder = json.loads(note.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
-        return "another process"
-    return "process {pid} on {host} since {since}".format(**holder)
+        return Holder(**json.loads(path.with_suffix(".json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _holder(path: Path) -> str:
+    return str(noted_holder(path) or "another process")

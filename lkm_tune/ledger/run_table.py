@@ -78,12 +78,12 @@ def study_runs(folder: StudyFolder, superseded: bool = False) -> "DataFrame":
     Raises:
         ValueError: if a file of the study's folder is damaged; the error names the file.
     """
-    return table(_rows(folder, superseded))
+    return table(rows_of(folder, superseded))
 
 
 def all_runs(storage: Path) -> "DataFrame":
     """The ended runs of all studies of a storage folder; see `study_runs`."""
-    rows = [row for folder in study_folders(storage) for row in _rows(folder, False)]
+    rows = [row for folder in study_folders(storage) for row in rows_of(folder)]
     return table([row for row in rows if row["status"] in ENDED])
 
 
@@ -187,7 +187,8 @@ class RowMaker:
         }
 
 
-def _rows(folder: StudyFolder, superseded: bool) -> list[Row]:
+def rows_of(folder: StudyFolder, superseded: bool = False) -> list[Row]:
+    """The rows of `study_runs` as JSON data, cell by cell, without pandas."""
     study = folder.read_study()
     if study is None:
         return []

@@ -40,6 +40,8 @@ class StudyFolder:
         self.looks = self.path / "looks.json"
         self.signs = self.path / "signs.json"
         self.report = self.path / "report"
+        self.submitted = self.path / "submitted.yaml"
+        self.output = self.path / "output.log"
         self.cells = self.path / "cells"
         self.printed = self.path / "printed"
         self.trials = f"{checkpoints.rstrip('/')}/{name}" if checkpoints else f"{self.path}/trials"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import escape
 
-from lkm_tune.transfer.report.curve_svg import HEIGHT, WIDTH
+from lkm_tune.transfer.report.axes import HEIGHT, WIDTH
 from lkm_tune.transfer.report.names import short_names
 from lkm_tune.transfer.report.palette import INK, PAPER, STYLE
 from lkm_tune.transfer.report.report import TransferReport

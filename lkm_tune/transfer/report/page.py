@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections import Counter
-from importlib.resources import files
 from typing import Any
 
 import pandas as pd
@@ -19,7 +18,6 @@ from lkm_tune.transfer.fit.prediction_test import RULES, prediction_sentence, pr
 from lkm_tune.transfer.fit.verdict import UNDECIDED
 from lkm_tune.transfer.report.matrix import MARKS, MEANINGS, counts, matrix
 from lkm_tune.transfer.report.names import short_names
-from lkm_tune.transfer.report.palette import STYLE
 from lkm_tune.transfer.report.report import TransferReport
 from lkm_tune.transfer.report.sentences import (
     cell_sentence,
@@ -31,6 +29,7 @@ from lkm_tune.transfer.report.study_sentences import (
     general_sentences,
     shared_sentence,
 )
+from lkm_tune.transfer.report.style import style_sheet, template
 from lkm_tune.transfer.wording import (
     at_most,
     gamma_text,
@@ -62,10 +61,10 @@ def render(report: TransferReport) -> str:
     names = short_names({answer.key: answer.name for answer in report.answers})
     summary = prediction_summary(report.predictions)
     missing = report.regret.loc[report.regret["verdict"] == UNDECIDED, "missing"]
-    return environment.from_string(_template("report.html.j2")).render(
+    return environment.from_string(template("report.html.j2")).render(
         report=report,
-        style=Markup(STYLE + _template("report.css")),
-        script=Markup(_template("sort.js")),
+        style=Markup(style_sheet()),
+        script=Markup(template("sort.js")),
         all_cells=shared_sentence(report.shared, report.answers, report.margin, names),
         general=general_sentences(report.answers, report.margin, names),
         cells=_cells(report, names),
@@ -92,11 +91,6 @@ def render(report: TransferReport) -> str:
         pictures=_pictures(report),
         printed=sorted(report.printed.items()),
     )
-
-
-def _template(name: str) -> str:
-    source = files("lkm_tune.transfer.report").joinpath(f"templates/{name}")
-    return source.read_text(encoding="utf-8")
 
 
 def _cells(report: TransferReport, names: dict[CellKey, str]) -> list[dict[str, Any]]:

@@ -1,0 +1,221 @@
+"""Studies that a server started: their files, their processes, and what these printed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from lkm_tune.app.errors import LkmTuneError, user_errors
+from lkm_tune.app.studies import Storage, storage_path
+from lkm_tune.files import write_text
+from lkm_tune.ledger.lock import holder, noted_holder
+from lkm_tune.ledger.study_folder import StudyFolder
+from lkm_tune.printable import printable
+
+LAST_BYTES = 8_000
+"""Kept length of what a driver printed."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A study that a server started.
+
+    Attributes:
+        begun: the time of its submission, in seconds since 1970.
+        last_lines: the end of what its driver printed; "" while a driver runs the study.
+    """
+
+    begun: float
+    last_lines: str
+
+
+def study_folder_names(storage: Storage = "lkm-runs") -> list[str]:
+    """The names of the studies of a storage folder, also of those that have not begun."""
+    place = storage_path(storage)
+    found = [*place.glob("studies/*/study.json"), *place.glob("studies/*/submitted.yaml")]
+    return sorted({path.parent.name for path in found})
+
+
+def study_stamp(study: str, storage: Storage = "lkm-runs") -> object:
+    """A value that changes when anything changes that a page shows of a study."""
+    folder = StudyFolder(storage_path(storage), study)
+    driver = holder(folder.lock)
+    files = [
+        folder.study, folder.submitted, folder.ledger, folder.use, folder.looks, folder.left_out,
+        folder.report / "transfer.json",
+    ]  # fmt: skip
+    if driver is None:
+        files.append(folder.output)
+    return driver, tuple(map(_state, files))
+
+
+def has_begun(study: str, storage: Storage = "lkm-runs") -> bool:
+    """Whether a driver has stored the study."""
+    return StudyFolder(storage_path(storage), study).study.exists()
+
+
+def submission(study: str, storage: Storage = "lkm-runs") -> Submission | None:
+    """How a server started a study; None if none did."""
+    folder = StudyFolder(storage_path(storage), study)
+    if not folder.submitted.exists():
+        return None
+    begun, said = folder.submitted.stat().st_mtime, ""
+    if folder.output.exists() and holder(folder.lock) is None:
+        with folder.output.open("rb") as file:
+            file.seek(max(0, folder.output.stat().st_size - LAST_BYTES))
+            said = printable(file.read().decode("utf-8", "replace"), keep="\n\t")
+    return Submission(begun, said)
+
+
+def stored_file(study: str, storage: Storage = "lkm-runs") -> str:
+    """The text of the file with which a study continues.
+
+    Raises:
+        LkmTuneError: if there is no such study.
+    """
+    with user_errors():
+        return _last_file(StudyFolder(storage_path(storage), study)).read_text(encoding="utf-8")
+
+
+def start_study(
+    study: str,
+    storage: Storage = "lkm-runs",
+    *,
+    text: str | None = None,
+    address: str | None = None,
+    jobs: str = "",
+) -> str:
+    """Starts the driver of a study, which goes on when this process ends.
+
+    Args:
+        study: the name of the study, which obeys the rule of names.
+        storage: the storage folder.
+        text: the study file, already checked; None continues the study as it last ran.
+        address: the address of a running Ray; None starts Ray on this machine.
+        jobs: the address of Ray's dashboard: Ray then runs the driver as a job. "": the driver is a
+            process of this machine.
+
+    Returns:
+        The driver in words.
+
+    Raises:
+        LkmTuneError: if a driver already runs the study, there is no such study, or the driver
+            cannot be started.
+    """
+    with user_errors():
+        folder = StudyFolder(storage_path(storage), study)
+        running = holder(folder.lock) or _started(folder)
+        if running:
+            raise LkmTuneError(f"study {study} already runs in {running}")
+        folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if text is not None:
+            write_text(folder.submitted, text)
+        file = folder.submitted if text is not None else _last_file(folder)
+        command = [sys.executable, "-m", "lkm_tune.cli", "run", str(file)]
+        command += ["--storage", str(storage_path(storage))]
+        if address:
+            command += ["--address", address]
+        if not jobs:
+            return f"process {_start(command, folder)}"
+        return f"Ray job {_job('submit', jobs, str(folder.path), *command)}"
+
+
+def interrupt_study(study: str, storage: Storage = "lkm-runs", *, jobs: str = "") -> str:
+    """Interrupts the driver of a study as Ctrl-C does: the study can be continued.
+
+    Args:
+        study: the name of the study.
+        storage: the storage folder.
+        jobs: the address of Ray's dashboard, for drivers on other machines; "" without.
+
+    Returns:
+        What was interrupted, in words.
+
+    Raises:
+        LkmTuneError: if no driver runs the study, or it runs on another machine, out of reach.
+    """
+    folder = StudyFolder(storage_path(storage), study)
+    running, noted = holder(folder.lock), noted_holder(folder.lock)
+    if running is None:
+        raise LkmTuneError(f"no driver runs study {study}")
+    if noted and noted.host == socket.gethostname() and _has_open(noted.pid, folder.lock):
+        os.kill(noted.pid, signal.SIGINT)
+        return str(noted)
+    if jobs:
+        with user_errors():
+            return f"Ray job {_job('stop', jobs, str(folder.path))}"
+    raise LkmTuneError(f"study {study} runs in {running}, which this server cannot reach")
+
+
+def _last_file(folder: StudyFolder) -> Path:
+    # JSON is YAML: the study as it last ran is a study file, too.
+    for path in (folder.study, folder.submitted):
+        if path.exists():
+            return path
+    raise FileNotFoundError(f"there is no study {folder.path.name}")
+
+
+def _start(command: Sequence[str], folder: StudyFolder) -> int:
+    with folder.output.open("wb") as output:
+        os.fchmod(output.fileno(), 0o600)
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # Ctrl-C for the server, and the end of its terminal, do not reach the study.
+            start_new_session=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+    _CHILDREN[folder.path] = child
+    return child.pid
+
+
+_CHILDREN: dict[Path, "subprocess.Popen[bytes]"] = {}
+"""Folder of a study -> its driver, started by this process and not yet waited for."""
+
+
+def reap() -> None:
+    """Waits for started drivers that have ended: until then, they are zombies."""
+    for path, child in list(_CHILDREN.items()):
+        if child.poll() is not None:
+            del _CHILDREN[path]
+
+
+def _started(folder: StudyFolder) -> str:
+    """The driver that this process started a moment ago, and that has no lock yet."""
+    reap()
+    child = _CHILDREN.get(folder.path)
+    return f"process {child.pid}" if child else ""
+
+
+def _job(verb: str, *arguments: str) -> str:
+    # Ray's import needs a second and much memory, so a child does this.
+    command = [sys.executable, "-m", "lkm_tune.search.cluster.jobs", verb, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise OSError(f"Ray did not {verb} the job: {said[-1]}")
+    return done.stdout.strip()
+
+
+def _state(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return (-1, -1)
+    return status.st_size, status.st_mtime_ns
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    """Whether a process has a file open: the number of an ended process may be used again."""
+    try:
+        return any(Path(file.path) == path for file in psutil.Process(pid).open_files())
+    except (psutil.Error, OSError):
+        return False

@@ -1,0 +1,102 @@
+"""`lkm-tune serve`: pages and an HTTP API over a storage folder."""
+
+import os
+from pathlib import Path
+
+import click
+
+from lkm_tune.cli.options import Verb, storage_option
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.command(cls=Verb)
+@storage_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8420, show_default=True)
+@click.option(
+    "--allow-host",
+    "hosts",
+    metavar="NAME",
+    multiple=True,
+    help="A further name of this server, as a proxy passes it on. May be given several times.",
+)
+@click.option(
+    "--always-token", is_flag=True, help="Reading from this machine needs the token, too."
+)
+@click.option(
+    "--token-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of the token; made if missing.  [default: ~/.lkm-tune/serve_token]",
+)
+@click.option(
+    "--allow-own-models", is_flag=True, help="Submitted studies may run code of this machine."
+)
+@click.option(
+    "--data",
+    type=FOLDER,
+    multiple=True,
+    help="Folder whose files submitted studies may name. May be given several times.",
+)
+@click.option(
+    "--address",
+    metavar="ADDR",
+    envvar="LKM_TUNE_ADDRESS",
+    show_envvar=True,
+    help="Address of a running Ray for submitted studies, such as auto.",
+)
+@click.option(
+    "--jobs",
+    metavar="URL",
+    default="",
+    help="Ray's dashboard: submitted studies run as its jobs, such as http://127.0.0.1:8265.",
+)
+@click.option(
+    "--mlflow",
+    metavar="URL",
+    default="",
+    help="MLflow in the links of pages.  [default: MLFLOW_TRACKING_URI if it is a server]",
+)
+def serve(
+    storage: Path,
+    host: str,
+    port: int,
+    hosts: tuple[str, ...],
+    always_token: bool,
+    token_file: Path | None,
+    allow_own_models: bool,
+    data: tuple[Path, ...],
+    address: str | None,
+    jobs: str,
+    mlflow: str,
+) -> None:
+    """Show running studies, answer questions and start studies over HTTP.
+
+    Reading from this machine needs no token. Starting a study, and every request from another
+    machine, needs the token.
+
+    \b
+    Examples:
+      lkm-tune serve
+      lkm-tune serve --storage /data/lkm --jobs http://127.0.0.1:8265 --address auto
+    """
+    from lkm_tune.serve.secret import TOKEN_FILE, read_token
+    from lkm_tune.serve.server import serve as run
+    from lkm_tune.serve.settings import Settings, bracketed
+
+    token_file = (token_file or TOKEN_FILE).expanduser()
+    named = os.environ.get("MLFLOW_TRACKING_URI", "")
+    settings = Settings(
+        storage=storage.expanduser().resolve(),
+        token=read_token(token_file),
+        host=host,
+        hosts=hosts,
+        always_token=always_token,
+        own_models=allow_own_models,
+        data=tuple(folder.resolve() for folder in data),
+        address=address or ("auto" if jobs else None),
+        jobs=jobs.rstrip("/"),
+        mlflow=(mlflow or (named if named.startswith("http") else "")).rstrip("/"),
+    )
+    click.echo(f"http://{bracketed(host)}:{port}/ shows {settings.storage}; token: {token_file}")
+    run(settings, port)

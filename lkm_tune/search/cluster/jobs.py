@@ -1,0 +1,58 @@
+"""Drivers of studies as Ray jobs; a program, so that its caller does not import Ray.
+
+`python -m lkm_tune.search.cluster.jobs submit DASHBOARD FOLDER COMMAND...` prints the id of the
+job; `stop DASHBOARD FOLDER` stops the job of the study in FOLDER.
+"""
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from lkm_tune.search.cluster.auth import choose_auth_mode
+
+FOLDER = "lkm_tune_folder"
+"""The metadata of a job that names the folder of its study."""
+
+
+def submit(dashboard: str, folder: str, command: Sequence[str]) -> str:
+    """Submits the driver of the study in `folder`; returns the id of the job."""
+    job: str = _client(dashboard).submit_job(
+        entrypoint=f"cd {shlex.quote(os.getcwd())} && exec {shlex.join(command)}",
+        metadata={FOLDER: folder},
+        runtime_env={"env_vars": {"PYTHONUNBUFFERED": "1"}},
+    )
+    return job
+
+
+def stop(dashboard: str, folder: str) -> str:
+    """Stops the job of the study in `folder`; returns its id.
+
+    Raises:
+        LookupError: if no job runs this study.
+    """
+    client = _client(dashboard)
+    for job in client.list_jobs():
+        if (job.metadata or {}).get(FOLDER) == folder and not job.status.is_terminal():
+            client.stop_job(job.submission_id)
+            return str(job.submission_id)
+    raise LookupError(f"no job of Ray runs the study in {folder}")
+
+
+def main(verb: str, dashboard: str, folder: str, *command: str) -> None:
+    """Submits or stops, and prints the id of the job."""
+    job = submit(dashboard, folder, command) if verb == "submit" else stop(dashboard, folder)
+    sys.stdout.write(job)
+
+
+def _client(dashboard: str) -> Any:
+    # Ray reads the mode of its authentication at its import.
+    choose_auth_mode(dashboard)
+    from ray.job_submission import JobSubmissionClient
+
+    return JobSubmissionClient(dashboard)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,86 @@
+"""Makes and runs the server."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.types import ASGIApp
+
+from lkm_tune import __version__
+from lkm_tune.serve import api, api_write, forms, pages
+from lkm_tune.serve.context import Context
+from lkm_tune.serve.doors import Doors
+from lkm_tune.serve.problems import handle
+from lkm_tune.serve.settings import Settings
+
+MOST_CONNECTIONS = 500
+CLOSING_SECONDS = 2
+SWITCH_SECONDS = 0.001
+"""A thread that reads a ledger hands the interpreter to a waiting page after this time."""
+
+
+def make_app(settings: Settings) -> ASGIApp:
+    """The server as an ASGI app behind its doors."""
+    context = Context.of(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        context.studies.start()
+        context.answers.start()
+        yield
+        context.studies.stop()
+        context.answers.stop()
+
+    app = FastAPI(
+        title="lkm-tune",
+        version=__version__,
+        description="Live studies, best-γ answers and reports.",
+        lifespan=lifespan,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.context = context
+    for part in (api, api_write, pages, forms):
+        app.include_router(part.router)
+    handle(app)
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    return Doors(app, settings, context.secret)
+
+
+def serve(settings: Settings, port: int) -> None:
+    """Runs the server until Ctrl-C or SIGTERM."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    uvicorn.run(
+        make_app(settings),
+        host=settings.host.strip("[]"),
+        port=port,
+        # The address of a client must be that of its connection.
+        proxy_headers=False,
+        server_header=False,
+        log_level="warning",
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_graceful_shutdown=CLOSING_SECONDS,
+        ws="none",
+    )
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI description, with the token."""
+    if app.openapi_schema is None:
+        made = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+        )
+        schemes = made.setdefault("components", {}).setdefault("securitySchemes", {})
+        schemes["bearer"] = {"type": "http", "scheme": "bearer"}
+        made["security"] = [{"bearer": []}, {}]
+        app.openapi_schema = made
+    return app.openapi_schema

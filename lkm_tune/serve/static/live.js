@@ -1,0 +1,45 @@
+// Follows the studies of a page: after an event it fetches the page again and replaces the parts
+// that have changed. Without this script, the page is static.
+const live = document.getElementById("live");
+const name = live.dataset.live;
+let busy = false, again = false;
+
+async function refresh() {
+  if (busy) { again = true; return; }
+  busy = true;
+  try {
+    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    if (answer.ok && !answer.redirected) {
+      replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    }
+  } finally {
+    busy = false;
+    if (again) { again = false; setTimeout(refresh, 500); }
+  }
+}
+
+function replace(page) {
+  const fresh = page.getElementById("live");
+  const parts = [...fresh.children], old = [...live.children];
+  const same = parts.length === old.length && parts.every((part, i) => part.id && part.id === old[i].id);
+  if (!same) { live.innerHTML = fresh.innerHTML; return; }
+  parts.forEach((part, i) => {
+    // What a reader has unfolded stays open.
+    part.querySelectorAll("details[id]").forEach((one) => {
+      one.open = document.getElementById(one.id)?.open ?? one.open;
+    });
+    if (part.outerHTML !== old[i].outerHTML) { old[i].replaceWith(part); }
+  });
+}
+
+const query = name ? `?study=${encodeURIComponent(name)}` : "";
+const events = new EventSource(`/api/v1/events${query}`);
+let first = true;
+events.addEventListener("study", () => {
+  // The first events tell what the page already shows.
+  if (first) { setTimeout(() => { first = false; }, 300); return; }
+  refresh();
+});
+// After a restart of the server, or a long sleep, the page may be old.
+events.addEventListener("open", () => { if (!first) { refresh(); } });
+addEventListener("pagehide", () => events.close());

@@ -1,0 +1,79 @@
+"""The figure of one cell while its study runs: its ended runs, and the median at each γ.
+
+It has no fitted curve: a page must not analyse. The report has the fitted curve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lkm_tune.transfer.report.axes import TALLEST, Axes, path, svg
+from lkm_tune.transfer.report.palette import BLUE
+
+
+@dataclass(frozen=True)
+class Advice:
+    """The answer of a report for one cell.
+
+    Attributes:
+        recommended: the recommended γ.
+        low: the lowest γ that may be the best; None if unknown.
+        high: the highest such γ.
+    """
+
+    recommended: float
+    low: float | None
+    high: float | None
+
+
+def live_svg(
+    planned: Sequence[float],
+    runs: Sequence[tuple[float, int, float]],
+    diverged: Sequence[float],
+    label: str,
+    advice: Advice | None = None,
+) -> str:
+    """The SVG of a cell; "" without a run that has an error.
+
+    Args:
+        planned: the γ of the plan, which give the range of the axis; one is above 0.
+        runs: γ, seed and error of each complete run.
+        diverged: the γ at which training diverges.
+        label: the name of the error with its unit.
+        advice: the answer of the last report, if there is one.
+    """
+    if not runs:
+        return ""
+    gamma, seed, error = (np.array(values, dtype=float) for values in zip(*runs, strict=True))
+    steps = np.unique(gamma)
+    medians = np.array([np.median(error[gamma == step]) for step in steps])
+    control = float(medians[0]) if steps[0] == 0 else None
+    # Errors far above the control and the best would flatten the curve.
+    ceiling = TALLEST * max(float(medians.min()), control or 0.0)
+    every = np.unique(np.array([*planned, *steps, *diverged]))
+    top = min(float(error.max()), ceiling)
+    axes = Axes(every[every > 0], (float(error.min()), top), label)
+    parts: list[str] = []
+    if advice and advice.low is not None and advice.high is not None:
+        parts += axes.interval(advice.low, advice.high)
+    if control is not None:
+        parts += axes.control(control)
+    above = steps > 0
+    if above.any():
+        points = path(axes.of_gamma(steps[above]), axes.y(medians[above]))
+        parts.append(
+            f'<polyline points="{points}" fill="none" stroke="{BLUE}" stroke-width="1.8"/>'
+        )
+    shown = error <= axes.top
+    parts += axes.points(gamma[shown], error[shown], seed[shown].tolist(), error[shown])
+    if not shown.all():
+        parts += axes.beyond(gamma[~shown], float(error.max()))
+    if len(diverged):
+        parts += axes.divergence(np.unique(np.array(diverged)))
+    parts += axes.drawn()
+    if control is not None:
+        parts += axes.control_name(control)
+    return svg([*parts, *(axes.recommended(advice.recommended) if advice else [])])

@@ -1,0 +1,194 @@
+"""Pages and the API for reading, from loopback without a token."""
+
+import csv
+import io
+import json
+import re
+import time
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from lkm_tune.app import best_gamma, study_status
+from lkm_tune.ledger.run_table import COLUMNS
+from tests.serve.conftest import add_run, fill, server
+
+
+@pytest.fixture(scope="module")
+def http(filled):
+    with server(filled) as client:
+        yield client
+
+
+def wait_for(check, seconds=20):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := check():
+            return found
+        time.sleep(0.1)
+    raise AssertionError("it did not happen")
+
+
+def test_the_api_tells_what_status_tells(http, filled):
+    listed = {one["name"]: one for one in http.get("/api/v1/studies").json()}
+    assert listed.keys() == {"done", "half"}
+    for name, one in listed.items():
+        status = study_status(name, filled)
+        assert (one["ended"], one["planned"]) == (status.ended, status.planned)
+        assert one["state"] == status.state
+    assert "γ = 0.01" in listed["done"]["decision"]
+    half = http.get("/api/v1/studies/half").json()
+    (curve,) = half["curves"]
+    assert len(curve["runs"]) == 5 and curve["diverged"] == [1.0] and curve["answer"] is None
+    assert [one["reason"] for one in half["broken"]] == ["ValueError: <script>alert(1)</script>"]
+
+
+def test_runs_as_json_and_as_csv(http):
+    rows = http.get("/api/v1/studies/half/runs").json()
+    assert len(rows) == 7 and rows[0].keys() >= COLUMNS.keys()
+    assert {row["status"] for row in rows} == {"complete", "failed", "diverged"}
+    text = http.get("/api/v1/studies/half/runs.csv").text
+    listed = list(csv.DictReader(io.StringIO(text)))
+    assert [row["trial"] for row in listed] == [row["trial"] for row in rows]
+
+
+def test_report_tables(http, filled):
+    stored = json.loads((filled / "studies/done/report/transfer.json").read_text())
+    assert http.get("/api/v1/studies/done/report").json()["regret"] == stored["regret"]
+    assert http.get("/api/v1/studies/done/report/regret").json() == stored["regret"]
+    page = http.get("/studies/done/report/report.html")
+    assert page.status_code == 200
+    assert page.headers["content-security-policy"].startswith("sandbox")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [{}, {"model": "gin", "task": "qm9/homo"}, {"model": "pamnet", "task": "qm9/mu"},
+     {"model": "gin", "margin": 0.05}, {"study": "done"}],
+)  # fmt: skip
+def test_best_gamma_is_that_of_the_command(http, filled, question):
+    told = http.get("/api/v1/best-gamma", params=question).json()
+    assert told == {"stale": told["stale"], "answers": best_gamma(filled, **question)}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "detail"),
+    [
+        ("/api/v1/studies/none", 404, "there are: "),
+        ("/api/v1/studies/half/report", 404, "no report yet"),
+        ("/api/v1/studies/done/report/none", 404, "no table 'none'"),
+        ("/api/v1/best-gamma?model=none", 404, "there are: "),
+        ("/api/v1/best-gamma?margin=2", 422, "invalid parameters"),
+        ("/api/v1/best-gamma?margin=0.03", 404, "margins"),
+        ("/api/v1/events?study=none", 404, "there are: "),
+        ("/api/v1/none", 404, ""),
+        ("/studies/done/report/none.txt", 404, "no file none.txt"),
+    ],
+)
+def test_errors_are_problems(http, path, status, detail):
+    answer = http.get(path)
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert (answer.status_code, problem["status"]) == (status, status)
+    assert detail in problem["detail"] and problem["title"]
+
+
+def test_a_wrong_method_is_a_problem(http):
+    answer = http.request("HEAD", "/api/v1/studies")
+    assert answer.status_code == 405 and answer.headers["content-type"].startswith(
+        "application/pro"
+    )
+
+
+class Structure(HTMLParser):
+    """The ids, links and texts of a page; every opened element must be closed."""
+
+    VOID = {"meta", "link", "input", "br", "img", "option", "path", "line", "rect", "circle"}
+
+    def __init__(self, html):
+        super().__init__()
+        self.ids, self.links, self.open = [], [], []
+        self.feed(html)
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.ids += [found["id"]] if "id" in found else []
+        self.links += [found["href"]] if tag == "a" else []
+        assert not any(name.startswith("on") or name == "style" for name in found)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        pass
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/", ["γ = 0.01", "60 of 60 trials", "No report yet", "not finished, not running"]),
+        ("/studies/done", ["<svg", "Does the γ of one cell work", "use γ = 0.01", "Finished"]),
+        ("/studies/half", ["Broken trials", "diverges", "&lt;script&gt;alert(1)"]),
+        ("/ask", ["gin on qm9/homo", "lkm-tune export --study done"]),
+        ("/ask?model=gin&task=qm9/homo", ["runs with 3 seeds", "lkm-tune train --config"]),
+        ("/ask?model=pamnet&task=qm9/mu", ["A prediction from", "lkm-tune train --model pamnet"]),
+        ("/ask?model=none", ["no finished curve of none"]),
+        ("/ask?margin=much", ["the margin must be a number"]),
+        ("/submit", ["needs the token", "The study file"]),
+        ("/login", ["The token of the server"]),
+        ("/docs", ["POST /api/v1/studies", "/api/v1/best-gamma"]),
+        ("/none", ["Not Found"]),
+    ],
+)  # fmt: skip
+def test_pages_without_a_script(http, path, said):
+    html = http.get(path, headers={"accept": "text/html"}).text
+    for text in said:
+        assert text in html
+    page = Structure(html)
+    assert len(page.ids) == len(set(page.ids))
+    assert "<script>" not in html
+    for link in page.links:
+        if link.startswith("/"):
+            assert http.get(link).status_code == 200
+
+
+def test_a_page_follows_its_ledger(storage):
+    with server(storage) as http:
+        study, _, ledger = fill(storage, "grows", models=("gin",), tasks=("qm9/homo",), done=1)
+        before = wait_for(lambda: "grows" in http.get("/").text and http.get("/studies/grows").text)
+        assert before.count("<circle") == 1
+        add_run(ledger, study.cells[0], 0.01, 1, np.random.default_rng(1))
+        wait_for(lambda: http.get("/studies/grows").text.count("<circle") == 2)
+        assert http.get("/api/v1/studies/grows").json()["ended"] == 2
+
+
+def test_a_damaged_ledger_is_named_and_harms_no_other_study(storage):
+    ledger = storage / "studies/half/ledger.jsonl"
+    lines = ledger.read_text().splitlines()
+    ledger.write_text("\n".join([*lines[:3], "{broken", *lines[3:]]) + "\n")
+    with server(storage) as http:
+        listed = {one["name"]: one["state"] for one in http.get("/api/v1/studies").json()}
+        assert listed["done"] == "finished" and "is damaged in line 4" in listed["half"]
+        assert "is damaged in line 4" in http.get("/studies/half").text
+
+
+def test_an_empty_folder(tmp_path):
+    with server(tmp_path / "none") as http:
+        assert http.get("/api/v1/studies").json() == []
+        assert "No study has run here" in http.get("/").text
+        assert http.get("/ask").status_code in (404, 503)
+
+
+def test_every_answer_matches_its_description(http):
+    described = http.get("/api/v1/openapi.json").json()
+    assert described["openapi"].startswith("3.1")
+    schemas = described["components"]["schemas"]
+    for name in ("ListedStudy", "Study", "Run", "Answer", "Problem", "CheckedStudy"):
+        assert name in schemas
+    known = {re.sub(r"\{\w+\}", "x", path) for path in described["paths"]}
+    assert "/api/v1/studies/x/continue" in known
