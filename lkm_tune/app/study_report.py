@@ -160,7 +160,6 @@ def report_of(
         pictures=_pictures(study, folder),
         printed=last_lines(folder, trials.all_records()),
         rate=rate_at_stop(study, Plan(study, trials, memory=folder.looks).looks),
-        adaptive=(study.name,) if study.curve.adaptive else (),
     )
 
 

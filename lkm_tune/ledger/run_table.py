@@ -43,6 +43,7 @@ COLUMNS = {
     "scale": "str",
     "device": "str",
     "reason": "str",
+    "until": "str",
     "protocol": "str",
     "protocol_text": "str",
 }
@@ -72,7 +73,8 @@ def study_runs(folder: StudyFolder, superseded: bool = False) -> "DataFrame":
         A table with the columns of `COLUMNS` and one column for every searched setting, sorted by
         study, model, task and trial. Errors are in `unit`; `val_error` of a stopped trial is its
         best error so far. `kd_ratio` is the last γ·L_KD / L_pred. `status` is `running` or one of
-        `ENDED`. `protocol` is equal for comparable runs (`study.comparable`). Unknown numbers are
+        `ENDED`. `until` is "decided" where looks at the results choose which γ get more seeds, else
+        "seeds". `protocol` is equal for comparable runs (`study.comparable`). Unknown numbers are
         missing.
 
     Raises:
@@ -166,6 +168,7 @@ class RowMaker:
             "epochs": spec.epochs,
             "device": str(summary.get("device", "")),
             "reason": record.reason,
+            "until": "decided" if self._study.curve.adaptive else "seeds",
         }
         own |= {name: summary.get(name) for name in _FROM_SUMMARY}
         own |= {name: summary[name] for name in LAYERS if summary.get(name) is not None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,17 +72,14 @@ class Pair:
         return next(iter(self.verdicts.values()))
 
 
-def fit_cells(
-    runs: pd.DataFrame, seed: int, adaptive: Collection[str] = ()
-) -> tuple[CellCurve, ...]:
+def fit_cells(runs: pd.DataFrame, seed: int) -> tuple[CellCurve, ...]:
     """Fit the curve of every cell of a checked table, with common parameters from all cells.
 
     Args:
         runs: the table.
         seed: seed of the posterior draws.
-        adaptive: see `TransferReport.from_runs`.
     """
-    cells = list(split_cells(runs, adaptive))
+    cells = list(split_cells(runs))
     noise = noise_slope([(cell.noise_places, cell.usual) for cell in cells])
     parts = [cell.information(noise) for cell in cells]
     prior = shared_noise([pure_error(total(part.values())) for part in parts if part])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -104,19 +104,18 @@ class CurveRuns:
 _USED = (
     *CellKey._fields,
     *("study", "gamma", "seed", "status", "val_error", "test_error"),
-    *("val_mean_error", "test_mean_error", "kd_ratio", "unit", "scale"),
+    *("val_mean_error", "test_mean_error", "kd_ratio", "unit", "scale", "until"),
 )
 """The columns of a table of runs that a cell uses."""
 
 
-def split_cells(runs: pd.DataFrame, adaptive: Collection[str] = ()) -> Iterator[CurveRuns]:
+def split_cells(runs: pd.DataFrame) -> Iterator[CurveRuns]:
     """The cells of a checked table (`check_runs`), in the order of their keys.
 
     Cells without an error at γ > 0 are left out; `unfinished_cells` names them.
 
     Args:
         runs: the table.
-        adaptive: see `TransferReport.from_runs`.
     """
     # pandas copies every column at each selection of rows.
     used = [name for name in runs if name in _USED]
@@ -129,7 +128,7 @@ def split_cells(runs: pd.DataFrame, adaptive: Collection[str] = ()) -> Iterator[
         if measured(rows).any():
             alone = depths[key.model, key.task, key.n_train] == 1
             own_control = _own_control(key, controls, rows, alone)
-            yield _cell(key, names[key], rows, own_control, adaptive)
+            yield _cell(key, names[key], rows, own_control)
 
 
 def cell_names(runs: pd.DataFrame) -> dict[CellKey, str]:
@@ -164,7 +163,6 @@ def _cell(
     name: str,
     rows: pd.DataFrame,
     own_control: pd.DataFrame,
-    adaptive: Collection[str],
 ) -> CurveRuns:
     notes: list[str] = []
     studies = tuple(sorted(set(rows["study"].astype(str))))
@@ -190,7 +188,8 @@ def _cell(
         notes.append("there is no γ = 0 run, so no gain can be given")
     gammas = measured[1:]
     note_design(seeds, studies, gammas, log_error, notes)
-    if not set(studies) & set(adaptive):
+    # A look leaves runs out on purpose.
+    if not (rows["until"] == "decided").any():
         note_missing(log_error, notes)
     note_accidents(seeds, measured, accidents(log_error), notes)
     note_learning(done, outcome, notes)

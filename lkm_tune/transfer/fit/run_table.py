@@ -29,8 +29,8 @@ NAMES = ("study", "model", "task")
 OPTIONAL_NUMBERS = (
     *("val_mean_error", "test_mean_error", "kd_ratio", "layer_cka", "layer_rank", "seconds"),
 )
-OPTIONAL_TEXTS = ("protocol", "protocol_text")
-"""The protocol of runs, as a digest and in words; "" if unknown."""
+OPTIONAL_TEXTS = ("protocol", "protocol_text", "until")
+"""The protocol of runs as a digest and in words, `curve.until` of their study; "" if unknown."""
 
 _SHOWN_TEXTS = (*NAMES, *OPTIONAL_TEXTS, "unit", "scale")
 

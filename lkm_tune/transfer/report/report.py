@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -105,7 +105,6 @@ class TransferReport:
         pictures: Mapping[str, Path] | None = None,
         printed: Mapping[str, str] | None = None,
         rate: float = FALSE_DISCOVERY_RATE,
-        adaptive: Collection[str] = (),
     ) -> TransferReport:
         """Analyse a tidy table of runs.
 
@@ -114,7 +113,9 @@ class TransferReport:
                 ("curve": used in the analysis; "control_curve": γ = 0 at the best settings of the
                 control; others: only in the table of trials), `unit`, `scale` (the scale of γ),
                 `kd_ratio`, `val_mean_error` and `test_mean_error`, `protocol` and `protocol_text`
-                (only runs of equal protocol share a cell).
+                (only runs of equal protocol share a cell),
+                `until` ("decided": looks at the results chose which γ get more seeds, so a γ may
+                lack seeds without a note on missing runs).
             margin: difference of the error, as a fraction, that does not matter.
             seed: seed of the posterior draws; the same runs and seed give the same report.
             provenance: shown with the report (study digests, versions, devices, hours).
@@ -122,8 +123,6 @@ class TransferReport:
             pictures: title -> PNG file, for the page.
             printed: trial -> last lines of its output, for failed trials.
             rate: largest false discovery rate of the verdicts.
-            adaptive: names of studies that choose which γ get more seeds (`curve.until: decided`).
-                In these studies a γ may lack seeds without a note on missing runs.
 
         Raises:
             RunTableError: if columns are missing or values are wrong; the error lists all of them.
@@ -132,7 +131,7 @@ class TransferReport:
         if not 0 < margin < 1:
             raise ValueError(f"`0 < margin < 1` must hold (a fraction of the error), got {margin}")
         checked = check_runs(runs)
-        cells = fit_cells(checked, seed, adaptive)
+        cells = fit_cells(checked, seed)
         pairs = compare(cells, margin, seed, rate)
         answers = cell_answers(cells, margin)
         diverged = diverged_answers(checked, margin)
@@ -181,10 +180,8 @@ class TransferReport:
             FileNotFoundError: if no study has run in the folder.
             RunTableError: if no run of a curve has finished.
         """
-        runs, provenance, adaptive = finished_runs(Path(storage))
-        return cls.from_runs(
-            runs, margin=margin, seed=seed, provenance=provenance, adaptive=adaptive
-        )
+        runs, provenance = finished_runs(Path(storage))
+        return cls.from_runs(runs, margin=margin, seed=seed, provenance=provenance)
 
     def best_gamma(
         self, model: str, task: str, depth: int | None = None, n_train: int | None = None

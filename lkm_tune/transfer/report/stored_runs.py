@@ -15,8 +15,8 @@ from lkm_tune.transfer.wording import counted
 from lkm_tune.versions import package_versions
 
 
-def finished_runs(storage: Path) -> tuple[pd.DataFrame, dict[str, Any], tuple[str, ...]]:
-    """The ended runs of all studies, their provenance, and the names of adaptive studies.
+def finished_runs(storage: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The ended runs of all studies, and their provenance.
 
     Raises:
         FileNotFoundError: if no study has run in the folder.
@@ -34,11 +34,7 @@ def finished_runs(storage: Path) -> tuple[pd.DataFrame, dict[str, Any], tuple[st
         "training time": training_time(runs),
         "versions": package_versions(),
     }
-    return (
-        runs,
-        provenance,
-        tuple(n for n, study in studies.items() if study and study.curve.adaptive),
-    )
+    return runs, provenance
 
 
 def training_time(runs: pd.DataFrame) -> str:

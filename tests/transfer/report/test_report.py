@@ -235,13 +235,11 @@ def test_a_lone_diverged_run_does_not_cut_the_range(simulate, shapes) -> None:
     assert any("1 of 4 runs at γ = 0.01 diverged" in w for w in report.warnings)
 
 
-@pytest.mark.parametrize(
-    ("adaptive", "said"), [((), True), (("study",), False), (("other",), True)]
-)
-def test_runs_that_a_look_left_out_are_not_missing(simulate, shapes, adaptive, said) -> None:
+@pytest.mark.parametrize(("until", "said"), [("", True), ("seeds", True), ("decided", False)])
+def test_runs_that_a_look_left_out_are_not_missing(simulate, shapes, until, said) -> None:
     runs = simulate({"a": shapes["peak"](0.03, 0.1)}, seeds=5)
-    raced = runs[~((runs["gamma"] == 1.0) & (runs["seed"] >= 3))]
-    report = TransferReport.from_runs(raced, adaptive=adaptive)
+    raced = runs[~((runs["gamma"] == 1.0) & (runs["seed"] >= 3))].assign(until=until)
+    report = TransferReport.from_runs(raced)
     assert any("2 of 40 runs (γ × seed) are missing" in w for w in report.warnings) == said
 
 
