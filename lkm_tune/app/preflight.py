@@ -7,8 +7,8 @@ from lkm_tune.app.events import Events
 from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.ledger.study_identity import StudyIdentity, check_experiment_name
 from lkm_tune.search.checked_data import check_data
-from lkm_tune.search.cluster.nodes import check_nodes
-from lkm_tune.search.engine import Engine, connect
+from lkm_tune.search.cluster.joining import connect
+from lkm_tune.search.engine import Engine
 from lkm_tune.study import Study, compare
 from lkm_tune.tracking import StudyRecorder, tracking_uri
 from lkm_tune.tracking.experiments import retire_experiment
@@ -68,7 +68,7 @@ def open_engine(
         )
         try:
             if not engine.planner.finished:
-                _join(engine, address, wait)
+                _join(engine, address, wait, events)
             recorder.check(MLFLOW_SECONDS)
         except BaseException:
             recorder.close(0.0)
@@ -76,11 +76,12 @@ def open_engine(
     return engine, recorder
 
 
-def _join(engine: Engine, address: str | None, wait: float) -> None:
+def _join(engine: Engine, address: str | None, wait: float, events: Events) -> None:
     connect(address)
     if wait:
         engine.wait_for_room(60 * wait)
-    check_nodes(engine.folder.trials)
+    for node in engine.check_nodes():
+        events.remark(f"a node is left out for a time: {node}")
     engine.find_room()
 
 

@@ -17,6 +17,7 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
+from lkm_tune.datasets import DataError
 from lkm_tune.ledger.failure import Cause, CodeError, Failure, StorageError, shortened
 
 UNWRITABLE = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO, errno.ESTALE)
@@ -30,7 +31,11 @@ _TYPES: tuple[tuple[Cause, tuple[type[BaseException], ...]], ...] = (
     ("killed", (WorkerCrashedError,)),
 )
 
-# Errors of a broken, lost or busy GPU, from CUDA's table of errors.
+# Errors at the start of a trial that can be the node's: its files, its network, its packages. The
+# driver has opened the same data; settings that a network refuses raise other errors.
+_OF_NODE = (OSError, DataError, ImportError)
+
+# Errors of a broken, lost or busy GPU, from CUDA's table of errors, and of a torch without CUDA.
 _OF_GPU = (
     "uncorrectable ECC error",
     "GPU is lost",
@@ -39,6 +44,7 @@ _OF_GPU = (
     "no CUDA-capable device",
     "CUDA driver initialization failed",
     "system not yet initialized",
+    "sees no GPU on this node",  # from `LkmTrainable`
 )
 
 # Errors whose text is more specific than their type.
@@ -78,16 +84,13 @@ class BrokenAttempt(Exception):
 def failure_here(error: Exception, node: str, starting: bool) -> Failure:
     """The failure of an attempt, as its worker sees it.
 
-    The driver has opened the same data and built the same network. So an error at the start may be
-    the node's.
-
     Args:
         error: the error of the trial.
         node: Ray's name of the node.
         starting: whether the attempt had not begun to train.
     """
     cause = _cause(error)
-    if cause == "own" and starting:
+    if cause == "own" and starting and isinstance(error, _OF_NODE):
         cause = "machine"
     return Failure(cause, shortened("".join(format_exception(error))), 0, node)
 

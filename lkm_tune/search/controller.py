@@ -45,16 +45,24 @@ class StudyController(TuneController):
     waits up to six seconds for actors that have nothing to save.
     """
 
-    def __init__(self, on_broken: OnBroken, room: Room | None, **settings: Any) -> None:
+    def __init__(
+        self,
+        on_broken: OnBroken,
+        room: Room | None,
+        overdue: Callable[[], Sequence[str]],
+        **settings: Any,
+    ) -> None:
         """Creates Tune's controller with `ActorClasses`.
 
         Args:
             on_broken: receives every broken attempt before the searcher.
             room: the room of the study on its Ray; None if the study uses the whole Ray.
+            overdue: returns Tune's names of trials that end if they have no node yet.
             settings: arguments of Tune's controller.
         """
         super().__init__(**settings)
         self._on_broken = on_broken
+        self._overdue = overdue
         self._room = room
         if room:
             room.reserved = self._reserved
@@ -67,6 +75,17 @@ class StudyController(TuneController):
         """Ends the actors at once: their results are in their checkpoints."""
         self._actor_manager.cleanup()  # type: ignore[no-untyped-call]
         self.end_experiment_callbacks()
+
+    def on_step_begin(self) -> None:
+        """Ends the trials that have waited too long for a node."""
+        super().on_step_begin()  # type: ignore[no-untyped-call]
+        for trial_id in self._overdue():
+            trial = self.get_trial(trial_id)  # type: ignore[no-untyped-call]
+            actor = self._trial_to_actor.get(trial)
+            if actor is None or not self._actor_manager.is_actor_started(actor):
+                if trial in self._staged_trials:
+                    self._unstage_trial_with_resources(trial)
+                self.stop_trial(trial)  # type: ignore[no-untyped-call]
 
     def _update_trial_queue(self, blocking: bool = False, timeout: int = 1) -> bool:
         # Without nodes, Tune would wait ten minutes for a trial and ignore Ctrl-C.
@@ -109,6 +128,7 @@ def run_trials(
     on_broken: OnBroken,
     scratch: Path,
     room: Room | None = None,
+    overdue: Callable[[], Sequence[str]] = list,
 ) -> bool:
     """Runs trials until the searcher has no more, or the user interrupts.
 
@@ -121,6 +141,7 @@ def run_trials(
             reported epoch.
         scratch: the folder of Tune's files, which are not used.
         room: the room of the study on its Ray; None if the study uses the whole Ray.
+        overdue: returns Tune's names of trials that end if they have no node yet.
 
     Returns:
         Whether the user interrupted.
@@ -134,6 +155,7 @@ def run_trials(
     controller = StudyController(
         on_broken,
         room,
+        overdue,
         search_alg=trials,
         scheduler=scheduler,
         callbacks=list(callbacks),

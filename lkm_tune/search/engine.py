@@ -1,6 +1,5 @@
 """Runs a study on Ray: a new Tune experiment from the ledger at every start."""
 
-import logging
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -9,11 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import ray
 from ray import tune
 from ray.tune import TuneError
 
-from lkm_tune.cache import settle_folders
 from lkm_tune.ledger.failure import StorageError
 from lkm_tune.ledger.journal_reader import PHASES
 from lkm_tune.ledger.ledger import Ledger
@@ -23,7 +20,7 @@ from lkm_tune.ledger.trial_record import TrialRecord
 from lkm_tune.ledger.use import Use
 from lkm_tune.package import package_digest
 from lkm_tune.search.broken import is_unwritable
-from lkm_tune.search.cluster.auth import close_doors, short_folder
+from lkm_tune.search.checked_data import needed_data
 from lkm_tune.search.cluster.demand import Demand
 from lkm_tune.search.cluster.health import LABEL, NodeHealth
 from lkm_tune.search.cluster.nodes import check_writable, marked
@@ -38,6 +35,7 @@ from lkm_tune.search.cluster.slots import (
     trial_slots,
     usable_nodes,
 )
+from lkm_tune.search.cluster.start_check import Needs, check_nodes
 from lkm_tune.search.controller import run_trials
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.meter import Meter
@@ -67,26 +65,6 @@ class Ending:
     failed: tuple[TrialRecord, ...]
     infeasible: tuple[TrialRecord, ...]
     without_curve: tuple[str, ...]
-
-
-def connect(address: str | None) -> None:
-    """Joins the Ray at `address`, or starts Ray on this machine until this process ends.
-
-    Raises:
-        ConnectionError: if no Ray answers at `address`.
-        ValueError: if others can read its token, or there is no folder for Ray's sockets.
-    """
-    settle_folders(Path.cwd())
-    close_doors(address)
-    # The ledger keeps the error of a broken attempt; the report shows it if the trial is given up.
-    logging.getLogger("ray.tune.execution.tune_controller").setLevel(logging.CRITICAL)
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address:
-        ray.init(address=address, **quiet)
-        return
-    # Without RAY_AUTH_MODE, a new Ray asks for a token, as wanted. The mode cannot be set here: Ray
-    # reads it at its import.
-    ray.init(address="local", include_dashboard=False, _temp_dir=short_folder(), **quiet)
 
 
 class Engine:
@@ -152,6 +130,24 @@ class Engine:
             else:
                 return self._demand.of(0)
 
+    def check_nodes(self) -> list[str]:
+        """Checks the package, the folders, the data and the GPUs of every node.
+
+        Returns:
+            The nodes that are left out for a time, with the reason, in words.
+
+        Raises:
+            ValueError: if the study cannot run; the error names the nodes and says what to do.
+            OSError: if this machine cannot write into the folder of trials.
+        """
+        data = needed_data(self.study, self._seen_from, self._digests, self.cache)
+        needs = Needs(self.folder.trials, data, gpu=self.study.resources.gpu != 0)
+        nodes = usable_nodes(self._share)
+        troubles = check_nodes(needs, nodes)
+        for node, reason in troubles.items():
+            self._health.leave_out(node, reason)
+        return [f"{nodes[node]}: {reason}" for node, reason in troubles.items()]
+
     def find_room(self) -> None:
         """Settles the resources of a trial on the Ray that `connect` has joined.
 
@@ -186,7 +182,7 @@ class Engine:
                 self._most,
                 lambda: self.planner.ready,
                 self._demand,
-                lambda: self._health.left_out,
+                lambda: self._health.avoided(()),
             )
             searcher = StudySearcher(
                 self.planner,
@@ -233,6 +229,7 @@ class Engine:
                     searcher.on_broken,
                     Path(scratch),
                     self._room,
+                    searcher.overdue,
                 )
             except Exception as error:
                 # Tune turns errors of its callbacks and of the searcher into text.

@@ -1,5 +1,6 @@
 """The study for Tune: a searcher that suggests its trials, and a scheduler that stops trials."""
 
+import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
@@ -18,12 +19,16 @@ from lkm_tune.search.limits import Limits
 from lkm_tune.search.planner import Planner
 from lkm_tune.study import TrialSpec
 
+PATIENCE_S = 60.0
+"""The longest wait of an attempt for nodes that are not among those that it avoids."""
+
 
 class StudySearcher(Searcher):
     """Suggests the planner's trials to Tune and reports their ends to the ledger.
 
     Every attempt at a trial is a separate Tune trial. A broken trial is suggested again, alone on a
-    node if memory was short, until the ledger gives it up. All state is in the ledger.
+    node if memory was short, on another node if the node may be broken, until the ledger gives it
+    up. All state is in the ledger.
     """
 
     def __init__(
@@ -36,6 +41,7 @@ class StudySearcher(Searcher):
         has_started: Callable[[str], bool],
         health: NodeHealth,
         check_storage: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Takes the parts of the driver.
 
@@ -51,6 +57,7 @@ class StudySearcher(Searcher):
             has_started: whether a Tune trial has its resources.
             health: the nodes that break trials.
             check_storage: raises an OSError if the driver cannot write into the storage folder.
+            clock: returns the time in seconds.
         """
         super().__init__(metric="val_error", mode="min")
         self.planner = planner
@@ -64,8 +71,11 @@ class StudySearcher(Searcher):
         self._live: dict[str, TrialSpec] = {}
         self._again: list[TrialSpec] = []
         self._alone: set[str] = set()
-        self._elsewhere: set[str] = set()
-        self._health, self._check_storage = health, check_storage
+        # The attempts that avoid nodes, with the end of their patience.
+        self._until: dict[str, float] = {}
+        # The keys of trials that have waited in vain for another node.
+        self._impatient: set[str] = set()
+        self._health, self._check_storage, self._clock = health, check_storage, clock
         self._room = room
         self._has_started = has_started
         # Tune asks a hundred times a second, so the searcher remembers the ledger's state at which
@@ -88,18 +98,32 @@ class StudySearcher(Searcher):
             over = not self._live if full else self.planner.finished
             return str(Searcher.FINISHED) if over else None
         failures = self.ledger.record(spec).failures
-        alone, suspected = judge(failures) == "alone", suspects(failures)
+        alone = judge(failures) == "alone"
+        avoids = self._health.avoided(() if spec.key in self._impatient else suspects(failures))
+        self._impatient.discard(spec.key)
         self._live[trial_id] = spec
         if alone:
             self._alone.add(trial_id)
-        if suspected:
-            self._elsewhere.add(trial_id)
-        return self._config_of(spec, alone, self._health.avoided(suspected))
+        if avoids:
+            self._until[trial_id] = self._clock() + PATIENCE_S
+        return self._config_of(spec, alone, avoids)
+
+    def overdue(self) -> list[str]:
+        """Tune's names of attempts that have waited long for nodes that they do not avoid.
+
+        Such nodes may be gone, or others may hold them. The caller stops the attempts that have no
+        node yet; they are then suggested again, for every node that is not left out.
+        """
+        now = self._clock()
+        waited = [one for one, until in self._until.items() if until <= now]
+        for trial_id in waited:
+            del self._until[trial_id]
+        return [one for one in waited if not self._has_started(one)]
 
     def _has_room(self) -> bool:
-        # New trials would keep every node busy, and a trial that needs a whole node, or another
-        # node, would never start.
-        if any(not self._has_started(one) for one in self._alone | self._elsewhere):
+        # New trials would keep every node busy, and a trial that needs a whole node would never
+        # start.
+        if any(not self._has_started(one) for one in self._alone):
             return False
         slots = self._room.slots(len(self._live))
         held = len(self._live) + len(self._alone) * (slots.of_a_whole - 1)
@@ -113,10 +137,15 @@ class StudySearcher(Searcher):
     ) -> None:
         """Reports an end to the ledger: Tune passes the result of a stopped trial only here."""
         self._alone.discard(trial_id)
-        self._elsewhere.discard(trial_id)
+        self._until.pop(trial_id, None)
         spec = self._live.pop(trial_id, None)
         if spec is not None and trial_id in self._made_room:
             self._again.append(spec)
+            return
+        if spec is not None and result is None:
+            # It was overdue.
+            self._impatient.add(spec.key)
+            self._again.insert(0, spec)
             return
         if spec is None or not result or trial_id in self.paused:
             # Either `on_broken` has reported it, or the trial is issued again, now or when the

@@ -19,7 +19,8 @@ from ray.tune import Callback
 
 from lkm_tune.ledger.ledger import Ledger
 from lkm_tune.ledger.study_folder import StudyFolder
-from lkm_tune.search.engine import Engine, connect
+from lkm_tune.search.cluster.joining import connect
+from lkm_tune.search.engine import Engine
 from lkm_tune.search.planner import Planner
 from lkm_tune.search.reporting import StudyTrainable
 from lkm_tune.search.trainable import LkmTrainable

@@ -18,6 +18,7 @@ from bench import show
 from virtual_cluster import NONE, Cluster, Delays, timed
 
 from lkm_tune.search import engine
+from lkm_tune.search.cluster.joining import connect
 from lkm_tune.study import CurvePlan, Resources, SearchPlan
 from lkm_tune.tracking.delivery import Delivery
 
@@ -132,7 +133,7 @@ def rows(delays, cases):
 def main():
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     os.environ.setdefault("RAY_worker_niceness", "0")
-    engine.connect(None)
+    connect(None)
     clock, processor = measure()
     show(
         f"Measured on {ACTORS} actors; load {os.getloadavg()[0]:.1f}",

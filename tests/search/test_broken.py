@@ -16,8 +16,9 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
+from lkm_tune.datasets import DataError
 from lkm_tune.ledger.failure import CodeError
-from lkm_tune.search.broken import failure_of
+from lkm_tune.search.broken import failure_here, failure_of
 from lkm_tune.search.cluster.nodes import OtherCodeError, UnseenPlaceError
 
 KILLED = (
@@ -107,6 +108,36 @@ def test_what_a_trial_raises(error, cause, wrapped):
 )
 def test_what_ray_says(error, cause):
     assert failure_of(error, 3).cause == cause
+
+
+@pytest.mark.parametrize(
+    ("error", "at_start", "later"),
+    [
+        # The node's own files, network and packages.
+        (FileNotFoundError(errno.ENOENT, "No such file", "qm9.tar"), "machine", "own"),
+        (PermissionError(errno.EACCES, "Permission denied", "cache"), "machine", "own"),
+        (ConnectionError("the download failed"), "machine", "own"),
+        (DataError("qm9.npz has the SHA-256 ab, but the expected SHA-256 is cd"), "machine", "own"),
+        (ImportError("No module named 'mynets'"), "machine", "own"),
+        (RuntimeError("the trial has 1 GPU, but torch 2.13.0 sees no GPU on this node"), "machine",
+         "machine"),
+        (RuntimeError("CUDA error: GPU is lost"), "machine", "machine"),
+        (OSError(errno.EIO, "Input/output error"), "storage", "storage"),
+        (OtherCodeError("has another version of lkm-tune (ab) than the driver's (cd)"), "code",
+         "code"),
+        # The settings of the trial.
+        (ValueError("hidden must be a multiple of heads"), "own", "own"),
+        (TypeError("net() got an unexpected keyword argument 'width'"), "own", "own"),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), "own", "own"),
+        (RuntimeError("CUDA error: device-side assert triggered"), "own", "own"),
+        (KeyError(3), "own", "own"),
+        (MemoryError(), "memory", "memory"),
+    ],
+    ids=lambda value: repr(value)[:40] if isinstance(value, Exception) else None,
+)  # fmt: skip
+def test_what_can_be_the_nodes(error, at_start, later):
+    assert failure_here(error, "A", starting=True).cause == at_start
+    assert failure_here(error, "A", starting=False).cause == later
 
 
 @pytest.mark.parametrize("wrapped", [lambda error: error, raised, dual])

@@ -53,3 +53,58 @@ def test_an_actor_that_starts_slowly_is_kept_while_trials_are_short(tmp_path, ru
     """Tune gives the trial another actor and ends the starting one, so it starts repeatedly."""
     run_on_ray(PROGRAM, tmp_path / "log")
     assert (tmp_path / "log").read_text().count("begun") == SLOTS
+
+
+WAITING = """
+import sys, tempfile, time
+from pathlib import Path
+import ray
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search import Searcher
+from lkm_tune.search.controller import run_trials
+from lkm_tune.search.cluster.health import LABEL
+
+class Trial(tune.Trainable):
+    def step(self):
+        return {"done": True, "x": 1.0}
+
+def held(config):
+    labels = [{LABEL: f"!in({config['avoids']})"}] if config["avoids"] else None
+    return tune.PlacementGroupFactory([{"CPU": 1}], bundle_label_selector=labels)
+
+class Elsewhere(Searcher):
+    ends, live = [], {}
+
+    def suggest(self, trial_id):
+        if len(self.ends) == 3:
+            return Searcher.FINISHED
+        if self.live:
+            return None
+        self.live[trial_id] = time.monotonic()
+        # The second trial avoids the only node.
+        return {"avoids": node if len(self.ends) == 1 else ""}
+
+    def overdue(self):
+        waits = len(self.ends) == 1
+        return [one for one, since in self.live.items() if waits and time.monotonic() - since > 1]
+
+    def on_trial_complete(self, trial_id, result=None, error=False):
+        del self.live[trial_id]
+        self.ends.append(bool(result))
+
+ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+node = ray.nodes()[0]["NodeID"]
+searcher = Elsewhere(metric="x", mode="min")
+with tempfile.TemporaryDirectory() as scratch:
+    trials = tune.with_resources(Trial, held)
+    run_trials(
+        trials, searcher, FIFOScheduler(), [], print, Path(scratch), overdue=searcher.overdue
+    )
+print("ends", searcher.ends)
+"""
+
+
+def test_an_overdue_attempt_ends_and_its_room_is_free_again(run_on_ray):
+    """A trial that waits for a node that is not there; the next trial takes the one there is."""
+    assert "ends [True, False, True]" in run_on_ray(WAITING)

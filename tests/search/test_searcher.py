@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from ray.exceptions import ActorDiedError, NodeDiedError, WorkerCrashedError
 
 from lkm_tune.ledger.failure import CodeError, StorageError
 from lkm_tune.ledger.ledger import Ledger
@@ -14,7 +15,7 @@ from lkm_tune.search.cluster.room import most_at_once
 from lkm_tune.search.cluster.slots import Share, Slots
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.planner import Planner
-from lkm_tune.search.searcher import CellScheduler, StudySearcher
+from lkm_tune.search.searcher import PATIENCE_S, CellScheduler, StudySearcher
 from lkm_tune.study import CurvePlan, SearchPlan, Study, TrainingPlan, TrialSpec
 
 FINISHED = "FINISHED"
@@ -56,7 +57,8 @@ class Tune:
         self.spent = Spent()
         self.started = set()
         self.room = FourSlots(study)
-        self.left_out = []
+        self.left_out, self.now = [], 0.0
+        self.nodes = {"A": "10.0.0.1", "B": "10.0.0.2"}
         self.searcher = StudySearcher(
             Planner(study, ledger),
             lambda spec, alone, avoids: {"trial": spec.to_dict(), "alone": alone, "avoids": avoids},
@@ -64,8 +66,9 @@ class Tune:
             self.room,
             Limits(study, ledger, self.spent),
             self.started.__contains__,
-            NodeHealth(lambda: {"A": "10.0.0.1", "B": "10.0.0.2"}, self.left_out.append),
+            NodeHealth(lambda: self.nodes, self.left_out.append, lambda: self.now),
             lambda: check_writable(str(path.parent)),
+            lambda: self.now,
         )
         self.scheduler = CellScheduler(self.searcher)
         self.count = 0
@@ -90,6 +93,13 @@ class Tune:
     def breaks(self, name, error):
         self.searcher.on_broken(name, error, 0)
         self.searcher.on_trial_complete(name, error=True)
+
+    def withdraws(self):
+        """Ends the attempts that have waited too long, as the controller does."""
+        overdue = self.searcher.overdue()
+        for name in overdue:
+            self.searcher.on_trial_complete(name)
+        return overdue
 
     def ends(self, name):
         summary = {"outcome": "complete", "reason": "full budget", "val_error": 1.0}
@@ -190,8 +200,7 @@ def test_a_broken_node_fails_no_trial_and_is_left_out(tune, error):
     again = tune.ask(start=False)
     assert tune.spec(again) == tune.spec(first)
     assert tune.live[again]["avoids"] == ("A",)
-    assert tune.ask() is None, "no trial takes the room of an attempt that waits for its node"
-    tune.started.add(again)
+    assert tune.ask() is not None, "an attempt that waits for its node holds one slot, no more"
     tune.breaks(second, on("A", error))
     assert [node.address for node in tune.left_out] == ["10.0.0.1"]
     assert tune.record(first).state == tune.record(second).state == "running"
@@ -199,11 +208,70 @@ def test_a_broken_node_fails_no_trial_and_is_left_out(tune, error):
     assert {tune.live[name]["avoids"] for name in others} == {("A",)}
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("hidden must be a multiple of heads"),
+        RuntimeError("CUDA error: device-side assert triggered"),
+    ],
+)
+def test_two_bad_settings_in_a_row_leave_no_sound_node_out(tune, error):
+    for _ in range(2):
+        first = name = tune.ask()
+        for _ in range(2):
+            tune.breaks(name, on("A", error))
+            name = tune.ask()
+            assert tune.live[name]["avoids"] == ()
+        tune.breaks(name, on("A", error))
+        assert tune.record(first).state == "failed"
+    assert tune.left_out == []
+
+
+@pytest.mark.parametrize(
+    "error", [NodeDiedError("a node died"), WorkerCrashedError(), ActorDiedError()]
+)
+def test_nodes_and_processes_that_die_leave_no_node_out(tune, error):
+    for _ in range(2):
+        for name in [tune.ask(), tune.ask(), tune.ask(), tune.ask()]:
+            assert tune.live[name]["avoids"] == ()
+            tune.breaks(name, error)
+    assert tune.left_out == []
+
+
+def test_an_attempt_that_waits_in_vain_for_another_node_takes_any(tune):
+    first, second = tune.ask(), tune.ask()
+    tune.breaks(first, on("A", OSError(5, "Input/output error")))
+    again = tune.ask(start=False)
+    assert tune.live[again]["avoids"] == ("A",)
+    tune.now = PATIENCE_S - 1
+    assert tune.withdraws() == []
+    tune.now = PATIENCE_S
+    assert tune.withdraws() == [again]
+    assert tune.withdraws() == []
+    anywhere = tune.ask()
+    assert tune.spec(anywhere) == tune.spec(first)
+    assert tune.live[anywhere]["avoids"] == ()
+    assert tune.record(first).state == tune.record(second).state == "running"
+
+
+def test_an_attempt_whose_nodes_are_gone_takes_the_node_that_was_left_out(tune):
+    for name in [tune.ask(), tune.ask()]:
+        tune.breaks(name, on("A", OSError(5, "Input/output error")))
+    waiting, started = tune.ask(start=False), tune.ask()
+    assert tune.live[waiting]["avoids"] == tune.live[started]["avoids"] == ("A",)
+    del tune.nodes["B"]
+    tune.now = PATIENCE_S
+    assert tune.withdraws() == [waiting], "the other attempt has its node"
+    again = tune.ask()
+    assert tune.spec(again) == tune.spec(waiting)
+    assert tune.live[again]["avoids"] == ()
+
+
 def test_a_trial_that_breaks_on_every_node_has_failed(tune):
     name = first = tune.ask()
     for node in "ABB":
         assert tune.record(first).state == "running"
-        tune.breaks(name, on(node, ValueError("too few samples")))
+        tune.breaks(name, on(node, PermissionError(13, "Permission denied")))
         name = tune.ask()
     assert tune.record(first).state == "failed"
     assert tune.searcher.ending is None

@@ -18,7 +18,8 @@ LABEL = "ray.io/node-id"
 class NodeHealth:
     """Counts the failures of each node, and names the nodes that trials avoid.
 
-    The last sound node is never left out: its failures count against its trials.
+    The last sound node is never left out: its failures count against its trials. If it is gone, the
+    nodes that were left out are better than none.
     """
 
     def __init__(
@@ -55,7 +56,12 @@ class NodeHealth:
         count = self._in_a_row[node] = self._in_a_row.get(node, 0) + 1
         if count < FAILURES or node in self.left_out or not self.has_other({node}):
             return
+        self.leave_out(node, reason)
+
+    def leave_out(self, node: str, reason: str) -> None:
+        """Leaves a node out for a time; another node must be sound."""
         address = self._present().get(node, node)
+        self._in_a_row[node] = FAILURES
         self._out[node] = LeftOut(address, reason, self._clock() + SECONDS_OUT)
         self._keep(self._out[node])
 
@@ -64,10 +70,12 @@ class NodeHealth:
         return not self._present().keys() <= {*nodes, *self.left_out}
 
     def avoided(self, suspects: Collection[str]) -> tuple[str, ...]:
-        """The nodes that an attempt at a trial avoids.
+        """The nodes that an attempt at a trial avoids; none if no other node is present.
 
         Args:
             suspects: the nodes on which earlier attempts failed.
         """
+        if not self.has_other(()):
+            return ()
         more = suspects if self.has_other(suspects) else ()
         return tuple(sorted({*self.left_out, *more}))

@@ -90,6 +90,11 @@ def gpu_nodes() -> list[str]:
     return [n["NodeID"] for n in nodes if n["Alive"] and n["Resources"].get("GPU", 0.0) >= 1]
 
 
+def free_gpus(node: str) -> int:
+    """How many whole GPUs of a node (by Ray's name) nobody holds."""
+    return int(available_resources_per_node().get(node, {}).get("GPU", 0.0))  # type: ignore[no-untyped-call]
+
+
 def nodes_by_address() -> dict[str, dict[str, float]]:
     """Address -> total resources of each present node: `of_cpu` and `of_gpu`."""
     found: dict[str, dict[str, float]] = {}

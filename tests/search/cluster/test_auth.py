@@ -84,7 +84,7 @@ def test_sockets_of_ray_get_a_short_path(monkeypatch, clean, tmp_path):
 PROGRAM = """
 import http.client, json, os, urllib.request
 import psutil
-from lkm_tune.search.engine import connect
+from lkm_tune.search.cluster.joining import connect
 
 connect(None)
 told = []

@@ -42,12 +42,25 @@ def test_which_node_is_left_out(events, out):
     assert health.avoided(()) == tuple(out)
 
 
-def test_a_trial_avoids_the_nodes_on_which_it_broke_while_there_is_another():
-    health, _ = after("")
-    assert health.avoided({"A"}) == ("A",)
-    assert health.avoided({"A", "B"}) == ()
-    assert after("-A -A")[0].avoided({"B"}) == ("A",)
-    assert after("", {"A": "10.0.0.1"})[0].avoided({"A"}) == ()
+@pytest.mark.parametrize(
+    ("events", "gone", "suspects", "avoided"),
+    [
+        ("", "", "A", "A"),
+        ("", "", "AB", ""),
+        ("", "B", "A", ""),
+        ("-A -A", "", "", "A"),
+        ("-A -A", "", "B", "A"),
+        ("-A -A", "B", "", ""),  # a node that was left out is better than none
+        ("-A -A", "B", "A", ""),
+        ("-A -A wait", "", "", ""),
+    ],
+)
+def test_which_nodes_a_trial_avoids(events, gone, suspects, avoided):
+    nodes = dict(NODES)
+    health, _ = after(events, nodes)
+    for name in gone:
+        del nodes[name]
+    assert health.avoided(set(suspects)) == tuple(avoided)
 
 
 def test_the_warning_names_the_node_and_the_error(tmp_path):
