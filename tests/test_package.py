@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from lkm_tune import __version__
 from lkm_tune.package import package_digest
 
@@ -22,6 +24,19 @@ def test_the_version_names_the_code():
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     assert re.fullmatch(rf"lkm-tune {__version__}, code {package_digest()}\n", told)
+
+
+@pytest.mark.parametrize("name", ["tune-.py", "tune-...py", "tune-a b.py"])
+def test_a_script_with_a_name_that_is_no_folder_is_refused(tmp_path, name):
+    script = tmp_path / name
+    script.write_text(SCRIPT.read_text())
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(SCRIPT.parent)},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "must be tune-NAME.py" in done.stderr
+    assert not (tmp_path / "lkm-runs").exists()
 
 
 def test_a_script_of_another_version_is_refused(tmp_path):

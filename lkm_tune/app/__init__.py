@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lkm_tune.app.export import best_settings, export_settings
     from lkm_tune.app.finished_answers import best_gamma, best_gamma_lines
     from lkm_tune.app.listing import ListedStudy, list_studies
+    from lkm_tune.app.package_copy import package_copy
     from lkm_tune.app.permissions import Permissions
     from lkm_tune.app.predictions import Predictions, predict
     from lkm_tune.app.printed import trial_log
@@ -108,6 +109,7 @@ __all__ = [
     "list_studies",
     "list_tasks",
     "make_report",
+    "package_copy",
     "package_digest",
     "page_style",
     "predict",

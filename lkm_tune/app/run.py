@@ -57,7 +57,7 @@ def run_study(
     with user_errors():
         checked = read_study(study, overrides)
     folder = StudyFolder(place, checked.name, checkpoints)
-    with _private_files(), named_interruptions(folder.path), hold(folder.lock):
+    with private_files(), named_interruptions(folder.path), hold(folder.lock):
         engine, recorder = open_engine(
             checked, folder, place, address, wait, fresh, experiment, events
         )
@@ -65,7 +65,7 @@ def run_study(
 
 
 @contextmanager
-def _private_files() -> Iterator[None]:
+def private_files() -> Iterator[None]:
     """A context with a private umask, which trials on this machine inherit."""
     if os.environ.get("LKM_TUNE_SHARED") == "1":
         yield

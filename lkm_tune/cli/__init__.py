@@ -4,7 +4,9 @@ A command imports its dependencies when it runs: `lkm-tune --help` loads neither
 """
 
 import os
+import re
 import sys
+from pathlib import Path
 
 import click
 
@@ -83,6 +85,10 @@ def main(arguments: list[str] | None = None) -> None:
 def tune(version: str) -> None:
     """Runs `tune.py [STUDY] [options]`, which is the same as `lkm-tune run`.
 
+    A script `tune-NAME.py` keeps its studies in the folder NAME of the storage folder. `ray submit`
+    copies the script into the home folder of the one user of a cluster, so people who share that
+    user need different scripts.
+
     Args:
         version: the version of lkm-tune in the script.
     """
@@ -94,4 +100,14 @@ def tune(version: str) -> None:
             err=True,
         )
         sys.exit(1)
+    _, named, person = Path(sys.argv[0]).stem.partition("-")
+    if named:
+        if not re.fullmatch(r"\w[\w.-]*", person):
+            message = "must be tune-NAME.py, where NAME has letters, digits, -, _ and ."
+            click.echo(f"Error: the name of {sys.argv[0]} {message}", err=True)
+            sys.exit(1)
+        storage = Path(os.environ.get("LKM_TUNE_STORAGE") or "lkm-runs")
+        # A study on a cluster starts the script twice (see `run`).
+        if storage.name != person:
+            os.environ["LKM_TUNE_STORAGE"] = str(storage / person)
     main(["run", *sys.argv[1:]])

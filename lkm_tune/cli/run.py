@@ -1,6 +1,8 @@
 """`lkm-tune run`: search, curves and report of a study; the same command continues it."""
 
+import os
 import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,6 +86,8 @@ def run(
     """
     from lkm_tune.cli.live import TerminalEvents
 
+    if address and (copy := app.package_copy(storage)):
+        _start_again_from(copy)
     result = app.run_study(
         study,
         storage,
@@ -96,6 +100,13 @@ def run(
         events=TerminalEvents(),
     )
     _tell(result, storage.expanduser().resolve())
+
+
+def _start_again_from(copy: Path) -> NoReturn:
+    """Replaces this process by the same command that imports the package from a copy."""
+    others = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(copy), *([others] if others else [])])
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def _tell(result: "StudyResult", storage: Path) -> None:

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import time
@@ -210,7 +211,8 @@ def running_ray(tmp_path):
 def test_tune_py_joins_a_running_ray_from_another_folder(
     running_ray, environment, study_file, tmp_path
 ):
-    script = Path(__file__).parents[2] / "tune.py"
+    """The script of one of the people who share the user of a cluster."""
+    script = shutil.copy(Path(__file__).parents[2] / "tune.py", tmp_path / "tune-ada.py")
     fewer = ["--set", "search.trials=1", "--set", "search.control=false"]
     address, token = running_ray
     arguments = [script, study_file, "--address", address, *fewer]
@@ -223,4 +225,5 @@ def test_tune_py_joins_a_running_ray_from_another_folder(
         timeout=400,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / "lkm-runs/studies/small/report/report.html").exists()
+    assert (tmp_path / "lkm-runs/ada/studies/small/report/report.html").exists()
+    assert os.listdir(tmp_path / "lkm-runs") == ["ada"]
