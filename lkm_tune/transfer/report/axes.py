@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -74,10 +75,9 @@ class Axes:
             text(float(self.x((self.zero + self.low) / 2)), floor + 4, "//", "middle", INK),
             text((LEFT + WIDTH) / 2, HEIGHT - 6, "γ", "middle", INK),
         ]
-        decades = np.arange(np.ceil(self.low - 1e-9), np.floor(self.high + 1e-9) + 1)
-        shown = decades[:: int(np.ceil(len(decades) / _MOST_TEXTS))]
-        for decade, x in zip(shown.tolist(), self.x(shown).tolist(), strict=True):
-            out.append(text(x, floor + 17, f"{10**decade:g}", "middle", INK))
+        for gamma in _gamma_ticks(self.low, self.high):
+            x = float(self.of_gamma(np.array(gamma)))
+            out.append(text(x, floor + 17, f"{gamma:g}", "middle", INK))
         for value in _round_ticks(self.bottom, self.top):
             y = float(self.y(value))
             out += [
@@ -158,6 +158,20 @@ def svg(parts: Sequence[str]) -> str:
         f'<svg viewBox="0 0 {WIDTH:g} {HEIGHT:g}" font-family="sans-serif" font-size="13"'
         ' aria-hidden="true">' + "".join(parts) + "</svg>"
     )
+
+
+def _gamma_ticks(low: float, high: float) -> list[float]:
+    """γ of the ticks between two log10 γ: decades, or 1, 2 and 5 of a decade in a short range.
+
+    A range without two of these has ticks at its ends.
+    """
+    for steps in ((1,), (1, 2, 5)):
+        decades = range(math.floor(low), math.floor(high) + 1)
+        found = [step * 10.0**decade for decade in decades for step in steps]
+        found = [gamma for gamma in found if low - 1e-9 <= math.log10(gamma) <= high + 1e-9]
+        if len(found) > 1:
+            return found[:: math.ceil(len(found) / _MOST_TEXTS)]
+    return [float(f"{10**end:.3g}") for end in dict.fromkeys((low, high))]
 
 
 def _round_ticks(low: float, high: float) -> list[float]:
