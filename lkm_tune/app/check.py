@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lkm_tune.app.errors import user_errors
 from lkm_tune.app.studies import StudyLike, read_study
+from lkm_tune.search.judgement import largest_plan
 from lkm_tune.study import PlanSummary, Study, advice, find_study, plan_summary
 
 if TYPE_CHECKING:
@@ -46,8 +47,7 @@ def check_study(study: StudyLike, overrides: Iterable[str] = ()) -> StudyCheck:
     with user_errors():
         checked = read_study(study, overrides)
         source = checked.name if isinstance(study, Study | Mapping) else find_study(str(study))
-    seeds = checked.curve.max_seeds if checked.curve.adaptive else None
-    plan, most = plan_summary(checked), plan_summary(checked, seeds)
+    plan, most = plan_summary(checked), largest_plan(checked)
     return StudyCheck(str(source), checked, plan, most, tuple(advice(checked)))
 
 

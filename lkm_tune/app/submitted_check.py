@@ -7,6 +7,7 @@ from lkm_tune.app.errors import LkmTuneError, user_errors
 from lkm_tune.app.permissions import Permissions
 from lkm_tune.app.studies import Storage, storage_path
 from lkm_tune.ledger.study_folder import StudyFolder
+from lkm_tune.search.judgement import largest_plan
 from lkm_tune.study import StudyError, advice, compare, load_study, plan_summary
 
 
@@ -79,13 +80,12 @@ def check_file(
         )
     with user_errors():
         before = StudyFolder(storage_path(storage), study.name).read_study()
-    seeds = study.curve.max_seeds if study.curve.adaptive else None
     plan = plan_summary(study)
     checked = CheckedFile(
         name=study.name,
         cells=plan.cells,
         trials=plan.trials,
-        most_trials=plan_summary(study, seeds).trials,
+        most_trials=largest_plan(study).trials,
         epochs=plan.expected_epochs,
         advice=tuple(advice(study)),
         mixes=() if before is None else tuple(compare(before, study).mixes),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lkm_tune.ledger.trial_record import TrialRecord
 from lkm_tune.search.looks import Judgement, Look, LookPlan, look_sizes
-from lkm_tune.study import Study
+from lkm_tune.study import PlanSummary, Study, plan_summary
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -120,6 +120,22 @@ def half_steps(state: "CellState") -> tuple[float, ...]:
     place = gammas.index(best)
     around = pairwise(gammas[max(0, place - 1) : place + 2])
     return tuple(float(f"{(low * high) ** 0.5:.3g}") for low, high in around if high / low >= WIDE)
+
+
+def most_half_steps(study: Study) -> int:
+    """The largest number of γ that the looks of a study can add to one curve."""
+
+    def between(ratio: float) -> int:
+        return 0 if ratio < WIDE else 1 + 2 * between(ratio**0.5)
+
+    gammas = sorted(gamma for gamma in study.curve.gammas if gamma > 0)
+    looks = len(look_sizes(study)) - 1
+    return min(2 * looks, sum(between(high / low) for low, high in pairwise(gammas)))
+
+
+def largest_plan(study: Study) -> PlanSummary:
+    """The largest plan that the looks of a study can lead to."""
+    return plan_summary(study, look_sizes(study)[-1], most_half_steps(study))
 
 
 def points_table(records: Sequence[TrialRecord]) -> "DataFrame":

@@ -35,20 +35,19 @@ class PlanSummary:
     expected_molecule_epochs: float
 
 
-def plan_summary(study: Study, seeds: int | None = None) -> PlanSummary:
+def plan_summary(study: Study, seeds: int | None = None, further_gammas: int = 0) -> PlanSummary:
     """The numbers of `study`.
 
     Args:
         study: the study.
-        seeds: number of seeds of every curve; None for the seeds before the first look. With
-            `curve.until: decided`, `curve.max_seeds` gives the largest numbers, except for
-            additional γ between the γ of the grid.
+        seeds: number of seeds of every curve; None for the seeds before the first look.
+        further_gammas: number of γ of every curve that are not in `curve.gammas`.
     """
     n_seeds = len(study.curve.first_seeds) if seeds is None else seeds
     cells, epochs, search = len(study.cells), study.training.epochs, study.search
     searched_control = search.control and search.trials > 0
     control_trials = search.trials if searched_control else 0
-    curve_points = len(study.curve.gammas) * n_seeds
+    curve_points = (len(study.curve.gammas) + further_gammas) * n_seeds
     control_points = n_seeds if searched_control else 0
     whole = curve_points + control_points
     per_cell = search.trials + control_trials + whole

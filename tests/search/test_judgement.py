@@ -9,11 +9,12 @@ from lkm_tune.ledger.trial_record import TrialRecord
 from lkm_tune.search.judgement import (
     half_steps,
     judge_curves,
+    most_half_steps,
     rate_at_stop,
     spent,
     worth_seeds,
 )
-from lkm_tune.search.looks import Judgement, Look, LookPlan
+from lkm_tune.search.looks import Judgement, Look, LookPlan, look_sizes
 from lkm_tune.study import Cell, CurvePlan, Study, TrialSpec
 from lkm_tune.transfer.fit.open_pairs import CellState
 
@@ -56,6 +57,34 @@ def test_which_gammas_get_more_seeds(worse, recommended, elsewhere, kept):
 )
 def test_half_steps_lie_on_both_sides_of_the_best_gamma_above_0(worse, between):
     assert half_steps(state(worse, 0.0)) == between
+
+
+@pytest.mark.parametrize(
+    ("gammas", "most_seeds", "most"),
+    [
+        # Three looks add at most two γ each; a decade has place for three.
+        ((0, 0.01, 0.1, 1), 12, 6),
+        ((0, 0.01, 0.1), 12, 3),
+        ((0, 0.01, 0.02), 12, 0),
+        ((0, 0.01, 1), 12, 6),
+        ((0, 0.01, 1), 40, 7),
+        ((0, 0.01, 0.1, 1), 3, 0),
+    ],
+)
+def test_looks_add_no_more_gammas_than_check_says(gammas, most_seeds, most):
+    study = Study(
+        name="s",
+        models={"m": {}},
+        tasks=("t",),
+        curve=CurvePlan(gammas=gammas, seeds=3, max_seeds=most_seeds),
+    )
+    assert most_half_steps(study) == most
+    luck = random.Random(0)
+    for _ in range(100):
+        measured = set(gammas)
+        for _ in look_sizes(study)[:-1]:
+            measured |= set(half_steps(state({gamma: luck.random() for gamma in measured}, 0.0)))
+        assert len(measured - set(gammas)) <= most
 
 
 def test_all_looks_together_spend_the_error_and_the_first_ones_little():
