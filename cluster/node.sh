@@ -40,5 +40,11 @@ if gpu && ! .venv/bin/python -c 'import sys, torch; sys.exit(not torch.cuda.is_a
     exit 1
 fi
 
+# Trials that share a GPU then run at once instead of in turns (docs/cluster.md names the risk).
+if [ "${LKM_TUNE_MPS:-}" = 1 ] && gpu && ! echo get_server_list | nvidia-cuda-mps-control >/dev/null 2>&1
+then
+    nvidia-cuda-mps-control -d
+fi
+
 line=". $PWD/cluster/shell.sh"
 grep -qxF "$line" ~/.bashrc 2>/dev/null || printf '%s\n' "$line" >> ~/.bashrc

@@ -193,7 +193,7 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole_for_every_variant(start
     parts = replace(start(mixing).config.training, micro_batch_size=5)
     runs = start(mixing), start(mixing, training=parts)
     for run in runs:
-        run.step(run.parts(run.data.split.train[:16]))
+        run.step(run.batches.parts(run.data.split.train[:16]))
     for whole, part in zip(*[(*r.parameters, *r.mixing.parameters()) for r in runs], strict=True):
         torch.testing.assert_close(whole.grad, part.grad, rtol=1e-3, atol=1e-6)
 

@@ -52,6 +52,9 @@ COLUMNS = {
 LAYERS = ("layer_cka", "layer_rank")
 """Further columns, if curve runs recorded them (`curve.diagnostics`)."""
 
+REPRODUCIBLE = "reproducible"
+"""A further column, false for runs on a GPU that another run need not repeat to the last digit."""
+
 ENDED = ("complete", "stopped", "diverged", "infeasible", "failed")
 """The final states of a run."""
 
@@ -172,6 +175,8 @@ class RowMaker:
         }
         own |= {name: summary.get(name) for name in _FROM_SUMMARY}
         own |= {name: summary[name] for name in LAYERS if summary.get(name) is not None}
+        if summary.get(REPRODUCIBLE) is False:
+            own[REPRODUCIBLE] = False
         return {**spec.settings, **own, **shared}
 
     def _of_settings(self, cell: Cell, settings: tuple[tuple[str, Any], ...], code: str) -> Row:

@@ -35,8 +35,13 @@ _TYPES: tuple[tuple[Cause, tuple[type[BaseException], ...]], ...] = (
 # driver has opened the same data; settings that a network refuses raise other errors.
 _OF_NODE = (OSError, DataError, ImportError)
 
-# Errors of a broken, lost or busy GPU, from CUDA's table of errors, and of a torch without CUDA.
+# Errors of a broken, lost or busy GPU, from CUDA's table of errors, and of a torch without CUDA. A
+# launch that fails without a reason is the GPU's; an illegal address or a failed assertion is the
+# program's.
 _OF_GPU = (
+    "unspecified launch failure",
+    "launch timed out",
+    "STATUS_EXECUTION_FAILED",  # of cuBLAS and cuDNN
     "uncorrectable ECC error",
     "GPU is lost",
     "hardware stack error",
@@ -58,6 +63,7 @@ _OF_RUNTIME: tuple[tuple[Cause, tuple[str, ...]], ...] = (
             "CUDA error: out of memory",
             "CUBLAS_STATUS_ALLOC_FAILED",
             "CUDNN_STATUS_ALLOC_FAILED",
+            "CUSPARSE_STATUS_ALLOC_FAILED",
         ),
     ),
     ("machine", _OF_GPU),

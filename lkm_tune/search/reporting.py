@@ -17,7 +17,8 @@ class StudyTrainable(tune.Trainable):
 
     The config has `rungs`, the epochs of judgement. A batch of reports ends at a rung, so that no
     epoch is trained before the judgement. Subclasses have `begin`, which begins or continues a
-    trial, and `step`, which reports `epoch`. Every report also has `node`, Ray's name of the node.
+    trial, `step`, which reports `epoch`, and `keep`, which writes a checkpoint. Every report also
+    has `node`, Ray's name of the node, and `kept`: whether another attempt goes on from this epoch.
 
     Attributes:
         known_epochs: number of epochs that earlier attempts trained; they are only reported again,
@@ -30,6 +31,10 @@ class StudyTrainable(tune.Trainable):
     def begin(self, config: dict[str, Any]) -> None:
         """Begins or continues the trial of a config."""
         raise NotImplementedError
+
+    def keep(self, must: bool) -> bool:
+        """Writes a checkpoint after a batch, if it must be; whether the newest state is kept."""
+        return True
 
     def setup(self, config: dict[str, Any]) -> None:
         """Begins a trial and defers its error: Ray keeps only the text of an error at the start."""
@@ -63,7 +68,10 @@ class StudyTrainable(tune.Trainable):
         try:
             if self._error is not None:
                 raise self._error
-            return [report | {"node": node} for report in self._batch()]
+            *before, last = self._batch()
+            kept = self.keep(last["done"] or last["epoch"] in self.config["rungs"])
+            reports = [*(report | {"kept": False} for report in before), last | {"kept": kept}]
+            return [report | {"node": node} for report in reports]
         except Exception as error:  # noqa: BLE001 - every error is reported with its node
             broken = BrokenAttempt(failure_here(error, node, starting=error is self._error))
             # The original error may not survive the way to the driver.

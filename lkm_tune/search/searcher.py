@@ -228,7 +228,7 @@ class CellScheduler(FIFOScheduler):
         if self._searcher.limits.has_to_pause(spec, epoch):
             self._searcher.paused.add(trial.trial_id)
             return str(TrialScheduler.STOP)
-        if self._searcher.makes_room(trial.trial_id):
+        if result.get("kept", True) and self._searcher.makes_room(trial.trial_id):
             return str(TrialScheduler.STOP)
         return str(TrialScheduler.CONTINUE)
 

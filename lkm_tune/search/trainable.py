@@ -19,6 +19,7 @@ from lkm_tune.study import RunConfig
 from lkm_tune.training import EpochResult, TrainingRun
 from lkm_tune.training.device import device_name
 from lkm_tune.training.examine import epoch_figures
+from lkm_tune.training.pace import Pace
 
 
 class LkmTrainable(StudyTrainable):
@@ -33,7 +34,7 @@ class LkmTrainable(StudyTrainable):
     `trial` (for the driver).
 
     The run writes its checkpoints itself, under the trial's identity, so that the next attempt
-    finds them.
+    finds them: at each rung, at the end, and between them at the `Pace` of its costs.
 
     A continued trial first reports its known epochs without training. So a driver that was killed
     between a result and its judgement still judges it.
@@ -61,7 +62,8 @@ class LkmTrainable(StudyTrainable):
         state = self._files.checkpoints.newest()
         if state is not None:
             self._run.load_state_dict(state)
-        self.known_epochs = len(self._run.history)
+        self.known_epochs = self._kept = len(self._run.history)
+        self._pace = Pace()
         self._results = self._epochs()
         self._node = NodeUse() if config["system_metrics"] else None
 
@@ -92,8 +94,17 @@ class LkmTrainable(StudyTrainable):
     def _epochs(self) -> Iterator[EpochResult]:
         yield from list(self._run.history)
         for result in self._run.epochs():
-            self._files.checkpoints.save(self._run.state_dict(), result.epoch)
+            self._pace.trained(result.seconds)
             yield result
+
+    def keep(self, must: bool) -> bool:
+        """Writes a checkpoint if it must be, or costs little."""
+        epoch = len(self._run.history)
+        if epoch > self._kept and (must or self._pace.due):
+            with self._pace.saving(), self._printed.captured():
+                self._files.checkpoints.save(self._run.state_dict(), epoch)
+            self._kept = epoch
+        return epoch == self._kept
 
     def _so_far(self, epoch: int) -> dict[str, Any]:
         """The summary of the trial if it ends with this epoch."""

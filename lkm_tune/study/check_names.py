@@ -25,6 +25,8 @@ NOT_SEARCHED = {
     "divergence_factor": "it does not change what the model learns",
     "micro_batch_size": "it does not change what the model learns",
     "judged_by": "all trials are compared by one error",
+    "matmul": "it does not change what the model learns",
+    "deterministic": "it does not change what the model learns",
 }
 _PLANS = {
     field.name: (plan, section, field.default)

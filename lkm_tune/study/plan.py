@@ -72,6 +72,8 @@ class TrainingPlan:
     forces; 0 learns only energies. `judged_by`: the error that ranks runs of such tasks.
     `micro_batch_size`: a batch goes through the network this many samples at a time, which needs
     less memory and gives the same gradient. It excludes networks with batch normalisation.
+    `matmul`: the precision of matrix products on a GPU; `high` is TF32. `deterministic`: whether
+    runs on a GPU give the same numbers every time.
     """
 
     epochs: Positive = 150
@@ -86,6 +88,8 @@ class TrainingPlan:
     micro_batch_size: Positive | None = None
     force_weight: NonNegative = 100.0
     judged_by: Literal["energy", "forces"] = "energy"
+    matmul: Literal["highest", "high"] = "highest"
+    deterministic: bool = False
 
 
 @dataclass(frozen=True, config=STRICT)

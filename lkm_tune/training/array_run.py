@@ -13,6 +13,7 @@ from lkm_tune.lkm import Mixing
 from lkm_tune.models import NODE_MODELS, WithWeights, torch_forms
 from lkm_tune.study import RunConfig
 from lkm_tune.training.ahead import ahead
+from lkm_tune.training.numerics import numerics
 from lkm_tune.training.samples import Prepared
 from lkm_tune.training.schedule import saved_buffers
 from lkm_tune.training.stack import Leaves, Stack, parameters_of
@@ -81,7 +82,7 @@ class ArrayRun:
             ends = self._train(live, stack)
         stack.write_back()
         losses = [run.mean_losses(*end) for run, end in zip(live, ends, strict=True)]
-        with torch_forms():
+        with numerics(live[0].config.training, live[0].device), torch_forms():
             errors = self._validate(live, stack.averages)
         seconds = (time.perf_counter() - start) / len(live)
         for run, of_run, found in zip(live, losses, errors, strict=True):
@@ -91,10 +92,10 @@ class ArrayRun:
         """The summed losses of each run in one epoch, and its last step."""
         first = live[0]
         first.model.train()
-        batches = [run.batches() for run in live][0]
+        batches = [run.batches.draw() for run in live][0]
         sums = torch.zeros(len(live), 3, device=first.device, dtype=torch.float64)
         ends: dict[int, tuple[Tensor, int]] = {}
-        for step, parts in enumerate(ahead(batches, first.parts, first.device), 1):
+        for step, parts in enumerate(ahead(batches, first.batches.parts, first.device), 1):
             sums += self.step(live, stack, parts)
             if step % STEPS_BETWEEN_CHECKS == 0:
                 for k in torch.nonzero(~torch.isfinite(sums).all(dim=1)).flatten().tolist():
@@ -170,7 +171,7 @@ class ArrayRun:
             ArrayError: if the gradients in the array differ from those of single runs.
         """
         first = self.runs[0]
-        parts = first.parts(first.data.split.train[: first.objective.batch_size])
+        parts = first.batches.parts(first.data.split.train[: first.objective.batch_size])
         # With γ = 0 fewer parameters can matter, so one run of each kind trains alone.
         kinds = {run.config.gamma > 0: k for k, run in reversed(list(enumerate(self.runs)))}
         alone = {mixes: _gradient_alone(self.runs[k], parts) for mixes, k in kinds.items()}

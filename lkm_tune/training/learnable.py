@@ -25,7 +25,7 @@ def check_settings(model: str, settings: Mapping[str, Any]) -> object:
         return checked_settings(model, settings)
     import torch
 
-    with torch.random.fork_rng():
+    with torch.random.fork_rng([]):
         return build_model(model, **settings)
 
 

@@ -14,17 +14,17 @@ def epoch_seed(seed: int, epoch: int) -> int:
 
 
 @contextmanager
-def seeded(seed: int, devices: Sequence[torch.device] | None = None) -> Iterator[None]:
+def seeded(seed: int, gpus: Sequence[torch.device] = ()) -> Iterator[None]:
     """A context that seeds the generators of torch, `numpy.random` and `random`.
 
     A user's network may use any of them. After the context, their states are restored.
 
     Args:
         seed: the seed of all three generators.
-        devices: GPUs whose generators are restored; None for all.
+        gpus: GPUs whose generators are restored. Torch would initialise every GPU otherwise.
     """
     python, numpy = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices):
+    with torch.random.fork_rng(gpus):
         torch.manual_seed(seed)
         np.random.seed(seed % 2**32)
         random.seed(seed)

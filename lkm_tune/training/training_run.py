@@ -3,13 +3,11 @@
 import math
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
-from itertools import pairwise
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lkm_tune.datasets import HERE, Origin, Part
@@ -17,12 +15,15 @@ from lkm_tune.lkm import Mixing, layer_mixing_loss, make_mixing
 from lkm_tune.models import code_digest, load_weights
 from lkm_tune.study import LkmOptions, RunConfig
 from lkm_tune.training.ahead import ahead
+from lkm_tune.training.batches import Batches
 from lkm_tune.training.device import device_name
 from lkm_tune.training.make_objective import make_objective
 from lkm_tune.training.network import open_run
+from lkm_tune.training.numerics import numerics, reproducible
 from lkm_tune.training.objective import Loss
-from lkm_tune.training.own_network import check_batches, has_batch_norm
+from lkm_tune.training.own_network import check_batches
 from lkm_tune.training.run_result import EpochResult, RunResult
+from lkm_tune.training.run_state import restore, state_of
 from lkm_tune.training.samples import Prepared
 from lkm_tune.training.schedule import WeightAverage, make_schedule
 from lkm_tune.training.seeds import epoch_seed, seeded
@@ -87,12 +88,11 @@ class TrainingRun:
             lr=plan.lr, weight_decay=plan.weight_decay, fused=True,
         )  # fmt: skip
         check_batches(self.model, plan, self.objective.micro_batch_size)
-        self._whole = has_batch_norm(self.model)
-        steps = len(self._begins())
+        self.batches = Batches(self.objective, self.model, self.data.split.train, config.seed)
+        steps = len(self.batches)
         self.schedule = make_schedule(
             self.optimizer, round(plan.warmup_epochs * steps), plan.epochs * steps
         )
-        self.order = torch.Generator().manual_seed(config.seed)
         self.lr = 0.0
         self.history: list[EpochResult] = []
         self.best_epoch = 0
@@ -117,13 +117,16 @@ class TrainingRun:
         errors = {} if self.diverged else self.errors("val")
         return self.enter(losses, errors, time.perf_counter() - start)
 
-    def epoch_seeded(self) -> AbstractContextManager[None]:
-        """The context of the next epoch's random draws.
+    @contextmanager
+    def epoch_seeded(self) -> Iterator[None]:
+        """The context of the next epoch's random draws, and of the numbers of the plan.
 
         Each epoch has a seed, so that a continued run draws the numbers of an uninterrupted run.
         """
         seed = epoch_seed(self.config.seed, len(self.history) + 1)
-        return seeded(seed, [self.device] if self.device.type == "cuda" else [])
+        gpus = [self.device] if self.device.type == "cuda" else []
+        with seeded(seed, gpus), numerics(self.config.training, self.device):
+            yield
 
     def enter(
         self, losses: dict[str, float], errors: dict[str, float], seconds: float
@@ -152,17 +155,12 @@ class TrainingRun:
     def _train_epoch(self) -> dict[str, float]:
         self.model.train()
         sums = torch.zeros(3, device=self.device, dtype=torch.float64)
-        for step, parts in enumerate(ahead(self.batches(), self.parts, self.device), 1):
+        batches = self.batches
+        for step, parts in enumerate(ahead(batches.draw(), batches.parts, self.device), 1):
             sums += self.step(parts)
             if step % STEPS_BETWEEN_CHECKS == 0 and not torch.isfinite(sums).all():
                 break
         return self.mean_losses(sums, step)
-
-    def batches(self) -> list[NDArray[Any]]:
-        """The samples of each batch of the next epoch, in an order that is drawn here."""
-        train = self.data.split.train
-        order = torch.randperm(len(train), generator=self.order).numpy()
-        return [train[order[slice(*ends)]] for ends in pairwise([*self._begins(), len(order)])]
 
     def mean_losses(self, sums: Tensor, step: int) -> dict[str, float]:
         """The mean losses of an epoch by name; the run has diverged if one is not finite.
@@ -176,23 +174,6 @@ class TrainingRun:
             epoch = len(self.history) + 1
             self.diverged = f"non-finite training loss in epoch {epoch}, found at step {step}"
         return dict(zip(("total", "prediction", "kd"), means, strict=True))
-
-    def _begins(self) -> list[int]:
-        """The starts of the batches of an epoch.
-
-        Batch normalisation needs two samples, so a last single sample joins the previous batch.
-        """
-        n, size = len(self.data.split.train), self.objective.batch_size
-        begins = list(range(0, n, size))
-        return begins[:-1] if self._whole and n > size and n % size == 1 else begins
-
-    def parts(self, batch: NDArray[Any]) -> list[Prepared]:
-        """The samples of a batch in parts that go through the network at once, prepared."""
-        size = len(batch) if self._whole else self.objective.micro_batch_size
-        return [
-            self.objective.samples(self.model, batch[begin : begin + size], batch)
-            for begin in range(0, len(batch), size)
-        ]
 
     def step(self, parts: list[Prepared]) -> Tensor:
         """Makes one optimiser step; returns its summed losses [total, prediction, kd]."""
@@ -250,7 +231,8 @@ class TrainingRun:
     @torch.no_grad()
     def errors(self, part: Part) -> dict[str, float]:
         """Every error of the averaged weights on a part, in the task's unit."""
-        return self.objective.errors(self.averaged.network, self.data.split.part(part))
+        with numerics(self.config.training, self.device):
+            return self.objective.errors(self.averaged.network, self.data.split.part(part))
 
     def _mean_error(self, part: Part) -> float:
         return self.objective.judge(self.objective.mean_errors(part))
@@ -282,26 +264,14 @@ class TrainingRun:
             mixing_parameters=self.mixing.n_parameters,
             seconds=sum(epoch.seconds for epoch in self.history),
             device=device_name(self.device),
+            reproducible=reproducible(self.config.training, self.device),
             kd_ratio=self.history[-1].kd_ratio,
             code=code_digest(self.config.model),
         )
 
     def state_dict(self) -> dict[str, Any]:
         """The complete state for an exact continuation, as tensors and plain data."""
-        return {
-            "config": self.config.to_dict(),
-            "model": self.model.state_dict(),
-            "mixing": self.mixing.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "order": self.order.get_state(),
-            "history": [epoch.to_dict() for epoch in self.history],
-            "best_epoch": self.best_epoch,
-            "best_error": self.best_error,
-            "best_weights": self.best_weights,
-            "diverged": self.diverged,
-        }
+        return state_of(self)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of `state_dict`.
@@ -309,22 +279,7 @@ class TrainingRun:
         Raises:
             ValueError: if the state belongs to another config.
         """
-        if RunConfig.from_dict(state["config"]) != self.config:
-            raise ValueError(
-                f"a state continues only its own run: its config is {state['config']}, "
-                f"but the config of this run is {self.config.to_dict()}"
-            )
-        self.model.load_state_dict(state["model"])
-        # Studies of earlier versions have nothing to load here.
-        self.mixing.load_state_dict(state.get("mixing", {}))
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.order.set_state(state["order"].cpu())
-        self.history = [EpochResult(**epoch) for epoch in state["history"]]
-        self.best_epoch, self.best_error = state["best_epoch"], state["best_error"]
-        self.best_weights = state["best_weights"]
-        self.diverged = state["diverged"]
+        restore(self, state)
 
 
 def mixing_term(mixing: Mixing, loss: Loss, options: LkmOptions) -> tuple[Tensor, Tensor]:

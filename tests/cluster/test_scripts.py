@@ -86,6 +86,20 @@ def test_a_gpu_that_torch_does_not_see_is_told_at_ray_up(machine):
     assert "TORCH in ~/.lkm-tune.env" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("gpu", "wanted", "starts"), [(True, "1", 1), (True, "", 0), (False, "1", 0)]
+)
+def test_mps_is_started_once_and_only_where_it_is_wanted(machine, gpu, wanted, starts):
+    node(machine, gpu=gpu, seen=True, chosen="")
+    (machine.home / ".lkm-tune.env").write_text(f"LKM_TUNE_MPS={wanted}\n")
+    running = machine.home / "running"
+    machine.program(
+        "nvidia-cuda-mps-control", f'[ "$1" = -d ] && touch {running}; [ -e {running} ]'
+    )
+    machine.run("bash cluster/node.sh; bash cluster/node.sh")
+    assert machine.calls().count("nvidia-cuda-mps-control -d") == starts
+
+
 def node(machine, gpu, seen, chosen):
     for name in ("make", "python3.11", "rsync"):
         machine.program(name)

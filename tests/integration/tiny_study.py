@@ -70,6 +70,9 @@ search: {trials: 10, startup_trials: 4, grace_period: 4, control: false, max_con
 curve: {gammas: [0, 0.01, 1], seeds: [1, 2, 3]}
 training: {epochs: 16, batch_size: 16, warmup_epochs: 1, lr: 0.01}
 """
+GAP = 8
+"""The largest number of epochs between two rungs, 4 and 12: a checkpoint is certain only there."""
+
 LOOKS = """
 name: looks
 models: ["counting_net:net"]

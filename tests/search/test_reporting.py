@@ -18,6 +18,9 @@ class Trial(StudyTrainable):
         Clock.now += 0.0 if self.epoch <= self.known_epochs else self.config["seconds"]
         return {"epoch": self.epoch, "done": self.epoch == 10}
 
+    def keep(self, must):
+        return must or self.config["cheap"]
+
 
 class Clock:
     now = 0.0
@@ -51,8 +54,26 @@ def test_a_batch_ends_at_a_rung_and_when_its_time_is_over(
     monkeypatch.setattr(reporting, "time", Clock)
     monkeypatch.setenv("RAY_CHDIR_TO_TRIAL_DIR", "0")
     monkeypatch.setattr("ray.tune.trainable.trainable.DEFAULT_STORAGE_PATH", str(tmp_path))
-    trial = Trial({"seconds": seconds, "rungs": rungs, "known": known})
+    trial = Trial({"seconds": seconds, "rungs": rungs, "known": known, "cheap": False})
     assert batches(trial) == expected
     trial.reset_config(trial.config)
     assert batches(trial) == expected
+    trial.stop()
+
+
+@pytest.mark.parametrize(
+    ("cheap", "kept"),
+    [(True, [2, 3, 5, 7, 9, 10]), (False, [3, 10])],
+)
+def test_a_batch_ends_with_a_checkpoint_that_must_be_or_is_cheap(
+    monkeypatch, tmp_path, cheap, kept
+):
+    monkeypatch.setattr(reporting, "time", Clock)
+    monkeypatch.setenv("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    monkeypatch.setattr("ray.tune.trainable.trainable.DEFAULT_STORAGE_PATH", str(tmp_path))
+    config = {"seconds": BATCH_SECONDS / 2, "rungs": (3,), "known": 0, "cheap": cheap}
+    trial, found = Trial(config), []
+    while not (found and found[-1]["done"]):
+        found += trial.train_buffered(0.0)
+    assert [report["epoch"] for report in found if report["kept"]] == kept
     trial.stop()

@@ -177,7 +177,7 @@ class Operations(TorchDispatchMode):
 def test_a_step_of_an_array_launches_as_much_as_a_step_of_one_run(start):
     runs = start([0.0, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0])
     array, one = ArrayRun(runs), start([0.1])[0]
-    parts = one.parts(one.data.split.train[:16])
+    parts = one.batches.parts(one.data.split.train[:16])
     stack = array.stack(runs)
     with torch_forms():
         with Operations() as single:

@@ -95,7 +95,7 @@ def test_energies_and_forces_are_learnt_with_an_element_that_no_model_has_publis
 def test_parts_of_a_batch_give_the_gradient_of_the_whole(start):
     whole, parts = start(micro_batch_size=8), start(micro_batch_size=3)
     indices = whole.data.split.train[:8]
-    losses = [run.step(run.parts(indices)) for run in (whole, parts)]
+    losses = [run.step(run.batches.parts(indices)) for run in (whole, parts)]
     assert torch.allclose(losses[0], losses[1], rtol=1e-5)
     for one, other in zip(whole.parameters, parts.parameters, strict=True):
         assert torch.allclose(one.grad, other.grad, rtol=1e-3, atol=1e-6)

@@ -32,9 +32,9 @@ def start(model, device="cpu", task="qm9/U0", mixing="uniform", **data):
 
 def waits_of_a_step(run):
     batch = run.data.split.train[:4]
-    run.step(run.parts(batch))  # constants reach the GPU once
+    run.step(run.batches.parts(batch))  # constants reach the GPU once
     WAITS.clear()
-    run.step(run.parts(batch))
+    run.step(run.batches.parts(batch))
     return dict(WAITS)
 
 

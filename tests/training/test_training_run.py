@@ -82,7 +82,7 @@ def test_a_seed_means_the_same_start_for_every_gamma(start):
     weights = [next(run.model.parameters()) for run in (zero, hundred, other)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
-    assert torch.equal(zero.order.get_state(), hundred.order.get_state())
+    assert torch.equal(zero.batches.order.get_state(), hundred.batches.order.get_state())
 
 
 @pytest.mark.parametrize("done", [1, 3])
