@@ -94,7 +94,8 @@ def test_mps_is_started_once_and_only_where_it_is_wanted(machine, gpu, wanted, s
     (machine.home / ".lkm-tune.env").write_text(f"LKM_TUNE_MPS={wanted}\n")
     running = machine.home / "running"
     machine.program(
-        "nvidia-cuda-mps-control", f'[ "$1" = -d ] && touch {running}; [ -e {running} ]'
+        "nvidia-cuda-mps-control",
+        f'if [ "$1" = -d ]; then touch {running}; else cat > /dev/null; fi; [ -e {running} ]',
     )
     machine.run("bash cluster/node.sh; bash cluster/node.sh")
     assert machine.calls().count("nvidia-cuda-mps-control -d") == starts
