@@ -1,10 +1,12 @@
 """The typed table of runs, from ledgers: one row for every trial and curve point."""
 
+import gzip
 import math
+import zlib
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lkm_tune.ledger.facts import StudyFacts
 from lkm_tune.ledger.study_folder import StudyFolder, study_folders
@@ -109,18 +111,25 @@ def read_table(path: Path) -> "DataFrame":
 
     Raises:
         OSError: if the file cannot be read.
-        ValueError: if the file is no CSV file, or commas do not separate its columns.
+        ValueError: if the file is no CSV file, commas do not separate its columns, or the name ends
+            in `.gz` and the file is no whole gzip file.
     """
     import pandas as pd
 
+    packed: Literal["gzip"] | None = "gzip" if path.suffix.lower() == ".gz" else None
     try:
-        headings = list(pd.read_csv(path, nrows=0))
+        headings = list(pd.read_csv(path, nrows=0, compression=packed))
         other = next((sign for sign in ";\t|" if sign in "".join(map(str, headings))), "")
         if other and len(headings) == 1:
             raise ValueError(f"commas must separate its columns, but got {other!r}")
         # A digest may consist of digits only, and pandas before version 3 rounds the last digit of
         # a number.
-        made = pd.read_csv(path, dtype=dict.fromkeys(COLUMNS, "str"))
+        made = pd.read_csv(path, dtype=dict.fromkeys(COLUMNS, "str"), compression=packed)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(
+            f"{path} must be a whole gzip file, since its name ends in {path.suffix}, but is"
+            f" damaged or none: {error}"
+        ) from error
     except ValueError as error:
         raise ValueError(f"{path} is no CSV table of runs: {error}") from error
     for name in made.columns.intersection(list(COLUMNS)):

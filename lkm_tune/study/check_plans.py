@@ -1,7 +1,7 @@
 """Rules between the numbers of a study: γ, its curve, seeds, rungs, batches and resources."""
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from lkm_tune.study.check_names import NOT_SEARCHED, twice
@@ -49,18 +49,38 @@ def _curve(study: Study) -> Iterator[Finding]:
     if not any(gammas):
         rule = "must contain at least one γ above 0"
         yield Finding((("curve", "gammas"),), rule, shown(gammas))
-    for name, values in (("gammas", gammas), ("seeds", seeds)):
-        for i, value in enumerate(values):
-            if value in values[:i]:
-                yield Finding((("curve", name, i),), "is listed twice", shown(value))
-    for i, value in enumerate(seeds):
-        if value == study.seed:
-            rule = "must differ from `seed`, the seed of the search"
-            yield Finding((("curve", "seeds", i), ("seed",)), rule, shown(value))
+    yield from _seed_of_the_search(study)
     if study.curve.adaptive and study.curve.max_seeds < len(seeds):
         rule = f"must be at least the number of seeds in curve.seeds ({len(seeds)})"
         keys: tuple[KeyPath, ...] = (("curve", "max_seeds"), ("curve", "seeds"))
         yield Finding(keys, rule, shown(study.curve.max_seeds))
+
+
+def _seed_of_the_search(study: Study) -> Iterator[Finding]:
+    written, searched = study.curve.seeds, study.seed
+    if isinstance(written, int):
+        if searched in study.curve.first_seeds:
+            rule = f"means the seeds 1 to {written}, which must not contain `seed` ({searched})"
+            yield Finding((("curve", "seeds"), ("seed",)), rule, shown(written))
+        return
+    for i, value in enumerate(written):
+        if value == searched:
+            rule = "must differ from `seed`, the seed of the search"
+            yield Finding((("curve", "seeds", i), ("seed",)), rule, shown(value))
+
+
+def check_repeats(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """Values that a list of the curve holds twice, also beside other faults of the list.
+
+    Args:
+        data: the content of a study file.
+    """
+    curve = data.get("curve")
+    for name in ("gammas", "seeds"):
+        values = curve.get(name) if isinstance(curve, Mapping) else None
+        for i, value in enumerate(values if isinstance(values, list | tuple) else ()):
+            if value in values[:i]:
+                yield Finding((("curve", name, i),), "is listed twice", shown(value))
 
 
 def _budget(study: Study) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from lkm_tune.study.space import STRICT
 Positive = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -51,7 +52,7 @@ class DataPlan:
     unchecked: bool | None = None
     rare_elements: Literal["refuse", "train", "tell"] | None = None
     invalid: Literal["refuse", "skip"] | None = None
-    max_skipped: Annotated[float, Field(ge=0, lt=1)] | None = None
+    max_skipped: Share | None = None
     fragments: Literal["refuse", "largest", "keep"] | None = None
     charged: Literal["refuse", "neutralise", "keep"] | None = None
     repeated: Literal["refuse", "first", "mean"] | None = None
@@ -81,7 +82,7 @@ class TrainingPlan:
     lr: PositiveFloat = 5e-4
     warmup_epochs: NonNegative = 1.0
     weight_decay: NonNegative = 0.0
-    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    ema_decay: Share = 0.999
     clip_norm: PositiveFloat = 1000.0
     divergence_factor: PositiveFloat = 100.0
     eval_batch_size: Positive = 128
@@ -170,7 +171,7 @@ class ReportPlan:
     Verdicts and `curve.until: decided` use it.
     """
 
-    margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    margin: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.02
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 
 from lkm_tune.study.catalog import Catalog
 from lkm_tune.study.check_names import check_names
-from lkm_tune.study.check_plans import check_plans
+from lkm_tune.study.check_plans import check_plans, check_repeats
 from lkm_tune.study.check_tasks import settled_tasks
 from lkm_tune.study.document import OVERRIDE, Document, Mark, read_document
 from lkm_tune.study.problem import Finding, KeyPath, Problem, StudyError, shown
@@ -75,8 +75,18 @@ def read_file(path: Path, first: str) -> Document:
 
 def _document(data: Mapping[str, Any]) -> Document:
     # Data without a file have no lines.
-    nowhere = Mark("study", None)
-    return Document("study", dict(data), {(): nowhere} | {(key,): nowhere for key in data})
+    return Document("study", dict(data), dict.fromkeys(_places(data, ()), Mark("study", None)))
+
+
+def _places(held: Any, path: KeyPath) -> Iterator[KeyPath]:
+    """The places of all values within plain data."""
+    yield path
+    if isinstance(held, Mapping):
+        for key, value in held.items():
+            yield from _places(value, (*path, key))
+    elif isinstance(held, list | tuple):
+        for i, value in enumerate(held):
+            yield from _places(value, (*path, i))
 
 
 def _expanded(document: Document) -> Document:
@@ -107,6 +117,7 @@ def _checked(document: Document, catalog: Catalog) -> tuple[Study | None, list[F
     all errors. Rules about removed values do not run.
     """
     study, findings = validated(document.data, Study)
+    findings += check_repeats(document.data)
     left_out: set[KeyPath] = set()
     for depth in (2, 1):
         if study is None:

@@ -1,5 +1,6 @@
 """The typed table of runs from ledgers, with protocols."""
 
+import gzip
 import math
 from copy import copy
 from dataclasses import fields, replace
@@ -207,6 +208,28 @@ def test_a_table_of_a_file_keeps_wrong_texts_for_the_check(tmp_path):
     assert read["depth"].tolist() == [4, 4.5]
     assert read["n_train"].dtype == "int64"
     assert (read["gamma"].tolist(), read["seed"].tolist()) == (["0.1", "x"], ["one", "2"])
+
+
+WHOLE = gzip.compress(b"study,gamma\n" + b"one,0.1\n" * 100, mtime=0)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (WHOLE[:-20], "ended before the end-of-stream marker"),
+        (WHOLE[:-8] + bytes(8), "CRC check failed"),
+        (b"study,gamma\n", "Not a gzipped file"),
+        (WHOLE[:10] + b"\xff" + WHOLE[11:], "invalid block type"),
+    ],
+    ids=["cut", "other checksum", "not packed", "damaged"],
+)
+def test_a_damaged_packed_table_is_named_with_the_rule(tmp_path, content, said):
+    file = tmp_path / "runs.csv.gz"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=said) as raised:
+        read_table(file)
+    rule = f"{file} must be a whole gzip file, since its name ends in .gz"
+    assert str(raised.value).startswith(rule)
 
 
 @pytest.mark.parametrize("sign", [";", "\t"])

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from lkm_tune.study import Catalog, StudyError, load_study
+
 Errors = Callable[..., list[str]]
 
 HEAD = "name: s\nmodels: [pamnet, mxmnet]\ntasks: [qm9/homo]\n"
@@ -47,14 +49,21 @@ BAD = {
     "curve of the control": (
         "curve: {gammas: [0, 0]}\n",
         [
+            "4: curve.gammas[1]: is listed twice, got 0",
             "4: curve.gammas: must contain at least one γ above 0, got [0.0, 0.0]",
-            "4: curve.gammas[1]: is listed twice, got 0.0",
         ],
     ),
     "one gamma": ("curve: {gammas: [0]}\n", ["4: curve.gammas: must hold at least 2, holds 1"]),
     "negative gamma": (
         "curve:\n  gammas:\n    - 0\n    - -1\n    - 2\n",
         ["7: curve.gammas[1]: must be at least 0, got -1"],
+    ),
+    "gamma twice beside a text": (
+        "curve:\n  gammas:\n    - 0\n    - 0.1\n    - 0.1\n    - a\n",
+        [
+            "8: curve.gammas[2]: is listed twice, got 0.1",
+            '9: curve.gammas[3]: must be a number, got "a"',
+        ],
     ),
     "seed twice": (
         "curve: {seeds: [1, 2, 1]}\n",
@@ -78,9 +87,20 @@ BAD = {
         ["4: curve.max_seeds: must be at least the number of seeds in curve.seeds (5), got 4"],
     ),
     "no margin": ("report: {margin: 0}\n", ["4: report.margin: must be more than 0, got 0"]),
+    "a margin that is no number": (
+        "report: {margin: .nan}\n",
+        ["4: report.margin: must be a finite number, got .nan"],
+    ),
     "default seed of the search": (
         "seed: 3\n",
-        ["4: curve.seeds[2]: must differ from `seed`, the seed of the search, got 3 (the default)"],
+        [
+            "4: curve.seeds: means the seeds 1 to 3, which must not contain `seed` (3), got 3 (the "
+            "default)"
+        ],
+    ),
+    "seed of the search among counted seeds": (
+        "seed: 1\ncurve: {seeds: 4}\n",
+        ["5: curve.seeds: means the seeds 1 to 4, which must not contain `seed` (1), got 4"],
     ),
     # budgets
     "grace longer than training": (
@@ -113,3 +133,18 @@ BAD = {
 def test_bad_file(case: str, errors: Errors) -> None:
     text, expected = BAD[case]
     assert errors(HEAD + text) == [f"study.yaml:{line}" for line in expected]
+
+
+def test_a_value_of_a_mapping_is_no_default(catalog: Catalog) -> None:
+    study = {
+        "name": "s",
+        "models": ["pamnet"],
+        "tasks": ["qm9/mu"],
+        "seed": 1,
+        "curve": {"seeds": [1]},
+    }
+    with pytest.raises(StudyError) as raised:
+        load_study(study, catalog)
+    assert str(raised.value) == (
+        "study: curve.seeds[0]: must differ from `seed`, the seed of the search, got 1"
+    )
