@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lkm_tune.app.errors import LkmTuneError
     from lkm_tune.app.events import Events
     from lkm_tune.app.export import best_settings, export_settings
-    from lkm_tune.app.finished_answers import best_gamma, best_gamma_lines
+    from lkm_tune.app.finished_answers import answer_lines, best_gamma, best_gamma_lines
     from lkm_tune.app.listing import ListedStudy, list_studies
     from lkm_tune.app.package_copy import package_copy
     from lkm_tune.app.permissions import Permissions
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lkm_tune.app.run import run_study
     from lkm_tune.app.status import StudyStatus, all_statuses, study_status
     from lkm_tune.app.stored_answers import answers_are_old, answers_stamp
+    from lkm_tune.app.studies import study_text
     from lkm_tune.app.study_report import make_report
     from lkm_tune.app.study_result import StudyResult
     from lkm_tune.app.study_view import (
@@ -90,6 +91,7 @@ __all__ = [
     "TrainedRun",
     "TransferReport",
     "all_statuses",
+    "answer_lines",
     "answers_are_old",
     "answers_stamp",
     "best_gamma",
@@ -127,6 +129,7 @@ __all__ = [
     "study_rows",
     "study_stamp",
     "study_status",
+    "study_text",
     "submission",
     "summary_lines",
     "train_gammas",

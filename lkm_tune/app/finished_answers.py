@@ -1,6 +1,7 @@
 """The best γ of every finished cell, and the predicted γ of a cell without a search."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +75,13 @@ def best_gamma_lines(
         if len(found) == len(answers) > 1:
             return summary_lines(summary, asked, width)
     short = {answer["name"]: line for answer, line in zip(answers, known, strict=True)}
-    lines = cell_lines([short.get(answer["name"], answer["line"]) for answer in found])
-    return lines if len(found) > 1 else [*lines, "", found[0]["sentence"]]
+    return answer_lines([{**a, "line": short.get(a["name"], a["line"])} for a in found])
+
+
+def answer_lines(answers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Answers in the form of `transfer.json` as lines of text; one answer also as a sentence."""
+    lines = cell_lines([answer["line"] for answer in answers])
+    return lines if len(answers) > 1 else [*lines, "", answers[0]["sentence"]]
 
 
 def _stored(

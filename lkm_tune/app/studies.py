@@ -40,6 +40,16 @@ def read_study(study: StudyLike, overrides: Iterable[str] = ()) -> Study:
     return load_study(find_study(str(study)), make_catalog(), overrides)
 
 
+def study_text(study: str) -> tuple[str, str]:
+    """The name and the text of a study file, given by its path or by the name of a shipped study.
+
+    Raises:
+        ValueError: if there is no such file, or it is no text.
+    """
+    path = find_study(study)
+    return str(path), path.read_text(encoding="utf-8")
+
+
 def study_name(study: StudyLike) -> str:
     """The name of a study.
 

@@ -113,7 +113,7 @@ def start_study(
         running = holder(folder.lock) or _started(folder)
         if running:
             raise LkmTuneError(f"study {study} already runs in {running}")
-        folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.path.mkdir(parents=True, exist_ok=True)
         if text is not None:
             write_text(folder.submitted, text)
         file = folder.submitted if text is not None else _last_file(folder)
@@ -163,7 +163,6 @@ def _last_file(folder: StudyFolder) -> Path:
 
 def _start(command: Sequence[str], folder: StudyFolder) -> int:
     with folder.output.open("wb") as output:
-        os.fchmod(output.fileno(), 0o600)
         child = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

@@ -25,6 +25,7 @@ from lkm_tune.cli.report import report
 from lkm_tune.cli.run import INTERRUPTED, run
 from lkm_tune.cli.serve import serve
 from lkm_tune.cli.status import status
+from lkm_tune.cli.submit import submit
 from lkm_tune.cli.task_data import data
 from lkm_tune.cli.terminal import prepare_output
 from lkm_tune.cli.train import train
@@ -52,7 +53,7 @@ def cli() -> None:
 
 COMMANDS = (
     run, check, status, list_studies, report, best_gamma, train, export, predict, diagnose, logs,
-    remove, models, tasks, data, serve,
+    remove, models, tasks, data, serve, submit,
 )  # fmt: skip
 for command in COMMANDS:
     cli.add_command(command)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from lkm_tune import app
-from lkm_tune.cli.options import Verb, json_option, margin_option, storage_option
+from lkm_tune.cli.options import Verb, json_option, margin_option, storage_option, url_option
 
 
 @click.command("best-gamma", cls=Verb)
@@ -14,6 +14,7 @@ from lkm_tune.cli.options import Verb, json_option, margin_option, storage_optio
 @click.option("--model", help="Only this model.")
 @click.option("--task", help="Only this task.")
 @margin_option
+@url_option
 @json_option
 def best_gamma(
     storage: Path,
@@ -21,6 +22,7 @@ def best_gamma(
     model: str | None,
     task: str | None,
     margin: float | None,
+    url: str | None,
     as_json: bool,
 ) -> None:
     """Show the recommended γ of each cell, its gain, and whether it works in other cells.
@@ -35,14 +37,29 @@ def best_gamma(
       lkm-tune best-gamma --model pamnet --task qm9/alpha
       lkm-tune best-gamma --study quickstart --margin 0.05
       lkm-tune best-gamma --study quickstart --json
+      lkm-tune best-gamma --model pamnet --url http://127.0.0.1:8420
     """
     import json
 
-    if as_json:
+    if url is not None:
+        from lkm_tune.cli.remote import ask
+
+        found = ask(url, {"study": study, "model": model, "task": task, "margin": margin})
+        if not as_json:
+            _say(app.answer_lines(found))
+            return
+    elif as_json:
         found = app.best_gamma(storage, study, model, task, margin)
+    if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
-    from lkm_tune.cli.console import line_width, say
+    from lkm_tune.cli.console import line_width
 
-    for line in app.best_gamma_lines(storage, study, model, task, margin, line_width()):
+    _say(app.best_gamma_lines(storage, study, model, task, margin, line_width()))
+
+
+def _say(lines: list[str]) -> None:
+    from lkm_tune.cli.console import say
+
+    for line in lines:
         say(line)

@@ -58,6 +58,14 @@ experiment_option = click.option(
     help="MLflow experiment of the study's runs. Default: the name so far, first the study's name.",
 )
 
+url_option = click.option(
+    "--url",
+    metavar="URL",
+    envvar="LKM_TUNE_URL",
+    show_envvar=True,
+    help="A server of `lkm-tune serve`, such as http://127.0.0.1:8420.",
+)
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Plain JSON for machines.")
 
 

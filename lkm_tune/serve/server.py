@@ -1,5 +1,6 @@
 """Makes and runs the server."""
 
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -56,6 +57,8 @@ def make_app(settings: Settings) -> ASGIApp:
 def serve(settings: Settings, port: int) -> None:
     """Runs the server until Ctrl-C or SIGTERM."""
     sys.setswitchinterval(SWITCH_SECONDS)
+    if os.environ.get("LKM_TUNE_SHARED") != "1":
+        os.umask(0o077)  # Only this user can read submitted studies.
     uvicorn.run(
         make_app(settings),
         host=settings.host.strip("[]"),

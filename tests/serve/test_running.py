@@ -1,0 +1,267 @@
+"""A real server on a real socket: studies are started, interrupted, continued; raw attacks."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import psutil
+import pytest
+import yaml
+
+from lkm_tune.ledger.lock import hold
+from tests.serve.conftest import fill
+
+STUDY = """
+name: small
+models: {gin: {hidden: 8}}
+tasks: [qm9/homo]
+data: {source: sample, n_train: 16, n_val: 8, n_test: 8}
+search: {trials: 0, max_concurrent: 1}
+curve: {gammas: [0, 0.01, 1], seeds: [1, 2]}
+training: {epochs: 2, batch_size: 16}
+"""
+
+
+class Server:
+    """`lkm-tune serve` in a process of its own."""
+
+    def __init__(self, folder, *options):
+        self.folder, self.options = folder, options
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.start()
+
+    def start(self):
+        begun = time.monotonic()
+        self.log = (self.folder / "serve.log").open("ab")
+        command = [sys.executable, "-m", "lkm_tune.cli", "serve", "--port", str(self.port)]
+        command += ["--token-file", str(self.folder / "token"), *self.options]
+        self.process = subprocess.Popen(
+            command, cwd=self.folder, stdout=self.log, stderr=self.log, start_new_session=True
+        )
+        while True:
+            assert self.process.poll() is None, (self.folder / "serve.log").read_text()
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                break
+            except OSError:
+                time.sleep(0.02)
+        self.took = time.monotonic() - begun
+        token = (self.folder / "token").read_text().strip()
+        self.headers = {"authorization": f"Bearer {token}"}
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(20)
+        self.log.close()
+
+    def ask(self, method, path, **more):
+        return httpx.request(method, self.url + path, headers=self.headers, timeout=60, **more)
+
+    def state(self, name):
+        return self.ask("GET", f"/api/v1/studies/{name}").json().get("state", "")
+
+    def wait(self, name, state, seconds=120):
+        end = time.monotonic() + seconds
+        while not re.search(state, found := self.state(name)):
+            assert time.monotonic() < end, found
+            time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    found = Server(tmp_path_factory.mktemp("serve"))
+    yield found
+    found.stop()
+
+
+def test_the_start_is_quick(server):
+    assert server.took < 4  # 2 s on an idle machine (docs/service.md)
+    heavy = ("torch", "ray", "mlflow", "optuna")
+    loaded = {path.path for path in psutil.Process(server.process.pid).memory_maps()}
+    for name in heavy:
+        assert not [path for path in loaded if f"/site-packages/{name}/" in path]
+
+
+def test_errors_come_beside_their_lines(server):
+    text = STUDY.replace("hidden: 8", "hiden: 8").replace("epochs: 2", "epochs: none")
+    for path in ("/api/v1/studies", "/api/v1/check"):
+        answer = server.ask("POST", path, content=text)
+        assert answer.status_code == 422
+        found = [(one["line"], one["key"]) for one in answer.json()["errors"]]
+        assert found == [(3, "models.gin.hiden"), (8, "training.epochs")]
+    assert not (server.folder / "lkm-runs").exists()
+
+
+def test_a_study_from_its_post_to_its_report(server):
+    plan = server.ask("POST", "/api/v1/check", content=STUDY, params={"cost": True}).json()
+    assert (plan["name"], plan["cells"], plan["trials"]) == ("small", 1, 6)
+    assert plan["hours"] > 0
+    answer = server.ask("POST", "/api/v1/studies", content=STUDY)
+    assert answer.status_code == 201, answer.text
+    assert answer.headers["location"] == "/api/v1/studies/small"
+    # A second start meets the first driver, even before that has its lock.
+    assert server.ask("POST", "/api/v1/studies", content=STUDY).status_code == 409
+    server.wait("small", "running in process")
+    driver = int(re.search(r"process (\d+)", server.state("small"))[1])
+    # The study survives the server.
+    server.stop()
+    assert psutil.pid_exists(driver)
+    server.start()
+    assert server.ask("DELETE", "/api/v1/studies/small").status_code == 202
+    server.wait("small", "not running")
+    assert server.ask("DELETE", "/api/v1/studies/small").status_code == 409
+    assert "interrupted: the same command continues" in server.ask("GET", "/studies/small").text
+    changed = STUDY.replace("epochs: 2", "epochs: 3")
+    refused = server.ask("POST", "/api/v1/studies", content=changed)
+    assert refused.status_code == 409 and "epochs" in refused.text
+    assert server.ask("POST", "/api/v1/studies/small/continue").status_code == 202
+    server.wait("small", "^finished")
+    found = server.ask("GET", "/api/v1/best-gamma", params={"study": "small"}).json()
+    assert found["answers"][0]["study"] == "small"
+    assert len(server.ask("GET", "/api/v1/studies/small/runs").json()) == 6
+    for name in ("submitted.yaml", "output.log"):
+        assert (server.folder / "lkm-runs/studies/small" / name).stat().st_mode & 0o077 == 0
+
+
+def test_interrupting_kills_no_stranger(server):
+    """A driver elsewhere, or a note that names another process, is left alone."""
+    storage = server.folder / "lkm-runs"
+    _, folder, _ = fill(storage, "held", models=("gin",), tasks=("qm9/homo",), done=1)
+    with subprocess.Popen(["sleep", "60"]) as stranger, hold(folder.lock):
+        note = folder.lock.with_suffix(".json")
+        told = note.read_text()
+        note.write_text(told.replace(str(os.getpid()), str(stranger.pid)))
+        server.wait("held", "running in process")
+        assert server.ask("DELETE", "/api/v1/studies/held").status_code == 409
+        note.write_text(told.replace(socket.gethostname(), "elsewhere"))
+        assert server.ask("DELETE", "/api/v1/studies/held").status_code == 409
+        assert stranger.poll() is None
+        stranger.terminate()
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{b}: &{b} [{', '.join(['*' + a] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (BOMB, "must hold at most 20,000 values"),
+        ("[" * 5000, "nested"),
+        (STUDY.replace("gin:", '"os:system":'), "--allow-own-models"),
+        (STUDY.replace("gin:", '"evil_net:net":'), "--allow-own-models"),
+        (STUDY.replace("sample", "/etc/passwd"), "--data"),
+        (STUDY.replace("sample", "../../etc/passwd"), "--data"),
+        (STUDY.replace("qm9/homo", '"file:/etc/passwd"'), "--data"),
+        (STUDY.replace("[qm9/homo]", "{qm9/homo: {source: /etc/passwd}}"), "--data"),
+        (STUDY.replace("name: small", "name: ../../evil"), "must begin with a letter or digit"),
+        (STUDY.replace("name: small", "name: <script>alert(1)</script>"), "must begin with"),
+        (STUDY.replace("qm9/homo", "<script>alert(1)</script>"), "unknown task"),
+        (STUDY + "x: !!python/object/apply:os.system [id]\n", "cannot be read as"),
+        ("name: \x00", "is not valid YAML"),
+        ("", "must be a mapping"),
+    ],
+)
+def test_a_sent_study_reaches_nothing(server, text, said):
+    (server.folder / "evil_net.py").write_text("open('ran', 'w').close()\n")
+    answer = server.ask("POST", "/api/v1/studies", content=text)
+    assert answer.status_code == 422, answer.text
+    assert said in answer.text
+    assert not (server.folder / "ran").exists()
+    assert not list(server.folder.parent.glob("evil*"))
+
+
+def test_what_the_server_was_started_with(tmp_path):
+    """Own models and files are used where the options allow them, and no link leads out."""
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given" / "out").symlink_to("/etc")
+    (tmp_path / "given" / "mine.csv").write_text("smiles,y\nC,1\nCC,2\n")
+    (tmp_path / "mynet.py").write_text("def net(width: int = 4):\n    raise ValueError('ran')\n")
+    found = Server(tmp_path, "--data", "given", "--allow-own-models")
+    try:
+        own = STUDY.replace("gin: {hidden: 8}", '"mynet:net": {}')
+        assert "ran" in found.ask("POST", "/api/v1/check", content=own).text
+        for path, said in (("given/mine.csv", ""), ("given/out/passwd", "--data")):
+            study = yaml.safe_load(STUDY)
+            study["tasks"] = [f"file:{path}"]
+            study["data"] |= {"source": None, "target": "y"}
+            answer = found.ask("POST", "/api/v1/check", content=yaml.safe_dump(study))
+            assert ("--data" in answer.text) == bool(said), answer.text
+            assert answer.status_code == (422 if said else 200)
+    finally:
+        found.stop()
+
+
+def raw(server, data, seconds=40):
+    """What the server answers to these bytes, until it closes the connection."""
+    with socket.create_connection(("127.0.0.1", server.port), seconds) as there:
+        there.sendall(data)
+        parts = []
+        while part := there.recv(65536):
+            parts.append(part)
+            if b"\r\n\r\n" in b"".join(parts) and b"connection: close" not in b"".join(parts):
+                break
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/studies/../../etc/passwd", "/../x", "/static/../doors.py", "//etc", "/%00"),
+        "/studies/small/report/../study.json",
+    ],
+)
+def test_raw_paths(server, path):
+    answer = raw(server, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    assert answer.split()[1] == b"404", answer
+
+
+def test_a_hundred_megabytes(server):
+    def body():
+        for _ in range(1600):
+            yield b"x" * 65536
+            sent.append(65536)
+
+    before = psutil.Process(server.process.pid).memory_info().rss
+    for length in ({}, {"content-length": str(1600 * 65536)}):
+        sent = []
+        try:
+            answer = httpx.post(
+                server.url + "/api/v1/studies", content=body(), headers={**server.headers, **length}
+            )
+            assert answer.status_code == 413
+        except httpx.WriteError:
+            pass  # The server has closed the connection.
+        assert sum(sent) < 30_000_000
+    assert psutil.Process(server.process.pid).memory_info().rss < before + 20_000_000
+
+
+def test_a_slow_body(server):
+    head = "POST /api/v1/check HTTP/1.1\r\nHost: localhost\r\n"
+    head += f"Authorization: {server.headers['authorization']}\r\n"
+    begun = time.monotonic()
+    answer = raw(server, f"{head}Content-Length: 1000\r\n\r\nname: ".encode())
+    assert answer.split()[1] == b"408"
+    assert time.monotonic() - begun < 30
+    assert server.ask("GET", "/api/v1/studies").status_code == 200
+
+
+def test_events_tell_of_changes(server):
+    storage = server.folder / "lkm-runs"
+    with httpx.stream("GET", server.url + "/api/v1/events", timeout=30) as events:
+        assert events.headers["content-type"].startswith("text/event-stream")
+        fill(storage, "later", models=("gin",), tasks=("qm9/homo",), done=1)
+        for line in events.iter_lines():
+            if line.startswith("data:") and '"later"' in line and '"ended":1' in line:
+                break
+        else:
+            raise AssertionError("no event told of the study")
