@@ -20,8 +20,23 @@ ip link add one type veth peer name two && ip link set one master bridge up
 """
 
 
+LAB = pytest.StashKey()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """Keeps the logs of the cluster when a test fails, and shows the end of its launcher's log."""
+    report = yield
+    machines = item.config.stash.get(LAB, None)
+    if report.failed and machines and "cluster" in item.fixturenames:
+        kept = machines.keep_logs()
+        said = [path.read_text()[-3000:] for path in kept.glob("head/ray/session_*/logs/monitor.*")]
+        report.sections.append((f"the launcher; all logs are in {kept}", "\n".join(said)))
+    return report
+
+
 @pytest.fixture(scope="session")
-def cluster():
+def cluster(request):
     """A head, two workers, and a laptop with an S3 server, after `ray up`."""
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
         pytest.skip("network namespaces with an sshd each need root on Linux")
@@ -34,6 +49,7 @@ def cluster():
     if refused.returncode:
         pytest.skip(f"needs network namespaces, a bridge and mounts: {refused.stderr}")
     with lab(["head", "worker-1", "worker-2"]) as machines:
+        request.config.stash[LAB] = machines
         machines.config = machines.laptop / "config.yaml"
         machines.config.write_text(filled_in(machines))
         machines.shell("umask 077; ray get-auth-token --generate", 120)

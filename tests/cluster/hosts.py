@@ -172,6 +172,20 @@ class Lab:
             f"{self.ssh_to(host)} bash --login -c -i {shlex.quote(inside)}", timeout, check
         )
 
+    def keep_logs(self):
+        """Copies the logs of Ray, of its launcher and of the studies; returns their folder."""
+        kept = Path(tempfile.mkdtemp(prefix="lkm-failed-lab-"))
+        logs = ("*/console.log", "*/ray/session_*/logs", "*/home/.lkm-tune-worker.log",
+                "shared/mlflow.log", "shared/studies/*/*.json*", "*.log")  # fmt: skip
+        for found in (path for pattern in logs for path in self.base.glob(pattern)):
+            place = kept / found.relative_to(self.base)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            copy = shutil.copytree if found.is_dir() else shutil.copy
+            # Running processes rename and remove some of their logs.
+            with suppress(OSError):
+                copy(found, place)
+        return kept
+
     def ssh_to(self, host):
         """The first words of a command that opens ssh to a host."""
         options = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
@@ -180,7 +194,10 @@ class Lab:
 
 @contextmanager
 def lab(names):
-    """A context with a laptop and hosts of these names; nothing of them is left afterwards."""
+    """A context with a laptop and hosts of these names; nothing of them is left afterwards.
+
+    If their start fails, their logs are left.
+    """
     made = [place for place in PLACES.values() if not place.exists()]
     for place in made:
         place.mkdir(mode=0o700)
@@ -190,11 +207,17 @@ def lab(names):
     try:
         machines.start(names)
         yield machines
+    except BaseException:
+        sys.stderr.write(f"the logs of the machines are in {machines.keep_logs()}\n")
+        raise
     finally:
         machines.stop()
         wait_until(lambda: not commands_with(str(base)), 20, f"all processes of {base} to end")
-        for place in (base, *made):
-            shutil.rmtree(place)
+        shutil.rmtree(base)
+        for place in made:
+            # Another program of this machine may use the place since then.
+            with suppress(OSError):
+                place.rmdir()
 
 
 def private(folder):
@@ -274,9 +297,12 @@ def run(command):
     subprocess.run(command, shell=True, check=True)
 
 
-def wait_until(condition, seconds, what):
-    end = time.monotonic() + seconds
+def wait_until(condition, seconds, what, progress=lambda: None):
+    """Waits for a condition, for `seconds` at most since the last change of `progress()`."""
+    end, before = time.monotonic() + seconds, progress()
     while not condition():
+        if before != (now := progress()):
+            end, before = time.monotonic() + seconds, now
         if time.monotonic() > end:
-            raise TimeoutError(f"waited {seconds} s for {what}")
+            raise TimeoutError(f"waited {seconds} s for {what}, and nothing happened")
         time.sleep(0.1)

@@ -32,7 +32,20 @@ def up(machines):
         own = "".join(f"{name}={value}\n" for name, value in temporary(host.folder).items())
         (host.home / ".lkm-tune.env").write_text(choices + own)
     machines.shell(f"ray up --yes {machines.config}", 600)
-    wait_until(lambda: nodes_of(machines) == 3, 300, "three nodes")
+    wait_for_nodes(machines)
+
+
+def wait_for_nodes(machines):
+    """Waits until Ray has all hosts, as long as processes come and go on the workers."""
+    hosts = machines.hosts.values()
+
+    def complete():
+        # Asking Ray takes seconds.
+        return all(host.pids("raylet") for host in hosts) and nodes_of(machines) == len(hosts)
+
+    wait_until(
+        complete, 180, "all nodes", lambda: [host.pids() for host in hosts if host.name != "head"]
+    )
 
 
 def nodes_of(machines):

@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,9 @@ def machine(tmp_path):
         process.wait(20)
         shutil.rmtree(folder)
         if made:
-            shutil.rmtree(PLACES["ray"])
+            # Another program of this machine may use the place since then.
+            with suppress(OSError):
+                PLACES["ray"].rmdir()
 
 
 def test_nodes_are_asked_for_while_there_is_work_for_them(machine):

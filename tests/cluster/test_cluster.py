@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import threading
 import time
@@ -16,7 +17,7 @@ from contextlib import contextmanager
 import pytest
 
 from .hosts import CHECKOUT, outside, wait_until
-from .launch import nodes_of, submit, up
+from .launch import submit, up, wait_for_nodes
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2000)]
 
@@ -87,11 +88,20 @@ def submitting(machines, arguments=""):
     )
     thread.start()
     try:
-        wait_until(lambda: results or len(running_on(machines)) == 3, 600, "all nodes' use")
+        wait_for_use(machines, results)
         assert not results, results[0].stdout + results[0].stderr
         yield results
     finally:
         thread.join()
+
+
+def wait_for_use(machines, results=()):
+    """Waits until trials run on all hosts, as long as processes come and go there."""
+    hosts = machines.hosts.values()
+    wait_until(
+        lambda: results or len(running_on(machines)) == len(hosts), 180, "all nodes' use",
+        lambda: [host.pids() for host in hosts],
+    )  # fmt: skip
 
 
 def running_on(machines):
@@ -134,11 +144,12 @@ def test_the_default_study_runs_on_all_nodes_whatever_is_killed_on_the_way(clust
     wait_until(lambda: not running_on(cluster), 120, "its trials to end")
     # A study under tmux needs no connection: the command returns at once.
     cluster.shell(f"ray submit --tmux {cluster.config} tune.py", 120)
-    wait_until(lambda: len(running_on(cluster)) == 3, 600, "all nodes' use")
+    wait_for_use(cluster)
     kill(cluster.head.pids("mlflow", "server"))
     cut_off(cluster, "worker-2", 60)
-    page = cluster.base / "shared/studies/quickstart/report/report.html"
-    wait_until(page.exists, 1200, "the study to end")
+    folder = cluster.base / "shared/studies/quickstart"
+    page, ledger = folder / "report/report.html", folder / "ledger.jsonl"
+    wait_until(page.exists, 300, "the study to end", lambda: ledger.stat().st_size)
     wait_until(lambda: not cluster.head.pids("home/tune.py"), 120, "its driver to end")
     told = cluster.shell(
         f"ray exec {cluster.config} 'lkm-tune status quickstart --json'", 120
@@ -149,7 +160,8 @@ def test_the_default_study_runs_on_all_nodes_whatever_is_killed_on_the_way(clust
     assert status["trials"]["ended"] >= 4 * (6 + 6 * 3)
     check_complete(cluster, "quickstart", trials=status["trials"]["ended"], epochs=15)
     assert causes(cluster, "quickstart") <= {"node", "killed"}
-    wait_until(lambda: nodes_of(cluster) == 3, 300, "the worker to be taken back")
+    assert not (folder / "left_out.json").exists(), "no node is to blame"
+    wait_for_nodes(cluster)
     ended = submit(cluster)
     summary = json.loads(page.with_name("transfer.json").read_text())["summary"]
     for _, decision, *_ in summary["by_margin"][f"{summary['margin']:g}"]["lines"]:
@@ -185,7 +197,46 @@ def test_a_worker_is_killed_where_files_of_trials_lie_in_an_object_store(cluster
     kept = stored(cluster)
     assert kept
     assert all(re.fullmatch(r"files/worker-killed/.*/model.safetensors", key) for key in kept)
-    wait_until(lambda: nodes_of(cluster) == 3, 300, "the worker to be taken back")
+    wait_for_nodes(cluster)
+
+
+def test_an_update_of_the_code_ends_no_running_study(cluster):
+    """`ray up --no-restart` from another checkout, while trials run on all nodes."""
+    changed = cluster.laptop / "changed"
+    shutil.copytree(CHECKOUT / "lkm_tune", changed, ignore=shutil.ignore_patterns("__pycache__"))
+    with (changed / "package.py").open("a") as text:
+        text.write("# changed\n")
+    config = cluster.laptop / "changed.yaml"
+    mount = "~/lkm-tune/lkm_tune: lkm_tune\n"
+    assert cluster.config.read_text().count(mount) == 1
+    config.write_text(
+        cluster.config.read_text().replace(mount, f"~/lkm-tune/lkm_tune: {changed}\n")
+    )
+    with submitted(cluster, "updated"):
+        cluster.shell(f"ray up --yes --no-restart {config}", 600)
+    # The launcher updates the head alone. The next study takes its package along to the workers.
+    changes = [(host.home / "lkm-tune/lkm_tune/package.py").read_text().count("# changed")
+               for host in cluster.hosts.values()]  # fmt: skip
+    assert changes == [1, 0, 0]
+    check_complete(cluster, "updated")
+    submit(cluster, "updated.yaml --set search.trials=8")
+    check_complete(cluster, "updated", trials=TRIALS + 2)
+    assert len(list(cluster.base.glob("shared/packages/*"))) == 2
+    ledger = cluster.base / "shared/studies/updated/ledger.jsonl"
+    assert '"failures"' not in ledger.read_text()
+
+
+def test_a_worker_starts_its_ray_again_without_the_launcher_and_leaves_a_stopped_ray_alone(cluster):
+    """As if the launcher had given the worker up: it does so after 15 minutes."""
+    first, second = cluster.hosts["worker-1"], cluster.hosts["worker-2"]
+    kill(cluster.head.pids("monitor.py"))
+    kill(first.pids("raylet"))
+    cluster.ssh(second, "ray stop")
+    wait_until(lambda: first.pids("raylet"), 120, "Ray on the worker")
+    time.sleep(20)
+    assert not second.pids("raylet")
+    cluster.ssh(second, f"bash ~/lkm-tune/cluster/worker.sh start {cluster.head.address}:6379", 180)
+    wait_for_nodes(cluster)
 
 
 def test_the_head_is_killed_and_brought_up_again(cluster):

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -187,6 +188,88 @@ def test_mlflow_on_postgresql_is_back_after_a_kill(machine, tmp_path_factory):
 def answers(port):
     with socket.socket() as asking:
         return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
+# Ray answers, starts and breaks at once; the second time it stays.
+RAY = """
+if [ "$1" = start ]; then
+    echo "Ray runtime started."
+    [ $(grep -c "ray start" $HOME/calls) -lt 2 ] || exec sleep 300
+fi
+"""
+
+
+@pytest.fixture
+def head():
+    """HEAD:PORT of a head that answers."""
+    with socket.create_server(("127.0.0.1", 0)) as answering:
+        yield f"127.0.0.1:{answering.getsockname()[1]}"
+
+
+def test_a_worker_whose_ray_breaks_starts_it_again_and_leaves_a_stopped_ray_alone(machine, head):
+    machine.program("systemctl", "exit 1")
+    machine.program("ray", RAY)
+    started = f"ray start --address={head} --block"
+    machine.run(f"bash cluster/worker.sh start {head}")
+    try:
+        keeper = int((machine.home / ".lkm-tune-worker.pid").read_text())
+        wait_until(lambda: machine.log.read_text().count(started) == 2, 20, "another start")
+        assert machine.log.read_text().index("ray stop") < machine.log.read_text().index(started)
+        # `ray stop` lets the command with --block run on.
+        time.sleep(7)
+        assert machine.log.read_text().count(started) == 2
+        # Another start takes the place of the first.
+        machine.run(f"bash cluster/worker.sh start {head}")
+        wait_until(lambda: not psutil.pid_exists(keeper), 20, "the end of the first loop")
+        keeper = int((machine.home / ".lkm-tune-worker.pid").read_text())
+    finally:
+        machine.run("bash cluster/worker.sh stop")
+    wait_until(lambda: not psutil.pid_exists(keeper), 20, "the end of the loop")
+
+
+def test_a_worker_without_a_head_waits_and_joins_when_it_answers(machine):
+    machine.program("systemctl", "exit 1")
+    machine.program("ray", RAY)
+    with socket.socket() as any_port:
+        any_port.bind(("127.0.0.1", 0))
+        place = any_port.getsockname()
+    waiting = subprocess.Popen(
+        ["bash", "cluster/worker.sh", "keep-up", f"127.0.0.1:{place[1]}"], cwd=machine.checkout,
+        env={"HOME": str(machine.home), "PATH": f"{machine.programs}:/usr/bin:/bin"},
+        start_new_session=True, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        time.sleep(2)
+        assert "ray start" not in machine.log.read_text()
+        with socket.create_server(place):
+            wait_until(lambda: "ray start" in machine.log.read_text(), 20, "a start")
+    finally:
+        os.killpg(waiting.pid, signal.SIGKILL)
+        waiting.wait()
+
+
+def test_a_worker_with_systemd_has_a_unit_that_starts_with_the_machine(machine, head):
+    # The stand-in for systemd says that Ray has started.
+    started = '[ "$2" != restart ] || echo "Ray runtime started." > $HOME/.lkm-tune-worker.log'
+    machine.program("systemctl", started)
+    machine.program("loginctl")
+    machine.program("ray")
+    machine.run(f"bash cluster/worker.sh start {head}")
+    unit = machine.home / ".config/systemd/user/lkm-tune-worker.service"
+    calls = machine.calls()
+    name = unit.name
+    assert calls.index(f"systemctl --user enable {name}") < calls.index(
+        f"systemctl --user restart {name}"
+    )
+    assert "loginctl enable-linger" in calls
+    text = unit.read_text()
+    assert f'ExecStart=/bin/bash "{machine.checkout}/cluster/worker.sh" keep-up {head}' in text
+    assert not (machine.home / ".lkm-tune-worker.pid").exists()
+    if verify := shutil.which("systemd-analyze"):
+        said = subprocess.run([verify, "verify", "--user", unit], capture_output=True, text=True)
+        assert name not in said.stderr, said.stderr
+    machine.run("bash cluster/worker.sh stop")
+    assert f"systemctl --user disable --now {name}" in machine.calls()
 
 
 SRUN = """

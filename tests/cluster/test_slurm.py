@@ -21,7 +21,8 @@ ClusterName=lab
 SlurmctldHost=node-1(10.77.0.10)
 SlurmUser=root
 SlurmdUser=root
-AuthInfo=socket={base}/munge.socket
+# A job that was queued again waits until the credentials of its first run have expired.
+AuthInfo=socket={base}/munge.socket,cred_expire=15
 StateSaveLocation={base}/state
 SlurmdSpoolDir={base}/spool-%n
 SlurmctldPidFile={base}/slurmctld.pid
@@ -139,33 +140,44 @@ def slurm():
             shutil.rmtree(folder)
 
 
-def test_two_jobs_side_by_side_and_a_time_limit_that_one_of_them_reaches(slurm):
-    small = "--cpus-per-task=1 --mem=6G"
-    # Slurm warns 120 s before the limit: the first job has three minutes for its start and study.
-    short = slurm.submit("short", f"{small} --time=5")
-    long = slurm.submit("long", f"{small} --time=30")
-    again = slurm.submit("long", f"{small} --time=30")
+def test_two_jobs_side_by_side_one_of_which_slurm_warns(slurm):
+    small = "--cpus-per-task=1 --mem=6G --time=30"
+    short, long = slurm.submit("short", small), slurm.submit("long", small)
+    again = slurm.submit("long", small)
 
     def running():
         return [slurm.job(number)["JobState"] for number in (short, long, again)]
 
     wait_until(lambda: running() == ["RUNNING", "RUNNING", "PENDING"], 60, "two jobs")
     assert slurm.job(again)["Reason"] == "Dependency"
-    for number in (short, long):
-        wait_until(lambda n=number: ended(slurm, n), 1500, f"job {number}")
-    wait_until(lambda: ended(slurm, again), 300, f"job {again}")
+    # The signal that Slurm sends before the time limit, in the middle of the study.
+    folder = slurm.checkout / "lkm-runs/short/studies/short"
+
+    def trained():
+        return list(folder.glob("trials/*/*/*/model.safetensors"))
+
+    wait_until(trained, 300, "a trial", lambda: slurm.output(short))
+    slurm.run(f"scancel --batch --signal=USR1 {short}")
+    before = trained()
     for number in (short, long, again):
+        wait_until(
+            lambda n=number: ended(slurm, n), 300, f"job {number}",
+            lambda: [slurm.output(one) for one in (short, long, again)],
+        )  # fmt: skip
         job = slurm.job(number)
         assert job["JobState"] == "COMPLETED", slurm.output(number)
-        assert (int(job["Restarts"]) > 0) == (number == short), slurm.output(number)
+        assert int(job["Restarts"]) == (number == short), slurm.output(number)
         assert job["MinMemoryNode"] == "6G"
-    for name in ("short", "long"):
+    assert len(before) < len(trained()) == 12, "the study ended before the signal"
+    for number, name in ((short, "short"), (long, "long")):
         storage = slurm.checkout / "lkm-runs" / name
         assert (storage / "mlflow.db").exists()
         folder = storage / "studies" / name
         assert json.loads((folder / "report/transfer.json").read_text())
-        nodes = set(re.findall(r"10\.77\.0\.1[01]", (folder / "ledger.jsonl").read_text()))
-        assert len(nodes) == 2
+        # Both nodes took part: each has one core for the job, and a trial needs one.
+        nodes = json.loads((folder / "use.json").read_text())["nodes"]
+        assert set(nodes) == {host.address for host in slurm.hosts.values()}
+        assert "trials, 2 running" in slurm.output(number)
 
 
 def ended(slurm, number):
