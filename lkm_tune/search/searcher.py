@@ -201,7 +201,7 @@ class StudySearcher(Searcher):
                 return replace(failure, reason=str(error))
         earlier = suspects(self.ledger.record(spec).failures)
         if self._health.has_other({*earlier, failure.node}):
-            self._health.failed(failure.node, failure.reason)
+            self._health.failed(failure.node, spec.key, failure.reason)
             return replace(failure, cause="machine")
         if failure.cause in ENDINGS:
             return failure

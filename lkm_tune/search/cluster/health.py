@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from lkm_tune.ledger.left_out import LeftOut
 
 FAILURES = 2
-"""A node is left out after this many failures in a row that may be its own."""
+"""A node is left out after this many trials in a row whose failures may be its own."""
 
 SECONDS_OUT = 600.0
 """A node that was left out is tried again after this time; one more failure leaves it out again."""
@@ -16,8 +16,9 @@ LABEL = "ray.io/node-id"
 
 
 class NodeHealth:
-    """Counts the failures of each node, and names the nodes that trials avoid.
+    """Counts the trials that broke on each node, and names the nodes that trials avoid.
 
+    A trial that breaks on several nodes counts for none of them: its settings may be the reason.
     The last sound node is never left out: its failures count against its trials. If it is gone, the
     nodes that were left out are better than none.
     """
@@ -36,8 +37,10 @@ class NodeHealth:
             clock: returns the time in seconds since 1970.
         """
         self._present, self._keep, self._clock = present, keep, clock
-        self._in_a_row: dict[str, int] = {}
+        # Node -> the keys of the trials that broke there since a trial has worked there.
+        self._broke: dict[str, set[str]] = {}
         self._out: dict[str, LeftOut] = {}
+        self._once_out: set[str] = set()
 
     @property
     def left_out(self) -> Mapping[str, LeftOut]:
@@ -49,19 +52,28 @@ class NodeHealth:
 
     def worked(self, node: str) -> None:
         """A trial has trained an epoch on the node."""
-        self._in_a_row.pop(node, None)
+        self._broke.pop(node, None)
+        self._once_out.discard(node)
 
-    def failed(self, node: str, reason: str) -> None:
-        """A trial had a failure that may be the node's."""
-        count = self._in_a_row[node] = self._in_a_row.get(node, 0) + 1
-        if count < FAILURES or node in self.left_out or not self.has_other({node}):
+    def failed(self, node: str, trial: str, reason: str) -> None:
+        """A trial, named by its key, had a failure that may be the node's."""
+        elsewhere = [
+            other for other in self._broke if other != node and trial in self._broke[other]
+        ]
+        for other in elsewhere:
+            self._broke[other].discard(trial)
+        if elsewhere:
             return
-        self.leave_out(node, reason)
+        broke = self._broke.setdefault(node, set())
+        broke.add(trial)
+        enough = len(broke) >= (1 if node in self._once_out else FAILURES)
+        if enough and node not in self.left_out and self.has_other({node}):
+            self.leave_out(node, reason)
 
     def leave_out(self, node: str, reason: str) -> None:
         """Leaves a node out for a time; another node must be sound."""
         address = self._present().get(node, node)
-        self._in_a_row[node] = FAILURES
+        self._once_out.add(node)
         self._out[node] = LeftOut(address, reason, self._clock() + SECONDS_OUT)
         self._keep(self._out[node])
 

@@ -9,14 +9,18 @@ NODES = {"A": "10.0.0.1", "B": "10.0.0.2"}
 
 
 def after(events, nodes=NODES):
-    """The health after events: a node fails (-A), works (+A), or the time out passes (wait)."""
+    """The health after events.
+
+    A trial breaks on a node (-A: another trial each time; -A1: trial 1), works there (+A), or the
+    time out passes (wait).
+    """
     now, kept = [0.0], []
     health = NodeHealth(lambda: nodes, kept.append, lambda: now[0])
-    for event in events.split():
+    for number, event in enumerate(events.split(), start=10):
         if event == "wait":
             now[0] += SECONDS_OUT
         elif event[0] == "-":
-            health.failed(event[1:], "OSError: no data")
+            health.failed(event[1], event[2:] or str(number), "OSError: no data")
         else:
             health.worked(event[1:])
     return health, kept
@@ -34,6 +38,11 @@ def after(events, nodes=NODES):
         ("-A -A wait -A", "A"),
         ("-A -A wait +A -A", ""),
         ("-A -A -B -B", "A"),  # the last node stays
+        ("-A1 -A1 -A1", ""),  # one trial alone blames no node
+        ("-A1 -A1 -A2", "A"),
+        ("-A1 -B1 -A2", ""),  # the trial broke on both nodes
+        ("-A1 -B1 -A2 -B2", ""),
+        ("-A1 -B1 -A2 -A3", "A"),
     ],
 )
 def test_which_node_is_left_out(events, out):
