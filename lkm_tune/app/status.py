@@ -82,6 +82,8 @@ class StudyStatus:
         if look is None:
             return ""
         pairs = look.judgement.open_pairs
+        if pairs and self.finished:
+            return f"the looks have ended with {look.following} seeds, the largest number"
         if not pairs:
             return f"after {look.seeds} seeds every pair of cells is decided"
         open_pairs = "1 pair is" if pairs == 1 else f"{pairs} pairs are"

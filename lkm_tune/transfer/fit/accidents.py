@@ -6,7 +6,7 @@ is too improbable under noise (`RARE`), and the report names the run. Seed and �
 robustly (P. J. Huber, Robust Statistics, 1981, section 7.8: least squares with residuals clipped at
 `_CLIP` standard deviations, estimated from the median residual; the start is J. W. Tukey's median
 polish, Exploratory Data Analysis, 1977, chapter 11). If more than a quarter of the runs of one γ
-are that far off, γ is the cause, and the runs stay.
+or of one seed are that far off, the γ or the seed is the cause, and the runs stay.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ deviations, and more if the spread of few runs is uncertain (Student's t)."""
 
 _CLIP = 1.5
 _AN_EFFECT = 0.25
-"""If more than one run and more than this share of the runs of one γ are far off, γ causes it."""
+"""If more than one run and more than this share of the runs of one γ or seed are far off, it causes
+them."""
 
 _FEWEST = 8
 """With fewer degrees of freedom, accidents and noise look alike."""
@@ -59,8 +60,11 @@ def accidents(log_error: Array) -> NDArray[np.bool_]:
         if np.abs(near - before).max() <= _SETTLED * spread:
             break
     far[ran] = np.abs(y - fitted) > reach * spread
-    count = far.sum(axis=0)
-    return np.asarray(far & ~((count > 1) & (count > _AN_EFFECT * ran.sum(axis=0))))
+    caused = np.zeros_like(far)
+    for axis in (0, 1):
+        count = far.sum(axis=axis, keepdims=True)
+        caused |= (count > 1) & (count > _AN_EFFECT * ran.sum(axis=axis, keepdims=True))
+    return np.asarray(far & ~caused)
 
 
 def _median_residuals(log_error: Array) -> Array:

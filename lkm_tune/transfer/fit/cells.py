@@ -18,6 +18,7 @@ from lkm_tune.transfer.fit.cell_notes import (
     note_left_out,
     note_missing,
 )
+from lkm_tune.transfer.fit.divergence import divergence, with_usable_control
 from lkm_tune.transfer.fit.noise import Array, Information, seed_information
 from lkm_tune.transfer.fit.noise_slope import NoiseSlope
 from lkm_tune.transfer.fit.run_table import measured
@@ -55,7 +56,7 @@ class CurveRuns:
         studies: every study that has runs of the cell.
         log_error: shape [S, 1 + J], the control first, NaN without a run.
         outcome: the column of the errors: `test_error`, or `val_error` without test errors.
-        diverged: γ at which at least half of the runs diverged.
+        diverged: γ > 0 at which training diverges (`fit.divergence.diverges`).
         below: the nearest diverging γ below the usable range, if any.
         above: the nearest diverging γ above the usable range, if any.
         own_control: seed label -> log error of γ = 0 at the best settings of the control.
@@ -171,7 +172,8 @@ def _cell(
     outcome = _outcome(rows, notes)
     done = rows[(rows["status"] == "complete") & (rows[outcome] > 0)]
     note_left_out(rows, done, outcome, notes)
-    diverged, below, above = _divergence(rows, done, outcome, notes)
+    diverged, below, above = divergence(rows, done, outcome, notes)
+    done = with_usable_control(rows, done, notes)
     gamma = done["gamma"]
     kept = done[(gamma == 0) | ((gamma > (below or 0.0)) & (gamma < (above or np.inf)))]
     # This code avoids pandas' pivot, which takes a second for a hundred cells.
@@ -184,8 +186,6 @@ def _cell(
     log_error = np.full((len(seeds), len(measured)), np.nan)
     places = [rows_of[label] for label in labels], np.searchsorted(measured, kept["gamma"])
     log_error[places] = np.log(kept[outcome])
-    if not (kept["gamma"] == 0).any():
-        notes.append("there is no γ = 0 run, so no gain can be given")
     gammas = measured[1:]
     note_design(seeds, studies, gammas, log_error, notes)
     # A look leaves runs out on purpose.
@@ -221,33 +221,6 @@ def _outcome(rows: pd.DataFrame, notes: list[str]) -> str:
         return "test_error"
     notes.append("no test error is known, so the validation error is used")
     return "val_error"
-
-
-def _divergence(
-    rows: pd.DataFrame, done: pd.DataFrame, outcome: str, notes: list[str]
-) -> tuple[tuple[float, ...], float | None, float | None]:
-    """The diverging γ, and the nearest diverging γ around the γ with the lowest error."""
-    bad = rows.loc[rows["status"] == "diverged", "gamma"].value_counts()
-    if bad.empty:
-        return (), None, None
-    good = done["gamma"].value_counts().reindex(bad.index, fill_value=0)
-    diverging = sorted(float(g) for g in bad.index[(bad >= good) & (bad.index > 0)])
-    for gamma in sorted(set(bad.index) - set(diverging)):
-        notes.append(
-            f"{bad[gamma]} of {bad[gamma] + good[gamma]} runs at γ = {gamma:g} diverged and"
-            f" {'is' if bad[gamma] == 1 else 'are'} left out"
-        )
-    usable = done[(done["gamma"] > 0) & ~done["gamma"].isin(diverging)]
-    if usable.empty:
-        usable = done[done["gamma"] > 0]
-    level = np.log(usable[outcome]).groupby(usable["gamma"]).mean()
-    best = float(level.index[int(np.argmin(level.to_numpy()))])
-    below = max((g for g in diverging if g < best), default=None)
-    above = min((g for g in diverging if g > best), default=None)
-    if diverging:
-        listed = ", ".join(f"{g:g}" for g in diverging)
-        notes.append(f"training diverges at γ = {listed}, which bounds the range")
-    return tuple(diverging), below, above
 
 
 def _common(rows: pd.DataFrame, column: str, notes: list[str]) -> str:

@@ -55,12 +55,14 @@ def largest_gain(cell: CellCurve) -> float:
 def bound_of_recommended(cell: CellCurve) -> float:
     """The largest distance of the recommended γ from the best, by one test at 5 %.
 
-    The runs that chose the γ make its error look too low, so the cross-fitted error counts if it is
-    higher.
+    The runs that chose a γ > 0 among many make its error look too low, so the cross-fitted error
+    counts if it is higher. The bound of γ = 0 is that of `largest_gain`.
     """
     if not says_enough(cell):
         return np.nan
     place, rivals = cell.recommended, cell.rivals
+    if place == len(cell.grid):
+        return float(np.expm1(bound_of(rivals.of(place))))
     honest = rivals.of(place, level=cell.honest_draws)
     return float(np.expm1(max(bound_of(rivals.of(place)), bound_of(honest))))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lkm_tune.transfer.fit.answer import PAPER_GAMMA
 from lkm_tune.transfer.fit.cells import CellKey
 from lkm_tune.transfer.fit.gain import bound_of_recommended, gain_at_recommended
 from lkm_tune.transfer.fit.noise import Array
@@ -34,6 +35,8 @@ class SharedGamma:
         seeds: the fewest seeds of any cell.
         no_mixing: the same figures of γ = 0; None if a gain is shown in a cell, or γ = 0 has no
             known bound in a cell.
+        control: whether every cell has usable runs at γ = 0. Else the best of a cell without them
+            is its best γ > 0.
     """
 
     gamma: float
@@ -42,6 +45,7 @@ class SharedGamma:
     cells: int
     seeds: int
     no_mixing: SharedGamma | None = None
+    control: bool = True
 
     @property
     def decides(self) -> bool:
@@ -57,7 +61,7 @@ class SharedGamma:
 def shared_gamma(cells: Sequence[CellCurve]) -> SharedGamma | None:
     """The best single γ for all cells.
 
-    Candidates are 0, the measured γ and the recommended γ of the cells.
+    Candidates are 0, the published γ, the measured γ and the recommended γ of the cells.
 
     Args:
         cells: the cells; cells with one seed or too few γ are left out.
@@ -76,7 +80,10 @@ def shared_gamma(cells: Sequence[CellCurve]) -> SharedGamma | None:
     def figures(gamma: float, bounds: Array) -> SharedGamma | None:
         worst = int(bounds.argmax())
         key, bound = judged[worst].runs.key, float(bounds[worst])
-        return SharedGamma(gamma, bound, key, len(judged), fewest) if np.isfinite(bound) else None
+        if not np.isfinite(bound):
+            return None
+        control = all(cell.fit.sees_control for cell in judged)
+        return SharedGamma(gamma, bound, key, len(judged), fewest, control=control)
 
     bounds = np.array([_bounds(cell, np.append(closest, 0.0)) for cell in judged])
     best = int(bounds[:, :-1].max(axis=0).argmin())
@@ -89,7 +96,8 @@ def shared_gamma(cells: Sequence[CellCurve]) -> SharedGamma | None:
 
 def _candidates(cells: Sequence[CellCurve]) -> Array:
     recommended = [float(cell.places[cell.recommended]) for cell in cells]
-    return np.unique(np.concatenate([[0.0], recommended, *(cell.runs.gammas for cell in cells)]))
+    measured = [cell.runs.gammas for cell in cells]
+    return np.unique(np.concatenate([[0.0, PAPER_GAMMA], recommended, *measured]))
 
 
 def _expected(cell: CellCurve, gammas: Array) -> Array:

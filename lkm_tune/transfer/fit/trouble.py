@@ -12,6 +12,7 @@ from scipy.special import stdtrit
 
 from lkm_tune.transfer.fit.analysis import MARGIN
 from lkm_tune.transfer.fit.cells import CellKey, cell_names
+from lkm_tune.transfer.fit.divergence import diverges
 from lkm_tune.transfer.wording import percent
 
 WEAK = 0.01
@@ -46,7 +47,7 @@ class Strength:
         change: change of the error against γ = 0, as a fraction; the mean over seeds.
         doubt: half the interval of `change`, as a fraction.
         kd_ratio: γ·L_KD / L_pred at the end of training.
-        diverged: whether at least half of the runs diverged.
+        diverged: whether training diverges (`fit.divergence.diverges`).
         similarity: mean linear CKA of pairs of layers.
         rank: mean effective rank of layers.
     """
@@ -65,6 +66,7 @@ def signs_of_trouble(
     strengths: Sequence[Strength],
     margin: float = MARGIN,
     harm_told: bool = False,
+    effect_told: bool = False,
 ) -> tuple[str, ...]:
     """Signs of trouble with the γ of one cell, one sentence each.
 
@@ -74,6 +76,7 @@ def signs_of_trouble(
         margin: difference of the error, as a fraction, that does not matter.
         harm_told: whether the report says from which γ on mixing harms (`fit.harm`); a higher
             error is then no sign.
+        effect_told: whether the report shows a gain or a cost of some γ.
     """
     mixed = sorted(strengths, key=lambda one: one.gamma)
     if not mixed:
@@ -82,7 +85,7 @@ def signs_of_trouble(
         return ("Training diverges without mixing, too (γ = 0): try a lower learning rate.",)
     found = (
         _too_high(control, mixed, math.inf if harm_told else margin),
-        _without_effect(control, mixed, margin),
+        "" if effect_told else _without_effect(control, mixed, margin),
         _outweighs(mixed),
     )
     return tuple(sentence for sentence in found if sentence)
@@ -122,13 +125,13 @@ def _without_effect(control: Strength, mixed: Sequence[Strength], margin: float)
             f"Try a deeper network; next γ to try: {_round(10 * top.gamma)}."
         )
     strongest = max((one.kd_ratio for one in mixed if one.kd_ratio > 0), default=math.nan)
-    if strongest < WEAK:
-        factor = min(100.0, AIM / strongest)
-        return (
-            f"{said}, since the mixing term is at most {percent(strongest)} of the prediction "
-            f"loss. Next γ to try: {_round(factor * top.gamma)}."
-        )
-    return f"{said}. Next γ to try: {_round(10 * top.gamma)}."
+    if not strongest < WEAK:
+        return ""  # A flat curve alone is no trouble: the decision tells it.
+    factor = min(100.0, AIM / strongest)
+    return (
+        f"{said}, since the mixing term is at most {percent(strongest)} of the prediction loss. "
+        f"Next γ to try: {_round(factor * top.gamma)}."
+    )
 
 
 def _outweighs(mixed: Sequence[Strength]) -> str:
@@ -144,7 +147,10 @@ def _outweighs(mixed: Sequence[Strength]) -> str:
 
 
 def study_signs(
-    runs: pd.DataFrame, margin: float = MARGIN, harmed: Collection[CellKey] = ()
+    runs: pd.DataFrame,
+    margin: float = MARGIN,
+    harmed: Collection[CellKey] = (),
+    affected: Collection[CellKey] = (),
 ) -> tuple[str, ...]:
     """The signs of trouble of every cell of a checked table, each with the cell's name.
 
@@ -152,12 +158,13 @@ def study_signs(
         runs: the table.
         margin: difference of the error, as a fraction, that does not matter.
         harmed: cells whose harm by strong mixing the report tells.
+        affected: cells with a shown gain or cost of some γ.
     """
     curve = runs[(runs["phase"] == "curve") & runs["status"].isin(["complete", "diverged"])]
     found, names = [], cell_names(runs)
     for key, (first, *mixed) in _strengths(curve).items():
         if first.gamma == 0:
-            signs = signs_of_trouble(first, mixed, margin, key in harmed)
+            signs = signs_of_trouble(first, mixed, margin, key in harmed, key in affected)
             found += [f"{names[key]}: {said}" for said in signs]
     return tuple(found)
 
@@ -193,12 +200,13 @@ def _strengths(curve: pd.DataFrame) -> dict[CellKey, list[Strength]]:
 
 def _strength(row: dict[Any, Any]) -> Strength:
     count = int(row["count"]) if row["count"] > 0 else 0
+    done = row["done"] if row["done"] > 0 else 0
     return Strength(
         gamma=row["gamma"],
         change=row["mean"],
         doubt=_half_width(row["std"], count) if count > 1 else ONE_SEED,
         # Without complete runs, the figures are unknown.
-        diverged=not row["done"] * 2 > row["runs"],
+        diverged=diverges(int(row["runs"] - done), int(row["runs"])),
         **{field: row.get(name, math.nan) for name, field in _MEDIANS.items()},
     )
 

@@ -139,7 +139,8 @@ class TransferReport:
         optima, details = answer_tables(answers)
         pool = Pool(cells)
         harmed = {answer.key for answer in answers if answer.harm_start > 0}
-        signs = study_signs(checked, margin, harmed)
+        affected = {answer.key for answer in answers if answer.gain_low > 0 or answer.harm_low > 0}
+        signs = study_signs(checked, margin, harmed, affected)
         return cls(
             margin=margin,
             seed=seed,

@@ -59,11 +59,14 @@ def shared_sentence(
             f"No single γ is shown to be within {margin_text(margin)} of the best in"
             f" {all_cells}{without}. {closest}"
         )
+    within = f"{gamma} is within {margin_text(margin)} of the best"
+    if not shared.control:
+        return (
+            f"{within} γ above 0 in {all_cells}{without}. Whether mixing helps is unknown: a cell"
+            " has no usable runs at γ = 0."
+        )
     needless = "mixing" if shared.gamma == 0 else "γ"
-    return (
-        f"{gamma} is within {margin_text(margin)} of the best in {all_cells}{without}: {needless}"
-        " need not be searched here."
-    )
+    return f"{within} in {all_cells}{without}: {needless} need not be searched here."
 
 
 def paper_sentence(answers: Sequence[CellAnswer]) -> str:

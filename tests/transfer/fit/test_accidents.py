@@ -26,6 +26,9 @@ def table(seeds: int, noise: float = 0.02, random: int = 0) -> np.ndarray:
         (8, [(2, 3)], 0.02, False),
         # If more than a quarter of the runs of one γ are far off, γ is the cause.
         (8, [(2, 3), (5, 3), (6, 3)], 0.26, False),
+        # Likewise for one seed.
+        (8, [(2, 3), (2, 5)], 0.26, True),
+        (8, [(2, 3), (2, 5), (2, 6)], 0.26, False),
         # Too few runs to know the noise.
         (2, [(0, 7)], 0.26, False),
     ],

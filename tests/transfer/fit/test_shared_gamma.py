@@ -2,6 +2,7 @@
 
 import pytest
 
+from lkm_tune.transfer import TransferReport
 from lkm_tune.transfer.fit.analysis import fit_cells
 from lkm_tune.transfer.fit.run_table import check_runs
 from lkm_tune.transfer.fit.shared_gamma import shared_gamma
@@ -38,6 +39,16 @@ def test_flat_cells_need_no_mixing_at_a_margin_that_holds(simulate, shapes):
         assert shared.at_margin(1e-4) == shared
     shared = found(simulate({n: shapes["peak"](0.03, 0.02) for n in "ab"}, seeds=8, noise=0.002))
     assert shared.at_margin(0.05).gamma == shared.gamma > 0
+
+
+def test_without_control_it_says_nothing_of_mixing(simulate, shapes):
+    """Without γ = 0 the best γ may still harm."""
+    runs = simulate({name: shapes["flat"]() for name in "ab"}, seeds=6, noise=0.002)
+    blind = runs[~((runs["model"] == "a") & (runs["gamma"] == 0))]
+    assert (found(runs).control, found(blind).control) == (True, False)
+    said = TransferReport.from_runs(blind).summary()["by_margin"]["0.02"]["all"]
+    assert "best γ above 0 in both cells. Whether mixing helps is unknown" in said
+    assert "need not be searched" not in said
 
 
 def test_a_gamma_at_which_one_cell_diverges_is_none(simulate, shapes):

@@ -61,8 +61,7 @@ CONTROL = Strength(0.0, change=0.0, similarity=0.6, rank=8.0)
         (
             CONTROL,
             [Strength(0.1, 0.002, kd_ratio=0.2)],
-            ["No γ up to 0.1 has an effect: no error differs clearly from that of γ = 0. "
-             "Next γ to try: 1."],
+            [],
         ),
         (
             CONTROL,
@@ -76,6 +75,12 @@ def test_signs(control, strengths, expected):
     for order in (strengths, strengths[::-1]):
         said = signs_of_trouble(control, order)
         assert [sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in said] == expected
+
+
+def test_no_missing_effect_where_the_report_shows_one():
+    strengths = [Strength(0.01, -0.004, kd_ratio=1e-3)]
+    assert signs_of_trouble(CONTROL, strengths)
+    assert not signs_of_trouble(CONTROL, strengths, effect_told=True)
 
 
 def runs(rows):

@@ -50,7 +50,6 @@ Does the γ of a row work in the cell of a column? It costs at most so many per 
 
 - Mixing is shown to cost more than 2 % from γ = 0.1 on in cliff (101 % at γ = 1).
 - The published γ = 0.02 costs 0.0 to 4.8 %; more than 5.5 % is excluded in every cell.
-- flat: No γ up to 1 has an effect: no error differs clearly from that of γ = 0. Next γ to try: 10.
 """
 
 
