@@ -77,8 +77,9 @@ def check_repeats(data: Mapping[str, Any]) -> Iterator[Finding]:
     """
     curve = data.get("curve")
     for name in ("gammas", "seeds"):
-        values = curve.get(name) if isinstance(curve, Mapping) else None
-        for i, value in enumerate(values if isinstance(values, list | tuple) else ()):
+        held = curve.get(name) if isinstance(curve, Mapping) else None
+        values = held if isinstance(held, list | tuple) else ()
+        for i, value in enumerate(values):
             if value in values[:i]:
                 yield Finding((("curve", name, i),), "is listed twice", shown(value))
 
