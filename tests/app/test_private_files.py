@@ -14,7 +14,7 @@ def test_files_are_private_unless_they_are_shared(tmp_path, monkeypatch, shared,
         monkeypatch.setenv("LKM_TUNE_SHARED", shared)
     before = os.umask(0o022)
     try:
-        with pytest.raises(KeyboardInterrupt), run._private_files():
+        with pytest.raises(KeyboardInterrupt), run.private_files():
             (tmp_path / "ledger").touch()
             raise KeyboardInterrupt
         (tmp_path / "later").touch()
