@@ -17,7 +17,7 @@ endif
 # More threads than a trial's cores make small networks slower.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo postgresql test test-cluster test-slurm test-lowest test-slow bench simulate lint clean
+.PHONY: setup demo postgresql test test-cluster test-slurm test-lowest test-browser test-slow bench simulate lint clean
 
 setup: $(VENV)/.ready
 
@@ -65,6 +65,13 @@ test-slurm: setup
 	|| (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
 	    slurm-wlm munge openssh-server iproute2)
 	$(BIN)/python -m pytest tests/cluster/test_slurm.py -m slurm -n 0 -rs
+
+# The pages of `lkm-tune serve` in Debian's Chromium.
+test-browser: setup
+	@command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null \
+	|| (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[browser]"
+	$(BIN)/python -m pytest tests/serve/test_browser.py -m browser -n 0 -rs
 
 # The lowest versions that pyproject.toml allows. pip would replace another build of torch, so
 # the tested build is installed first.

@@ -78,10 +78,11 @@ async def ask(
     except Refused as refused:
         problem, status = refused.detail, refused.status
     names = await asyncio.to_thread(_names, here)
+    reported = {one.name for one in here.studies.all() if one.view and one.view.report}
     html = page(
         request, "ask.html.j2",
         asked=asked, found=found, problem=problem, names=names, stale=here.answers.stale,
-        commands=[commands(answer, str(here.settings.storage)) for answer in found],
+        commands=[commands(answer, str(here.settings.storage), reported) for answer in found],
     )  # fmt: skip
     return HTMLResponse(html, status)
 
@@ -101,9 +102,15 @@ async def static(name: str) -> Response:
     return Response(found[0], headers={"cache-control": "max-age=300"}, media_type=found[1])
 
 
-def commands(answer: dict[str, Any], storage: str) -> list[str]:
-    """The shell commands that train with the γ of an answer."""
-    studies = answer.get("studies") or ([answer["study"]] if answer.get("study") else [])
+def commands(answer: dict[str, Any], storage: str, reported: set[str]) -> list[str]:
+    """The shell commands that train with the γ of an answer.
+
+    Args:
+        answer: the answer.
+        storage: the storage folder.
+        reported: the studies with a report, whose best settings can be exported.
+    """
+    studies = [study for study in answer["studies"] if study in reported]
     model, task = answer["model"].partition("[")[0], answer["task"]
     if not studies:
         gamma = f"{answer['recommended']:.3g}"

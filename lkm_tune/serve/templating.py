@@ -21,7 +21,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"clock": _clock, "hours": lambda value: f"{value:.3g}"}
+    made.filters |= {"clock": _clock, "hours": lambda value: f"{value:.3g}", "begin": _begin}
     return made
 
 
@@ -44,6 +44,8 @@ def static_file(name: str) -> tuple[bytes, str] | None:
     """The content and the media type of a static file; None if there is none of this name."""
     if name == "style.css":
         return (page_style() + _read("serve.css")).encode(), "text/css; charset=utf-8"
+    if name == "icon.svg":
+        return _read(name).encode(), "image/svg+xml"
     if name == "live.js":
         return _read(name).encode(), "text/javascript; charset=utf-8"
     return None
@@ -51,6 +53,11 @@ def static_file(name: str) -> tuple[bytes, str] | None:
 
 def _read(name: str) -> str:
     return files("lkm_tune.serve").joinpath(f"static/{name}").read_text(encoding="utf-8")
+
+
+def _begin(text: str) -> str:
+    """A text as the beginning of a sentence; γ stays small."""
+    return text if text.startswith("γ") else text[:1].upper() + text[1:]
 
 
 def _clock(seconds: float) -> str:

@@ -131,7 +131,7 @@ class Structure(HTMLParser):
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("/", ["γ = 0.01", "60 of 60 trials", "No report yet", "not finished, not running"]),
+        ("/", ["γ = 0.01", "60 of 60 trials", "No report yet", "Not finished, not running"]),
         ("/studies/done", ["<svg", "Does the γ of one cell work", "use γ = 0.01", "Finished"]),
         ("/studies/half", ["Broken trials", "diverges", "&lt;script&gt;alert(1)"]),
         ("/ask", ["gin on qm9/homo", "lkm-tune export --study done"]),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lkm_tune.transfer.report.axes import TALLEST, Axes, path, svg
+from lkm_tune.transfer.report.axes import TALLEST, Array, Axes, path, svg
 from lkm_tune.transfer.report.palette import BLUE
 
 
@@ -48,14 +48,14 @@ def live_svg(
     if not runs:
         return ""
     gamma, seed, error = (np.array(values, dtype=float) for values in zip(*runs, strict=True))
-    steps = np.unique(gamma)
-    medians = np.array([np.median(error[gamma == step]) for step in steps])
+    steps, height = np.unique(gamma), _aligned(gamma, seed, error)
+    medians = _medians(gamma, height)
     control = float(medians[0]) if steps[0] == 0 else None
     # Errors far above the control and the best would flatten the curve.
     ceiling = TALLEST * max(float(medians.min()), control or 0.0)
     every = np.unique(np.array([*planned, *steps, *diverged]))
-    top = min(float(error.max()), ceiling)
-    axes = Axes(every[every > 0], (float(error.min()), top), label)
+    top = min(float(height.max()), ceiling)
+    axes = Axes(every[every > 0], (float(height.min()), top), label)
     parts: list[str] = []
     if advice and advice.low is not None and advice.high is not None:
         parts += axes.interval(advice.low, advice.high)
@@ -67,13 +67,32 @@ def live_svg(
         parts.append(
             f'<polyline points="{points}" fill="none" stroke="{BLUE}" stroke-width="1.8"/>'
         )
-    shown = error <= axes.top
-    parts += axes.points(gamma[shown], error[shown], seed[shown].tolist(), error[shown])
+    shown = height <= axes.top
+    parts += axes.points(gamma[shown], height[shown], seed[shown].tolist(), error[shown])
     if not shown.all():
-        parts += axes.beyond(gamma[~shown], float(error.max()))
+        parts += axes.beyond(gamma[~shown], float(height.max()))
     if len(diverged):
         parts += axes.divergence(np.unique(np.array(diverged)))
     parts += axes.drawn()
     if control is not None:
         parts += axes.control_name(control)
     return svg([*parts, *(axes.recommended(advice.recommended) if advice else [])])
+
+
+def _medians(gamma: Array, error: Array) -> Array:
+    """The median error at each γ, by rising γ."""
+    return np.array([np.median(error[gamma == step]) for step in np.unique(gamma)])
+
+
+def _aligned(gamma: Array, seed: Array, error: Array) -> Array:
+    """The errors with each seed shifted to the common level.
+
+    A seed often has a higher error at every γ. Its level is its mean distance, in logarithms, from
+    the medians.
+    """
+    usual = _medians(gamma, error)[np.searchsorted(np.unique(gamma), gamma)]
+    if not (error > 0).all():
+        return error
+    off = np.log(error / usual)
+    level = {one: off[seed == one].mean() for one in np.unique(seed)}
+    return error / np.exp([level[one] for one in seed])

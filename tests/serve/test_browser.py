@@ -1,0 +1,166 @@
+"""The pages in Chromium, driven as a user does; run by `make test-browser`.
+
+The pictures of every page go to the folder that LKM_TUNE_SHOTS names, if it is set.
+"""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lkm_tune.app import make_report
+from lkm_tune.ledger.lock import hold
+from tests.serve.conftest import add_run, fill
+from tests.serve.test_running import STUDY, Server
+
+pytestmark = pytest.mark.browser
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+QUICK = STUDY.replace("name: small", "name: typed")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("browser")
+    storage = folder / "lkm-runs"
+    fill(storage, "done")
+    make_report(storage, "done")
+    make_report(storage)
+    found = Server(folder)
+    yield found
+    found.stop()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra `browser`")
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium, server):
+    """A page whose console must stay silent: the policy of the pages refuses nothing of them."""
+    context = chromium.new_context(base_url=server.url)
+    context.set_default_timeout(60_000)
+    found, said = context.new_page(), []
+    found.on("pageerror", lambda error: said.append(str(error)))
+    found.on("console", lambda one: said.append(one.text) if one.type == "error" else None)
+    yield found
+    context.close()
+    said = [text for text in said if "status of 4" not in text]
+    assert not said
+
+
+def log_in(page, server):
+    page.goto("/login?next=/submit")
+    page.get_by_label("The token").fill((server.folder / "token").read_text().strip())
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/submit")
+
+
+def test_a_curve_grows_before_the_reader(page, server):
+    study, folder, ledger = fill(server.folder / "lkm-runs", "grows", seeds=2, done=3)
+    rng, cells = np.random.default_rng(2), study.cells
+    with hold(folder.lock):
+        page.goto("/")
+        page.get_by_role("link", name="grows").click()
+        page.get_by_text("running in process").wait_for()
+        assert page.locator("circle").count() == 3
+        page.evaluate("window.sameDocument = true")
+        page.locator("#part-cells").scroll_into_view_if_needed()
+        for number, gamma in enumerate((0.1, 1.0), start=4):
+            add_run(ledger, cells[0], gamma, 1, rng)
+            page.locator("circle").nth(number - 1).wait_for()
+        assert page.evaluate("window.sameDocument"), "the page was loaded again"
+    page.get_by_text("Not finished, not running").wait_for()
+
+
+def test_what_is_unfolded_stays_open(page, server):
+    study, folder, ledger = fill(server.folder / "lkm-runs", "broken", done=1)
+    spec = ledger.add_point(study.cells[0], "curve", {"gamma": 1.0}, 3)
+    ledger.finish(spec, "failed", {}, "ValueError: <img src=x onerror=alert(1)>")
+    server.wait("broken", "not running")
+    page.goto("/studies/broken")
+    page.get_by_text("failed, 0 broken attempts").click()
+    page.get_by_text("onerror=alert(1)").wait_for()
+    add_run(ledger, study.cells[1], 0.1, 1, np.random.default_rng(0))
+    page.locator("circle").nth(1).wait_for()
+    assert page.get_by_text("onerror=alert(1)").is_visible()
+
+
+def test_asking_for_a_gamma_by_keyboard(page):
+    page.goto("/ask")
+    page.get_by_label("Model").focus()
+    page.keyboard.type("gin")
+    page.keyboard.press("Tab")
+    page.keyboard.type("qm9/homo")
+    page.keyboard.press("Enter")
+    page.get_by_text("lkm-tune export --study done --model gin --task qm9/homo").wait_for()
+    assert page.locator(".card").count() == 1
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+
+
+def test_a_study_is_typed_corrected_and_finishes(page, server):
+    log_in(page, server)
+    box = page.get_by_label("The study file")
+    box.fill(QUICK.replace("hidden: 8", "hiden: 8").replace("epochs: 2", "epochs: none"))
+    page.get_by_role("button", name="Check").click()
+    wrong = page.locator(".wrong")
+    wrong.first.wait_for()
+    assert wrong.count() == 2
+    assert "did you mean hidden?" in wrong.nth(0).inner_text()
+    assert "must be a whole number" in wrong.nth(1).inner_text()
+    box.fill(QUICK)
+    page.get_by_role("button", name="Check").click()
+    page.get_by_text("typed has no errors").wait_for()
+    assert "hours of one thread" in page.get_by_role("status").inner_text()
+    page.get_by_role("button", name="Start").click()
+    page.wait_for_url("**/studies/typed")
+    page.get_by_text("6 of 6 trials ended. Finished.").wait_for(timeout=120_000)
+    page.get_by_role("link", name="Report").wait_for(state="attached", timeout=60_000)
+    page.reload()
+    page.get_by_role("link", name="Report").click()
+    page.get_by_role("heading", name="Which γ to use").wait_for()
+    page.goto("/")
+    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("link", name="Log in").wait_for()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "light"), (1280, "dark")])
+def test_pages_at_every_width(chromium, server, width, scheme):
+    """No page is wider than its window; the dark mode is dark; pictures for people to look at."""
+    shots = os.environ.get("LKM_TUNE_SHOTS")
+    context = chromium.new_context(
+        base_url=server.url, viewport={"width": width, "height": 900}, color_scheme=scheme
+    )
+    page = context.new_page()
+    for name, path in {
+        "studies": "/", "study": "/studies/done", "ask": "/ask", "submit": "/submit",
+        "login": "/login", "docs": "/docs", "none": "/none",
+    }.items():  # fmt: skip
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (colour == "rgb(255, 255, 255)") == (scheme == "light")
+        if shots:
+            time.sleep(0.3)
+            page.screenshot(path=Path(shots) / f"{name}-{width}-{scheme}.png", full_page=True)
+    context.close()
+
+
+def test_without_javascript(chromium, server):
+    context = chromium.new_context(base_url=server.url, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("/")
+    page.get_by_role("link", name="done").first.click()
+    assert page.locator("circle").count() == 60
+    assert page.locator("noscript").count() == 0 or page.title()
+    context.close()
