@@ -50,12 +50,14 @@ class Failure:
         reason: the last lines of the error.
         epoch: the last reported epoch.
         node: Ray's name of the node; "" if it is unknown.
+        array: the number of trials that the attempt trained as one program.
     """
 
     cause: Cause
     reason: str
     epoch: int
     node: str = ""
+    array: int = 1
 
 
 def shortened(text: str) -> str:
@@ -66,12 +68,13 @@ def shortened(text: str) -> str:
 def judge(failures: Sequence[Failure]) -> Verdict:
     """The verdict on a trial after these failures of its attempts.
 
-    A lost node does not count against its trials. Failures that may be those of a node count as
-    soon as the trial has had one on a second node. Deaths of the process in different epochs do not
-    count as lack of memory.
+    A lost node does not count against its trials, and a broken array does not: another trial may
+    have broken it. Failures that may be those of a node count as soon as the trial has had one on a
+    second node. Deaths of the process in different epochs do not count as lack of memory.
     """
-    causes = Counter(failure.cause for failure in failures)
     shared = len(suspects(failures)) > 1
+    failures = [failure for failure in failures if failure.array == 1]
+    causes = Counter(failure.cause for failure in failures)
     if causes["own"] + (causes["machine"] if shared else 0) >= OWN_ERRORS:
         return "failed"
     deaths = Counter(failure.epoch for failure in failures if failure.cause == "killed")
@@ -79,6 +82,14 @@ def judge(failures: Sequence[Failure]) -> Verdict:
     if causes["memory"] >= REFUSALS or stuck >= DEATHS:
         return "infeasible"
     return "alone" if causes["memory"] or stuck == DEATHS - 1 else "again"
+
+
+def needs_smaller_array(failures: Sequence[Failure]) -> bool:
+    """Whether an array is tried again with half of its trials after its last failure."""
+    cause = failures[-1].cause
+    return cause in ("own", "memory", "killed") or (
+        cause == "machine" and len(suspects(failures)) > 1
+    )
 
 
 def suspects(failures: Sequence[Failure]) -> frozenset[str]:

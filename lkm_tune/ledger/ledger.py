@@ -7,7 +7,7 @@ driver holds the study's lock); other processes read with `StudyTrials.read`.
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -144,6 +144,24 @@ class Ledger(StudyTrials):
         }
         opened.add_trial(optuna.create_trial(state=TrialState.RUNNING, **given))
         return self._enter(cell, phase, opened.get_trials(deepcopy=False)[-1])
+
+    def add_array(
+        self, cell: Cell, phase: Phase, settings: Sequence[Settings], seed: int
+    ) -> tuple[TrialSpec, ...]:
+        """Begins curve points that train as one program, one for each of the settings."""
+        with self._journal.together():
+            specs = tuple(self.add_point(cell, phase, one, seed) for one in settings)
+            self.train_together(specs)
+        return specs
+
+    def train_together(self, specs: Sequence[TrialSpec]) -> None:
+        """Enters which trials the next attempt trains as one program."""
+        array = tuple(spec.number for spec in specs) if len(specs) > 1 else ()
+        for spec in specs:
+            record = self.record(spec)
+            if record.array != array:
+                record.array = array
+                self._trial(spec).set_user_attr("array", list(array))
 
     def start(self, spec: TrialSpec) -> None:
         """A trial starts, or continues elsewhere."""

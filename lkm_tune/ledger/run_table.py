@@ -57,6 +57,9 @@ LAYERS = ("layer_cka", "layer_rank")
 REPRODUCIBLE = "reproducible"
 """A further column, false for runs on a GPU that another run need not repeat to the last digit."""
 
+ARRAY = "array"
+"""A further column: the numbers of the trials that trained as one program, its own included."""
+
 ENDED = ("complete", "stopped", "diverged", "infeasible", "failed")
 """The final states of a run."""
 
@@ -186,6 +189,8 @@ class RowMaker:
         own |= {name: summary[name] for name in LAYERS if summary.get(name) is not None}
         if summary.get(REPRODUCIBLE) is False:
             own[REPRODUCIBLE] = False
+        if record.array:
+            own[ARRAY] = " ".join(map(str, record.array))
         return {**spec.settings, **own, **shared}
 
     def _of_settings(self, cell: Cell, settings: tuple[tuple[str, Any], ...], code: str) -> Row:

@@ -22,6 +22,8 @@ class TrialRecord:
         summary: the fields of its `RunResult`, once it has ended; NaN is None here.
         reason: why it ended.
         failures: its broken attempts, oldest first.
+        array: the numbers of the trials of its phase that began to train as one program with it,
+            and its own; empty for a trial that trains alone.
     """
 
     spec: TrialSpec
@@ -30,6 +32,7 @@ class TrialRecord:
     summary: dict[str, Any] = field(default_factory=dict)
     reason: str = ""
     failures: tuple[Failure, ...] = ()
+    array: tuple[int, ...] = ()
 
     @classmethod
     def of(
@@ -69,4 +72,5 @@ class TrialRecord:
             summary=attributes.get("summary", {}),
             reason=attributes.get("reason", ""),
             failures=tuple(Failure(**kept) for kept in attributes.get("failures", ())),
+            array=tuple(attributes.get("array", ())),
         )

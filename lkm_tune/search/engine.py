@@ -19,6 +19,7 @@ from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.ledger.trial_record import TrialRecord
 from lkm_tune.ledger.use import Use
 from lkm_tune.package import package_digest
+from lkm_tune.search.array_size import array_size
 from lkm_tune.search.broken import is_unwritable
 from lkm_tune.search.checked_data import needed_data
 from lkm_tune.search.cluster.demand import Demand
@@ -41,7 +42,8 @@ from lkm_tune.search.limits import Limits
 from lkm_tune.search.meter import Meter
 from lkm_tune.search.planner import CURVE_OF, Planner
 from lkm_tune.search.run_facts import study_facts
-from lkm_tune.search.searcher import CellScheduler, LedgerRelay, StudySearcher
+from lkm_tune.search.scheduler import CellScheduler, LedgerRelay
+from lkm_tune.search.searcher import Array, StudySearcher
 from lkm_tune.search.trainable import LkmTrainable
 from lkm_tune.search.trial_files import TrialFiles, local_model
 from lkm_tune.study import Cell, Study, TrialSpec
@@ -156,6 +158,7 @@ class Engine:
         """
         self._share = settle(self.study, node_resources(), GpuProbe)
         trial_slots(self._share)
+        self.planner.array_size = array_size(self.study, self._share, GpuProbe)
         if self._demand:
             self._demand = Demand(self._share)
 
@@ -196,7 +199,7 @@ class Engine:
             )
             self._room = room
             with marked(self.folder.trials) as self._mark:
-                interrupted = self._tune(searcher, [meter, LedgerRelay(self.ledger), *callbacks])
+                interrupted = self._tune(searcher, [meter, LedgerRelay(searcher), *callbacks])
             room.leave()
             meter.write()
             if searcher.ending:
@@ -252,12 +255,20 @@ class Engine:
         """Whether no trial of the study runs because its Ray has no room for one."""
         return self._room is not None and self._room.waiting
 
-    def _config(self, spec: TrialSpec, alone: bool, avoids: Collection[str]) -> dict[str, Any]:
+    def _config(self, array: Array, alone: bool, avoids: Collection[str]) -> dict[str, Any]:
         holds = self._room.whole if alone and self._room else self._share
+        spec = array[0]
+        own, *others = [
+            {
+                "trial": one.to_dict(),
+                "run": self.study.run_config(one).to_dict(),
+                "files": TrialFiles.of(self.folder, one).place,
+            }
+            for one in array
+        ]
         return {
-            "trial": spec.to_dict(),
-            "run": self.study.run_config(spec).to_dict(),
-            "files": TrialFiles.of(self.folder, spec).place,
+            **own,
+            "others": others,
             "place": self.folder.trials,
             "mark": self._mark,
             "package": package_digest(),

@@ -1,5 +1,6 @@
 """The limits of a study: trials, wall time, and hours of the resources that trials hold."""
 
+import sys
 from collections.abc import Iterator
 
 from lkm_tune.ledger.trials import StudyTrials
@@ -39,8 +40,13 @@ class Limits:
     @property
     def full(self) -> bool:
         """Whether no more trials may begin."""
+        return self.left == 0
+
+    @property
+    def left(self) -> int:
+        """How many more trials may begin."""
         limit = self._study.search.trial_limit
-        return limit is not None and self._trials.begun >= limit
+        return sys.maxsize if limit is None else max(0, limit - self._trials.begun)
 
     @property
     def spent(self) -> bool:

@@ -1,6 +1,10 @@
 """The planner: the next trials of a study, from the ledger alone."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +27,10 @@ class Plan:
 
     All cells share the slots: the cell with the fewest search trials is next. The curve of a cell
     starts when the search of the cell has ended, so that no slot waits for another cell.
+
+    Attributes:
+        array_size: the largest number of points of a curve that train as one program; its arguments
+            are the cell and the settings of a point. The points of an array have one seed.
     """
 
     def __init__(
@@ -45,6 +53,7 @@ class Plan:
         """
         self.study = study
         self.trials = trials
+        self.array_size: Callable[[Cell, Mapping[str, Any]], int] = lambda cell, settings: 1
         self._looks = Looks(study, judge, memory, writable=writable)
         self._curves: tuple[Points, tuple[Look, ...]] = ({}, ())
         self._planned_at = -1
@@ -67,13 +76,22 @@ class Plan:
 
     @property
     def ready(self) -> int:
-        """The number of running trials and of trials that could begin now."""
-        running = sum(record.state == "running" for record in self.trials.all_records())
+        """The number of running trials and of trials that could begin now; an array is one."""
+        running = [record for record in self.trials.all_records() if record.state == "running"]
         asked = [
             len(self.trials.records(cell, phase)) for cell in self._cells for phase in self._phases
         ]
         searches = sum(max(0, self.study.search.trials - count) for count in asked)
-        return running + searches + sum(1 for _ in self._missing_points())
+        return len(set(map(_array, running))) + searches + sum(self._arrays_to_begin())
+
+    def _arrays_to_begin(self) -> Iterator[int]:
+        """The number of arrays of the missing points of each curve and seed."""
+        for curve in self.curves:
+            points = list(self._missing_of(*curve))
+            if points:
+                size = self.array_size(points[0][0], points[0][2])
+                of_seed = Counter(seed for *_, seed in points)
+                yield from (math.ceil(n / size) for n in of_seed.values())
 
     @property
     def cells_without_curve(self) -> list[tuple[Cell, Phase]]:
@@ -196,22 +214,41 @@ class Planner(Plan):
         """
         super().__init__(study, ledger, judge, memory, writable=True)
         self.ledger = ledger
-        self._interrupted = [r.spec for r in ledger.all_records() if r.state == "running"]
+        running = [r for r in ledger.all_records() if r.state == "running"]
+        self._interrupted = [
+            tuple(r.spec for r in running if _array(r) == array)
+            for array in dict.fromkeys(map(_array, running))
+        ]
 
-    def take_next(self, *, begin: bool = True) -> TrialSpec | None:
-        """The next trial, entered into the ledger; None if there is no trial now.
+    def take_next(self, most: int = sys.maxsize) -> tuple[TrialSpec, ...]:
+        """The next trial, or the next trials that train as one program, entered into the ledger.
 
         Args:
-            begin: whether a new trial may begin; otherwise only interrupted trials continue.
+            most: how many new trials may begin; interrupted trials continue in any case.
+
+        Returns:
+            Nothing if there is no trial now.
         """
         if self._interrupted:
             return self._interrupted.pop(0)
-        if not begin:
-            return None
+        if not most:
+            return ()
         if (search := self._search_to_ask()) is not None:
-            return self.ledger.ask(*search)
-        point = next(self._missing_points(), None)
-        return self.ledger.add_point(*point) if point else None
+            return (self.ledger.ask(*search),)
+        points = self._missing_points()
+        first = next(points, None)
+        if first is None:
+            return ()
+        cell, phase, settings, seed = first
+        of_curve = takewhile(lambda point: point[:2] == (cell, phase), points)
+        others = (other for _, _, other, its_seed in of_curve if its_seed == seed)
+        size = min(self.array_size(cell, settings), most)
+        together = [settings, *islice(others, size - 1)]
+        return self.ledger.add_array(cell, phase, together, seed)
+
+
+def _array(record: TrialRecord) -> tuple[Cell, Phase, tuple[int, ...]]:
+    return record.spec.cell, record.spec.phase, record.array or (record.spec.number,)
 
 
 def _identity(spec: TrialSpec) -> tuple[Cell, Phase, int]:

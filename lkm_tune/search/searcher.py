@@ -1,16 +1,19 @@
-"""The study for Tune: a searcher that suggests its trials, and a scheduler that stops trials."""
+"""The study for Tune: a searcher that suggests its trials, alone or in arrays."""
 
 import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
-from ray.tune import Callback
-from ray.tune.experiment import Trial
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from lkm_tune.ledger.failure import ENDINGS, Failure, judge, suspects
+from lkm_tune.ledger.failure import (
+    ENDINGS,
+    Failure,
+    judge,
+    needs_smaller_array,
+    suspects,
+)
 from lkm_tune.ledger.ledger import Ledger
 from lkm_tune.search.broken import failure_of
 from lkm_tune.search.cluster.health import NodeHealth
@@ -22,19 +25,23 @@ from lkm_tune.study import TrialSpec
 PATIENCE_S = 60.0
 """The longest wait of an attempt for nodes that are not among those that it avoids."""
 
+Array = tuple[TrialSpec, ...]
+"""The trials of the ledger that one trial of Tune trains; usually one."""
+
 
 class StudySearcher(Searcher):
     """Suggests the planner's trials to Tune and reports their ends to the ledger.
 
-    Every attempt at a trial is a separate Tune trial. A broken trial is suggested again, alone on a
-    node if memory was short, on another node if the node may be broken, until the ledger gives it
-    up. All state is in the ledger.
+    Every attempt at a trial, or at an array of trials, is a separate Tune trial. A broken trial is
+    suggested again, alone on a node if memory was short, on another node if the node may be broken,
+    until the ledger gives it up. A broken array is suggested again as two halves. All state is in
+    the ledger.
     """
 
     def __init__(
         self,
         planner: Planner,
-        config_of: Callable[[TrialSpec, bool, Collection[str]], dict[str, Any]],
+        config_of: Callable[[Array, bool, Collection[str]], dict[str, Any]],
         on_end: Callable[[TrialSpec], None],
         room: Room,
         limits: Limits,
@@ -47,7 +54,7 @@ class StudySearcher(Searcher):
 
         Args:
             planner: the planner of the study.
-            config_of: makes the Tune config of a trial, alone on its node or not, and with the
+            config_of: makes the Tune config of an array, alone on its node or not, and with the
                 nodes that it avoids.
             on_end: receives the end of every trial.
             room: the room of the study on its Ray. The searcher suggests no more trials than fit:
@@ -68,8 +75,8 @@ class StudySearcher(Searcher):
         self.ending: Exception | None = None
         self._config_of = config_of
         self._on_end = on_end
-        self._live: dict[str, TrialSpec] = {}
-        self._again: list[TrialSpec] = []
+        self._live: dict[str, Array] = {}
+        self._again: list[Array] = []
         self._alone: set[str] = set()
         # The attempts that avoid nodes, with the end of their patience.
         self._until: dict[str, float] = {}
@@ -90,23 +97,24 @@ class StudySearcher(Searcher):
             return None
         if not self._again and self._nothing_at == self.ledger.changes:
             return None
-        full = self.limits.full
-        spec = self._again.pop(0) if self._again else self.planner.take_next(begin=not full)
-        if spec is None:
+        left = self.limits.left
+        array = self._again.pop(0) if self._again else self.planner.take_next(left)
+        if not array:
             self._nothing_at = self.ledger.changes
             # A running trial within the limit may break, and is then suggested again.
-            over = not self._live if full else self.planner.finished
+            over = self.planner.finished if left else not self._live
             return str(Searcher.FINISHED) if over else None
-        failures = self.ledger.record(spec).failures
+        failures = self.ledger.record(array[0]).failures
         alone = judge(failures) == "alone"
-        avoids = self._health.avoided(() if spec.key in self._impatient else suspects(failures))
-        self._impatient.discard(spec.key)
-        self._live[trial_id] = spec
+        waited = array[0].key in self._impatient
+        avoids = self._health.avoided(() if waited else suspects(failures))
+        self._impatient.discard(array[0].key)
+        self._live[trial_id] = array
         if alone:
             self._alone.add(trial_id)
         if avoids:
             self._until[trial_id] = self._clock() + PATIENCE_S
-        return self._config_of(spec, alone, avoids)
+        return self._config_of(array, alone, avoids)
 
     def overdue(self) -> list[str]:
         """Tune's names of attempts that have waited long for nodes that they do not avoid.
@@ -138,27 +146,35 @@ class StudySearcher(Searcher):
         """Reports an end to the ledger: Tune passes the result of a stopped trial only here."""
         self._alone.discard(trial_id)
         self._until.pop(trial_id, None)
-        spec = self._live.pop(trial_id, None)
-        if spec is not None and trial_id in self._made_room:
-            self._again.append(spec)
+        array = self._live.pop(trial_id, ())
+        if array and trial_id in self._made_room:
+            self._again.append(self._running(array))
             return
-        if spec is not None and result is None:
+        if array and result is None:
             # It was overdue.
-            self._impatient.add(spec.key)
-            self._again.insert(0, spec)
+            self._impatient.add(array[0].key)
+            self._again.insert(0, array)
             return
-        if spec is None or not result or trial_id in self.paused:
+        if len(array) != 1 or not result or trial_id in self.paused:
             # Either `on_broken` has reported it, or the trial is issued again, now or when the
-            # study continues.
+            # study continues. The trials of an array have ended one by one.
             return
+        (spec,) = array
         prefix = "summary/"
         summary = {
             key.removeprefix(prefix): value
             for key, value in result.items()
             if key.startswith(prefix)
         }
-        self.ledger.end(spec, {**result, "summary": summary})
+        self.end(spec, {**result, "summary": summary})
+
+    def end(self, spec: TrialSpec, result: dict[str, Any]) -> None:
+        """A trial has ended with its last report."""
+        self.ledger.end(spec, result)
         self._on_end(spec)
+
+    def _running(self, array: Array) -> Array:
+        return tuple(spec for spec in array if self.ledger.record(spec).state == "running")
 
     def worked(self, node: str) -> None:
         """A trial has trained an epoch on a node."""
@@ -179,16 +195,26 @@ class StudySearcher(Searcher):
             error: the error that broke it.
             reported: the last reported epoch.
         """
-        spec = self._live.pop(trial_id, None)
-        if spec is None:
+        array = self._running(self._live.pop(trial_id, ()))
+        if not array:
             return
-        failure = self._attributed(spec, failure_of(error, reported))
+        failure = self._attributed(array[0], failure_of(error, reported))
+        failure = replace(failure, array=len(array))
         if failure.cause in ENDINGS:
             self.ending = ENDINGS[failure.cause](failure.reason)
-        elif self.ledger.break_off(spec, failure) in ("again", "alone"):
-            self._again.append(spec)
+            return
+        verdicts = [self.ledger.break_off(spec, failure) for spec in array]
+        if len(array) > 1:
+            half = len(array) // 2
+            smaller = needs_smaller_array(self.ledger.record(array[0]).failures)
+            parts = [array[:half], array[half:]] if smaller else [array]
+            for part in parts if smaller else ():
+                self.ledger.train_together(part)
+            self._again += parts
+        elif verdicts[0] in ("again", "alone"):
+            self._again.append(array)
         else:
-            self._on_end(spec)
+            self._on_end(array[0])
 
     def _attributed(self, spec: TrialSpec, failure: Failure) -> Failure:
         """The failure of the node if another node may be sound, else that of the trial or study."""
@@ -207,56 +233,3 @@ class StudySearcher(Searcher):
             return failure
         # On the last node the trial counts; with failures elsewhere they count as well.
         return failure if earlier - {failure.node} else replace(failure, cause="own")
-
-
-class CellScheduler(FIFOScheduler):
-    """Stops search trials by successive halving within their cell; it never stops curve points."""
-
-    def __init__(self, searcher: StudySearcher) -> None:
-        """Uses the searcher's ledger."""
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._searcher = searcher
-
-    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """Judges a trial that has reached a rung."""
-        self._searcher.worked(result.get("node", ""))
-        spec, epoch = _spec(trial), result["epoch"]
-        ledger = self._searcher.ledger
-        ledger.enter_rung(spec, epoch, result["best_error"])
-        if not ledger.survives(spec, epoch):
-            return str(TrialScheduler.STOP)
-        if self._searcher.limits.has_to_pause(spec, epoch):
-            self._searcher.paused.add(trial.trial_id)
-            return str(TrialScheduler.STOP)
-        if result.get("kept", True) and self._searcher.makes_room(trial.trial_id):
-            return str(TrialScheduler.STOP)
-        return str(TrialScheduler.CONTINUE)
-
-
-class LedgerRelay(Callback):
-    """Reports starts and epochs of trials to the ledger: only callbacks get every epoch."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        """Takes the ledger of the study."""
-        self._ledger = ledger
-
-    def on_trial_start(
-        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
-    ) -> None:
-        """A trial starts, or continues elsewhere."""
-        self._ledger.start(_spec(trial))
-
-    def on_trial_result(
-        self,
-        iteration: int,
-        trials: list[Trial],
-        trial: Trial,
-        result: dict[str, Any],
-        **info: Any,
-    ) -> None:
-        """An epoch has ended."""
-        self._ledger.report(_spec(trial), result)
-
-
-def _spec(trial: Trial) -> TrialSpec:
-    return TrialSpec.from_dict(trial.config["trial"])

@@ -1,8 +1,9 @@
 """The trainable of a trial: one epoch per step, on an actor that trains trials in sequence."""
 
+import math
 import os
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,14 @@ from lkm_tune.cache import settle_folders
 from lkm_tune.datasets import Origin
 from lkm_tune.search.cluster.node_use import NodeUse
 from lkm_tune.search.cluster.nodes import check_package, check_place
-from lkm_tune.search.printed import Printed
+from lkm_tune.search.member import Member
 from lkm_tune.search.reporting import StudyTrainable
-from lkm_tune.search.trial_files import TrialFiles
-from lkm_tune.study import RunConfig
-from lkm_tune.training import EpochResult, TrainingRun
-from lkm_tune.training.device import device_name
-from lkm_tune.training.examine import epoch_figures
+from lkm_tune.training import ArrayRun, EpochResult, TrainingRun
 from lkm_tune.training.pace import Pace
+from lkm_tune.training.run_state import newest_together
+
+Epoch = list[tuple[int, EpochResult]]
+"""The members that have made an epoch, by their number, with its result."""
 
 
 class LkmTrainable(StudyTrainable):
@@ -30,8 +31,11 @@ class LkmTrainable(StudyTrainable):
     `package` (the digest of the driver's package), `folder` (where relative paths of data start),
     `digest` (of the data file, or None), `cache` (the folder of prepared data on a node, or None),
     `threads`, `holds` (the `cpu` and `gpu` of the trial), `rungs`, `system_metrics` (whether to
-    report the load of the node), `diagnostics` (whether to report figures of the layers) and
-    `trial` (for the driver).
+    report the load of the node), `diagnostics` (whether to report figures of the layers), `trial`
+    (for the driver) and `others` (`run`, `files` and `trial` of further trials).
+
+    With `others`, the trials train as an array. A report then has the list `members`: the report of
+    each trial that has made the epoch, with its number in the array as `member`.
 
     The run writes its checkpoints itself, under the trial's identity, so that the next attempt
     finds them: at each rung, at the end, and between them at the `Pace` of its costs.
@@ -45,12 +49,19 @@ class LkmTrainable(StudyTrainable):
         check_package(config["package"])
         # The check at the start did not include nodes that joined later.
         check_place(config["place"], config["mark"])
-        self._files = TrialFiles(config["files"])
-        self._printed = Printed(self._files.store)
-        with self._printed.captured():
-            self._build(config)
+        trials = [config, *config["others"]]
+        self._members = [Member(one["files"]) for one in trials]
+        with self._captured():
+            self._build(config, [one["run"] for one in trials])
 
-    def _build(self, config: dict[str, Any]) -> None:
+    def _captured(self) -> ExitStack:
+        """Stores the output with every trial."""
+        stack = ExitStack()
+        for member in self._members:
+            stack.enter_context(member.printed.captured())
+        return stack
+
+    def _build(self, config: dict[str, Any], runs: list[dict[str, Any]]) -> None:
         # Relative paths in this node's environment start at the folder where its Ray started.
         settle_folders(Path(os.environ.get("TUNE_ORIG_WORKING_DIR", os.getcwd())))
         # The number of threads is fixed, or results would depend on the machine.
@@ -58,62 +69,71 @@ class LkmTrainable(StudyTrainable):
         cache = Path(config["cache"]) if config["cache"] else None
         device = _device(config["holds"]["gpu"])
         origin = Origin(Path(config["folder"]), config["digest"])
-        self._run = TrainingRun(RunConfig.from_dict(config["run"]), device, cache, origin=origin)
-        state = self._files.checkpoints.newest()
-        if state is not None:
-            self._run.load_state_dict(state)
-        self.known_epochs = self._kept = len(self._run.history)
+        states = newest_together([member.files.checkpoints for member in self._members])
+        for member, run, state in zip(self._members, runs, states, strict=True):
+            member.open(run, device, cache, origin)
+            member.restore(state)
+        self.known_epochs = self._epoch
         self._pace = Pace()
         self._results = self._epochs()
         self._node = NodeUse() if config["system_metrics"] else None
 
     def step(self) -> dict[str, Any]:
-        """Trains one epoch; the report of the last epoch also has the `RunResult` as `summary`."""
-        with self._printed.captured():
+        """Trains one epoch."""
+        with self._captured():
             return self._train()
 
     def _train(self) -> dict[str, Any]:
-        result = next(self._results)
-        report = result.to_dict() | self._so_far(result.epoch) | {"done": False}
-        if self._node is not None:
-            report["system"] = self._node.read()
-        if self.config["diagnostics"] and result.epoch == len(self._run.history):
-            report["layers"] = epoch_figures(self._run)
-        if self._run.finished and result.epoch == len(self._run.history):
-            seen = report.get("layers", {})
-            summary = replace(
-                self._run.result(),
-                layer_cka=seen.get("cka_mean"),
-                layer_rank=seen.get("rank_mean"),
-            )
-            if summary.outcome == "complete":
-                self._files.save_model(self._run)
-            report |= {"summary": summary.to_dict(), "done": True}
-        return report
+        epoch = next(self._results)
+        shared = {"system": self._node.read()} if self._node is not None else {}
+        reports = [
+            self._members[k].report(result, self.config["diagnostics"]) | shared | {"member": k}
+            for k, result in epoch
+        ]
+        if len(self._members) == 1:
+            return reports[0]
+        reached = epoch[0][1].epoch
+        over = all(member.run.finished for member in self._members) and reached == self._epoch
+        return {"epoch": reached, "val_error": math.nan, "done": over, "members": reports}
 
-    def _epochs(self) -> Iterator[EpochResult]:
-        yield from list(self._run.history)
-        for result in self._run.epochs():
-            self._pace.trained(result.seconds)
-            yield result
+    def _epochs(self) -> Iterator[Epoch]:
+        for epoch in range(self.known_epochs):
+            known = [member.run.history[epoch : epoch + 1] for member in self._members]
+            yield [(k, result) for k, one in enumerate(known) for result in one]
+        runs = [member.run for member in self._members if not member.run.finished]
+        for trained in _trained(runs):
+            self._pace.trained(sum(run.history[-1].seconds for run in trained))
+            yield [
+                (k, member.run.history[-1])
+                for k, member in enumerate(self._members)
+                if any(member.run is run for run in trained)
+            ]
+
+    @property
+    def _epoch(self) -> int:
+        """The number of epochs of the member with the most."""
+        return max(len(member.run.history) for member in self._members)
 
     def keep(self, must: bool) -> bool:
-        """Writes a checkpoint if it must be, or costs little."""
-        epoch = len(self._run.history)
-        if epoch > self._kept and (must or self._pace.due):
-            with self._pace.saving(), self._printed.captured():
-                self._files.checkpoints.save(self._run.state_dict(), epoch)
-            self._kept = epoch
-        return epoch == self._kept
+        """Writes checkpoints of all members if they must be, or cost little."""
+        wanted = must or self._pace.due
+        lacking = [
+            member
+            for member in self._members
+            if not member.kept and (wanted or member.run.finished)
+        ]
+        if lacking:
+            with self._pace.saving(), self._captured():
+                for member in lacking:
+                    member.save()
+        return all(member.kept for member in self._members)
 
-    def _so_far(self, epoch: int) -> dict[str, Any]:
-        """The summary of the trial if it ends with this epoch."""
-        history = self._run.history[:epoch]
-        return {
-            "best_error": min(result.val_error for result in history),
-            "trained_seconds": sum(result.seconds for result in history),
-            "device": device_name(self._run.device),
-        }
+
+def _trained(runs: list[TrainingRun]) -> Iterator[list[TrainingRun]]:
+    """The runs of each epoch: of an array, or of one run as it always was."""
+    if len(runs) > 1:
+        return ArrayRun(runs).epochs()
+    return ([run] for run in runs for _ in run.epochs())
 
 
 def _device(gpu: float) -> str:

@@ -21,6 +21,7 @@ _FREE = (
     "report.margin",
     "resources.cpu",
     "resources.gpu",
+    "resources.array",
     "tracking.system_metrics",
 )
 """Keys that decide when and where trials run, and do not change results."""

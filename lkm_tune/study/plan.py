@@ -188,8 +188,11 @@ class TrackingPlan:
 class Resources:
     """The resources that a running trial holds; fractions of a GPU share it.
 
-    `gpu` may be `auto`: a short probe then decides how many trials share a GPU.
+    `gpu` may be `auto`: a short probe then decides how many trials share a GPU. `array` is the
+    largest number of curve points of one seed that train as one program, and hold the resources of
+    one trial. `auto` is all of them where this is faster, else 1.
     """
 
     cpu: PositiveFloat = 1.0
     gpu: NonNegative | Literal["auto"] = 0.0
+    array: Positive | Literal["auto"] = "auto"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import vmap
 
 from lkm_tune.lkm import Mixing
-from lkm_tune.models import NODE_MODELS, WithWeights, torch_forms
+from lkm_tune.models import NODE_MODELS, WithWeights, model_settings, torch_forms
 from lkm_tune.study import RunConfig
 from lkm_tune.training.ahead import ahead
 from lkm_tune.training.numerics import numerics
@@ -216,7 +216,7 @@ def train_all(
     Yields:
         Runs that have made an epoch.
     """
-    if len(runs) > 1 and _pays(runs[0]):
+    if len(runs) > 1 and array_pays(runs[0].config, runs[0].device.type):
         try:
             array = ArrayRun(runs)
         except ArrayError as error:
@@ -229,11 +229,14 @@ def train_all(
             yield [run]
 
 
-def _pays(run: TrainingRun) -> bool:
-    """Whether an array of such runs is faster than single runs."""
-    if run.device.type != "cpu":
+def array_pays(config: RunConfig, device: str) -> bool:
+    """Whether an array of runs of a config is faster than single runs on a kind of device."""
+    if device != "cpu":
         return True
-    return run.config.model in NODE_MODELS and run.width <= WIDEST_ON_CPU
+    if config.model not in NODE_MODELS:
+        return False
+    width = config.model_settings.get("hidden", model_settings(config.model)["hidden"])
+    return int(width) <= WIDEST_ON_CPU
 
 
 def _gradient_alone(run: TrainingRun, parts: Sequence[Prepared]) -> list[Tensor | None]:

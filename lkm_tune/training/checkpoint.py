@@ -3,6 +3,7 @@
 import io
 import logging
 import re
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -39,15 +40,20 @@ class Checkpoints:
         self.store = open_store(place) if isinstance(place, str | Path) else place
         self._attempt: tuple[int, str] | None = None
 
-    def newest(self) -> dict[str, Any] | None:
+    def newest(self, most: int = sys.maxsize) -> dict[str, Any] | None:
         """The valid state with the most epochs over all attempts, or None if there is no file.
+
+        Args:
+            most: the largest number of epochs.
 
         Raises:
             CheckpointError: if every file is damaged. A silent start from the beginning would be
                 worse.
         """
         damaged: list[CheckpointError] = []
-        for *_, name in reversed(self._files()):
+        for epoch, _, name in reversed(self._files()):
+            if epoch > most:
+                continue
             try:
                 state = _read(self.store, name)
             except CheckpointError as error:

@@ -1,8 +1,10 @@
 """The complete state of a training run, for an exact continuation."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lkm_tune.study import RunConfig
+from lkm_tune.training.checkpoint import Checkpoints
 from lkm_tune.training.run_result import EpochResult
 
 if TYPE_CHECKING:
@@ -25,6 +27,38 @@ def state_of(run: "TrainingRun") -> dict[str, Any]:
         "best_weights": run.best_weights,
         "diverged": run.diverged,
     }
+
+
+def has_ended(state: dict[str, Any]) -> bool:
+    """Whether the run of a state has spent its budget or diverged."""
+    budget = state["config"]["training"]["epochs"]
+    return bool(state["diverged"]) or len(state["history"]) >= budget
+
+
+def newest_together(trials: Sequence[Checkpoints]) -> list[dict[str, Any] | None]:
+    """The newest states of trials that go on together: those that have not ended are equally old.
+
+    A kill may lie between the checkpoints of two trials.
+
+    Returns:
+        The state of each trial; None for a start from the beginning.
+
+    Raises:
+        CheckpointError: if every checkpoint of a trial is damaged.
+    """
+    states = [trial.newest() for trial in trials]
+    while True:
+        epochs = {
+            k: len(state["history"]) if state else 0
+            for k, state in enumerate(states)
+            if not (state and has_ended(state))
+        }
+        lowest = min(epochs.values(), default=0)
+        older = [k for k, epoch in epochs.items() if epoch > lowest]
+        if not older:
+            return states
+        for k in older:
+            states[k] = trials[k].newest(lowest)
 
 
 def restore(run: "TrainingRun", state: dict[str, Any]) -> None:

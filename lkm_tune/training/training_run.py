@@ -199,11 +199,6 @@ class TrainingRun:
         torch.autograd.backward(total + own if own.requires_grad else total)
         return torch.stack([total, loss.prediction, kd]).detach()
 
-    @property
-    def width(self) -> int:
-        """The number of features of the layers."""
-        return self._shape()[1]
-
     def _shape(self) -> tuple[int, int, int]:
         """The numbers of layers, features and outputs of the network, from one sample."""
         one = self.data.split.train[:1]

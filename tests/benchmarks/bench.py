@@ -23,7 +23,8 @@ from lkm_tune.datasets import load_task
 from lkm_tune.lkm import layer_mixing_loss
 from lkm_tune.models import build_model
 from lkm_tune.study import DataPlan, RunConfig, TrainingPlan
-from lkm_tune.training import TrainingRun
+from lkm_tune.training import ArrayRun, TrainingRun
+from lkm_tune.training.array_run import array_pays
 from lkm_tune.training.examine import epoch_figures
 
 PLAIN = {"dimenet++": PlainDimeNetPlusPlus, "mxmnet": PlainMXMNet, "pamnet": PlainPAMNet}
@@ -187,6 +188,53 @@ def looks() -> Iterator[tuple[object, ...]]:
         yield f"hidden {hidden}", f"a look {look:.1%}", f"over all epochs {look / 4:.1%}"
 
 
+CURVE = (0.0, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)
+
+
+def curves() -> Iterator[tuple[object, ...]]:
+    """The processor time of an epoch of all points of a curve, as arrays and one by one."""
+    yield (
+        "model",
+        "one by one s",
+        "arrays s",
+        "arrays / one by one",
+        "`resources.array: auto` takes",
+    )
+    for name in ("gcn", "gat", "gin", "pamnet", "mxmnet"):
+        seeds = [[curve_config(name, gamma, seed) for gamma in CURVE] for seed in (1, 2, 3)]
+        single, array = map(sum, zip(*map(epoch_of_points, seeds), strict=True))
+        chosen = "arrays" if array_pays(seeds[0][0], "cpu") else "one by one"
+        yield name, single, array, array / single, chosen
+
+
+def curve_config(name: str, gamma: float, seed: int) -> RunConfig:
+    return RunConfig(
+        model=name,
+        task="qm9/homo",
+        model_settings={"hidden": 16},
+        data=DataPlan("sample", 300, 100, 100),
+        training=TrainingPlan(epochs=4),
+        gamma=gamma,
+        seed=seed,
+    )
+
+
+def epoch_of_points(configs: list[RunConfig]) -> tuple[float, float]:
+    """Processor seconds of the points of one seed, one by one and as an array: the best of 3."""
+    singles = [run.epochs() for run in map(TrainingRun, configs)]
+    array = ArrayRun([TrainingRun(config) for config in configs]).epochs()
+    times = []
+    for _ in range(4):
+        begun = time.process_time()
+        for epochs in singles:
+            next(epochs)
+        between = time.process_time()
+        next(array)
+        times.append((between - begun, time.process_time() - between))
+    single, together = zip(*times[1:], strict=True)
+    return min(single), min(together)
+
+
 def show(title: str, rows: Iterator[tuple[object, ...]]) -> None:
     print(f"\n{title}\n", flush=True)
     for number, row in enumerate(rows):
@@ -206,6 +254,8 @@ def main() -> None:
     show("Building a model at published size", builds())
     show("The mixing term, forward and backward, at depth 6", mixing())
     show(f"Batches of {MOLECULES} molecules with radius edges", batches())
+    sizes = "8 γ × 3 seeds, width 16, 300 molecules"
+    show(f"Processor time of an epoch of the curve of a cell ({sizes})", curves())
     show("What `curve.diagnostics` adds to an epoch of PAMNet on 1,000 molecules", looks())
 
 

@@ -1,14 +1,17 @@
-"""`make bench` on a GPU: steps against their floor, compiled or not, and shared GPUs.
+"""`make bench` on a GPU: steps against their floor, arrays of trials, and trials that share a GPU.
 
-`bench_gpu.py --device cpu` runs the same code without a GPU; its figures mean little.
+`bench_gpu.py --device cpu` runs the same code without a GPU, and `--small` small networks for a few
+steps; their figures mean little.
 """
 
 import argparse
 import math
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -19,13 +22,21 @@ from lkm_tune.lkm import layer_mixing_loss
 from lkm_tune.models import build_model
 from lkm_tune.search.cluster.probe import CONTEXT
 from lkm_tune.search.cluster.sharing import MARGIN
+from lkm_tune.study import DataPlan, RunConfig, TrainingPlan
+from lkm_tune.training import ArrayRun, TrainingRun
+
+ENERGY, FORCES = "qm9/U0", "rmd17/ethanol"
 
 STEPS = 10
 SECONDS = 10.0
+SMALL = {"hidden": 8, "depth": 2}
+ARRAYS = (1, 4, 8, 16, 32)
 
 
-def training_step(name: str, device: str, compiled: bool = False) -> Callable[[], None]:
-    model = build_model(name).to(device)
+def training_step(
+    name: str, device: str, compiled: bool = False, small: bool = False
+) -> Callable[[], None]:
+    model = build_model(name, **(SMALL if small else {})).to(device)
     called = torch.compile(model, dynamic=True) if compiled else model
     batch, target = real_batch()
     batch, target = batch.to(device), target.to(device)
@@ -74,13 +85,68 @@ def steps(device: str) -> Iterator[tuple[object, ...]]:
         yield name, eager, compiled, floor, eager / floor, compiled / floor
 
 
-def sharing(device: str, most: int) -> Iterator[tuple[object, ...]]:
+def small_steps(device: str) -> Iterator[tuple[object, ...]]:
+    yield "model", "eager s"
+    for name in PLAIN:
+        yield name, *seconds(device, training_step(name, device, small=True))
+
+
+def arrays(device: str, small: bool) -> Iterator[tuple[object, ...]]:
+    """Whole steps of training: collation, copies, forces, clipping, averages and validation."""
+    yield "samples", "model", "runs", "s a step", "trials an hour / single trials", "GB"
+    for task, batch, names in ((ENERGY, 32, (*PLAIN, "gcn")), (FORCES, 8, tuple(PLAIN))):
+        if task == FORCES and not os.environ.get("LKM_TUNE_DATA"):
+            continue
+        for name in names:
+            single = whole_step(device, run_config(name, task, batch, small), 0)
+            yield f"{batch} of {task}", name, "single", single, 1.0, peak_gb(device)
+            for k in ARRAYS:
+                try:
+                    took = whole_step(device, run_config(name, task, batch, small), k)
+                except torch.OutOfMemoryError:
+                    break
+                yield f"{batch} of {task}", name, k, took, k * single / took, peak_gb(device)
+
+
+def run_config(name: str, task: str, batch: int, small: bool) -> RunConfig:
+    n = (2 if small else STEPS) * batch
+    return RunConfig(
+        model=name,
+        task=task,
+        model_settings=SMALL if small else {},
+        data=DataPlan("sample" if task == ENERGY else None, n, batch, batch),
+        training=TrainingPlan(epochs=3, batch_size=batch),
+    )
+
+
+def whole_step(device: str, config: RunConfig, runs: int) -> float:
+    """Seconds of a step of an array of runs that differ in γ; 0 runs are a single one."""
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    made = [
+        TrainingRun(replace(config, gamma=GAMMA * (k + 1)), device) for k in range(max(1, runs))
+    ]
+    epochs = ArrayRun(made).epochs() if runs > 1 else ([run] for run in made for _ in run.epochs())
+    next(epochs)
+    wait(device)
+    begun = time.perf_counter()
+    next(epochs)
+    next(epochs)
+    wait(device)
+    return (time.perf_counter() - begun) / (2 * len(made[0].batches))
+
+
+def peak_gb(device: str) -> float:
+    return torch.cuda.max_memory_reserved() / 2**30 if device == "cuda" else math.nan
+
+
+def sharing(device: str, most: int, small: bool) -> Iterator[tuple[object, ...]]:
     """The total speed of as many training processes as fit."""
     yield "model", "GB a trial", "trials that fit", "at once", "steps a second together"
     for name in PLAIN:
         at_once = 1
         while at_once <= most:
-            rates, peaks = zip(*train_together(name, device, at_once), strict=True)
+            rates, peaks = zip(*train_together(name, device, at_once, small), strict=True)
             fitting = math.inf
             if device == "cuda":
                 whole = torch.cuda.get_device_properties(0).total_memory
@@ -91,9 +157,10 @@ def sharing(device: str, most: int) -> Iterator[tuple[object, ...]]:
                 break
 
 
-def train_together(name: str, device: str, at_once: int) -> list[tuple[float, float]]:
+def train_together(name: str, device: str, at_once: int, small: bool) -> list[tuple[float, float]]:
     """Steps per second and bytes of each process; all processes start together."""
     command = [sys.executable, __file__, "--device", device, "--train", name]
+    command += ["--small"] if small else []
     trials = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(at_once)
@@ -108,16 +175,16 @@ def train_together(name: str, device: str, at_once: int) -> list[tuple[float, fl
     return [(float(rate), float(peak)) for rate, peak in map(str.split, lines)]
 
 
-def train(name: str, device: str) -> None:
+def train(name: str, device: str, small: bool) -> None:
     """The work of one process."""
-    step = training_step(name, device)
+    step = training_step(name, device, small=small)
     for _ in range(3):
         step()
     wait(device)
     print("ready", flush=True)
     sys.stdin.readline()
     done, start = 0, time.perf_counter()
-    while time.perf_counter() - start < SECONDS:
+    while time.perf_counter() - start < (0.1 if small else SECONDS):
         step()
         wait(device)
         done += 1
@@ -129,16 +196,22 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "")
     parser.add_argument("--most", type=int, default=64, help="trials at once, at most")
+    parser.add_argument("--small", action="store_true", help="small networks, nothing compiled")
     parser.add_argument("--train", metavar="MODEL", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if not asked.device:
         print("\nThere is no GPU here: nothing was measured on one.")
     elif asked.train:
-        train(asked.train, asked.device)
+        train(asked.train, asked.device, asked.small)
     else:
         where = torch.cuda.get_device_name() if asked.device == "cuda" else asked.device
-        show(f"A step on {MOLECULES} QM9 molecules, {where}", steps(asked.device))
-        show(f"Trials that share {where}", sharing(asked.device, asked.most))
+        found = small_steps(asked.device) if asked.small else steps(asked.device)
+        show(f"A step on {MOLECULES} QM9 molecules, {where}", found)
+        show(
+            f"Whole steps of trials that train as an array, {where}",
+            arrays(asked.device, asked.small),
+        )
+        show(f"Trials that share {where}", sharing(asked.device, asked.most, asked.small))
 
 
 if __name__ == "__main__":

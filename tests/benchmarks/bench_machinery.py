@@ -237,7 +237,7 @@ def drive(study, root):
         planner.ledger.listen(recorder)
         start = time.perf_counter()
         while not planner.finished:
-            spec = planner.take_next()
+            (spec,) = planner.take_next()
             planner.ledger.start(spec)
             for epoch in range(1, 51):
                 error = 1.0 + abs(math.log10(spec.settings["gamma"] + 1e-5)) / 9 + 1.0 / epoch

@@ -25,7 +25,8 @@ from lkm_tune.search.cluster.slots import Share, Slots
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.planner import Planner
 from lkm_tune.search.reporting import BATCH_SECONDS
-from lkm_tune.search.searcher import CellScheduler, StudySearcher
+from lkm_tune.search.scheduler import CellScheduler
+from lkm_tune.search.searcher import StudySearcher
 from lkm_tune.study import TrialSpec
 
 ACTOR_START_S = 8.0
@@ -91,7 +92,7 @@ class Cluster:
         self.study, self.epoch, self.delays, self.free = study, epoch, delays, free
         self.searcher = StudySearcher(
             Planner(study, ledger),
-            lambda spec, alone, avoids: {"trial": spec.to_dict()},
+            lambda array, alone, avoids: {"trial": array[0].to_dict()},
             lambda spec: None,
             WholeRoom(slots),
             Limits(study, ledger, Spent()),

@@ -25,9 +25,9 @@ def test_its_trials_are_known_and_the_interrupted_one_is_issued_again(folder):
     study = folder.read_study()
     ledger = Ledger(study, folder.ledger)
     planner = Planner(study, ledger)
-    spec = planner.take_next()
+    (spec,) = planner.take_next()
     assert (spec.phase, spec.settings["gamma"], spec.seed) == ("curve", 0.1, 1)
-    assert planner.take_next() is None
+    assert planner.take_next() == ()
     folder.write_facts(study_facts(study))
     summary = {"val_error": 230.0, "test_error": 231.0, "kd_ratio": 0.25, "code": ""}
     ledger.end(spec, {"summary": {**summary, "outcome": "complete", "reason": "full budget"}})

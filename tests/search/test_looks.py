@@ -71,8 +71,8 @@ def drive(path, judge, *, slots, stop_every=None, memory=None, study=STUDY):
         planner = Planner(study, Ledger(study, path), judge=judge, memory=memory)
         live, ended = [], 0
         while not planner.finished and ended != stop_every:
-            while len(live) < slots and (spec := planner.take_next()):
-                live.append(spec)
+            while len(live) < slots and (specs := planner.take_next()):
+                live += specs
             spec = live.pop(shuffle.randrange(len(live)))
             planner.ledger.finish(spec, "complete", {"val_error": 1.0, "test_error": spec.seed}, "")
             ended += 1
@@ -117,7 +117,8 @@ def test_a_study_that_is_killed_at_any_moment_runs_the_same_points(tmp_path, slo
 def test_the_next_look_is_known(tmp_path):
     planner = Planner(STUDY, Ledger(STUDY, tmp_path / "ledger"), judge=Judge(*PLAY))
     ahead = []
-    while spec := planner.take_next():
+    while specs := planner.take_next():
+        (spec,) = specs
         planner.ledger.finish(spec, "complete", {"val_error": 1.0, "test_error": spec.seed}, "")
         ahead += [planner.next_look] if planner.next_look not in ahead[-1:] else []
     assert ahead == [2, 3, 5, None]

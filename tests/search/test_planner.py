@@ -30,8 +30,8 @@ def drive(study, path, *, slots=1, stop_after=None, outcome=lambda spec: "comple
     shuffle = random.Random(0)
     live, ended = [], []
     while not planner.finished:
-        while len(live) < slots and (spec := planner.take_next()):
-            live.append(spec)
+        while len(live) < slots and (specs := planner.take_next()):
+            live += specs
         spec = live.pop(shuffle.randrange(len(live)))
         state = outcome(spec)
         summary = {"val_error": error_of(spec)} if state == "complete" else {}
@@ -90,12 +90,11 @@ def test_a_curve_lies_at_the_best_settings_of_its_own_search(tmp_path):
 def test_no_slot_waits_for_another_cell(tmp_path):
     """While one cell's last search trial runs, the other slots get curve points."""
     planner = Planner(STUDY, Ledger(STUDY, tmp_path / "ledger"))
-    slow = planner.take_next()
+    (slow,) = planner.take_next()
     for _ in range(31):
-        spec = planner.take_next()
+        (spec,) = planner.take_next()
         planner.ledger.finish(spec, "complete", {"val_error": error_of(spec)}, "")
-    waiting = planner.take_next()
-    assert waiting is not None
+    (waiting,) = planner.take_next()
     assert waiting.phase in ("curve", "control_curve")
     assert (waiting.cell, waiting.phase) != (slow.cell, "curve")
 
@@ -129,7 +128,7 @@ def test_a_finished_study_has_nothing_to_do(tmp_path):
     drive(STUDY, tmp_path / "ledger")
     planner = Planner(STUDY, Ledger(STUDY, tmp_path / "ledger"))
     assert planner.finished
-    assert planner.take_next() is None
+    assert planner.take_next() == ()
 
 
 def test_more_search_trials_may_move_the_curve(tmp_path):
@@ -174,7 +173,7 @@ def test_how_many_trials_could_run_now(tmp_path):
     planner = Planner(STUDY, Ledger(STUDY, tmp_path / "ledger"))
     searches = 2 * len(STUDY.cells) * STUDY.search.trials
     assert planner.ready == searches
-    specs = [planner.take_next() for _ in range(searches)]
+    specs = [spec for _ in range(searches) for spec in planner.take_next()]
     assert planner.ready == searches  # all search trials run
     (cell,) = {spec.cell for spec in specs[:1]}
     for spec in specs:
@@ -183,3 +182,47 @@ def test_how_many_trials_could_run_now(tmp_path):
     assert planner.ready == searches - STUDY.search.trials + 6  # the curve of that cell
     planner, _ = drive(STUDY, tmp_path / "other")
     assert planner.ready == 0
+
+
+CURVES = replace(STUDY, space={"gamma": GAMMA}, search=SearchPlan(trials=0))
+
+
+def of_arrays(study, path, size=2):
+    planner = Planner(study, Ledger(study, path))
+    planner.array_size = lambda cell, settings: size if cell.model == "pamnet" else 1
+    return planner
+
+
+def test_the_points_of_an_array_have_one_curve_and_one_seed(tmp_path):
+    planner = of_arrays(CURVES, tmp_path / "ledger")
+    # Two cells of PAMNet with two seeds of 2 + 1 points, and two of MXMNet with six points each.
+    assert planner.ready == 2 * 2 * 2 + 2 * 6
+    arrays = []
+    while array := planner.take_next():
+        arrays.append(array)
+    assert planner.ready == len(arrays) == 2 * 2 * 2 + 2 * 6
+    assert len({spec.key for array in arrays for spec in array}) == 4 * 6
+    for array in arrays:
+        assert len({(spec.cell, spec.phase, spec.seed) for spec in array}) == 1
+        assert len({spec.settings["gamma"] for spec in array}) == len(array)
+    sizes = {array[0].cell.model: set() for array in arrays}
+    for array in arrays:
+        sizes[array[0].cell.model].add(len(array))
+    assert sizes == {"pamnet": {1, 2}, "mxmnet": {1}}
+
+
+def test_interrupted_arrays_go_on_as_they_were(tmp_path):
+    """Also where another size is wanted now; a trial that has ended is no longer a member."""
+    planner = of_arrays(CURVES, tmp_path / "ledger", size=3)
+    first, second = planner.take_next(), planner.take_next()
+    planner.ledger.finish(first[1], "diverged", {}, "")
+    again = of_arrays(CURVES, tmp_path / "ledger", size=1)
+    assert again.take_next() == (first[0], first[2])
+    assert again.take_next() == second
+    assert len(again.take_next()) == 1
+
+
+def test_an_array_begins_no_more_trials_than_may_begin(tmp_path):
+    planner = of_arrays(CURVES, tmp_path / "ledger", size=3)
+    assert len(planner.take_next(2)) == 2
+    assert planner.take_next(0) == ()

@@ -1,5 +1,6 @@
 """The suggestions of the searcher; the test plays Tune."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +16,8 @@ from lkm_tune.search.cluster.room import most_at_once
 from lkm_tune.search.cluster.slots import Share, Slots
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.planner import Planner
-from lkm_tune.search.searcher import PATIENCE_S, CellScheduler, StudySearcher
+from lkm_tune.search.scheduler import CellScheduler, LedgerRelay
+from lkm_tune.search.searcher import PATIENCE_S, StudySearcher
 from lkm_tune.study import CurvePlan, SearchPlan, Study, TrainingPlan, TrialSpec
 
 FINISHED = "FINISHED"
@@ -61,7 +63,12 @@ class Tune:
         self.nodes = {"A": "10.0.0.1", "B": "10.0.0.2"}
         self.searcher = StudySearcher(
             Planner(study, ledger),
-            lambda spec, alone, avoids: {"trial": spec.to_dict(), "alone": alone, "avoids": avoids},
+            lambda array, alone, avoids: {
+                "trial": array[0].to_dict(),
+                "others": [{"trial": spec.to_dict()} for spec in array[1:]],
+                "alone": alone,
+                "avoids": avoids,
+            },
             lambda spec: None,
             self.room,
             Limits(study, ledger, self.spent),
@@ -385,3 +392,106 @@ def test_a_trial_makes_room_after_an_epoch_and_goes_on_with_it_later(tune):
     assert tune.spec(again) == tune.spec(first)
     tune.ends(again)
     assert tune.record(first).state == "complete"
+
+
+class Arrays(Tune):
+    """A study of one curve with five γ and one seed, whose points train together."""
+
+    def __init__(self, path):
+        curve = CurvePlan(gammas=(0.0, 0.01, 0.1, 1.0, 10.0), seeds=(1,))
+        super().__init__(replace(make_study(trials=0), curve=curve), path)
+        self.searcher.planner.array_size = lambda cell, settings: 5
+
+    def members(self, name):
+        config = self.live[name]
+        return [one["trial"]["number"] for one in (config, *config["others"])]
+
+    def report(self, name, epoch, *ended, done=False):
+        """An epoch of an array, in which the members at these places end."""
+        config = self.live[name]
+        members = []
+        for k in range(1 + len(config["others"])):
+            report = {"epoch": epoch, "best_error": 1.0, "member": k}
+            if k in ended:
+                end = {"outcome": "diverged", "reason": "high", "val_error": None}
+                report["summary"] = end
+            members.append(report)
+        trial = SimpleNamespace(config=config, trial_id=name)
+        result = {"epoch": epoch, "members": members, "done": done}
+        assert self.scheduler.on_trial_result(None, trial, result) == "CONTINUE"
+        LedgerRelay(self.searcher).on_trial_result(1, [trial], trial, result)
+        if done:
+            self.searcher.on_trial_complete(name, result)
+
+    @property
+    def states(self):
+        return [record.state for record in self.searcher.ledger.all_records()]
+
+    @property
+    def arrays(self):
+        return [record.array for record in self.searcher.ledger.all_records()]
+
+
+@pytest.fixture
+def arrays(tmp_path):
+    return Arrays(tmp_path / "ledger")
+
+
+def test_the_trials_of_an_array_end_one_by_one(arrays):
+    name = arrays.ask()
+    assert arrays.members(name) == [0, 1, 2, 3, 4]
+    assert arrays.arrays == [(0, 1, 2, 3, 4)] * 5
+    arrays.report(name, 1)
+    arrays.report(name, 2, 3)
+    assert arrays.states == ["running"] * 3 + ["diverged", "running"]
+    assert arrays.ask() is None
+    arrays.report(name, 9, 0, 1, 2, 4, done=True)
+    assert arrays.states == ["diverged"] * 5
+    assert arrays.ask() == FINISHED
+
+
+@pytest.mark.parametrize("error", [MemoryError(), KeyError(3), WorkerCrashedError()])
+def test_a_broken_array_is_tried_in_halves_and_then_singly(arrays, tmp_path, error):
+    whole = arrays.ask()
+    arrays.breaks(whole, error)
+    halves = [arrays.ask(), arrays.ask()]
+    assert [arrays.members(name) for name in halves] == [[0, 1], [2, 3, 4]]
+    assert arrays.arrays == [(0, 1)] * 2 + [(2, 3, 4)] * 3
+    arrays.breaks(halves[0], error)
+    singles = [arrays.ask(), arrays.ask()]
+    assert [arrays.members(name) for name in singles] == [[0], [1]]
+    assert arrays.arrays[:2] == [(), ()]
+    assert arrays.states == ["running"] * 5
+    assert not arrays.live[singles[0]]["alone"], "it may fit now"
+    arrays.ends(singles[0])
+    assert arrays.states[0] == "complete"
+    # The study goes on with the halves and singles of the ledger.
+    restarted = Arrays(tmp_path / "ledger")
+    assert [restarted.members(restarted.ask()) for _ in range(2)] == [[1], [2, 3, 4]]
+
+
+def test_a_lost_node_keeps_an_array_whole_and_a_broken_node_is_avoided(arrays):
+    first = arrays.ask()
+    arrays.breaks(first, NodeDiedError("the node is dead"))
+    second = arrays.ask()
+    assert arrays.members(second) == [0, 1, 2, 3, 4]
+    ecc = RuntimeError("CUDA error: uncorrectable ECC error encountered")
+    arrays.breaks(second, on("A", ecc))
+    third = arrays.ask()
+    assert arrays.members(third) == [0, 1, 2, 3, 4]
+    assert arrays.live[third]["avoids"] == ("A",)
+    arrays.report(third, 1, 1)
+    arrays.breaks(third, on("B", ecc))
+    assert [arrays.members(arrays.ask()), arrays.members(arrays.ask())] == [[0, 2], [3, 4]]
+
+
+def test_an_array_makes_room_and_goes_on_with_it_later(arrays):
+    name = arrays.ask()
+    arrays.report(name, 1, 4)
+    arrays.room.to_give, arrays.room.free = 1, 0
+    trial = SimpleNamespace(config=arrays.live[name], trial_id=name)
+    result = {"epoch": 2, "members": [], "kept": True}
+    assert arrays.scheduler.on_trial_result(None, trial, result) == "STOP"
+    arrays.searcher.on_trial_complete(name, result)
+    arrays.room.free = 4
+    assert arrays.members(arrays.ask()) == [0, 1, 2, 3]

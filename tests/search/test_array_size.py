@@ -1,0 +1,63 @@
+"""The number of curve points in an array, by model, width and device."""
+
+import pytest
+
+from lkm_tune.search.array_size import array_size
+from lkm_tune.search.cluster.probe import CONTEXT, Memory
+from lkm_tune.search.cluster.slots import Share
+from lkm_tune.study import CurvePlan, Resources, Study
+
+GIB = 2**30
+
+
+class Probe:
+    """A GPU whose trials hold 1 GiB beside the context."""
+
+    def __init__(self, study, gpu):
+        self.gpu = gpu
+
+    def memory(self):
+        return Memory(CONTEXT + GIB, self.gpu)
+
+
+def refused(study):
+    raise AssertionError("no probe is needed")
+
+
+def study_of(model, array="auto"):
+    return Study(
+        name="s",
+        models={model: {"hidden": 32}},
+        tasks=("qm9/homo",),
+        curve=CurvePlan(gammas=(0.0, 0.1, 1.0, 10.0)),
+        resources=Resources(array=array),
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "array", "settings", "size"),
+    [
+        ("gcn", "auto", {}, 4),
+        ("gin", "auto", {"hidden": 16}, 4),
+        ("gat", "auto", {"hidden": 64}, 1),
+        ("pamnet", "auto", {}, 1),
+        ("gcn", 1, {}, 1),
+        ("gcn", 3, {}, 3),
+        ("pamnet", 3, {}, 3),
+    ],
+)
+def test_on_a_cpu_the_model_and_its_width_decide(model, array, settings, size):
+    study = study_of(model, array)
+    sizes = array_size(study, Share(1.0, 0.0), refused)
+    (cell,) = study.cells
+    assert sizes(cell, {"gamma": 0.1, **settings}) == size
+
+
+@pytest.mark.parametrize(
+    ("gpu", "share", "size"),
+    [(80 * GIB, 1.0, 4), (4 * GIB, 1.0, 3), (8 * GIB, 0.25, 1), (2 * GIB, 0.5, 1)],
+)
+def test_on_a_gpu_the_memory_of_the_share_decides(gpu, share, size):
+    study = study_of("pamnet")
+    sizes = array_size(study, Share(1.0, share), lambda study: Probe(study, gpu))
+    assert sizes(study.cells[0], {"gamma": 0.1}) == size
