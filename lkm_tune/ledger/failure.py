@@ -73,7 +73,7 @@ def judge(failures: Sequence[Failure]) -> Verdict:
     second node. Deaths of the process in different epochs do not count as lack of memory.
     """
     shared = len(suspects(failures)) > 1
-    failures = [failure for failure in failures if failure.array == 1]
+    failures = _alone(failures)
     causes = Counter(failure.cause for failure in failures)
     if causes["own"] + (causes["machine"] if shared else 0) >= OWN_ERRORS:
         return "failed"
@@ -97,12 +97,17 @@ def suspects(failures: Sequence[Failure]) -> frozenset[str]:
     return frozenset(failure.node for failure in failures if failure.cause == "machine")
 
 
+def _alone(failures: Sequence[Failure]) -> list[Failure]:
+    """The failures that are not an array's."""
+    return [failure for failure in failures if failure.array == 1]
+
+
 def explain(failures: Sequence[Failure]) -> str:
     """Why a trial was given up, in words; the text marks a guess."""
     last = failures[-1]
     if judge(failures) != "infeasible":
         return last.reason
-    if sum(failure.cause == "memory" for failure in failures) >= REFUSALS:
+    if sum(failure.cause == "memory" for failure in _alone(failures)) >= REFUSALS:
         refused = next(f for f in reversed(failures) if f.cause == "memory")
         return f"out of memory, the last time alone on a node (or GPU):\n{refused.reason}"
     return (

@@ -1,5 +1,6 @@
 """`resources.array`: the number of curve points that train as one program."""
 
+import logging
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,6 +10,8 @@ from lkm_tune.search.cluster.sharing import MARGIN, Probe
 from lkm_tune.search.cluster.slots import Share
 from lkm_tune.study import Cell, Study, TrialSpec
 from lkm_tune.training.array_run import array_pays
+
+logger = logging.getLogger(__name__)
 
 ArraySize = Callable[[Cell, Mapping[str, Any]], int]
 """A cell, and the settings of a point of its curve -> the largest number of trials in an array."""
@@ -29,7 +32,11 @@ def array_size(study: Study, share: Share, probe_of: Callable[[Study], Probe]) -
     if asked != "auto":
         return lambda cell, settings: asked
     if share.gpu:
-        fits = min(most, _fitting(probe_of(study), share.gpu))
+        try:
+            fits = min(most, _fitting(probe_of(study), share.gpu))
+        except ValueError as error:
+            logger.warning("points of curves train singly: %s", error)
+            fits = 1
         return lambda cell, settings: fits
 
     def on_a_cpu(cell: Cell, settings: Mapping[str, Any]) -> int:

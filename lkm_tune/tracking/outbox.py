@@ -6,6 +6,7 @@ another MLflow gets all messages from the beginning.
 """
 
 import hashlib
+import errno
 import json
 import os
 import threading
@@ -73,10 +74,11 @@ class Outbox:
             try:
                 written = os.write(self._file, line)
                 if written < len(line):
-                    raise OSError(f"only {written} of {len(line)} bytes fit")
+                    raise OSError(errno.ENOSPC, f"only {written} of {len(line)} bytes fit")
             except OSError as error:
                 os.ftruncate(self._file, self._size)
-                raise OSError(f"{self.path}: the message could not be written: {error}") from error
+                said = f"{self.path}: the message could not be written: {error.strerror}"
+                raise OSError(error.errno, said) from error
             self._size += len(line)
             if sync:
                 os.fsync(self._file)

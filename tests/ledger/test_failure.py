@@ -2,7 +2,7 @@
 
 import pytest
 
-from lkm_tune.ledger.failure import Failure, explain, judge, shortened
+from lkm_tune.ledger.failure import Failure, explain, judge, needs_smaller_array, shortened
 
 
 @pytest.mark.parametrize(
@@ -25,15 +25,45 @@ from lkm_tune.ledger.failure import Failure, explain, judge, shortened
         ("killed@1 killed@1", "alone"),
         ("killed@1 killed@1 killed@1", "infeasible"),
         ("killed@1 killed@2 killed@3 killed@4", "again"),  # progress between the kills
+        # The failures of an array of eight, four and two trials: another one may have broken it.
+        ("8*own 4*own 2*own", "again"),
+        ("8*own 4*own 2*own own own own", "failed"),
+        ("8*memory 4*memory 2*memory", "again"),
+        ("8*memory memory", "alone"),
+        ("2*memory memory memory", "infeasible"),
+        ("4*killed@1 2*killed@1 killed@1", "again"),
+        ("4*machine:A 4*machine:B 2*machine:B", "again"),
     ],
 )
 def test_what_follows(causes, verdict):
+    assert judge(failures_of(causes)) == verdict
+
+
+@pytest.mark.parametrize(
+    ("causes", "smaller"),
+    [
+        ("8*memory", True),
+        ("8*own", True),
+        ("8*killed@1", True),
+        ("8*node", False),
+        ("8*machine:A", False),  # another node may be sound
+        ("8*machine:A 8*machine:B", True),
+        ("8*memory 4*node", False),
+    ],
+)
+def test_which_arrays_become_smaller(causes, smaller):
+    assert needs_smaller_array(failures_of(causes)) is smaller
+
+
+def failures_of(causes):
+    """`8*killed@3:A`: an array of eight trials, killed in epoch 3 on the node A."""
     failures = []
     for word in causes.split():
+        size, _, word = word.rpartition("*")
         word, _, node = word.partition(":")
         cause, _, epoch = word.partition("@")
-        failures.append(Failure(cause, "", int(epoch or 0), node))
-    assert judge(failures) == verdict
+        failures.append(Failure(cause, "", int(epoch or 0), node, int(size or 1)))
+    return failures
 
 
 def test_a_guess_is_called_a_guess():

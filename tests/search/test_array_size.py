@@ -61,3 +61,13 @@ def test_on_a_gpu_the_memory_of_the_share_decides(gpu, share, size):
     study = study_of("pamnet")
     sizes = array_size(study, Share(1.0, share), lambda study: Probe(study, gpu))
     assert sizes(study.cells[0], {"gamma": 0.1}) == size
+
+
+def test_without_room_for_a_probe_points_train_singly(caplog):
+    class Late:
+        def memory(self):
+            raise ValueError("others hold all GPUs")
+
+    sizes = array_size(study_of("pamnet"), Share(1.0, 0.5), lambda study: Late())
+    assert sizes(study_of("pamnet").cells[0], {"gamma": 0.1}) == 1
+    assert "others hold all GPUs" in caplog.text

@@ -85,7 +85,7 @@ class ProbeTrial:
 
 
 class GpuProbe:
-    """Trains a few steps of the largest trial of every cell on the cluster's GPUs."""
+    """Trains a few steps of the largest trials of a study on the cluster's GPUs."""
 
     def __init__(self, study: Study, trial: type[Any] = ProbeTrial) -> None:
         """Trains nothing.
@@ -100,14 +100,14 @@ class GpuProbe:
     def memory(self) -> Memory:
         """See `Probe`."""
         takes = []
-        for cell in self._study.cells:
+        for cell in _largest(self._study.cells):
             with self._on_one_gpu(cell, 1) as trials:
                 takes += _all(trials, "begin")
         return Memory(max(takes), min(self._free()))
 
     def step_seconds(self, at_once: int) -> float:
         """See `Probe`."""
-        return max(self._together(cell, at_once) for cell in self._study.cells)
+        return max(self._together(cell, at_once) for cell in _largest(self._study.cells))
 
     def _together(self, cell: Cell, at_once: int) -> float:
         with self._on_one_gpu(cell, at_once) as trials:
@@ -146,6 +146,23 @@ class GpuProbe:
         finally:
             _end(trials)
             remove_placement_group(held)
+
+
+def _largest(cells: Sequence[Cell]) -> list[Cell]:
+    """The cell of each model and dataset with the largest compared numbers.
+
+    Tasks of one dataset have molecules of one size. A process for each cell would take minutes.
+    """
+    largest: dict[tuple[object, ...], Cell] = {}
+    for cell in sorted(cells, key=lambda cell: list(_numbers(cell).values())):
+        other = [item for item in cell.compared if item[0] not in _numbers(cell)]
+        largest[cell.model, cell.task.partition("/")[0], *other] = cell
+    return list(largest.values())
+
+
+def _numbers(cell: Cell) -> dict[str, float]:
+    """The compared settings that are numbers."""
+    return {name: v for name, v in cell.compared if isinstance(v, int | float)}
 
 
 def _all(trials: Sequence[Any], method: str) -> list[float]:

@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from lkm_tune.search.cluster import probe
+from lkm_tune.study import Study
+
 # One node with a large GPU, one node with two small GPUs. Trials record their times and places.
 PROGRAM = """
 import json, sys, time
@@ -79,3 +82,16 @@ def test_trials_that_share_a_gpu_are_tried_at_once_on_one(tried, model):
 
 def test_a_long_wait_for_a_gpu_is_an_error(tried):
     assert "others hold all GPUs" in tried[0]["late"]
+
+
+def test_one_cell_of_each_model_and_dataset_is_tried():
+    study = Study(
+        name="s",
+        models={"pamnet": {}, "mxmnet": {}},
+        tasks=("qm9/homo", "qm9/gap", "rmd17/ethanol"),
+        compare={"depth": [2, 6, 4], "mixing": ["uniform", "learned"]},
+    )
+    tried = probe._largest(study.cells)
+    assert len(study.cells) == 36
+    assert len(tried) == 2 * 2 * 2
+    assert {dict(cell.compared)["depth"] for cell in tried} == {6}
