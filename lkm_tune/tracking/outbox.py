@@ -5,8 +5,8 @@ records the delivered offset and its MLflow. So no message is lost if the driver
 another MLflow gets all messages from the beginning.
 """
 
-import hashlib
 import errno
+import hashlib
 import json
 import os
 import threading
