@@ -5,6 +5,8 @@
 #
 # The nodes must share the home folder. Run `make setup` once in the checkout. Two minutes before its
 # time limit, the job stops the study and queues itself again. The same command also continues the study.
+# `lkm-tune serve --storage lkm-runs/qm9` on a login node shows the study while it runs: the file system
+# must pass on locks between nodes; without, the study counts as not running.
 # `make test-slurm` runs this file under Slurm 22.05 with two virtual nodes without GPUs.
 #SBATCH --job-name=lkm-tune
 #SBATCH --nodes=2

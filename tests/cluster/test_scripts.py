@@ -322,3 +322,15 @@ def test_neighbours_in_slurm_have_other_ports_and_folders(machine):
     first, second = claims("7"), claims("8")
     assert len(first) == len(second) == 4
     assert not first & second
+
+
+def test_the_pages_are_started_again_on_loopback(machine):
+    machine.program("lkm-tune")
+    machine.run("bash cluster/serve.sh start; bash cluster/serve.sh start")
+    try:
+        wait_until(lambda: machine.log.read_text().count("lkm-tune serve") >= 2, 20, "a restart")
+    finally:
+        machine.run("bash cluster/serve.sh stop")
+    place = f"{machine.home}/lkm-runs --port 8420 --address auto --jobs http://127.0.0.1:8265"
+    assert set(machine.calls()) == {f"lkm-tune serve --storage {place}"}
+    assert not (machine.home / ".lkm-tune-serve.pid").exists()

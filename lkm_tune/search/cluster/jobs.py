@@ -7,9 +7,10 @@ job; `stop DASHBOARD FOLDER` stops the job of the study in FOLDER.
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lkm_tune.masking import masked
 from lkm_tune.search.cluster.auth import choose_auth_mode
 
 FOLDER = "lkm_tune_folder"
@@ -21,9 +22,25 @@ def submit(dashboard: str, folder: str, command: Sequence[str]) -> str:
     job: str = _client(dashboard).submit_job(
         entrypoint=f"cd {shlex.quote(os.getcwd())} && exec {shlex.join(command)}",
         metadata={FOLDER: folder},
-        runtime_env={"env_vars": {"PYTHONUNBUFFERED": "1"}},
+        runtime_env={"env_vars": {**passed_on(os.environ), "PYTHONUNBUFFERED": "1"}},
     )
     return job
+
+
+def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    """The settings of lkm-tune and the address of MLflow, for a job, without secrets.
+
+    Everyone with the token of Ray can read the environment of its jobs.
+    """
+    names = ["MLFLOW_TRACKING_URI", "OMP_NUM_THREADS"]
+    names += [name for name in environment if name.startswith("LKM_TUNE_")]
+    found = {name: environment[name] for name in names if name in environment}
+    secret = ("TOKEN", "PASSWORD", "DATABASE")
+    return {
+        name: value
+        for name, value in found.items()
+        if masked(value) == value and not name.endswith(secret)
+    }
 
 
 def stop(dashboard: str, folder: str) -> str:
