@@ -72,8 +72,11 @@ def check_nodes(needs: Needs, nodes: Mapping[str, str]) -> dict[str, str]:
             if isinstance(open_store(needs.place), Folder):
                 raise
             raise ValueError(f"this machine cannot write to {needs.place}: {error}") from error
+        # GPUs that other programs hold need no check, and the check does not wait for them.
+        gpus = {node: free_gpus(node) if needs.gpu else 0 for node in nodes}
         # The driver has opened the data on its own node.
-        asked = {node: _ask(node, needs, mark) for node in nodes if node != here or needs.gpu}
+        looked_at = [node for node in nodes if node != here or gpus[node]]
+        asked = {node: _ask(node, needs, mark, gpus[node]) for node in looked_at}
         troubles = _answers(asked, sound=len(asked) < len(nodes))
     others = nodes.keys() - {here}
     astray = [node for node in others if node in troubles and troubles[node].of_set_up]
@@ -105,10 +108,8 @@ def _answers(
     return troubles
 
 
-def _ask(node: str, needs: Needs, mark: str) -> "ray.ObjectRef[Trouble | None]":
+def _ask(node: str, needs: Needs, mark: str, gpus: int) -> "ray.ObjectRef[Trouble | None]":
     there = NodeAffinitySchedulingStrategy(node, soft=False)
-    # GPUs that other programs hold need no check, and the check does not wait for them.
-    gpus = free_gpus(node) if needs.gpu else 0
     asked = _look.options(num_cpus=0, num_gpus=gpus, scheduling_strategy=there, max_retries=0)
     answer: ray.ObjectRef[Trouble | None] = asked.remote(needs, mark, package_digest(), gpus > 0)
     return answer

@@ -14,36 +14,38 @@ NODES = {"H": "10.0.0.1", "A": "10.0.0.2", "B": "10.0.0.3"}
 def told(monkeypatch, tmp_path):
     """Lets nodes answer, and checks them from the node H."""
 
-    def check(answers, nodes=NODES, gpu=False):
+    def check(answers, nodes=NODES, gpus=0):
         class Here:
             def get_node_id(self):
                 return "H"
 
         monkeypatch.setattr(start_check.ray, "get_runtime_context", Here)
-        monkeypatch.setattr(start_check, "_ask", lambda node, needs, mark: answers.get(node))
+        monkeypatch.setattr(start_check, "free_gpus", lambda node: gpus)
+        monkeypatch.setattr(start_check, "_ask", lambda node, *more: answers.get(node))
         monkeypatch.setattr(
             start_check, "_answers",
             lambda asked, sound: {node: answer for node, answer in asked.items() if answer},
         )  # fmt: skip
-        return check_nodes(Needs(str(tmp_path), (), gpu), nodes)
+        return check_nodes(Needs(str(tmp_path), (), gpus is not None), nodes)
 
     return check
 
 
 @pytest.mark.parametrize(
-    ("answers", "gpu", "out"),
+    ("answers", "gpus", "out"),
     [
-        ({}, False, ""),
-        ({"A": DATA}, False, "A"),
-        ({"A": DATA, "B": DATA}, False, "AB"),  # the driver's node remains
-        ({"A": PLACE}, False, "A"),
-        ({"A": PLACE, "B": DATA}, False, "AB"),
-        ({"H": DATA}, False, ""),  # the driver has opened the data there
-        ({"H": DATA}, True, "H"),  # its GPU is broken
+        ({}, None, ""),
+        ({"A": DATA}, None, "A"),
+        ({"A": DATA, "B": DATA}, None, "AB"),  # the driver's node remains
+        ({"A": PLACE}, None, "A"),
+        ({"A": PLACE, "B": DATA}, None, "AB"),
+        ({"H": DATA}, None, ""),  # the driver has opened the data there
+        ({"H": DATA}, 0, ""),  # its GPUs are held
+        ({"H": DATA}, 1, "H"),  # its GPU is broken
     ],
 )
-def test_nodes_that_are_left_out(told, answers, gpu, out):
-    assert "".join(sorted(told(answers, gpu=gpu))) == "".join(sorted(out))
+def test_nodes_that_are_left_out(told, answers, gpus, out):
+    assert "".join(sorted(told(answers, gpus=gpus))) == "".join(sorted(out))
 
 
 @pytest.mark.parametrize(
