@@ -99,22 +99,21 @@ from lkm_tune.search.cluster import start_check
 ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False)
 
 @ray.remote(num_cpus=0)
-def answers(seconds, trouble):
+def later(seconds):
     time.sleep(seconds)
-    return trouble
 
-ray.get([answers.remote(1, None) for _ in range(3)])  # The processes start.
-start_check.PATIENCE_S, start_check.LONGEST_S = 5, 1000
-trouble = start_check.Trouble("no data", False)
-asked = {"A": answers.remote(0, None), "B": answers.remote(0, trouble)}
-asked["C"] = answers.remote(99, None)
-print({node: said.reason for node, said in start_check._answers(asked, sound=False).items()})
+start_check.PATIENCE_S, start_check.LONGEST_S = 3, 1000
+sound, trouble = ray.put(None), ray.put(start_check.Trouble("no data", False))
+
+def told(asked):
+    print({node: said.reason for node, said in start_check._answers(asked, sound=False).items()})
+
+told({"A": sound, "B": trouble, "C": later.remote(999)})
 # While no node is known to be sound, the check waits for one.
-asked = {"A": answers.remote(8, None), "B": answers.remote(0, trouble)}
-print({node: said.reason for node, said in start_check._answers(asked, sound=False).items()})
+told({"A": later.remote(5), "B": trouble})
 """
 
 
 def test_a_silent_node_is_left_out_as_soon_as_another_is_sound(run_on_ray):
     said = run_on_ray(SILENT).splitlines()
-    assert said[-2:] == ["{'B': 'no data', 'C': 'did not answer for 5 s'}", "{'B': 'no data'}"]
+    assert said[-2:] == ["{'B': 'no data', 'C': 'did not answer for 3 s'}", "{'B': 'no data'}"]
