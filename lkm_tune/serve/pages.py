@@ -45,9 +45,8 @@ async def studies(request: Request, here: Here) -> str:
 async def study(request: Request, name: str, here: Here) -> str:
     """One study, live while it runs."""
     entry = await here.entry(name)
-    shown = entry.answer("page", lambda: _study(entry))
-    links = Links.of(here.settings, entry)
-    return page(request, "study.html.j2", entry=entry, live=Markup(shown.decode()), links=links)
+    shown = entry.answer("page", lambda: _study(entry, Links.of(here.settings, entry)))
+    return page(request, "study.html.j2", entry=entry, live=Markup(shown.decode()))
 
 
 @router.get("/studies/{name}/report/{file}")
@@ -132,7 +131,7 @@ def _names(here: Any) -> dict[str, list[str]]:
     return {"model": list(models), "task": list(tasks)}
 
 
-def _study(entry: Entry) -> bytes:
+def _study(entry: Entry, links: Links) -> bytes:
     view = entry.view
     if view is None:
         return _render("not_begun.html.j2", entry=entry)
@@ -140,6 +139,7 @@ def _study(entry: Entry) -> bytes:
     return _render(
         "live.html.j2",
         entry=entry,
+        links=links,
         view=view,
         status=view.listed.status,
         figures=[Markup(figure) for figure in entry.figures],

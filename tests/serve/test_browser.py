@@ -125,8 +125,6 @@ def test_a_study_is_typed_corrected_and_finishes(page, server):
     page.get_by_role("button", name="Start").click()
     page.wait_for_url("**/studies/typed")
     page.get_by_text("6 of 6 trials ended. Finished.").wait_for(timeout=120_000)
-    page.get_by_role("link", name="Report").wait_for(state="attached", timeout=60_000)
-    page.reload()
     page.get_by_role("link", name="Report").click()
     page.get_by_role("heading", name="Which γ to use").wait_for()
     page.goto("/")
