@@ -75,12 +75,12 @@ def best_gamma_lines(
         if len(found) == len(answers) > 1:
             return summary_lines(summary, asked, width)
     short = {answer["name"]: line for answer, line in zip(answers, known, strict=True)}
-    return answer_lines([{**a, "line": short.get(a["name"], a["line"])} for a in found])
+    return answer_lines([{**a, "line": short.get(a["name"], a["line"])} for a in found], width)
 
 
-def answer_lines(answers: Sequence[Mapping[str, Any]]) -> list[str]:
+def answer_lines(answers: Sequence[Mapping[str, Any]], width: int = WIDTH) -> list[str]:
     """Answers in the form of `transfer.json` as lines of text; one answer also as a sentence."""
-    lines = cell_lines([answer["line"] for answer in answers])
+    lines = cell_lines([answer["line"] for answer in answers], width)
     return lines if len(answers) > 1 else [*lines, "", answers[0]["sentence"]]
 
 

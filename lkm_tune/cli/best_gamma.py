@@ -41,20 +41,20 @@ def best_gamma(
     """
     import json
 
+    from lkm_tune.cli.console import line_width
+
     if url is not None:
         from lkm_tune.cli.remote import ask
 
         found = ask(url, {"study": study, "model": model, "task": task, "margin": margin})
         if not as_json:
-            _say(app.answer_lines(found))
+            _say(app.answer_lines(found, line_width()))
             return
     elif as_json:
         found = app.best_gamma(storage, study, model, task, margin)
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
-    from lkm_tune.cli.console import line_width
-
     _say(app.best_gamma_lines(storage, study, model, task, margin, line_width()))
 
 

@@ -9,7 +9,7 @@ from lkm_tune.transfer.fit.cells import CellKey
 
 
 def short_names(names: Mapping[CellKey, str]) -> dict[CellKey, str]:
-    """Labels of cells without the parts that all cells share (except the model).
+    """Labels of cells: the model, and as many further parts as tell the cells apart.
 
     Args:
         names: the name of each cell for people, for cells that differ only in their protocol.
@@ -19,6 +19,9 @@ def short_names(names: Mapping[CellKey, str]) -> dict[CellKey, str]:
     if differ[0] > 1:
         # A size alone is not clear.
         differ.insert(0, 0)
-    short = {key: ", ".join(units[i].format(key[i]) for i in differ) for key in names}
+    for parts in (differ[:end] for end in range(1, len(differ) + 1)):
+        short = {key: ", ".join(units[i].format(key[i]) for i in parts) for key in names}
+        if len(set(short.values())) == len(names):
+            break
     count = Counter(short.values())
     return {key: text if count[text] == 1 else names[key] for key, text in short.items()}

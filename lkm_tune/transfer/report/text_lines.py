@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
@@ -18,14 +19,56 @@ LINES = 24
 FEWEST_REMARK_LINES = 4
 _HEADINGS = ("cell", "decision", "gain over no mixing", "excluded")
 
+_QUESTION = "Does the γ of a row work in the cell of a column? It costs at most so many %."
 
-def cell_lines(lines: Sequence[Sequence[str]]) -> list[str]:
-    """One line per cell, after a line of headings.
+_SHORTER = {
+    r"^mixing not needed": "not needed",
+    r"^undecided: .*, best": "undecided, best",
+    "best guess": "guess",
+    r"^more than (.*) above the best$": r"cost above \1",
+    "^a gain": "gain",
+}
+"""Words of a line on a cell -> fewer words, for narrow terminals."""
+
+_SHORTEST_NAME = 8
+"""Fewest characters of the name of a cell."""
+
+
+def cell_lines(lines: Sequence[Sequence[str]], width: int = WIDTH) -> list[str]:
+    """One line per cell, after a line of headings; no line is longer than the width.
+
+    Narrow terminals get fewer words, then fewer columns, and the middle of long names is left out.
 
     Args:
         lines: name, decision, gain and exclusion of each cell.
+        width: characters of a line.
     """
-    return _aligned([_HEADINGS, *lines], "<" * len(_HEADINGS))
+    table: list[Sequence[str]] = [_HEADINGS, *lines]
+    if _width(table) > width:
+        table = [[name, *map(_shorter, fields)] for name, *fields in table]
+    while (
+        len(table[0]) > 2 and _width([fields[1:] for fields in table]) > width - _SHORTEST_NAME - 2
+    ):
+        table = [fields[:-1] for fields in table]
+    room = max(width - _width([["", *fields] for _, *fields in table]), _SHORTEST_NAME)
+    return _aligned([[_cut(name, room), *fields] for name, *fields in table], "<" * len(table[0]))
+
+
+def _shorter(said: str) -> str:
+    for words, fewer in _SHORTER.items():
+        said = re.sub(words, fewer, said)
+    return said
+
+
+def _cut(name: str, room: int) -> str:
+    """A name without its middle if it is too long: its ends tell it from others."""
+    if len(name) <= room:
+        return name
+    return f"{name[: room // 2]}…{name[len(name) - (room - 1 - room // 2) :]}"
+
+
+def _width(table: Sequence[Sequence[str]]) -> int:
+    return sum(max(map(len, column)) + 2 for column in zip(*table, strict=True)) - 2
 
 
 def at_margin(summary: Mapping[str, Any], margin: float) -> dict[str, Any]:
@@ -56,12 +99,14 @@ def summary_lines(summary: Mapping[str, Any], margin: float, width: int = WIDTH)
         ValueError: when no verdicts are known at the margin.
     """
     found = at_margin(summary, margin)
-    out = [*cell_lines(found["lines"]), "", *_wrapped(found["all"], width)]
-    if found["matrix"]:
-        out += ["", *_matrix([line[0] for line in found["lines"]], found)]
+    out = [*cell_lines(found["lines"], width), "", *_wrapped(found["all"], width)]
+    matrix = _matrix([line[0] for line in found["lines"]], found, width)
+    if max(map(len, matrix), default=width + 1) <= width:
+        out += ["", *_wrapped(_QUESTION, width), *matrix, *_wrapped(found["legend"], width)]
     elif sum(found["counts"].values()):
         told = ", ".join(f"{sign} {count}" for sign, count in found["counts"].items())
-        out += ["", f"Ordered pairs of cells: {told}", found["legend"]]
+        told = f"Ordered pairs of cells: {told}"
+        out += ["", *_wrapped(told, width), *_wrapped(found["legend"], width)]
     if remarks := summary["remarks"]:
         out += ["", *_remarks(remarks, max(LINES - len(out) - 1, FEWEST_REMARK_LINES), width)]
     return out
@@ -78,15 +123,20 @@ def _remarks(remarks: Sequence[str], room: int, width: int) -> list[str]:
     return [line for lines in told[:shown] for line in lines] + [f"- {rest} in the report"]
 
 
-def _matrix(names: Sequence[str], found: Mapping[str, Any]) -> list[str]:
+def _matrix(names: Sequence[str], found: Mapping[str, Any], width: int) -> list[str]:
+    """The rows of the matrix, none without one; long names lose their middle."""
+    if not found["matrix"]:
+        return []
     numbers = [str(i) for i in range(1, len(names) + 1)]
-    rows = [
-        [number, name, *fields]
-        for number, name, fields in zip(numbers, names, found["matrix"], strict=True)
-    ]
     head = ["", "γ from \\ used in", *numbers]
-    title = "Does the γ of a row work in the cell of a column? It costs at most so many per cent."
-    return [title, *_aligned([head, *rows], "><" + "<" * len(names)), found["legend"]]
+    fields = [
+        head,
+        *([number, "", *row] for number, row in zip(numbers, found["matrix"], strict=True)),
+    ]
+    room = max(width - _width([[row[0], "", *row[2:]] for row in fields]), len(head[1]))
+    for row, name in zip(fields[1:], names, strict=True):
+        row[1] = _cut(name, room)
+    return _aligned(fields, "><" + "<" * len(names))
 
 
 def _aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:

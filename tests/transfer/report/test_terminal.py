@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from lkm_tune.transfer import TransferReport
-from lkm_tune.transfer.report.text_lines import summary_lines
+from lkm_tune.transfer.fit.cells import CellKey
+from lkm_tune.transfer.report.names import short_names
+from lkm_tune.transfer.report.text_lines import cell_lines, summary_lines
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ peak   use γ = 0.019                         5.9 % (5.4 to 6.3 %)  more than 0.
 No single γ is shown to be within 2 % of the best in all four cells. γ = 0.03 comes closest: at most
 4.4 % above the best (in late).
 
-Does the γ of a row work in the cell of a column? It costs at most so many per cent.
+Does the γ of a row work in the cell of a column? It costs at most so many %.
    γ from \\ used in  1      2      3      4
 1  cliff             –      ○ 0.3  ✗ 7.6  ✓ 1.2
 2  flat              ✓ 0.5  –      ✗ 8.3  ? 2.4
@@ -51,6 +53,60 @@ Does the γ of a row work in the cell of a column? It costs at most so many per 
 - Mixing is shown to cost more than 2 % from γ = 0.1 on in cliff (101 % at γ = 1).
 - The published γ = 0.02 costs 0.0 to 4.8 %; more than 5.5 % is excluded in every cell.
 """
+
+
+NARROW = """
+cell   decision                  gain over no mixing   excluded
+cliff  use γ = 0.0079            4.6 % (4.2 to 5.1 %)  cost above 0.2 %
+flat   not needed, guess 0.0047  none shown            gain above 0.5 %
+late   use γ = 0.23              7.5 % (7.0 to 7.9 %)  cost above 0.1 %
+peak   use γ = 0.019             5.9 % (5.4 to 6.3 %)  cost above 0.1 %
+"""
+
+
+@pytest.mark.parametrize("width", [80, 60, 40])
+def test_a_narrow_terminal_has_no_longer_lines_and_no_more_of_them(runs, width):
+    summary = TransferReport.from_runs(runs).summary()
+    lines = summary_lines(summary, 0.02, width)
+    assert max(map(len, lines)) <= width and len(lines) < 25
+    table = NARROW.strip("\n").splitlines()
+    if width == 80:
+        assert [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines[:5]] == table
+    for line, whole in zip(lines[:5], table, strict=True):
+        assert whole.split("  ")[:2] == line.split("  ")[:2]
+
+
+def test_every_line_of_a_cell_has_fewer_words_for_a_narrow_terminal():
+    lines = [
+        ["pamnet[mixing=uniform], qm9/homo", "undecided: 0 to 0.16, best guess 0.022",
+         "none shown", "more than 10.3 % above the best"],
+        ["gcn", "undecided, best guess 0.1", "not known: no γ = 0", "nothing"],
+    ]  # fmt: skip
+    assert cell_lines(lines, 76) == [
+        "cell          decision                gain over no mixing  excluded",
+        "pamnet…/homo  undecided, guess 0.022  none shown           cost above 10.3 %",
+        "gcn           undecided, guess 0.1    not known: no γ = 0  nothing",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "names"),
+    [
+        ([("gcn", "cora", 2, 140), ("gin", "cora", 3, 140)], ["gcn", "gin"]),
+        (
+            [("gcn", "cora", 2, 140), ("gin", "cora", 3, 140), ("gin", "gap", 3, 1000)],
+            ["gcn, cora", "gin, cora", "gin, gap"],
+        ),
+        ([("gcn", "cora", 2, 140), ("gcn", "cora", 3, 140)], ["gcn, depth 2", "gcn, depth 3"]),
+        ([("gcn", "cora", 2, 1400), ("gcn", "cora", 2, 140)],
+         ["gcn, 1,400 samples", "gcn, 140 samples"]),
+        ([("gcn", "cora", 2, 140, "a"), ("gcn", "cora", 2, 140, "b")], ["long 0", "long 1"]),
+    ],
+)  # fmt: skip
+def test_short_names_have_the_parts_that_tell_cells_apart(cells, names):
+    keys = [CellKey(*cell) for cell in cells]
+    given = {key: f"long {i}" for i, key in enumerate(keys)}
+    assert list(short_names(given).values()) == names
 
 
 @pytest.mark.parametrize("margin", [0.01, 0.05])
