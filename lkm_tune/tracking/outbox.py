@@ -74,7 +74,7 @@ class Outbox:
             try:
                 written = os.write(self._file, line)
                 if written < len(line):
-                    said = f"{os.strerror(errno.ENOSPC)}: {written} of {len(line)} bytes fit"
+                    said = f"{os.strerror(errno.ENOSPC)}: only {written} of {len(line)} bytes fit"
                     raise OSError(errno.ENOSPC, said)
             except OSError as error:
                 os.ftruncate(self._file, self._size)
