@@ -27,6 +27,13 @@ Seeds = Annotated[
 """A number n, for the seeds 1 to n, or a list of seeds."""
 
 
+def _auto_kind(value: Any) -> str:
+    return "text" if isinstance(value, str) else "number"
+
+
+Auto = Annotated[Literal["auto"], Tag("text")]
+
+
 @dataclass(frozen=True, config=STRICT)
 class DataPlan:
     """The samples, and the sizes of the training, validation and test parts.
@@ -194,5 +201,5 @@ class Resources:
     """
 
     cpu: PositiveFloat = 1.0
-    gpu: NonNegative | Literal["auto"] = 0.0
-    array: Positive | Literal["auto"] = "auto"
+    gpu: Annotated[Annotated[NonNegative, Tag("number")] | Auto, Discriminator(_auto_kind)] = 0.0
+    array: Annotated[Annotated[Positive, Tag("number")] | Auto, Discriminator(_auto_kind)] = "auto"

@@ -41,6 +41,8 @@ _RULES: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
     "string_too_long": lambda ctx: f"must have at most {ctx['max_length']} characters",
 }
 """Type of a pydantic error -> the broken rule, in words for a user."""
+_TAGGED = (("curve", "seeds"), ("resources", "gpu"), ("resources", "array"))
+"""Keys with values of several types, which pydantic adds after them."""
 _NAMED = "must be a list of names, or a mapping of names to "
 _NAMES: Mapping[KeyPath, str] = {
     ("models",): _NAMED + "settings",
@@ -102,7 +104,7 @@ def _number(bound: float) -> str:
 
 def _written(loc: tuple[str | int, ...]) -> KeyPath:
     """`loc` without the types of values, which pydantic adds after their keys."""
-    has_kind = loc[:1] == ("space",) or loc[:2] == ("curve", "seeds")
+    has_kind = loc[:1] == ("space",) or loc[:2] in _TAGGED
     return loc[:2] + loc[3:] if has_kind else loc
 
 

@@ -57,6 +57,17 @@ BAD = {
         ["4: training: must be a mapping of keys to values, got 30"],
     ),
     "too small": ("search: {trials: -1}\n", ["4: search.trials: must be at least 0, got -1"]),
+    "no array": (
+        "resources: {array: 0, gpu: -1}\n",
+        [
+            "4: resources.gpu: must be at least 0, got -1",
+            "4: resources.array: must be at least 1, got 0",
+        ],
+    ),
+    "an unknown array": (
+        "resources: {array: all}\n",
+        ['4: resources.array: unknown value, got "all"; valid: auto'],
+    ),
     "no CPU": ("resources: {cpu: 0}\n", ["4: resources.cpu: must be more than 0, got 0"]),
     "too large": (
         "training: {ema_decay: 1}\n",
