@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lkm_tune.app.errors import LkmTuneError
     from lkm_tune.app.events import Events
     from lkm_tune.app.export import best_settings, export_settings
-    from lkm_tune.app.finished_answers import answer_lines, best_gamma, best_gamma_lines
+    from lkm_tune.app.finished_answers import best_gamma, best_gamma_lines
     from lkm_tune.app.listing import ListedStudy, list_studies
     from lkm_tune.app.package_copy import package_copy
     from lkm_tune.app.permissions import Permissions
@@ -91,7 +91,6 @@ __all__ = [
     "TrainedRun",
     "TransferReport",
     "all_statuses",
-    "answer_lines",
     "answers_are_old",
     "answers_stamp",
     "best_gamma",

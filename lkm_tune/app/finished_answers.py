@@ -1,7 +1,6 @@
 """The best γ of every finished cell, and the predicted γ of a cell without a search."""
 
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +51,8 @@ def best_gamma_lines(
     task: str | None = None,
     margin: float | None = None,
     width: int = WIDTH,
+    *,
+    old: bool = False,
 ) -> list[str]:
     """The same answers as lines of text; for all cells, also the verdicts of their pairs.
 
@@ -62,12 +63,13 @@ def best_gamma_lines(
         task: only this task.
         margin: the margin of the verdicts: 0.01, 0.02, 0.05 or the report's; None: the report's.
         width: letters that fit in a line.
+        old: whether answers of all studies count that miss the last runs; nothing is then analysed.
 
     Raises:
         LkmTuneError: if there is no such answer, or no verdict at this margin.
     """
     with user_errors():
-        stored = _stored(storage_path(storage), study, margin)
+        stored = _stored(storage_path(storage), study, margin, old)
         found = _select(stored, study, model, task)
         summary, answers = stored["summary"], stored["answers"]
         asked = summary["margin"] if margin is None else margin
@@ -75,13 +77,8 @@ def best_gamma_lines(
         if len(found) == len(answers) > 1:
             return summary_lines(summary, asked, width)
     short = {answer["name"]: line for answer, line in zip(answers, known, strict=True)}
-    return answer_lines([{**a, "line": short.get(a["name"], a["line"])} for a in found], width)
-
-
-def answer_lines(answers: Sequence[Mapping[str, Any]], width: int = WIDTH) -> list[str]:
-    """Answers in the form of `transfer.json` as lines of text; one answer also as a sentence."""
-    lines = cell_lines([answer["line"] for answer in answers], width)
-    return lines if len(answers) > 1 else [*lines, "", answers[0]["sentence"]]
+    lines = cell_lines([short.get(answer["name"], answer["line"]) for answer in found], width)
+    return lines if len(found) > 1 else [*lines, "", found[0]["sentence"]]
 
 
 def _stored(

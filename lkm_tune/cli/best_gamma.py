@@ -41,25 +41,18 @@ def best_gamma(
     """
     import json
 
-    from lkm_tune.cli.console import line_width
+    from lkm_tune.cli.console import line_width, say
 
     if url is not None:
         from lkm_tune.cli.remote import ask
 
-        found = ask(url, {"study": study, "model": model, "task": task, "margin": margin})
-        if not as_json:
-            _say(app.answer_lines(found, line_width()))
-            return
+        question = {"study": study, "model": model, "task": task, "margin": margin}
+        found, lines = ask(url, {**question, "width": line_width()})
     elif as_json:
-        found = app.best_gamma(storage, study, model, task, margin)
+        found, lines = app.best_gamma(storage, study, model, task, margin), []
+    else:
+        lines = app.best_gamma_lines(storage, study, model, task, margin, line_width())
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
-        return
-    _say(app.best_gamma_lines(storage, study, model, task, margin, line_width()))
-
-
-def _say(lines: list[str]) -> None:
-    from lkm_tune.cli.console import say
-
-    for line in lines:
+    for line in [] if as_json else lines:
         say(line)

@@ -15,15 +15,15 @@ SECONDS = 300.0
 """A check may wait for other checks, and Ray may be slow to take a job."""
 
 
-def ask(url: str, question: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The answers of a server to a question of `best-gamma`.
+def ask(url: str, question: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
+    """The answers of a server to a question of `best-gamma`, also as lines of text.
 
     Raises:
         click.ClickException: if the server cannot be reached, or has no such answer.
     """
     asked = {name: value for name, value in question.items() if value is not None}
-    found: list[dict[str, Any]] = request("GET", url, "/api/v1/best-gamma", params=asked)["answers"]
-    return found
+    told = request("GET", url, "/api/v1/best-gamma", params=asked)
+    return told["answers"], told["lines"]
 
 
 def request(method: str, url: str, path: str, source: str = "", **more: Any) -> Any:

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lkm_tune import app
 from lkm_tune.app import LkmTuneError
@@ -18,13 +18,24 @@ LOOK_SECONDS, SHARE, MOST_KEPT = 5.0, 0.1, 500
 """Seconds between two looks, the largest share of a core for analyses, and kept questions."""
 
 
+WIDTH = 100
+"""Letters in a line of text."""
+
+
+class Told(NamedTuple):
+    """Answers as `app.best_gamma` and as `app.best_gamma_lines` give them."""
+
+    answers: list[dict[str, Any]]
+    lines: list[str]
+
+
 class AnswerBook:
     """The last answers."""
 
     def __init__(self, storage: Path) -> None:
         """Analyses nothing yet."""
         self._storage = storage
-        self._asked: dict[object, list[dict[str, Any]]] = {}
+        self._asked: dict[object, Told] = {}
         self._stamp = -1
         self._problem = ""
         self._working = threading.Event()
@@ -46,9 +57,14 @@ class AnswerBook:
         self._thread.join()
 
     def ask(
-        self, study: str | None, model: str | None, task: str | None, margin: float | None
-    ) -> list[dict[str, Any]]:
-        """The answers as `app.best_gamma` gives them, from the last analysis.
+        self,
+        study: str | None,
+        model: str | None,
+        task: str | None,
+        margin: float | None,
+        width: int = WIDTH,
+    ) -> Told:
+        """The answers from the last analysis.
 
         Raises:
             Refused: if there is no such answer, or the first analysis is not done.
@@ -57,13 +73,15 @@ class AnswerBook:
         if stamp != self._stamp:
             self._asked, self._stamp = {}, stamp
         # A study's own report is a file of the study: it is read again each time.
-        key = (model, task, margin)
+        key = (model, task, margin, width)
         if study is None and key in self._asked:
             return self._asked[key]
         if study is None and not stamp:
             self._refuse_without_answers()
         try:
-            found = app.best_gamma(self._storage, study, model, task, margin, old=True)
+            question = self._storage, study, model, task, margin
+            answers = app.best_gamma(*question, old=True)
+            found = Told(answers, app.best_gamma_lines(*question, width, old=True))
         except LkmTuneError as error:
             raise Refused(404, str(error)) from error
         if study is None and len(self._asked) < MOST_KEPT:

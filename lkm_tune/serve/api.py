@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from lkm_tune import app
+from lkm_tune.serve.answers import WIDTH
 from lkm_tune.serve.cache import Entry
 from lkm_tune.serve.context import Context, Here
 from lkm_tune.serve.models import (
@@ -113,14 +114,15 @@ async def best_gamma(
     task: str | None = None,
     margin: Margin = None,
     study: str | None = None,
+    width: Annotated[int, Query(ge=20, le=1000)] = WIDTH,
 ) -> Response:
     """The recommended γ of each cell, or a prediction for a cell without a search.
 
-    With `study`, the answers are those of the study's own report.
+    With `study`, the answers are those of the study's own report. Lines have `width` letters.
     """
-    found = await asyncio.to_thread(here.answers.ask, study, model, task, margin)
+    found = await asyncio.to_thread(here.answers.ask, study, model, task, margin, width)
     stale = study is None and here.answers.stale
-    return Response(to_json({"stale": stale, "answers": found}), media_type=JSON)
+    return Response(to_json({"stale": stale, **found._asdict()}), media_type=JSON)
 
 
 @router.get(

@@ -79,10 +79,12 @@ class NotBegun(BaseModel):
 class Answers(BaseModel):
     """Answers of all studies together, or of one.
 
-    `stale`: whether runs have ended since these answers were made.
+    `stale`: whether runs have ended since these answers were made. `lines`: the answers as lines of
+    text, with the matrix of pairs if they are those of all cells.
     """
 
     stale: bool
+    lines: list[str]
     answers: list[Answer]  # type: ignore[valid-type]
 
 

@@ -69,9 +69,10 @@ async def ask(
     problem, status = "", 200
     try:
         number = float(asked["margin"]) if asked["margin"] else None
-        found = await asyncio.to_thread(
+        told = await asyncio.to_thread(
             here.answers.ask, None, asked["model"] or None, asked["task"] or None, number
         )
+        found = told.answers
     except ValueError:
         problem, status = f"the margin must be a number such as 0.02, but got {margin}", 422
     except Refused as refused:
@@ -123,7 +124,7 @@ def commands(answer: dict[str, Any], storage: str, reported: set[str]) -> list[s
 def _names(here: Any) -> dict[str, list[str]]:
     """The models and tasks with an answer, and all others that a study may name."""
     try:
-        known = here.answers.ask(None, None, None, None)
+        known = here.answers.ask(None, None, None, None).answers
     except Refused:
         known = []
     models = dict.fromkeys([*(a["model"] for a in known), *app.list_models()])

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from lkm_tune.app import best_gamma, study_status
+from lkm_tune.app import best_gamma, best_gamma_lines, study_status
 from lkm_tune.ledger.run_table import COLUMNS
 from tests.serve.conftest import add_run, fill, server
 
@@ -69,7 +69,9 @@ def test_report_tables(http, filled):
 )  # fmt: skip
 def test_best_gamma_is_that_of_the_command(http, filled, question):
     told = http.get("/api/v1/best-gamma", params=question).json()
-    assert told == {"stale": told["stale"], "answers": best_gamma(filled, **question)}
+    lines = best_gamma_lines(filled, **question)
+    answers = best_gamma(filled, **question)
+    assert told == {"stale": told["stale"], "answers": answers, "lines": lines}
 
 
 @pytest.mark.parametrize(
