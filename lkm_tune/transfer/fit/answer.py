@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from lkm_tune.transfer.fit.cell_notes import NOTHING_LEARNT
 from lkm_tune.transfer.fit.cells import CellKey
 from lkm_tune.transfer.fit.verdict import FEWEST_SEEDS
 
@@ -80,6 +81,8 @@ class CellAnswer:
         margin: difference of the error that does not matter.
         missing: the reason for a bound above the margin: too few "seeds", too few "gammas" near the
             best, or "" for a bound within the margin.
+        of_mean: error at γ = 0 (without it, at the lowest γ) as a fraction of the error of
+            predicting the mean; from 1 on, the network learnt nothing.
         studies: studies of the runs; none for a prediction.
         notes: sentences on runs that are left out or suspicious.
         expected_regret: mean regret of such predictions, if it can be tested.
@@ -135,6 +138,7 @@ class CellAnswer:
     scale: str = ""
     margin: float = math.nan
     missing: str = ""
+    of_mean: float = math.nan
     studies: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     expected_regret: float = math.nan
@@ -157,6 +161,11 @@ class CellAnswer:
     def only_diverges(self) -> bool:
         """Whether training diverged at every measured γ > 0, so that there is no curve."""
         return bool(self.diverged) and math.isnan(self.range_low)
+
+    @property
+    def learnt_nothing(self) -> bool:
+        """Whether the network is no better than predicting the mean."""
+        return self.of_mean >= NOTHING_LEARNT
 
     @property
     def predicted(self) -> bool:

@@ -100,6 +100,7 @@ def _answer(cell: CellCurve, margin: float) -> CellAnswer:
         scale=runs.scale,
         margin=margin,
         missing="" if bound <= margin else what_is_missing(cell, recommended, margin),
+        of_mean=runs.of_mean,
         studies=runs.studies,
         notes=runs.notes,
     )

@@ -1,10 +1,13 @@
 """Notes on the runs of one cell: left out, missing, too few.
 
-Every function appends parts of sentences to the notes of the cell.
+Every function appends parts of sentences to the notes of the cell. What differs between cells
+stands in brackets at the end, so that one sentence can tell it of several cells
+(`report.remarks.once`).
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import numpy as np
@@ -12,16 +15,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lkm_tune.transfer.fit.noise import Array
-from lkm_tune.transfer.wording import counted, percent
+from lkm_tune.transfer.wording import percent
 
 FEWEST_GAMMAS = 3
 """Fewest measured γ > 0 of a curve."""
 
-_NUMBERS = (("", "is"), ("s", "are"))
-"""Ending of a noun and verb: singular, plural."""
-
 LEARNT = 0.3
-"""A network has learnt something if it beats predicting the mean by this fraction."""
+"""A network has learnt more than little if it beats predicting the mean by this fraction."""
+
+NOTHING_LEARNT = 1.0
+"""A network has learnt nothing if its error is this fraction of that of predicting the mean."""
 
 
 def note_left_out(rows: pd.DataFrame, done: pd.DataFrame, outcome: str, notes: list[str]) -> None:
@@ -32,12 +35,9 @@ def note_left_out(rows: pd.DataFrame, done: pd.DataFrame, outcome: str, notes: l
         "failed": "that failed",
     }
     counts = Counter(rows["status"])
-    parts = [(counts[status], f"curve run{{}} {why}") for status, why in left_out.items()]
-    parts.append((counts["complete"] - len(done), f"complete run{{}} without a positive {outcome}"))
-    for count, which in parts:
-        if count:
-            one, many = (f"{which.format(s)} {verb} left out" for s, verb in _NUMBERS)
-            notes.append(counted(count, one, many))
+    parts = [(counts[status], f"curve runs {why}") for status, why in left_out.items()]
+    parts.append((counts["complete"] - len(done), f"complete runs without a positive {outcome}"))
+    notes += [f"{which} are left out ({count})" for count, which in parts if count]
 
 
 def note_design(
@@ -59,7 +59,8 @@ def note_design(
         notes.append("only two seeds, so the intervals are wide")
     if len(gammas) < FEWEST_GAMMAS:
         notes.append(
-            f"only {len(gammas)} usable γ above 0, too few for a curve; no verdict is given"
+            "too few usable γ above 0 for a curve, so no verdict between this and other cells is"
+            f" given ({len(gammas)} of at least {FEWEST_GAMMAS})"
         )
     if len(studies) > 1:
         notes.append(f"runs of the studies {', '.join(studies)} are taken together")
@@ -70,8 +71,7 @@ def note_missing(log_error: Array, notes: list[str]) -> None:
     missing = int(np.isnan(log_error[:, 1:]).sum())
     missing += int(np.isnan(log_error[:, 0]).sum()) if np.any(~np.isnan(log_error[:, 0])) else 0
     if missing:
-        verb = "is" if missing == 1 else "are"
-        notes.append(f"{missing} of {log_error.size} runs (γ × seed) {verb} missing")
+        notes.append(f"runs of the grid γ × seed are missing ({missing} of {log_error.size})")
 
 
 def note_accidents(
@@ -92,20 +92,28 @@ def note_accidents(
         return
     places = [f"γ = {gammas[place]:g}, seed {seeds[row][1]}" for row, place in np.argwhere(far)]
     shown = "; ".join(places[:3]) + (f" and {len(places) - 3} more" if len(places) > 3 else "")
-    noise = f"({shown}) {{}} from the other runs by more than noise explains, and {{}} left out"
-    one, many = noise.format("differs", "is"), noise.format("differ", "are")
-    notes.append(counted(len(places), f"run {one}", f"runs {many}"))
+    notes.append(
+        f"runs that differ from the other runs by more than noise explains are left out ({shown})"
+    )
 
 
-def note_learning(done: pd.DataFrame, outcome: str, notes: list[str]) -> None:
-    """A note on a network that is hardly better than predicting the mean."""
+def learning(done: pd.DataFrame, outcome: str, notes: list[str]) -> float:
+    """The error as a fraction of the error of predicting the mean, at the lowest γ; NaN if unknown.
+
+    A network that is hardly better than predicting the mean gets a note.
+    """
     mean_error = "test_mean_error" if outcome == "test_error" else "val_mean_error"
-    control = done[done["gamma"] == 0]
-    if mean_error not in control or control[mean_error].isna().all():
-        return
-    ratio = float((control[outcome] / control[mean_error]).median())
+    if mean_error not in done:
+        return math.nan
+    known = done[done[mean_error] > 0]
+    first = known[known["gamma"] == known["gamma"].min()]
+    ratio = float((first[outcome] / first[mean_error]).median())
     if ratio > 1 - LEARNT:
-        notes.append(
-            f"the error at γ = 0 is {percent(ratio)} of the error of predicting the mean; a curve"
-            " of a network that learnt nothing is meaningless"
-        )
+        gamma = f"γ = {float(first['gamma'].iloc[0]):g}"
+        least, then = percent(1 - LEARNT), "one that learns more may answer otherwise"
+        said = f"the network learnt little, since its error at {gamma} is at least {least}"
+        if ratio >= NOTHING_LEARNT:
+            said = f"the network learnt nothing, since its error at {gamma} is at least 100 %"
+            then = "its curve is meaningless"
+        notes.append(f"{said} of that of predicting the mean, so {then} ({percent(ratio)})")
+    return ratio

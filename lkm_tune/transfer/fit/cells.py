@@ -12,9 +12,9 @@ import pandas as pd
 
 from lkm_tune.transfer.fit.accidents import accidents
 from lkm_tune.transfer.fit.cell_notes import (
+    learning,
     note_accidents,
     note_design,
-    note_learning,
     note_left_out,
     note_missing,
 )
@@ -63,6 +63,8 @@ class CurveRuns:
         kd_ratio: median of γ·L_KD / L_pred at each usable γ, shape [J], NaN where unknown.
         unit: unit of the error, "" if unknown.
         scale: the scale of γ, "" if unknown.
+        of_mean: error at γ = 0 (without it, at the lowest γ) as a fraction of that of predicting
+            the mean, NaN if unknown.
         notes: sentences on runs that are left out or suspicious.
     """
 
@@ -80,6 +82,7 @@ class CurveRuns:
     kd_ratio: Array
     unit: str
     scale: str
+    of_mean: float
     notes: tuple[str, ...]
 
     @cached_property
@@ -192,11 +195,11 @@ def _cell(
     if not (rows["until"] == "decided").any():
         note_missing(log_error, notes)
     note_accidents(seeds, measured, accidents(log_error), notes)
-    note_learning(done, outcome, notes)
+    of_mean = learning(done, outcome, notes)
     return CurveRuns(
         key, name, gammas, seeds, studies, log_error, outcome, diverged, below, above,
         _own_levels(own_control, outcome), _kd_ratio(kept, gammas),
-        _common(rows, "unit", notes), _common(rows, "scale", notes),
+        _common(rows, "unit", notes), _common(rows, "scale", notes), of_mean,
         tuple(f"{name}: {note}." for note in notes),
     )  # fmt: skip
 

@@ -18,8 +18,8 @@ def divergence(
     diverging = sorted(gamma for gamma in lost if gamma > 0)
     for gamma in sorted(set(bad.index) - set(lost)):
         notes.append(
-            f"{bad[gamma]} of {bad[gamma] + good[gamma]} runs at γ = {gamma:g} diverged and"
-            f" {'is' if bad[gamma] == 1 else 'are'} left out"
+            f"some runs at γ = {gamma:g} diverged and are left out"
+            f" ({bad[gamma]} of {bad[gamma] + good[gamma]})"
         )
     usable = done[(done["gamma"] > 0) & ~done["gamma"].isin(diverging)]
     if usable.empty:
@@ -30,7 +30,7 @@ def divergence(
     above = min((g for g in diverging if g > best), default=None)
     if diverging:
         listed = ", ".join(f"{g:g}" for g in diverging)
-        notes.append(f"training diverges at γ = {listed}, which bounds the range")
+        notes.append(f"training diverges, which bounds the range (at γ = {listed})")
     return tuple(diverging), below, above
 
 
@@ -42,7 +42,7 @@ def with_usable_control(rows: pd.DataFrame, done: pd.DataFrame, notes: list[str]
     if not runs:
         notes.append("there is no γ = 0 run, so no gain can be given")
     elif diverges(lost, runs):
-        notes.append(f"{lost} of {runs} runs at γ = 0 diverged, so no gain can be given")
+        notes.append(f"runs at γ = 0 diverged, so no gain can be given ({lost} of {runs})")
         return done[~control]
     return done
 

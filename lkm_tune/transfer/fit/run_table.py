@@ -101,8 +101,10 @@ def check_runs(runs: pd.DataFrame) -> pd.DataFrame:
     return clean
 
 
-def unfinished_cells(runs: pd.DataFrame, answered: Collection[tuple[Any, ...]] = ()) -> list[str]:
-    """Sentences on each (model, task, n_train) with rows in the table but no curve to fit.
+def unfinished_cells(
+    runs: pd.DataFrame, answered: Collection[tuple[Any, ...]] = ()
+) -> list[tuple[str, str]]:
+    """The name of each (model, task, n_train) with rows but no curve to fit, and why.
 
     Args:
         runs: the checked table.
@@ -124,7 +126,7 @@ def unfinished_cells(runs: pd.DataFrame, answered: Collection[tuple[Any, ...]] =
             why = "no run at γ > 0 is complete, and some diverged"
         if cell not in finished | known:
             model, task, size = cell
-            found.append(f"{model} on {task} ({int(size):,} samples): {why}.")
+            found.append((f"{model} on {task} ({int(size):,} samples)", f"{why}."))
     return found
 
 

@@ -82,7 +82,7 @@ def signs_of_trouble(
     if not mixed:
         return ()
     if control.diverged:
-        return ("Training diverges without mixing, too (γ = 0): try a lower learning rate.",)
+        return ("training diverges without mixing, too, so try a lower learning rate.",)
     found = (
         _too_high(control, mixed, math.inf if harm_told else margin),
         "" if effect_told else _without_effect(control, mixed, margin),
@@ -105,12 +105,12 @@ def _too_high(control: Strength, mixed: Sequence[Strength], margin: float) -> st
         what = f"the error is {percent(first.change)} above that of γ = 0"
     if first.rank < COLLAPSED * control.rank:
         what += (
-            f" and the embeddings have collapsed (effective rank {first.rank:.2g} against "
-            f"{control.rank:.2g})"
+            " and the embeddings have collapsed to an effective rank of"
+            f" {first.rank:.2g} from {control.rank:.2g}"
         )
     between = math.sqrt(good[-1].gamma * first.gamma) if good else first.gamma / 10
-    advice = f"Next γ to try: {_round(between)}" if between >= LOWEST else "Leave mixing off"
-    return f"γ = {first.gamma:g} is too high: {what}. {advice}."
+    advice = f"next γ to try: {_round(between)}" if between >= LOWEST else "leave mixing off"
+    return f"a γ is too high (γ = {first.gamma:g}: {what}; {advice})."
 
 
 def _without_effect(control: Strength, mixed: Sequence[Strength], margin: float) -> str:
@@ -118,19 +118,20 @@ def _without_effect(control: Strength, mixed: Sequence[Strength], margin: float)
     if not all(abs(one.change) <= max(margin, min(one.doubt, ONE_SEED)) for one in mixed):
         return ""
     top = mixed[-1]
-    said = f"No γ up to {top.gamma:g} has an effect: no error differs clearly from that of γ = 0"
+    said = "no γ has an effect"
     if control.similarity > ALIKE:
         return (
-            f"{said}, and the layers are alike without mixing (CKA {control.similarity:.3f}). "
-            f"Try a deeper network; next γ to try: {_round(10 * top.gamma)}."
+            f"{said}, and the layers are alike without mixing, so try a deeper network (γ up to"
+            f" {top.gamma:g}, CKA {control.similarity:.3f}; next γ to try:"
+            f" {_round(10 * top.gamma)})."
         )
     strongest = max((one.kd_ratio for one in mixed if one.kd_ratio > 0), default=math.nan)
     if not strongest < WEAK:
         return ""  # A flat curve alone is no trouble: the decision tells it.
     factor = min(100.0, AIM / strongest)
     return (
-        f"{said}, since the mixing term is at most {percent(strongest)} of the prediction loss. "
-        f"Next γ to try: {_round(factor * top.gamma)}."
+        f"{said}, since the mixing term is weak (at most {percent(strongest)} of the prediction"
+        f" loss, up to γ = {top.gamma:g}; next γ to try: {_round(factor * top.gamma)})."
     )
 
 
@@ -140,9 +141,9 @@ def _outweighs(mixed: Sequence[Strength]) -> str:
         return ""
     first = heavy[0]
     return (
-        f"At γ = {first.gamma:g} the mixing term is {first.kd_ratio:.2g} times the prediction "
-        "loss, which makes training unstable. Next γ to try: "
-        f"{_round(first.gamma * AIM / first.kd_ratio)}."
+        "the mixing term outweighs the prediction loss, which makes training unstable"
+        f" ({first.kd_ratio:.2g} times at γ = {first.gamma:g}; next γ to try:"
+        f" {_round(first.gamma * AIM / first.kd_ratio)})."
     )
 
 

@@ -73,13 +73,15 @@ def without_repeats(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
         rows.index, fill_value=False
     )
     if repeated.any():
-        note = f"{counted(int(repeated.sum()), 'run is', 'runs are')} recorded more than once"
+        count = int(repeated.sum())
         results = _results(rows[rows["status"].isin(_ENDS)]).join(rows[run]).drop_duplicates()
         differ = int(results.duplicated(run).sum())
         notes.append(
-            f"{note}, {differ} of them with another result; the last record of a run counts"
+            "runs are recorded more than once, some with another result; the last record of a run"
+            f" counts ({counted(count, 'record')} too many, {differ} with another result)"
             if differ
-            else f"{note} and {'counts' if repeated.sum() == 1 else 'count'} once"
+            else f"runs are recorded more than once and count once ({counted(count, 'record')} too"
+            " many)"
         )
     return rows[~repeated]
 
@@ -92,7 +94,7 @@ def on_one_scale(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     kept = sorted(scales.index[scales == scales.max()])[0]
     other: pd.Series[bool] = rows["scale"].notna() & (rows["scale"] != kept)
     notes.append(
-        f"{counted(int(other.sum()), 'run has', 'runs have')} γ on another scale than {kept!r},"
-        f" that of most runs, and {'is' if other.sum() == 1 else 'are'} left out"
+        f"runs with γ on another scale than {kept!r}, that of most runs, are left out"
+        f" ({int(other.sum())})"
     )
     return rows.loc[~other]

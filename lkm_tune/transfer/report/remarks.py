@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 
 import pandas as pd
 
@@ -22,9 +23,10 @@ def table_warnings(
         cells: its fitted cells.
         answered: cells without a curve that have an answer (`fit.diverged`).
     """
-    names = [cell.runs.name for cell in cells]
+    names = [*(cell.runs.name for cell in cells), *map(str, answered)]
     found = once(names, (note for cell in cells for note in cell.runs.notes))
-    found += unfinished_cells(checked, answered)
+    unfinished = unfinished_cells(checked, answered)
+    found += once([*names, *(name for name, _ in unfinished)], map(": ".join, unfinished))
     scales = {cell.runs.scale for cell in cells}
     if len(scales) > 1:
         told = " | ".join(sorted(scale or "unknown" for scale in scales))
@@ -39,27 +41,36 @@ def table_warnings(
 
 
 def once(names: Sequence[str], sentences: Iterable[str]) -> list[str]:
-    """Merges equal sentences that begin with the name of a cell and a colon.
+    """Merges sentences that begin with the name of a cell and a colon.
+
+    Sentences may differ in brackets at their ends; the merged sentence has them beside the names.
 
     Args:
         names: names of all cells.
         sentences: sentences on single cells.
     """
-    notes: dict[str, list[str]] = {}
+    notes: dict[str, list[tuple[str, str]]] = {}
     for sentence in sentences:
         name = next((n for n in names if sentence.startswith(f"{n}: ")), "")
-        notes.setdefault(sentence.removeprefix(f"{name}: "), []).append(name)
-    return _grouped(notes, len(names))
+        said = sentence.removeprefix(f"{name}: ")
+        text, figure = _WITH_FIGURE.fullmatch(said).groups() if name else (said, "")  # type: ignore[union-attr]
+        notes.setdefault(text, []).append((name, figure or ""))
+    return [_grouped(text, cells, len(names)) for text, cells in notes.items()]
 
 
-def _grouped(notes: Mapping[str, Sequence[str]], cells: int) -> list[str]:
-    """Each note with the names of its cells."""
-    found = []
-    for note, names in notes.items():
-        if len(names) == cells > 1:
-            found.append(f"All cells: {note}")
-        elif len(names) == 1:
-            found.append(f"{names[0]}: {note}" if names[0] else note)
-        else:
-            found.append(f"{count_text(len(names)).capitalize()} cells ({listed(names)}): {note}")
-    return found
+_WITH_FIGURE = re.compile(r"(.*?)(?: \(((?:[^()]|\([^()]*\))*)\))?\.?", re.DOTALL)
+"""A sentence, and what differs between cells: the brackets at its end."""
+
+
+def _grouped(text: str, cells: Sequence[tuple[str, str]], of: int) -> str:
+    """A note with the names of its cells, each with its figure if they differ."""
+    names = [name for name, _ in cells]
+    figures = {figure for _, figure in cells}
+    who = f"{count_text(len(cells)).capitalize()} cells"
+    if len(figures) > 1:
+        who = "All cells" if len(cells) == of else who
+        return f"{who}: {text}: {listed([f'{name} ({figure})' for name, figure in cells])}."
+    ended = f"{text} ({figures.pop()})." if figures != {""} else text.removesuffix(".") + "."
+    if len(cells) == 1:
+        return f"{names[0]}: {ended}" if names[0] else ended
+    return f"All cells: {ended}" if len(cells) == of else f"{who} ({listed(names)}): {ended}"

@@ -11,6 +11,7 @@ from lkm_tune.transfer.fit.answer import (
     USE,
     CellAnswer,
 )
+from lkm_tune.transfer.fit.verdict import FEWEST_SEEDS
 from lkm_tune.transfer.wording import (
     NO_BREAK,
     at_most,
@@ -22,6 +23,9 @@ from lkm_tune.transfer.wording import (
     span,
 )
 
+NOTHING_LEARNT = "; nothing learnt"
+"""The end of a decision on a network that is no better than predicting the mean."""
+
 COARSE = 4.0
 """Largest factor between neighbouring γ (half a decade, with room for rounding) at which intervals
 do not miss narrow dips; docs/transfer.md has the figures."""
@@ -29,6 +33,16 @@ do not miss narrow dips; docs/transfer.md has the figures."""
 
 def decision_sentence(answer: CellAnswer) -> str:
     """The decision for a cell, without its name."""
+    if answer.learnt_nothing:
+        return (
+            f"{_decision(answer)} But the network learnt nothing: its error at γ = 0 is"
+            f" {percent(answer.of_mean)} of that of predicting the mean, so this holds for no"
+            " network that learns."
+        )
+    return _decision(answer)
+
+
+def _decision(answer: CellAnswer) -> str:
     best = gamma_text(answer.recommended)
     if answer.predicted:
         return f"Start with γ = {best}: a prediction, since this cell was never searched."
@@ -70,6 +84,11 @@ def _undecided(answer: CellAnswer, best: str) -> str:
             "It is unknown whether mixing helps, because no run has γ = 0. Among the other γ the"
             f" lowest expected error is at {best}{above}."
         )
+    if answer.seeds < FEWEST_SEEDS:
+        return (
+            f"Undecided, since a decision needs {count_text(FEWEST_SEEDS)} seeds; lowest expected"
+            f" error at γ = {best}{above}."
+        )
     ends = [gamma_text(gamma) for gamma in (answer.open_low, answer.open_high)]
     between = f"between {ends[0]} and {ends[1]}" if ends[0] != ends[1] else f"at {ends[0]}"
     return f"Undecided {between}; lowest expected error at {best}{above}."
@@ -87,23 +106,30 @@ def _largest_gain(answer: CellAnswer) -> str:
     return f"a gain above {at_most(answer.largest_gain)} is excluded"
 
 
+def _excluded_gain(answer: CellAnswer) -> str:
+    if not math.isfinite(answer.largest_gain):
+        return "nothing"
+    return f"a gain above {at_most(answer.largest_gain)}"
+
+
 def cell_line(answer: CellAnswer) -> tuple[str, str, str]:
     """The decision, the gain and the exclusion, as the fields of a table."""
+    decision, gain, excluded = _line(answer)
+    return decision + (NOTHING_LEARNT if answer.learnt_nothing else ""), gain, excluded
+
+
+def _line(answer: CellAnswer) -> tuple[str, str, str]:
     best, seeds = gamma_text(answer.recommended), answer.seeds
     if answer.predicted:
-        cost = answer.expected_regret
-        usual = "" if math.isnan(cost) else f"costs {percent(cost)} on average"
-        return f"start with γ = {best}", "never searched", usual
+        return f"start with γ = {best}", "never searched", ""
     if answer.only_diverges:
         return "leave mixing off", "not known", "every γ > 0 diverged"
     if seeds < 2:
         return "undecided", "not known: one seed" if seeds else "not known", ""
     if answer.decision == LEAVE_OFF:
-        excluded = _largest_gain(answer).removesuffix(" is excluded")
-        return "leave mixing off", "none shown", excluded
+        return "leave mixing off", "none shown", _excluded_gain(answer)
     if answer.decision == NOT_NEEDED:
-        excluded = _largest_gain(answer).removesuffix(" is excluded")
-        return f"mixing not needed, best guess {best}", "none shown", excluded
+        return f"mixing not needed, best guess {best}", "none shown", _excluded_gain(answer)
     excluded = "nothing" if math.isinf(answer.bound) else ""
     if math.isfinite(answer.bound):
         excluded = f"more than {at_most(answer.bound)} above the best"
@@ -112,6 +138,8 @@ def cell_line(answer: CellAnswer) -> tuple[str, str, str]:
         return f"use γ = {best}", gain, excluded
     if math.isnan(answer.gain):
         return f"undecided, best guess {best}", "not known: no γ = 0", excluded
+    if seeds < FEWEST_SEEDS:
+        return f"undecided, best guess {best}", "not known: two seeds", excluded
     ends = " to ".join(dict.fromkeys(map(gamma_text, (answer.open_low, answer.open_high))))
     return f"undecided: {ends}, best guess {best}", "none shown", excluded
 
@@ -131,11 +159,6 @@ def detail_sentences(answer: CellAnswer) -> list[str]:
             f"The published γ = {PAPER_GAMMA:g} costs {percent(answer.paper_regret)}"
             f" ({span(answer.paper_regret_low, answer.paper_regret_high)})."
         )
-    if answer.step > COARSE:
-        found.append(
-            f"γ was measured in steps of a factor of {gamma_text(answer.step)}: a narrower dip of"
-            " the error stays unseen."
-        )
     return found
 
 
@@ -143,7 +166,13 @@ def cell_sentence(answer: CellAnswer) -> str:
     """One plain paragraph on γ in a cell, with the cell's name."""
     decision = decision_sentence(answer)
     named = f"{answer.name}: {decision[0].lower()}{decision[1:]}"
-    return " ".join([named, *detail_sentences(answer)])
+    coarse = []
+    if answer.step > COARSE and answer.seeds > 1:
+        coarse.append(
+            f"γ was measured in steps of a factor of {gamma_text(answer.step)}: a narrower dip of"
+            " the error stays unseen."
+        )
+    return " ".join([named, *detail_sentences(answer), *coarse])
 
 
 def _own_control(answer: CellAnswer) -> list[str]:

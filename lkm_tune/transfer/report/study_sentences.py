@@ -6,12 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 
 from lkm_tune.transfer.fit.answer import PAPER_GAMMA, UNDECIDED, CellAnswer
+from lkm_tune.transfer.fit.cell_notes import FEWEST_GAMMAS
 from lkm_tune.transfer.fit.cells import CellKey
 from lkm_tune.transfer.fit.shared_gamma import SharedGamma
+from lkm_tune.transfer.fit.verdict import FEWEST_SEEDS
 from lkm_tune.transfer.report.sentences import COARSE
 from lkm_tune.transfer.wording import (
     at_most,
     count_text,
+    counted,
     gamma_text,
     listed,
     margin_text,
@@ -39,10 +42,40 @@ def shared_sentence(
         first = "One cell has" if curves else "No cell has"
         return f"{first} a finished curve, so there is nothing to compare yet."
     if shared is None:
+        return f"It is unknown whether one γ works in all cells: {_why_unknown(answers, names)}."
+    return _shared_gamma(shared, answers, margin, names) + _nothing_learnt(answers)
+
+
+def _nothing_learnt(answers: Sequence[CellAnswer]) -> str:
+    """The end of the sentence, where networks are no better than predicting the mean."""
+    count = sum(answer.learnt_nothing for answer in answers)
+    if not count:
+        return ""
+    where = "all" if count == len(answers) else f"{count_text(count)} of the"
+    return f" But in {where} cells the network learnt nothing."
+
+
+def _why_unknown(answers: Sequence[CellAnswer], names: Mapping[CellKey, str]) -> str:
+    """Why no γ has a known cost in two cells or more."""
+    seeds = [answer for answer in answers if answer.seeds < 2 and not answer.diverged]
+    if seeds:
+        few = listed([names[answer.key] for answer in seeds])
         return (
-            "It is unknown whether one γ works in all cells: this needs at least two seeds at the"
-            " same γ in every cell."
+            f"a verdict needs {count_text(FEWEST_SEEDS)} seeds at the same γ in every cell, and"
+            f" fewer than two ran in {few}"
         )
+    gone = [names[a.key] for a in answers if a.diverged and math.isnan(a.bound)]
+    if gone:
+        return f"training diverges at so many γ that too few are left for a curve in {listed(gone)}"
+    return f"a curve needs {count_text(FEWEST_GAMMAS)} usable γ above 0, the same in every cell"
+
+
+def _shared_gamma(
+    shared: SharedGamma,
+    answers: Sequence[CellAnswer],
+    margin: float,
+    names: Mapping[CellKey, str],
+) -> str:
     shared = shared.at_margin(margin)
     gamma = f"γ = {gamma_text(shared.gamma)}" + (" (no mixing)" if shared.gamma == 0 else "")
     all_cells = f"all {count_text(shared.cells)} cells" if shared.cells > 2 else "both cells"
@@ -102,17 +135,43 @@ def harm_sentence(
     if not starts:
         return ""
     where = [
-        f"from γ = {gamma_text(start)} on in {listed(cells, most=2)}"
-        for start, cells in starts.items()
+        f"from γ = {gamma_text(start)} on in {_among(cells)}"
+        for start, cells in list(starts.items())[:4]
     ]
-    return f"Mixing is shown to cost more than {margin_text(margin)} {listed(where)}."
+    rest = sum(map(len, list(starts.values())[4:]))
+    where += [f"from a higher γ on in {counted(rest, 'more cell')}"] if rest else []
+    return f"Mixing is shown to cost more than {margin_text(margin)} {'; '.join(where)}."
+
+
+def _among(cells: Sequence[str], most: int = 2) -> str:
+    """Names of cells, and the number of the other cells."""
+    more = len(cells) - most
+    rest = [f"and {counted(more, 'more cell')}"] if more > 0 else []
+    return "; ".join([*cells[:most], *rest])
 
 
 def general_sentences(
     answers: Sequence[CellAnswer], margin: float, names: Mapping[CellKey, str]
 ) -> list[str]:
-    """Sentences on strong mixing and on the published γ over all cells."""
-    return list(filter(None, [harm_sentence(answers, margin, names), paper_sentence(answers)]))
+    """Sentences on strong mixing, on the published γ and on coarse steps over all cells."""
+    found = [harm_sentence(answers, margin, names), paper_sentence(answers)]
+    return list(filter(None, [*found, coarse_sentence(answers, names)]))
+
+
+def coarse_sentence(answers: Sequence[CellAnswer], names: Mapping[CellKey, str]) -> str:
+    """The cells whose γ are far apart; "" if there are none."""
+    coarse = [answer for answer in answers if answer.step > COARSE]
+    if not coarse:
+        return ""
+    steps = " to ".join(
+        dict.fromkeys(gamma_text(end(a.step for a in coarse)) for end in (min, max))
+    )
+    where = listed([names[answer.key] for answer in coarse])
+    where = "every cell" if len(coarse) == len(answers) else where
+    return (
+        f"γ was measured in steps of a factor of {steps} in {where}: a narrower dip of the error"
+        " stays unseen."
+    )
 
 
 def further_runs(

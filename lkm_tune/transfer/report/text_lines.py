@@ -24,6 +24,7 @@ _QUESTION = "Does the γ of a row work in the cell of a column? It costs at most
 _SHORTER = {
     r"^mixing not needed": "not needed",
     r"^undecided: .*, best": "undecided, best",
+    r", best guess \S+;": ";",
     "best guess": "guess",
     r"^more than (.*) above the best$": r"cost above \1",
     "^a gain": "gain",

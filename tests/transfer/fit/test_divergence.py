@@ -35,5 +35,5 @@ def test_diverged_runs_of_five_seeds(simulate, shapes, gamma, diverged, decision
     assert (answer.recommended == pytest.approx(gamma, rel=0.3)) == (diverged == 1 and gamma > 0)
     notes = " ".join(answer.notes)
     if gamma == 0 and diverged > 1:
-        assert "3 of 5 runs at γ = 0 diverged, so no gain can be given" in notes
+        assert "runs at γ = 0 diverged, so no gain can be given (3 of 5)" in notes
         assert "there is no γ = 0 run" not in notes

@@ -60,7 +60,7 @@ def test_one_run_has_one_result(simulate, shapes, repeat, said) -> None:
         return
     noted = "".join(TransferReport.from_runs(twice).warnings)
     whole = "phase" not in repeat and "seed" not in repeat
-    assert ("1 run is recorded more than once and counts once" in noted) == whole
+    assert ("runs are recorded more than once and count once (1 record too many)" in noted) == whole
 
 
 def test_a_table_without_curve_runs_says_so(simulate, shapes) -> None:
@@ -130,6 +130,6 @@ def test_a_cell_where_every_gamma_diverged_is_answered(
     assert [line[0] for line in shown] == list(cells)
     assert "leave mixing off" in shown[cells.index("m")]
     assert said in "\n".join(lines)
-    assert "- m: γ = 0.001 is too high: training diverges. Next γ to try: 0.0001." in lines
+    assert "- m: a γ is too high (γ = 0.001: training diverges; next γ to try: 0.0001)." in lines
     assert not report.warnings or "m on" not in "".join(report.warnings)
     ElementTree.parse(write_report(report, tmp_path)["curves.svg"])

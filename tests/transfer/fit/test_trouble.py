@@ -17,28 +17,30 @@ CONTROL = Strength(0.0, change=0.0, similarity=0.6, rank=8.0)
         (
             CONTROL,
             [Strength(1, -0.05), Strength(100, 0.2, rank=7)],
-            ["γ = 100 is too high: the error is 20.0 % above that of γ = 0. Next γ to try: 10."],
+            ["a γ is too high (γ = 100: the error is 20.0 % above that of γ = 0; next γ to try: "
+             "10)."],
         ),
         (
             CONTROL,
             [Strength(1, 0.4, rank=2), Strength(100, 0.9, rank=1)],
-            ["γ = 1 is too high: the error is 40.0 % above that of γ = 0 and the embeddings have "
-             "collapsed (effective rank 2 against 8). Next γ to try: 0.1."],
+            ["a γ is too high (γ = 1: the error is 40.0 % above that of γ = 0 and the embeddings "
+             "have collapsed to an effective rank of 2 from 8; next γ to try: 0.1)."],
         ),
         (
             CONTROL,
             [Strength(1, -0.1), Strength(10, diverged=True)],
-            ["γ = 10 is too high: training diverges. Next γ to try: 3."],
+            ["a γ is too high (γ = 10: training diverges; next γ to try: 3)."],
         ),
         (
             Strength(0, diverged=True),
             [Strength(1, diverged=True), Strength(10, diverged=True)],
-            ["Training diverges without mixing, too (γ = 0): try a lower learning rate."],
+            ["training diverges without mixing, too, so try a lower learning rate."],
         ),
         (
             CONTROL,
             [Strength(1e-4, 0.3), Strength(0.1, 0.4)],
-            ["γ = 0.0001 is too high: the error is 30.0 % above that of γ = 0. Leave mixing off."],
+            ["a γ is too high (γ = 0.0001: the error is 30.0 % above that of γ = 0; leave mixing "
+             "off)."],
         ),
         # No sign if the change is within its uncertainty, or if a higher γ is better.
         (CONTROL, [Strength(1, -0.1), Strength(10, 0.04, doubt=0.05)], []),
@@ -48,15 +50,14 @@ CONTROL = Strength(0.0, change=0.0, similarity=0.6, rank=8.0)
         (
             CONTROL,
             [Strength(0.001, 0.002, kd_ratio=1e-4), Strength(0.01, -0.004, kd_ratio=1e-3)],
-            ["No γ up to 0.01 has an effect: no error differs clearly from that of γ = 0, since "
-             "the mixing term is at most 0.1 % of the prediction loss. Next γ to try: 1."],
+            ["no γ has an effect, since the mixing term is weak (at most 0.1 % of the prediction "
+             "loss, up to γ = 0.01; next γ to try: 1)."],
         ),
         (
             Strength(0, 0, similarity=0.997),
             [Strength(0.1, 0.002, kd_ratio=1e-4)],
-            ["No γ up to 0.1 has an effect: no error differs clearly from that of γ = 0, and "
-             "the layers are alike without mixing (CKA 0.997). Try a deeper network; next γ "
-             "to try: 1."],
+            ["no γ has an effect, and the layers are alike without mixing, so try a deeper network "
+             "(γ up to 0.1, CKA 0.997; next γ to try: 1)."],
         ),
         (
             CONTROL,
@@ -66,8 +67,8 @@ CONTROL = Strength(0.0, change=0.0, similarity=0.6, rank=8.0)
         (
             CONTROL,
             [Strength(0.1, -0.1, kd_ratio=0.2), Strength(1, -0.05, kd_ratio=2.5)],
-            ["At γ = 1 the mixing term is 2.5 times the prediction loss, which makes training "
-             "unstable. Next γ to try: 0.04."],
+            ["the mixing term outweighs the prediction loss, which makes training unstable (2.5 "
+             "times at γ = 1; next γ to try: 0.04)."],
         ),
     ],
 )  # fmt: skip
@@ -101,7 +102,7 @@ def runs(rows):
 def test_harm_that_the_report_tells_is_no_sign():
     strengths = [Strength(0.1, 0.2), Strength(1, 0.4), Strength(10, diverged=True)]
     (said,) = signs_of_trouble(CONTROL, strengths, harm_told=True)
-    assert said == "γ = 10 is too high: training diverges. Next γ to try: 3."
+    assert said == "a γ is too high (γ = 10: training diverges; next γ to try: 3)."
 
 
 def test_changes_are_within_seeds():
@@ -111,7 +112,7 @@ def test_changes_are_within_seeds():
         (0, 2, 3.0, "complete"), (10, 2, 3.6, "complete"), (100, 1, None, "diverged"),
     ])  # fmt: skip
     (said,) = study_signs(table)
-    assert said.startswith("pamnet on qm9/mu (depth 2, 300 samples): γ = 10 is too high: the error")
+    assert said.startswith("pamnet on qm9/mu (depth 2, 300 samples): a γ is too high (γ = 10: ")
     assert "20.0\N{NO-BREAK SPACE}% above" in said
 
 

@@ -9,6 +9,7 @@ from lkm_tune.transfer import CellKey, TransferReport, cell_sentence
 from lkm_tune.transfer.fit.answer import LEAVE_OFF, USE
 from lkm_tune.transfer.fit.answer import UNDECIDED as UNDECIDED_CELL
 from lkm_tune.transfer.fit.verdict import DOES_NOT, NOTHING, TRANSFERS, UNDECIDED
+from lkm_tune.transfer.report.page import render
 from lkm_tune.transfer.report.summary import answer_record
 from lkm_tune.transfer.report.write import write_report
 
@@ -223,7 +224,7 @@ def test_diverged_runs_bound_the_range(simulate, shapes) -> None:
     assert report.optima.set_index("model").loc["b", "at_edge"]
     assert "training diverges at γ = 0.3" in cell_sentence(report.best_gamma("b", "qm9/homo"))
     assert verdict(report, "a", "b") == DOES_NOT
-    assert any("diverges at γ = 0.3, 1" in w for w in report.warnings)
+    assert any("which bounds the range (at γ = 0.3, 1)" in w for w in report.warnings)
 
 
 def test_a_lone_diverged_run_does_not_cut_the_range(simulate, shapes) -> None:
@@ -232,7 +233,9 @@ def test_a_lone_diverged_run_does_not_cut_the_range(simulate, shapes) -> None:
     runs.loc[lone, "status"] = "diverged"
     report = TransferReport.from_runs(runs)
     assert report.details["range_low"][0] == 0.001
-    assert any("1 of 4 runs at γ = 0.01 diverged" in w for w in report.warnings)
+    assert any(
+        "some runs at γ = 0.01 diverged and are left out (1 of 4)" in w for w in report.warnings
+    )
 
 
 @pytest.mark.parametrize(("until", "said"), [("", True), ("seeds", True), ("decided", False)])
@@ -240,7 +243,8 @@ def test_runs_that_a_look_left_out_are_not_missing(simulate, shapes, until, said
     runs = simulate({"a": shapes["peak"](0.03, 0.1)}, seeds=5)
     raced = runs[~((runs["gamma"] == 1.0) & (runs["seed"] >= 3))].assign(until=until)
     report = TransferReport.from_runs(raced)
-    assert any("2 of 40 runs (γ × seed) are missing" in w for w in report.warnings) == said
+    told = "runs of the grid γ × seed are missing (2 of 40)"
+    assert any(told in warning for warning in report.warnings) == said
 
 
 def test_gaps_and_unequal_grids_are_carried_and_said(simulate, shapes) -> None:
@@ -251,8 +255,8 @@ def test_gaps_and_unequal_grids_are_carried_and_said(simulate, shapes) -> None:
     a.loc[a.index[5], "status"] = "stopped"
     report = TransferReport.from_runs(pd.concat([a, b]))
     text = " ".join(report.warnings)
-    assert "3 of 32 runs (γ × seed) are missing" in text
-    assert "1 curve run stopped before the full budget is left out" in text
+    assert "runs of the grid γ × seed are missing (3 of 32)" in text
+    assert "curve runs stopped before the full budget are left out (1)" in text
     assert "not all measured at the same γ" in text
     assert ((report.optima["gain_low"] < 0.095) & (report.optima["gain_high"] > 0.095)).all()
     assert report.regret["regret_high"].max() < 0.05
@@ -272,9 +276,9 @@ def test_without_a_control_the_shape_still_speaks(simulate, shapes) -> None:
 @pytest.mark.parametrize(
     ("keep", "warning"),
     [
-        ("gamma in (0, 0.01)", "only 1 usable γ above 0"),
-        ("gamma in (0, 0.01, 0.1)", "only 2 usable γ above 0"),
-        ("gamma == 0", "a on qm9/homo (300 samples): no response curve is finished yet."),
+        ("gamma in (0, 0.01)", "between this and other cells is given (1 of at least 3)"),
+        ("gamma in (0, 0.01, 0.1)", "between this and other cells is given (2 of at least 3)"),
+        ("gamma == 0", "All cells: no response curve is finished yet."),
         ("(seed == 0 and gamma == 0) or (seed == 1 and gamma > 0.9)", "repeat the same seeds"),
     ],
 )
@@ -289,14 +293,40 @@ def test_too_little_gives_a_report_without_verdict_that_says_why(
     write_report(report, tmp_path)
 
 
-def test_warns_of_networks_that_learnt_nothing_and_of_unlike_scales(simulate, shapes) -> None:
+@pytest.mark.parametrize(
+    ("of_mean", "noted", "decided"),
+    [(1.04, "learnt nothing", True), (0.755, "learnt little", False), (0.6, "", False)],
+)
+def test_a_network_that_learnt_nothing_is_told_at_its_decision(
+    simulate, shapes, of_mean, noted, decided
+) -> None:
+    runs = simulate({"a": shapes["flat"](), "b": shapes["flat"]()}, seeds=5)
+    level = runs.loc[(runs["model"] == "a") & (runs["gamma"] == 0), "test_error"].median()
+    runs["test_mean_error"] = np.where(runs["model"] == "a", level / of_mean, 500.0)
+    report = TransferReport.from_runs(runs)
+    first, other = report.answers
+    assert first.of_mean == pytest.approx(of_mean)
+    assert (other.learnt_nothing, first.learnt_nothing) == (False, decided)
+    warnings = [w for w in report.warnings if "the network learnt" in w]
+    assert len(warnings) == bool(noted)
+    share = f"{100 * of_mean:.{0 if of_mean > 1 else 1}f}\N{NO-BREAK SPACE}%"
+    for warning in warnings:
+        assert warning.startswith("a on qm9/homo (depth 4, 300 samples): the network " + noted)
+        assert warning.endswith(f"({share}).")
+    told = report.to_dict()
+    record = told["answers"][0]
+    assert ("But the network learnt nothing" in record["sentence"]) == decided
+    assert record["line"][1].endswith("; nothing learnt") == decided
+    everywhere = told["summary"]["by_margin"]["0.02"]["all"]
+    assert everywhere.endswith("But in one of the cells the network learnt nothing.") == decided
+    page = render(report)
+    assert page.count("But the network learnt nothing") == 2 * decided  # the card and the figure
+
+
+def test_unlike_scales_are_told(simulate, shapes) -> None:
     runs = simulate({"a": shapes["flat"](), "b": shapes["flat"]()})
-    runs["test_mean_error"] = np.where(runs["model"] == "a", 60.0, 500.0)
     runs["scale"] = np.where(runs["model"] == "a", "l2, mean", "l2, sum")
     warnings = TransferReport.from_runs(runs).warnings
-    nothing = [w for w in warnings if "learnt nothing is meaningless" in w]
-    assert len(nothing) == 1
-    assert nothing[0].startswith("a on qm9/homo")
     assert any("not on one scale in all cells (l2, mean | l2, sum)" in w for w in warnings)
 
 
@@ -305,7 +335,8 @@ def test_runs_of_one_cell_on_another_scale_are_left_out(simulate, shapes) -> Non
     other = runs[runs["seed"] == 0].assign(scale="l2, sum", study="other", test_error=1.0)
     report = TransferReport.from_runs(pd.concat([runs, other]))
     pd.testing.assert_frame_equal(report.optima, TransferReport.from_runs(runs).optima)
-    assert any("8 runs have γ on another scale than 'l2, mean'" in w for w in report.warnings)
+    said = "runs with γ on another scale than 'l2, mean', that of most runs, are left out (8)."
+    assert any(said in w for w in report.warnings)
 
 
 def test_a_model_without_a_depth_is_a_cell_like_any_other(simulate, shapes) -> None:

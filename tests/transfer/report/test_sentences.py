@@ -23,6 +23,7 @@ from lkm_tune.transfer.report.sentences import (
     detail_sentences,
 )
 from lkm_tune.transfer.report.study_sentences import (
+    coarse_sentence,
     harm_sentence,
     paper_sentence,
     shared_sentence,
@@ -70,6 +71,17 @@ DECISIONS = [
         " expected error is at 0.01, at most 3.0 % above the best.",
     ),
     (
+        replace(OPEN, seeds=2),
+        "Undecided, since a decision needs three seeds; lowest expected error at γ = 0.01, at most"
+        " 3.0 % above the best.",
+    ),
+    (
+        replace(OFF, of_mean=1.0),
+        "Leave mixing off: no γ was shown to help; a gain above 6.9 % is excluded. But the network"
+        " learnt nothing: its error at γ = 0 is 100 % of that of predicting the mean, so this holds"
+        " for no network that learns.",
+    ),
+    (
         replace(OPEN, seeds=1),
         "Undecided: of the γ measured with one seed, 0.01 has the lowest error, but one seed cannot"
         " show whether this is chance. Add seeds.",
@@ -110,8 +122,18 @@ def test_a_decision_in_one_sentence(known, sentence):
         )),
         (replace(OPEN, seeds=1), ("undecided", "not known: one seed", "")),
         (
+            replace(OPEN, seeds=2),
+            ("undecided, best guess 0.01", "not known: two seeds",
+             "more than 3.0 % above the best"),
+        ),
+        (replace(OFF, largest_gain=math.nan), ("leave mixing off", "none shown", "nothing")),
+        (
+            replace(OFF, of_mean=1.2),
+            ("leave mixing off; nothing learnt", "none shown", "a gain above 6.9 %"),
+        ),
+        (
             answer(0.03, PREDICTED, expected_regret=0.012),
-            ("start with γ = 0.03", "never searched", "costs 1.2 % on average"),
+            ("start with γ = 0.03", "never searched", ""),
         ),
     ],
 )  # fmt: skip
@@ -143,10 +165,6 @@ def test_a_decision_in_the_fields_of_a_table(known, line):
             replace(USED, at_edge=True, gamma_best=1e-3, range_high=1.0, diverges_below=1e-4),
             "The lowest error at γ > 0 is at the lower end of the usable range: training diverges"
             " at γ = 0.0001.",
-        ),
-        (
-            replace(USED, step=10.0),
-            "γ was measured in steps of a factor of 10: a narrower dip of the error stays unseen.",
         ),
         (
             replace(USED, paper_regret=0.01, paper_regret_low=0.0, paper_regret_high=0.03),
@@ -200,17 +218,52 @@ SHARED = SharedGamma(gamma=0.01, bound=0.0195, worst=CELL, cells=4, seeds=3)
             "No verdict yet on one γ for all four cells: a cell has two seeds. γ = 0.01 comes"
             " closest: at most 2.0 % above the best (in gin, qm9/mu).",
         ),
-        (
-            None, 3,
-            "It is unknown whether one γ works in all cells: this needs at least two seeds at the"
-            " same γ in every cell.",
-        ),
         (None, 0, "No cell has a finished curve, so there is nothing to compare yet."),
         (None, 1, "One cell has a finished curve, so there is nothing to compare yet."),
     ],
 )  # fmt: skip
 def test_one_gamma_for_all_cells(shared, cells, sentence):
     assert plain(shared_sentence(shared, [USED] * cells, 0.02, {CELL: "gin, qm9/mu"})) == sentence
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        (
+            replace(OPEN, seeds=1),
+            "a verdict needs three seeds at the same γ in every cell, and fewer than two ran in"
+            " here.",
+        ),
+        (
+            replace(OPEN, diverged=(0.1, 1.0), range_low=0.01, bound=math.nan),
+            "training diverges at so many γ that too few are left for a curve in here.",
+        ),
+        (OPEN, "a curve needs three usable γ above 0, the same in every cell."),
+    ],
+)
+def test_why_it_is_unknown_whether_one_gamma_works(cell, reason):
+    told = shared_sentence(None, [cell, replace(USED, model="gcn")], 0.02, NamesOfAll())
+    assert told == f"It is unknown whether one γ works in all cells: {reason}"
+
+
+class NamesOfAll(dict):
+    def __missing__(self, key):
+        return "here"
+
+
+def test_coarse_steps_are_told_once():
+    coarse = replace(USED, step=10.0)
+    other = replace(USED, model="gcn", step=100.0)
+    near = replace(USED, model="gin", step=3.2)
+    names = {coarse.key: "pamnet", other.key: "gcn", near.key: "gin"}
+    assert coarse_sentence([near], names) == ""
+    assert coarse_sentence([coarse, near], names) == (
+        "γ was measured in steps of a factor of 10 in pamnet: a narrower dip of the error stays"
+        " unseen."
+    )
+    assert "of 10 to 100 in every cell: " in coarse_sentence([coarse, other], names)
+    assert "unseen" not in "".join(detail_sentences(coarse))
+    assert cell_sentence(coarse).endswith("a narrower dip of the error stays unseen.")
 
 
 def test_where_strong_mixing_harms():
@@ -250,3 +303,24 @@ def test_a_remark_is_made_once():
         "Two cells (a; c): odd.",
         "d: odd.",
     ]
+
+
+def test_a_remark_with_other_figures_is_made_once_with_each():
+    names = ["a", "b", "c"]
+    notes = ["a: runs are missing (9 of 96).", "c: runs are missing (4 of 96).", "b: odd (1)."]
+    assert once(names, notes) == [
+        "Two cells: runs are missing: a (9 of 96); c (4 of 96).",
+        "b: odd (1).",
+    ]
+    assert once(names[:2], ["a: odd (γ (or 0), 1).", "b: odd (γ (or 0), 1)."]) == [
+        "All cells: odd (γ (or 0), 1)."
+    ]
+
+
+def test_many_harmed_cells_are_counted_once():
+    many = [replace(HARMED, task=f"t{i}", harm_start=10.0**i) for i in range(6)]
+    many += [replace(HARMED, task=f"u{i}", harm_start=1.0) for i in range(3)]
+    said = harm_sentence(many, 0.05, NamesOfAll())
+    assert said.count("more cell") == 2
+    assert "; and 2 more cells; from γ = 10 on in here" in said
+    assert said.endswith("; from a higher γ on in 2 more cells.")
