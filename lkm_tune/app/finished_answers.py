@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lkm_tune.app.errors import user_errors
+from lkm_tune.app.known_names import check_names
 from lkm_tune.app.stored_answers import predicted, stored_answers
 from lkm_tune.app.studies import Storage, StudyLike, storage_path, study_names
 from lkm_tune.transfer import SCHEMA_VERSION
@@ -89,9 +90,17 @@ def _stored(
     of_all = study is None
     stored = stored_answers(storage, old=old) if of_all else stored_report(storage, names[0])
     if margin is not None:
-        changed = at_margin(stored["summary"], margin)["answers"]
+        try:
+            changed = at_margin(stored["summary"], margin)["answers"]
+        except ValueError as error:
+            verb = "shows" if of_all else "makes"
+            command = f"lkm-tune report {'' if of_all else f'{names[0]} '}--margin {margin:g}"
+            raise ValueError(f"{error}; `{command}` {verb} them") from error
         stored["answers"] = [a | c for a, c in zip(stored["answers"], changed, strict=True)]
     return stored
+
+
+_KINDS = ("model", "task")
 
 
 def _select(
@@ -99,6 +108,7 @@ def _select(
 ) -> list[dict[str, Any]]:
     found = [answer for answer in stored["answers"] if is_of(answer, model, task)]
     if not found and model and task and study is None:
+        check_names(model, task, *({a[kind] for a in stored["answers"]} for kind in _KINDS))
         found = [answer for answer in stored["unsearched"] if is_of(answer, model, task)]
         found = found or predicted(stored, model, task)
     if not found:

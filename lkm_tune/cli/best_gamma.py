@@ -30,6 +30,7 @@ def best_gamma(
     Verdicts are known at margins of 0.01, 0.02 and 0.05, and at the margin of the report.
 
     If no study has searched a model on a task, the answer is a prediction from the searched cells.
+    The names must exist: searched, of `lkm-tune models` and `lkm-tune tasks`, or your own.
 
     \b
     Examples:

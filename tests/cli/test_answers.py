@@ -141,13 +141,33 @@ def test_a_margin_without_verdicts(storage, form, margin, code, said):
     assert said in ask(storage, "best-gamma", "--margin", margin, *form, code=code)
 
 
+def test_the_command_of_the_error_gives_a_margin_its_answers(storage):
+    """The report of one study keeps them; that of all studies shows them."""
+    said = ask(storage, "best-gamma", "--margin", "0.07", code=1)
+    assert "`lkm-tune report --margin 0.07` shows them" in said
+    assert "within 7 %" in ask(storage, "report", "--margin", "0.07").replace("\xa0", " ")
+    ask(storage, "report", "one")
+    said = ask(storage, "best-gamma", "--study", "one", "--margin", "0.07", code=1)
+    assert "`lkm-tune report one --margin 0.07` makes them" in said
+    ask(storage, "report", "one", "--margin", "0.07")
+    assert "within 7 %" in ask(storage, "best-gamma", "--study", "one", "--margin", "0.07").replace(
+        "\xa0", " "
+    )
+
+
+@pytest.mark.parametrize(("model", "task"), [("mine.nets:build", "qm9/mu"), ("gin", "file:x.csv")])
+def test_a_name_of_ones_own_is_predicted(storage, model, task):
+    (answer,) = answers(storage, "--model", model, "--task", task)
+    assert (answer["predicted"], answer["model"], answer["task"]) == (True, model, task)
+
+
 def test_another_margin_keeps_no_answers(storage):
     ask(storage, "report", "--margin", "0.2")
     assert not (storage / "transfer/answers.json").exists()
 
 
 @pytest.mark.parametrize(
-    ("model", "task"), [("gcn", "qm9/mu"), ("gcn", "md17/New"), ("Pamnet", "QM9/mu")]
+    ("model", "task"), [("gcn", "qm9/mu"), ("gcn", "md17/aspirin"), ("Pamnet", "QM9/mu")]
 )
 def test_a_cell_never_searched_is_predicted_without_a_new_analysis(
     storage, no_analysis, model, task
@@ -183,7 +203,15 @@ def test_new_runs_make_the_answers_old(storage):
     ("arguments", "said"),
     [
         (("--model", "other"), "no finished curve of other; there are: gcn on qm9/homo; gin on"),
-        (("--model", "other", "--task", "md17/new"), "no finished curve of other on md17/new"),
+        (
+            ("--model", "Gcm", "--task", "qm9/hom"),
+            "unknown model 'Gcm': it must be a searched model, one that `lkm-tune models` lists, or"
+            " a function of your own (package.module:function); did you mean gcn?\nunknown task"
+            " 'qm9/hom': it must be a searched task, one that `lkm-tune tasks` lists, or a file of"
+            " your own (file:PATH); did you mean qm9/homo or",
+        ),
+        (("--model", "gin", "--task", "zzz"), "unknown task 'zzz'"),
+        (("--model", "mxmnet", "--task", "md17/aspirin"), "no finished curve of mxmnet on md17"),
         (("--study", "three"), "there are: one, two"),
     ],
 )

@@ -80,11 +80,8 @@ def at_margin(summary: Mapping[str, Any], margin: float) -> dict[str, Any]:
     """
     found: dict[str, Any] | None = summary["by_margin"].get(f"{margin:g}")
     if found is None:
-        known = ", ".join(summary["by_margin"])
-        raise ValueError(
-            f"verdicts are known at the margins {known}, but got {margin:g}; `lkm-tune report"
-            f" --margin {margin:g}` makes them"
-        )
+        known = ", ".join(sorted(summary["by_margin"], key=float))
+        raise ValueError(f"verdicts are known at the margins {known}, but got {margin:g}")
     return found
 
 

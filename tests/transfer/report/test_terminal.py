@@ -118,7 +118,7 @@ def test_other_margins_are_answered_from_the_same_report(runs, margin):
 
 
 def test_another_margin_is_refused_with_those_that_are_known(runs):
-    with pytest.raises(ValueError, match=r"known at the margins 0.02, 0.01, 0.05, but got 0.03"):
+    with pytest.raises(ValueError, match=r"known at the margins 0.01, 0.02, 0.05, but got 0.03"):
         shown(TransferReport.from_runs(runs), 0.03)
 
 
