@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,16 +96,19 @@ class AnswerBook:
 
     def _watch(self) -> None:
         while not self._ended.is_set():
-            rest = LOOK_SECONDS
-            self.stale = app.answers_are_old(self._storage)
-            if self.stale and app.study_folder_names(self._storage):
-                begun = time.monotonic()
-                self._working.set()
-                self._analyse()
-                rest = max(rest, (time.monotonic() - begun) / SHARE)
-                self.stale = app.answers_are_old(self._storage)
+            begun = time.monotonic()
+            # A file may vanish or be damaged between two looks.
+            with suppress(OSError, ValueError):
+                self._keep_up()
             self._working.clear()
-            self._ended.wait(rest)
+            self._ended.wait(max(LOOK_SECONDS, (time.monotonic() - begun) / SHARE))
+
+    def _keep_up(self) -> None:
+        self.stale = app.answers_are_old(self._storage)
+        if self.stale and app.study_folder_names(self._storage):
+            self._working.set()
+            self._analyse()
+            self.stale = app.answers_are_old(self._storage)
 
     def _analyse(self) -> None:
         command = [sys.executable, "-m", "lkm_tune.cli", "best-gamma", "--json"]

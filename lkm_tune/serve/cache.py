@@ -129,7 +129,7 @@ class Studies:
                 self._version += 1
             for name in names:
                 # The stamp is taken first: a change during the reading makes another reading.
-                stamp = app.study_stamp(name, self._storage)
+                stamp = _stamp(name, self._storage)
                 if stamp != self._stamps.get(name) and now >= self._rests.get(name, 0.0):
                     self._read(name)
                     self._stamps[name] = stamp
@@ -146,8 +146,9 @@ class Studies:
         begun = time.monotonic()
         view: StudyView | None = None
         problem, figures = "", tuple[str, ...]()
-        submission = app.submission(name, self._storage)
+        submission: Submission | None = None
         try:
+            submission = app.submission(name, self._storage)
             if app.has_begun(name, self._storage):
                 view = app.view_study(name, self._storage)
                 figures = tuple(app.draw_curve(curve) for curve in view.curves)
@@ -161,3 +162,11 @@ class Studies:
         self._version = entry.version
         ended = time.monotonic()
         self._rests[name] = ended + (ended - begun) / SHARE - (ended - begun)
+
+
+def _stamp(name: str, storage: Path) -> object:
+    """The stamp of a study; an error as text if its files cannot be looked at."""
+    try:
+        return app.study_stamp(name, storage)
+    except OSError as error:
+        return str(error)

@@ -18,9 +18,14 @@ FOLDER = "lkm_tune_folder"
 
 
 def submit(dashboard: str, folder: str, command: Sequence[str]) -> str:
-    """Submits the driver of the study in `folder`; returns the id of the job."""
+    """Submits the driver of the study in `folder`; returns the id of the job.
+
+    The dashboard shows what the driver prints, and `output.log` in the folder keeps it.
+    """
+    driven = f"cd {shlex.quote(os.getcwd())} && {shlex.join(command)} 2>&1"
+    script = f"{driven} | tee {shlex.quote(f'{folder}/output.log')}"
     job: str = _client(dashboard).submit_job(
-        entrypoint=f"cd {shlex.quote(os.getcwd())} && exec {shlex.join(command)}",
+        entrypoint=shlex.join(["bash", "-o", "pipefail", "-c", script]),
         metadata={FOLDER: folder},
         runtime_env={"env_vars": {**passed_on(os.environ), "PYTHONUNBUFFERED": "1"}},
     )
