@@ -86,9 +86,9 @@ class StudyStatus:
             return f"the looks have ended with {look.following} seeds, the largest number"
         if not pairs:
             return f"after {look.seeds} seeds every pair of cells is decided"
-        open_pairs = "1 pair is" if pairs == 1 else f"{pairs} pairs are"
+        open_pairs, whose = (f"{pairs} pairs are", "their") if pairs > 1 else ("1 pair is", "its")
         return (
-            f"after {look.seeds} seeds {open_pairs} undecided: their cells get "
+            f"after {look.seeds} seeds {open_pairs} undecided: {whose} cells get "
             f"{look.following} seeds"
         )
 

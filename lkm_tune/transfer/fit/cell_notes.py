@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lkm_tune.transfer.fit.noise import Array
-from lkm_tune.transfer.wording import percent
+from lkm_tune.transfer.wording import margin_text, percent
 
 FEWEST_GAMMAS = 3
 """Fewest measured γ > 0 of a curve."""
@@ -110,10 +110,11 @@ def learning(done: pd.DataFrame, outcome: str, notes: list[str]) -> float:
     ratio = float((first[outcome] / first[mean_error]).median())
     if ratio > 1 - LEARNT:
         gamma = f"γ = {float(first['gamma'].iloc[0]):g}"
-        least, then = percent(1 - LEARNT), "one that learns more may answer otherwise"
+        least, then = margin_text(1 - LEARNT), "one that learns more may answer otherwise"
         said = f"the network learnt little, since its error at {gamma} is at least {least}"
         if ratio >= NOTHING_LEARNT:
-            said = f"the network learnt nothing, since its error at {gamma} is at least 100 %"
+            least = margin_text(NOTHING_LEARNT)
+            said = f"the network learnt nothing, since its error at {gamma} is at least {least}"
             then = "its curve is meaningless"
         notes.append(f"{said} of that of predicting the mean, so {then} ({percent(ratio)})")
     return ratio

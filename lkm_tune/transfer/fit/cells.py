@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,6 +38,11 @@ class CellKey(NamedTuple):
     depth: int
     n_train: int
     protocol: str = ""
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """A key to sort cells by, in which m2 comes before m10."""
+        return tuple(re.sub(r"\d+", lambda number: number[0].zfill(20), str(f)) for f in self)
 
     def __str__(self) -> str:
         """The name for people: `pamnet on qm9/homo (depth 4, 300 samples)`."""
@@ -127,8 +133,8 @@ def split_cells(runs: pd.DataFrame) -> Iterator[CurveRuns]:
     controls = runs.loc[(runs["phase"] == "control_curve") & (runs["status"] == "complete"), used]
     depths = curve.groupby(["model", "task", "n_train"])["depth"].nunique()
     names = cell_names(runs)
-    for found, rows in curve.groupby(list(CellKey._fields), sort=True):
-        key = cell_key(found)
+    groups = ((cell_key(found), rows) for found, rows in curve.groupby(list(CellKey._fields)))
+    for key, rows in sorted(groups, key=lambda group: group[0].order):
         if measured(rows).any():
             alone = depths[key.model, key.task, key.n_train] == 1
             own_control = _own_control(key, controls, rows, alone)

@@ -62,8 +62,7 @@ class _Drawing:
         axes, answer, level = self.axes, self.answer, self.answer.control_error
         controlled = bool(np.isfinite(level))
         parts: list[str] = []
-        if np.isfinite(answer.gamma_low):
-            parts += axes.interval(answer.gamma_low, answer.gamma_high)
+        parts += self._interval()
         if controlled:
             parts += [*self._control_bands(), *axes.control(level)]
         parts += [*self._curve(), *self._points()]
@@ -73,6 +72,16 @@ class _Drawing:
         if controlled:
             parts += axes.control_name(level)
         return svg([*parts, *axes.recommended(answer.recommended)])
+
+    def _interval(self) -> list[str]:
+        """The strip of the γ that may be the best; none where every such γ is worse than γ = 0."""
+        low, high = self.answer.gamma_low, self.answer.gamma_high
+        if not np.isfinite(low):
+            return []
+        gammas, level = self.fitted["gamma"], self.answer.control_error
+        inside = (gammas >= low * (1 - 1e-9)) & (gammas <= high * (1 + 1e-9))
+        kept = gammas[inside & ~(self.fitted["low"] > level)]
+        return self.axes.interval(float(kept.min()), float(kept.max())) if len(kept) else []
 
     def _control_bands(self) -> list[str]:
         out, wide = [], WIDTH - RIGHT - LEFT

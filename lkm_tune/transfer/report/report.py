@@ -135,7 +135,7 @@ class TransferReport:
         pairs = compare(cells, margin, seed, rate)
         answers = cell_answers(cells, margin)
         diverged = diverged_answers(checked, margin)
-        answers = tuple(sorted((*answers, *diverged), key=lambda answer: answer.key))
+        answers = tuple(sorted((*answers, *diverged), key=lambda answer: answer.key.order))
         optima, details = answer_tables(answers)
         pool = Pool(cells)
         harmed = {answer.key for answer in answers if answer.harm_start > 0}

@@ -372,3 +372,19 @@ def test_pairs_are_asked_along_their_axis(simulate, shapes) -> None:
     assert report.best_gamma("a", "qm9/homo").n_train == 5000
     assert report.best_gamma("a", "qm9/homo", n_train=300).n_train == 300
     assert report.regret["source"][0] == CellKey("a", "qm9/homo", 4, 300)
+
+
+def test_no_strip_of_good_gammas_where_all_are_worse_than_none(simulate, shapes) -> None:
+    """The strip ends where the fitted curve is surely above γ = 0."""
+    curves = {"harm": shapes["flat"](0.2), "none": shapes["flat"](), "part": shapes["slope"](0.05)}
+    figures = list(TransferReport.from_runs(simulate(curves)).figures.values())
+    strips = ['fill="var(--orange)" fill-opacity="0.2"' in figure for figure in figures]
+    assert strips == [False, True, True]
+
+
+def test_cells_are_in_the_order_of_their_numbers(simulate, shapes) -> None:
+    runs = simulate({name: shapes["flat"]() for name in ("m10", "m2", "m1", "2x", "n")})
+    report = TransferReport.from_runs(runs)
+    assert [answer.model for answer in report.answers] == ["2x", "m1", "m2", "m10", "n"]
+    assert [key.model for key in report.figures] == ["2x", "m1", "m2", "m10", "n"]
+    assert report.regret["source"].iloc[0][0] == "2x"
