@@ -237,7 +237,7 @@ def _common(rows: pd.DataFrame, column: str, notes: list[str]) -> str:
         return ""
     values = sorted({str(v) for v in rows[column].dropna() if str(v)})
     if len(values) > 1:
-        notes.append(f"its runs differ in {column} ({' | '.join(values)})")
+        notes.append(f"runs differ in {column} ({' | '.join(values)})")
     return " | ".join(values)
 
 

@@ -16,11 +16,12 @@ def divergence(
     good = done["gamma"].value_counts().reindex(bad.index, fill_value=0)
     lost = [float(g) for g in bad.index if diverges(bad[g], bad[g] + good[g])]
     diverging = sorted(gamma for gamma in lost if gamma > 0)
-    for gamma in sorted(set(bad.index) - set(lost)):
-        notes.append(
-            f"some runs at γ = {gamma:g} diverged and are left out"
-            f" ({bad[gamma]} of {bad[gamma] + good[gamma]})"
-        )
+    some = [
+        f"{bad[gamma]} of {bad[gamma] + good[gamma]} at γ = {gamma:g}"
+        for gamma in sorted(set(bad.index) - set(lost))
+    ]
+    if some:
+        notes.append(f"some runs diverged and are left out ({', '.join(some)})")
     usable = done[(done["gamma"] > 0) & ~done["gamma"].isin(diverging)]
     if usable.empty:
         usable = done[done["gamma"] > 0]

@@ -234,7 +234,7 @@ def test_a_lone_diverged_run_does_not_cut_the_range(simulate, shapes) -> None:
     report = TransferReport.from_runs(runs)
     assert report.details["range_low"][0] == 0.001
     assert any(
-        "some runs at γ = 0.01 diverged and are left out (1 of 4)" in w for w in report.warnings
+        "some runs diverged and are left out (1 of 4 at γ = 0.01)" in w for w in report.warnings
     )
 
 
