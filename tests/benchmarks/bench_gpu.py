@@ -94,7 +94,10 @@ def small_steps(device: str) -> Iterator[tuple[object, ...]]:
 def arrays(device: str, small: bool) -> Iterator[tuple[object, ...]]:
     """Whole steps of training: collation, copies, forces, clipping, averages and validation."""
     yield "samples", "model", "runs", "s a step", "trials an hour / single trials", "GB"
-    for task, batch, names in ((ENERGY, 32, (*PLAIN, "gcn")), (FORCES, 8, tuple(PLAIN))):
+    cases = [(ENERGY, 32, (*PLAIN, "gcn")), (FORCES, 8, tuple(PLAIN))]
+    if small:
+        cases = [(ENERGY, 2, ("pamnet", "gcn")), (FORCES, 2, ("pamnet",))]
+    for task, batch, names in cases:
         if task == FORCES and not os.environ.get("LKM_TUNE_DATA"):
             continue
         for name in names:
@@ -143,7 +146,7 @@ def peak_gb(device: str) -> float:
 def sharing(device: str, most: int, small: bool) -> Iterator[tuple[object, ...]]:
     """The total speed of as many training processes as fit."""
     yield "model", "GB a trial", "trials that fit", "at once", "steps a second together"
-    for name in PLAIN:
+    for name in list(PLAIN)[-1:] if small else PLAIN:
         at_once = 1
         while at_once <= most:
             rates, peaks = zip(*train_together(name, device, at_once, small), strict=True)
