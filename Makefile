@@ -79,7 +79,7 @@ test-lowest: setup postgresql
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct -e ".[dev]"
-	.venv-lowest/bin/python -m pytest tests/ledger tests/search tests/tracking tests/integration
+	.venv-lowest/bin/python -m pytest tests/ledger tests/search tests/tracking tests/serve tests/integration
 
 test-slow: setup postgresql
 	$(BIN)/python -m pytest -m slow -n 0 -s
