@@ -35,4 +35,4 @@ def test_runs_that_a_look_left_out_are_not_missing(tmp_path, curve, said) -> Non
             spec = ledger.add_point(study.cells[0], "curve", {"gamma": gamma}, seed)
             ledger.finish(spec, "complete", summary, "full budget")
     warnings = TransferReport.load(tmp_path).warnings
-    assert any("1 of 16 runs (γ × seed) is missing" in warning for warning in warnings) == said
+    assert any("γ × seed are missing (1 of 16)" in warning for warning in warnings) == said
