@@ -34,7 +34,7 @@ def test_every_combination_has_a_curve_and_an_answer(storage, invoke):
     assert status["cells"][-1]["compared"] == {"depth": 2, "n_train": 48, "mixing": "confidence"}
     report = json.loads((storage / "studies/side/report/transfer.json").read_text())
     assert status["signs"] == report["signs"]
-    assert any("Next γ to try" in sign for sign in status["signs"])
+    assert any("next γ to try" in sign for sign in status["signs"])
     found = json.loads(invoke("best-gamma", "--storage", storage, "--json", "--model", "pamnet"))
     named = {(one["model"], one["depth"], one["n_train"]) for one in found}
     assert named == {
