@@ -63,7 +63,8 @@ class Member:
         """
         report = result.to_dict() | self._so_far(result.epoch) | {"done": False}
         newest = result.epoch == len(self.run.history)
-        if diagnostics and newest:
+        # The layers of a run that has diverged may be NaN.
+        if diagnostics and newest and not self.run.diverged:
             report["layers"] = epoch_figures(self.run)
         if self.run.finished and newest:
             seen = report.get("layers", {})
