@@ -33,13 +33,13 @@ def drive(engine: Engine, recorder: StudyRecorder, storage: Path, events: Events
     try:
         ending = _run_trials(engine, recorder, events)
         engine.ledger.interrupt()
-        keep_signs(study, folder)
         for cell, phase, settings in engine.planner.curves:
             recorder.curve_settings(cell, settings, phase)
         report = None
         if ending.finished or ending.limit:
             report = _close(engine, recorder, ending, storage, events)
             patience = CLOSING_SECONDS
+        keep_signs(study, folder, report.signs if report else None)
     finally:
         if behind := recorder.close(patience):
             events.remark(

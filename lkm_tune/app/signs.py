@@ -1,6 +1,7 @@
 """Signs of trouble with γ in the curve runs of a study; the driver stores them for `status`."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from lkm_tune.files import read_json, write_text
@@ -21,9 +22,15 @@ def signs_of(study: Study, folder: StudyFolder) -> tuple[str, ...]:
     return _found(study, folder)
 
 
-def keep_signs(study: Study, folder: StudyFolder) -> None:
-    """Writes the signs into the folder of a study at the end of its driver."""
-    kept = {"of": _of(study, folder), "signs": _found(study, folder)}
+def keep_signs(study: Study, folder: StudyFolder, signs: Sequence[str] | None = None) -> None:
+    """Writes the signs into the folder of a study at the end of its driver.
+
+    Args:
+        study: the study.
+        folder: its folder.
+        signs: the signs of its report, which leaves out what its answers tell; None without one.
+    """
+    kept = {"of": _of(study, folder), "signs": _found(study, folder) if signs is None else signs}
     write_text(folder.signs, json.dumps(kept, ensure_ascii=False))
 
 
