@@ -5,6 +5,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from lkm_tune.app.errors import user_errors
 from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.study import Study, find_study, load_study, study_to_dict
 
@@ -44,10 +45,11 @@ def study_text(study: str) -> tuple[str, str]:
     """The name and the text of a study file, given by its path or by the name of a shipped study.
 
     Raises:
-        ValueError: if there is no such file, or it is no text.
+        LkmTuneError: if there is no such file, or it is no text.
     """
-    path = find_study(study)
-    return str(path), path.read_text(encoding="utf-8")
+    with user_errors():
+        path = find_study(study)
+        return str(path), path.read_text(encoding="utf-8")
 
 
 def study_name(study: StudyLike) -> str:

@@ -62,6 +62,8 @@ def test_refusals_in_a_line(ask, monkeypatch, tmp_path):
     assert "does not answer as `lkm-tune serve`" in ask("best-gamma", url="http://127.0.0.1:9")[1]
     assert "does not answer" in ask("best-gamma", url="nonsense")[1]
     assert "there are: gin on qm9/homo" in ask("best-gamma", "--model", "none")[1]
+    code, said = ask("submit", "nosuch")
+    assert code == 1 and said.startswith("Error: nosuch: is neither a file nor")
     monkeypatch.delenv("LKM_TUNE_TOKEN")
     code, said = ask("submit", "quickstart")
     assert code == 1 and "needs the token of the server: give it in LKM_TUNE_TOKEN" in said
