@@ -1,5 +1,6 @@
 """What a study that was sent to a server may name."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,9 @@ from lkm_tune.app.catalog import make_catalog
 from lkm_tune.datasets.origin import AUTO, SAMPLE
 from lkm_tune.datasets.own_file import FILE
 from lkm_tune.study import Catalog, DataPlan
+
+MOST_ENTRIES = 100_000
+"""Most files and folders below a folder that a sent study names."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,35 @@ class Permissions:
         if task.strip().lower().startswith(FILE):
             written.append(task.strip()[len(FILE) :].strip())
         for path in written:
-            # A link inside a folder must not lead out of it.
-            place = Path(path).expanduser().resolve()
-            if not any(place.is_relative_to(folder.resolve()) for folder in self.data):
+            try:
+                place = Path(path).expanduser().resolve()
+                inside = self._holds(place)
+            except (OSError, RuntimeError) as error:
+                # `resolve` raises a RuntimeError for a link to itself.
+                raise ValueError(f"{path} cannot be opened: {error}") from error
+            if not inside:
                 known = ", ".join(map(str, self.data)) or "none"
                 raise ValueError(
-                    f"{path} must lie in a folder that the server was started with (--data); "
-                    f"there are: {known}"
+                    f"{path} must lie in a folder that the server was started with (--data), "
+                    f"with all files that it holds or links to; there are: {known}"
                 )
+
+    def _holds(self, place: Path) -> bool:
+        """Whether a file, or a folder with every link below it, lies in a folder of `data`."""
+        roots = [folder.resolve() for folder in self.data]
+        todo, seen, entries = [place], set[Path](), 0
+        while todo:
+            place = todo.pop()
+            if not any(place.is_relative_to(root) for root in roots):
+                return False
+            if place in seen or not place.is_dir():
+                continue
+            seen.add(place)
+            with os.scandir(place) as found:
+                for entry in found:
+                    entries += 1
+                    if entries > MOST_ENTRIES:
+                        raise OSError(f"a folder of data must hold at most {MOST_ENTRIES:,} files")
+                    if entry.is_symlink() or entry.is_dir():
+                        todo.append(Path(entry.path).resolve())
+        return True
