@@ -15,6 +15,13 @@ def check_counts(least: int = 1, /, **settings: object) -> None:
             )
 
 
+def check_most(most: int, /, **settings: int) -> None:
+    """Raise ValueError if a setting is larger than `most`."""
+    for name, value in settings.items():
+        if value > most:
+            raise ValueError(f"`{name}` must be at most {most:,}, but got {name}={value}")
+
+
 def check_lengths(**settings: object) -> None:
     """Raise ValueError unless every setting is a positive, finite number (of Å)."""
     for name, value in settings.items():

@@ -11,11 +11,15 @@ from lkm_tune.models.setting_checks import (
     check_heads,
     check_layers,
     check_lengths,
+    check_most,
     checked_elements,
 )
 
 ELEMENTS = (1, 6, 7, 8, 9)
 """H, C, N, O, F, in the order of the published embedding tables."""
+
+MOST_HIDDEN, MOST_DEPTH = 65_536, 1_000
+"""Largest sizes: a mistyped one gets an error before anything takes memory."""
 
 NODE_MODELS = ("gcn", "gat", "gin")
 """The networks that can also classify nodes."""
@@ -52,6 +56,8 @@ class ModelSettings:
     def __post_init__(self) -> None:
         """Check the values."""
         check_counts(hidden=self.hidden, depth=self.depth, outputs=self.outputs)
+        check_most(MOST_HIDDEN, hidden=self.hidden)
+        check_most(MOST_DEPTH, depth=self.depth)
         check_lengths(cutoff=self.cutoff)
         check_layers(self.layers, self.choices, self.n_states)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -30,7 +31,7 @@ class Checker:
         """The errors or the plan of a study file.
 
         Raises:
-            Refused: if the check takes too long, or breaks.
+            Refused: if the check takes too long, is ended from outside, or breaks.
         """
         async with self._free:
             with tempfile.TemporaryDirectory(prefix="lkm-tune-check-") as folder:
@@ -62,6 +63,9 @@ class Checker:
             if child.returncode is None:
                 child.kill()
                 await child.wait()
+        if child.returncode and child.returncode < 0:
+            ended_by = signal.strsignal(-child.returncode)
+            raise Refused(503, f"the check was ended from outside ({ended_by}): try again")
         if child.returncode:
             lines = said.decode("utf-8", "replace").strip().splitlines()
             raise Refused(422, f"the check broke: {lines[-1] if lines else child.returncode}")

@@ -80,7 +80,7 @@ class Context:
                 "comparable: give the study another name",
                 [FieldError(key="", detail=one) for one in checked.mixes],
             )
-        return checked.name, await self._drive(checked.name, text)
+        return checked.name, await asyncio.shield(self._drive(checked.name, text))
 
     async def go_on(self, name: str) -> str:
         """Starts the driver of a study again; returns the driver in words.
@@ -92,7 +92,7 @@ class Context:
         # The study may name a model or a file that this server does not allow.
         text = await asyncio.to_thread(app.stored_file, name, self.settings.storage)
         await self.check(text)
-        return await self._drive(name, None)
+        return await asyncio.shield(self._drive(name, None))
 
     async def interrupt(self, name: str) -> str:
         """Interrupts the driver of a study; returns the driver in words.

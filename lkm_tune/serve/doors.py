@@ -62,11 +62,14 @@ class Doors:
         try:
             self._admit(request)
             if scope["method"] not in SAFE:
-                receive = await _read(request, receive)
+                handed = await _read(request, receive)
         except Refused as refused:
             await self._refuse(request, refused)(scope, receive, closed)
             return
-        await self._app(scope, receive, closed)
+        if scope["method"] in SAFE:
+            await self._app(scope, receive, closed)
+        else:
+            await _while_connected(self._app, scope, receive, handed, closed)
 
     def _admit(self, request: Request) -> None:
         headers = request.headers
@@ -179,6 +182,35 @@ async def _read(request: Request, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again
+
+
+async def _while_connected(
+    app: ASGIApp, scope: Scope, receive: Receive, handed: Receive, send: Send
+) -> None:
+    """Runs the app, and cancels it if the client goes away before its answer begins."""
+    begun = False
+
+    async def noted(message: Message) -> None:
+        nonlocal begun
+        begun = True
+        await send(message)
+
+    async def leaving() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async def work() -> None:
+        await app(scope, handed, noted)
+
+    working, left = asyncio.create_task(work()), asyncio.create_task(leaving())
+    try:
+        await asyncio.wait((working, left), return_when=asyncio.FIRST_COMPLETED)
+        if begun or working.done():
+            await working
+    finally:
+        working.cancel()
+        left.cancel()
+        await asyncio.gather(working, left, return_exceptions=True)
 
 
 def _too_large() -> Refused:

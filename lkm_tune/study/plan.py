@@ -12,6 +12,8 @@ Positive = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+Trials = Annotated[int, Field(ge=0, le=100_000)]
+Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -84,7 +86,7 @@ class TrainingPlan:
     runs on a GPU give the same numbers every time.
     """
 
-    epochs: Positive = 150
+    epochs: Epochs = 150
     batch_size: Positive = 32
     lr: PositiveFloat = 5e-4
     warmup_epochs: NonNegative = 1.0
@@ -125,7 +127,7 @@ class SearchPlan:
     Rungs lie at `grace_period · reduction_factor^k` epochs.
     """
 
-    trials: Annotated[int, Field(ge=0)] = 50
+    trials: Trials = 50
     sampler: Literal["tpe", "random"] = "tpe"
     startup_trials: Positive = 10
     grace_period: Positive = 10
@@ -154,7 +156,7 @@ class CurvePlan:
     )  # fmt: skip
     seeds: Seeds = 3
     until: Literal["decided", "seeds"] | None = None
-    max_seeds: Positive = 12
+    max_seeds: Annotated[int, Field(ge=1, le=1000)] = 12
     guarantee: bool = False
     diagnostics: bool = False
 

@@ -1,6 +1,7 @@
 """The numbers of trials and epochs of a study, for `lkm-tune check`."""
 
 from dataclasses import dataclass
+from itertools import islice
 
 from lkm_tune.study.plan import SearchPlan
 from lkm_tune.study.study import Study
@@ -89,5 +90,5 @@ def expected_search_epochs(search: SearchPlan, epochs: int) -> float:
 def _promoted(reached: float, reduction_factor: int) -> float:
     """The expected number of `reached` trials that continue; `reached` may be fractional."""
     whole = int(reached)
-    shares = [max(n // reduction_factor, 1) / n for n in range(1, whole + 2)]
-    return sum(shares[:whole]) + (reached - whole) * shares[whole]
+    shares = (max(n // reduction_factor, 1) / n for n in range(1, whole + 2))
+    return sum(islice(shares, whole)) + (reached - whole) * next(shares)

@@ -56,6 +56,14 @@ BAD = {
         "training: 30\n",
         ["4: training: must be a mapping of keys to values, got 30"],
     ),
+    "too many": (
+        "search: {trials: 1000000000}\ntraining: {epochs: 1000001}\ncurve: {max_seeds: 1001}\n",
+        [
+            "4: search.trials: must be at most 100000, got 1000000000",
+            "5: training.epochs: must be at most 1000000, got 1000001",
+            "6: curve.max_seeds: must be at most 1000, got 1001",
+        ],
+    ),
     "too small": ("search: {trials: -1}\n", ["4: search.trials: must be at least 0, got -1"]),
     "no array": (
         "resources: {array: 0, gpu: -1}\n",
