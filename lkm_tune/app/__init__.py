@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     )
     from lkm_tune.app.submissions import (
         Submission,
+        asked_of_driver,
         has_begun,
         interrupt_study,
         reap,
@@ -93,6 +94,7 @@ __all__ = [
     "all_statuses",
     "answers_are_old",
     "answers_stamp",
+    "asked_of_driver",
     "best_gamma",
     "best_gamma_lines",
     "best_settings",

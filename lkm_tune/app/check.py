@@ -61,7 +61,10 @@ def study_cost(study: Study, cache: Path | None = None) -> "tuple[CellCost, ...]
     Raises:
         LkmTuneError: if the data are missing, damaged, or too few for the study.
     """
+    from lkm_tune.search.checked_data import check_data
     from lkm_tune.search.cost import estimate
 
     with user_errors():
+        # The steps need few samples; the study itself may need more than there are.
+        check_data(study, cache)
         return tuple(estimate(study, cache))

@@ -46,7 +46,8 @@ class Permissions:
             return usual_data(name, data)
 
         def permitted_task(name: str, data: DataPlan) -> str:
-            self._check(name, data)
+            if name.strip().lower().startswith(FILE):
+                self._check(name, data)
             return other_task(name, data)
 
         return Catalog(
@@ -57,6 +58,7 @@ class Permissions:
             own_model=permitted_model,
             try_model=usual.try_model,
             try_task=usual.try_task,
+            permitted=self._check,
         )
 
     def _check(self, task: str, data: DataPlan) -> None:

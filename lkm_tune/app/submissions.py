@@ -29,10 +29,12 @@ class Submission:
     Attributes:
         begun: the time of its submission, in seconds since 1970.
         last_lines: the end of what its driver printed; "" while a driver runs the study.
+        failure: the last line of a driver that ended before it had its lock; "" for any other.
     """
 
     begun: float
     last_lines: str
+    failure: str = ""
 
 
 def study_folder_names(storage: Storage = "lkm-runs") -> list[str]:
@@ -52,7 +54,13 @@ def study_stamp(study: str, storage: Storage = "lkm-runs") -> object:
     ]  # fmt: skip
     if driver is None:
         files.append(folder.output)
-    return driver, tuple(map(_state, files))
+    return driver, _asked_of(folder, driver), tuple(map(_state, files))
+
+
+def asked_of_driver(study: str, storage: Storage = "lkm-runs") -> str:
+    """What this process asked of a driver that has not done it yet, in words; "" for nothing."""
+    folder = StudyFolder(storage_path(storage), study)
+    return _asked_of(folder, holder(folder.lock))
 
 
 def has_begun(study: str, storage: Storage = "lkm-runs") -> bool:
@@ -70,7 +78,7 @@ def submission(study: str, storage: Storage = "lkm-runs") -> Submission | None:
         with folder.output.open("rb") as file:
             file.seek(max(0, folder.output.stat().st_size - LAST_BYTES))
             said = printable(file.read().decode("utf-8", "replace"), keep="\n\t")
-    return Submission(begun, said)
+    return Submission(begun, said, "" if folder.study.exists() else _failure(folder, said))
 
 
 def stored_file(study: str, storage: Storage = "lkm-runs") -> str:
@@ -143,13 +151,21 @@ def interrupt_study(study: str, storage: Storage = "lkm-runs", *, jobs: str = ""
     folder = StudyFolder(storage_path(storage), study)
     running, noted = holder(folder.lock), noted_holder(folder.lock)
     if running is None:
+        child = _CHILDREN.get(folder.path)
+        if child and child.runs and not child.held:
+            child.process.send_signal(signal.SIGINT)
+            _INTERRUPTED[folder.path] = str(child)
+            return str(child)
         raise LkmTuneError(f"no driver runs study {study}")
     if noted and noted.host == socket.gethostname() and _has_open(noted.pid, folder.lock):
         os.kill(noted.pid, signal.SIGINT)
+        _INTERRUPTED[folder.path] = running
         return str(noted)
     if jobs:
         with user_errors():
-            return f"Ray job {_job('stop', jobs, str(folder.path))}"
+            stopped = _job("stop", jobs, str(folder.path))
+        _INTERRUPTED[folder.path] = running
+        return f"Ray job {stopped}"
     raise LkmTuneError(f"study {study} runs in {running}, which this server cannot reach")
 
 
@@ -172,26 +188,72 @@ def _start(command: Sequence[str], folder: StudyFolder) -> int:
             start_new_session=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
-    _CHILDREN[folder.path] = child
+    _CHILDREN[folder.path] = _Child(child)
     return child.pid
 
 
-_CHILDREN: dict[Path, "subprocess.Popen[bytes]"] = {}
-"""Folder of a study -> its driver, started by this process and not yet waited for."""
+@dataclass
+class _Child:
+    """A driver that this process started.
+
+    Attributes:
+        process: its process.
+        held: whether it has been seen with the lock of its study.
+    """
+
+    process: "subprocess.Popen[bytes]"
+    held: bool = False
+
+    def __str__(self) -> str:
+        return f"process {self.process.pid}"
+
+    @property
+    def runs(self) -> bool:
+        return self.process.poll() is None
+
+
+_CHILDREN: dict[Path, _Child] = {}
+"""Folder of a study -> the last driver that this process started."""
+
+_INTERRUPTED: dict[Path, str] = {}
+"""Folder of a study -> the driver that this process interrupted last, in words."""
 
 
 def reap() -> None:
     """Waits for started drivers that have ended: until then, they are zombies."""
-    for path, child in list(_CHILDREN.items()):
-        if child.poll() is not None:
-            del _CHILDREN[path]
+    for child in list(_CHILDREN.values()):
+        child.process.poll()
 
 
 def _started(folder: StudyFolder) -> str:
-    """The driver that this process started a moment ago, and that has no lock yet."""
-    reap()
+    """The driver that this process started if it still runs, with or without the lock."""
     child = _CHILDREN.get(folder.path)
-    return f"process {child.pid}" if child else ""
+    return str(child) if child and child.runs else ""
+
+
+def _asked_of(folder: StudyFolder, driver: str | None) -> str:
+    child = _CHILDREN.get(folder.path)
+    if child and driver:
+        child.held = True
+    started, asked = _started(folder), _INTERRUPTED.get(folder.path)
+    if asked and asked in (driver, started):
+        return f"interrupting {asked}"
+    if child and started and driver is None:
+        return f"{'ending' if child.held else 'starting'} in {started}"
+    return ""
+
+
+def _failure(folder: StudyFolder, said: str) -> str:
+    """Why a driver did not get as far as to store the study; "" if it may still do so."""
+    child = _CHILDREN.get(folder.path)
+    if (child and child.runs) or (child and str(child) == _INTERRUPTED.get(folder.path)):
+        return ""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    # The driver of a Ray job, or of an earlier server, may still work: its error tells.
+    if not child and not any(line.startswith(("Error: ", "Traceback (")) for line in lines):
+        return ""
+    last = lines[-1] if lines else f"exit code {child.process.returncode if child else 'unknown'}"
+    return last.removeprefix("Error: ")
 
 
 def _job(verb: str, *arguments: str) -> str:

@@ -81,6 +81,7 @@ def serve(
       lkm-tune serve --storage /data/lkm --jobs http://127.0.0.1:8265 --address auto
     """
     from lkm_tune.serve.secret import TOKEN_FILE, read_token
+    from lkm_tune.serve.server import listen, make_app
     from lkm_tune.serve.server import serve as run
     from lkm_tune.serve.settings import Settings, bracketed
 
@@ -89,6 +90,7 @@ def serve(
     settings = Settings(
         storage=storage.expanduser().resolve(),
         token=read_token(token_file),
+        token_file=token_file,
         host=host,
         hosts=hosts,
         always_token=always_token,
@@ -98,5 +100,13 @@ def serve(
         jobs=jobs.rstrip("/"),
         mlflow=(mlflow or (named if named.startswith("http") else "")).rstrip("/"),
     )
-    click.echo(f"http://{bracketed(host)}:{port}/ shows {settings.storage}; token: {token_file}")
-    run(settings, port)
+    app, sockets = make_app(settings), listen(host, port)
+    name = "localhost" if settings.everywhere else bracketed(host)
+    click.echo(f"http://{name}:{port}/ shows {settings.storage}; token: {token_file}")
+    if settings.everywhere:
+        known = ", ".join(hosts) or "none yet"
+        click.echo(
+            f"It listens on every address; other machines may name it as: {known}. "
+            "--allow-host NAME adds a name or an address."
+        )
+    run(app, sockets)

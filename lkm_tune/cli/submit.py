@@ -32,11 +32,14 @@ def submit(study: str, url: str | None, check: bool) -> None:
     if check:
         path = "/api/v1/check?cost=true"
         plan = request("POST", url, path, source, content=text.encode())
-        say(f"{plan['name']}: {plan['cells']} cells, {plan['trials']} trials")
+        cells = "cell" if plan["cells"] == 1 else "cells"
+        say(f"{plan['name']}: {plan['cells']} {cells}, {plan['trials']} trials")
         for sentence in plan["advice"]:
             say(f"note: {sentence}")
         if plan["hours"] is not None:
             say(f"cost: about {plan['hours']:.2g} hours of one thread of the server's CPU")
+        elif plan["no_estimate"]:
+            say(f"note: the study cannot run on this machine: {plan['no_estimate']}")
         return
     started = request("POST", url, "/api/v1/studies", source, content=text.encode())
     page = f"{url.rstrip('/')}/studies/{quote(started['name'])}"

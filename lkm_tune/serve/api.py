@@ -6,7 +6,7 @@ import io
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from pydantic_core import to_json
@@ -134,10 +134,15 @@ async def best_gamma(
     },
     tags=["studies"],
 )
-async def events(here: Here, study: str | None = None) -> StreamingResponse:
-    """Server-sent events: first the state of every study (or of one), then every change."""
+async def events(request: Request, here: Here, study: str | None = None) -> Response:
+    """Server-sent events: first the state of every study (or of one), then every change.
+
+    The state of a removed study is `removed`.
+    """
     if study is not None:
         await here.entry(study)
+    if request.scope.get("lkm_tune.head"):
+        return Response(media_type="text/event-stream")
     if here.streams >= MOST_STREAMS:
         raise Refused(503, f"at most {MOST_STREAMS} streams are open at a time")
     return StreamingResponse(_stream(here, study), media_type="text/event-stream")
@@ -150,10 +155,19 @@ async def _stream(here: Context, study: str | None) -> AsyncIterator[bytes]:
         told: dict[str, int] = {}
         silent = 0.0
         while True:
-            for entry in here.studies.all():
+            entries = here.studies.all()
+            for name in told.keys() - {entry.name for entry in entries}:
+                yield _framed(
+                    StudyEvent(
+                        name=name, version=here.studies.version, state="removed", planned=0, ended=0
+                    )
+                )
+                del told[name]
+                silent = 0.0
+            for entry in entries:
                 if study in (None, entry.name) and told.get(entry.name) != entry.version:
                     told[entry.name], silent = entry.version, 0.0
-                    yield b"event: study\ndata: " + _event(entry) + b"\n\n"
+                    yield _framed(_event(entry))
             if silent >= BEAT_SECONDS:
                 silent = 0.0
                 yield b": still here\n\n"
@@ -163,16 +177,19 @@ async def _stream(here: Context, study: str | None) -> AsyncIterator[bytes]:
         here.streams -= 1
 
 
-def _event(entry: Entry) -> bytes:
+def _framed(event: StudyEvent) -> bytes:
+    return b"event: study\ndata: " + event.model_dump_json().encode() + b"\n\n"
+
+
+def _event(entry: Entry) -> StudyEvent:
     status = entry.view.listed.status if entry.view else None
-    told = StudyEvent(
+    return StudyEvent(
         name=entry.name,
         version=entry.version,
         state=entry.state,
         planned=status.planned if status else 0,
         ended=status.ended if status else 0,
     )
-    return told.model_dump_json().encode()
 
 
 def _list(entries: list[Entry]) -> bytes:
@@ -185,7 +202,7 @@ def _told(entry: Entry, kind: str, model: type[BaseModel]) -> bytes:
             said = entry.submission.last_lines if entry.submission else ""
             told: BaseModel = NotBegun(name=entry.name, state=entry.state, last_lines=said)
         else:
-            told = model.model_validate(status_of(entry.view))
+            told = model.model_validate(status_of(entry.view, entry.state))
         return told.model_dump_json().encode()
 
     return entry.answer(kind, make)

@@ -28,6 +28,7 @@ class Entry:
         problem: why it cannot be read; "" if it can.
         submission: the file and the output of a study that was started here; None without.
         figures: the SVG of each curve.
+        asked: what the server asked of its driver that is not done yet, in words.
         kept: answers made from this view, by their kind.
     """
 
@@ -37,6 +38,7 @@ class Entry:
     problem: str
     submission: Submission | None
     figures: tuple[str, ...]
+    asked: str = ""
     kept: dict[object, bytes] = field(default_factory=dict)
 
     def answer(self, kind: object, make: Callable[[], bytes]) -> bytes:
@@ -55,9 +57,23 @@ class Entry:
     @property
     def state(self) -> str:
         """Its state, in words."""
+        if self.asked:
+            return self.asked
         if self.view is not None:
             return self.view.listed.status.state
+        if self.submission and self.submission.failure:
+            return f"failed to start: {self.submission.failure}"
         return self.problem or "has not begun"
+
+    @property
+    def can(self) -> str:
+        """What a reader may ask of its driver: `interrupt`, `continue`, or "" for nothing."""
+        if self.asked:
+            return "interrupt" if self.asked.startswith("starting") else ""
+        if self.view is None:
+            return "continue" if self.submission else ""
+        status = self.view.listed.status
+        return "interrupt" if status.driver else "" if status.finished else "continue"
 
 
 class Studies:
@@ -118,8 +134,11 @@ class Studies:
             self._kept[kind] = make()
         return self._kept[kind]
 
-    def look(self) -> None:
-        """Looks at all studies now, and reads those that have changed."""
+    def look(self, at_once: str = "") -> None:
+        """Looks at all studies now, and reads those that have changed.
+
+        A study that was just read rests for a time, except the study `at_once`.
+        """
         with self._one:
             now = time.monotonic()
             names = app.study_folder_names(self._storage)
@@ -130,7 +149,9 @@ class Studies:
             for name in names:
                 # The stamp is taken first: a change during the reading makes another reading.
                 stamp = _stamp(name, self._storage)
-                if stamp != self._stamps.get(name) and now >= self._rests.get(name, 0.0):
+                if stamp != self._stamps.get(name) and (
+                    name == at_once or now >= self._rests.get(name, 0.0)
+                ):
                     self._read(name)
                     self._stamps[name] = stamp
             self._read_once.set()
@@ -147,7 +168,9 @@ class Studies:
         view: StudyView | None = None
         problem, figures = "", tuple[str, ...]()
         submission: Submission | None = None
+        asked = ""
         try:
+            asked = app.asked_of_driver(name, self._storage)
             submission = app.submission(name, self._storage)
             if app.has_begun(name, self._storage):
                 view = app.view_study(name, self._storage)
@@ -156,7 +179,7 @@ class Studies:
             problem = str(error)
         except Exception as error:  # noqa: BLE001 - a damaged file must not end the watch
             problem = f"the study cannot be read: {type(error).__name__}: {error}"
-        entry = Entry(name, self._version + 1, view, problem, submission, figures)
+        entry = Entry(name, self._version + 1, view, problem, submission, figures, asked)
         self._entries = {**self._entries, name: entry}
         # Only now: an answer of the new version must rest on the new entry.
         self._version = entry.version

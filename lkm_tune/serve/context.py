@@ -34,7 +34,13 @@ class Context:
     def of(cls, settings: Settings) -> "Context":
         """The parts of a server with these settings; none has begun."""
         studies, answers = Studies(settings.storage), AnswerBook(settings.storage)
-        return cls(settings, Secret(settings.token), studies, answers, Checker(settings))
+        return cls(
+            settings,
+            Secret(settings.token, settings.token_file),
+            studies,
+            answers,
+            Checker(settings),
+        )
 
     async def read(self) -> None:
         """Waits for the first reading of the studies."""
@@ -103,11 +109,13 @@ class Context:
         await self.entry(name)
         settings = self.settings
         try:
-            return await asyncio.to_thread(
+            driver = await asyncio.to_thread(
                 app.interrupt_study, name, settings.storage, jobs=settings.jobs
             )
         except app.LkmTuneError as error:
             raise Refused(409, str(error)) from error
+        await asyncio.to_thread(self.studies.look, name)
+        return driver
 
     async def _drive(self, name: str, text: str | None) -> str:
         settings = self.settings
@@ -119,7 +127,7 @@ class Context:
                 )  # fmt: skip
             except app.LkmTuneError as error:
                 raise Refused(409, str(error)) from error
-        await asyncio.to_thread(self.studies.look)
+        await asyncio.to_thread(self.studies.look, name)
         return driver
 
 

@@ -17,7 +17,6 @@ from lkm_tune.serve.problems import Refused, answer
 from lkm_tune.serve.secret import Secret
 from lkm_tune.serve.settings import Settings, is_loopback
 
-COOKIE = "lkm_tune_session"
 LARGEST_BODY, BODY_SECONDS = 1_000_000, 20.0
 """Limits of the body of a request."""
 
@@ -59,6 +58,7 @@ class Doors:
         if scope["type"] != "http":
             return  # There are no websockets.
         request, closed = Request(scope, receive), _with_headers(send)
+        self._secret.refresh()
         try:
             self._admit(request)
             if scope["method"] not in SAFE:
@@ -66,6 +66,9 @@ class Doors:
         except Refused as refused:
             await self._refuse(request, refused)(scope, receive, closed)
             return
+        if scope["method"] == "HEAD":
+            # Every page and file that has GET has HEAD; the server of HTTP sends no body.
+            scope = {**scope, "method": "GET", "lkm_tune.head": True}
         if scope["method"] in SAFE:
             await self._app(scope, receive, closed)
         else:
@@ -98,7 +101,7 @@ class Doors:
             if not self._secret.is_token(given.strip()):
                 raise _unauthorised("this is not the token of the server")
             return "token"
-        cookie = session_cookie(request.headers.getlist("cookie"))
+        cookie = session_cookie(request.headers.getlist("cookie"), self._secret.cookie)
         if cookie and self._secret.is_session(cookie):
             request.scope["lkm_tune.form_mark"] = self._secret.form_mark(cookie)
             return "session"
@@ -135,11 +138,11 @@ def of_this_site(headers: Mapping[str, str]) -> bool:
     return site in ("same-origin", "none") and same
 
 
-def session_cookie(headers: list[str]) -> str:
-    """The value of the session's cookie; "" without one."""
+def session_cookie(headers: list[str], name: str) -> str:
+    """The value of the cookie `name`, that of the session; "" without one."""
     for header in headers:
         try:
-            found = SimpleCookie(header).get(COOKIE)
+            found = SimpleCookie(header).get(name)
         except CookieError:
             continue
         if found:

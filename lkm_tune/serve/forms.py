@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from lkm_tune.app import CheckedFile
 from lkm_tune.serve.context import Here
-from lkm_tune.serve.doors import COOKIE, session_cookie
+from lkm_tune.serve.doors import session_cookie
 from lkm_tune.serve.problems import Refused
 from lkm_tune.serve.secret import SESSION_SECONDS
 from lkm_tune.serve.templating import page
@@ -46,7 +46,7 @@ async def login(request: Request, here: Here) -> Response:
         return HTMLResponse(html, 401)
     answer = RedirectResponse(back, 303)
     answer.set_cookie(
-        COOKIE,
+        here.secret.cookie,
         here.secret.new_session(),
         max_age=SESSION_SECONDS,
         httponly=True,
@@ -59,10 +59,12 @@ async def login(request: Request, here: Here) -> Response:
 
 @router.post("/logout")
 async def logout(request: Request, here: Here) -> Response:
-    """Ends a session in this browser."""
+    """Ends a session, also for other copies of its cookie."""
     await marked_fields(request, here)
+    name = here.secret.cookie
+    here.secret.end_session(session_cookie(request.headers.getlist("cookie"), name))
     answer = RedirectResponse("/", 303)
-    answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    answer.delete_cookie(name, httponly=True, samesite="strict")
     return answer
 
 
@@ -136,7 +138,7 @@ async def marked_fields(request: Request, here: Any) -> dict[str, str]:
         Refused: if the mark is not that of the session.
     """
     given = await fields(request)
-    cookie = session_cookie(request.headers.getlist("cookie"))
+    cookie = session_cookie(request.headers.getlist("cookie"), here.secret.cookie)
     marked = here.secret.is_form_mark(given.get(MARK, ""), cookie)
     if request.scope["lkm_tune.who"] != "token" and not marked:
         raise Refused(403, "the form is not from this session: load its page again")

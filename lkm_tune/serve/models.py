@@ -69,7 +69,7 @@ Checked = model_of(CheckedFile, name="CheckedStudy")
 
 
 class NotBegun(BaseModel):
-    """A study whose driver has not begun, or whose files are damaged."""
+    """A study whose driver has not begun or failed to start, or whose files are damaged."""
 
     name: str
     state: str
@@ -105,13 +105,13 @@ class StudyEvent(BaseModel):
     ended: int
 
 
-def status_of(view: StudyView) -> dict[str, Any]:
-    """The fields of `ListedStudy` and of `Study`."""
+def status_of(view: StudyView, state: str) -> dict[str, Any]:
+    """The fields of `ListedStudy` and of `Study`, with the state as the server knows it."""
     status = view.listed.status
     own = {field.name: getattr(status, field.name) for field in fields(status)}
     return {
         **own,
-        "state": status.state,
+        "state": state,
         "look_in_words": status.look_in_words,
         "decision": view.listed.decision,
         "changed": view.listed.changed,

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import logging
 import os
 import re
 import secrets
@@ -64,16 +65,54 @@ def _make(path: Path) -> None:
         part.unlink()
 
 
+def _stamp(path: Path) -> tuple[int, int, int, int] | None:
+    """A value that changes with a file or its mode; None without the file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_mode
+
+
+def _end(cookie: str) -> int:
+    """The time at which a session ends, in seconds since 1970; 0 for what is no session."""
+    end = cookie.partition(".")[0]
+    return int(end) if end.isascii() and end.isdigit() else 0
+
+
 class Secret:
     """Checks tokens, sessions and the marks of forms, all in constant time.
 
-    A session is a cookie with an end, a random number and their HMAC under the token: the server
-    keeps nothing, and a new token ends all sessions.
+    A session is a cookie with an end, a random number and their HMAC under the token, so a new
+    token ends all sessions. The server remembers only sessions that ended before their time.
     """
 
-    def __init__(self, token: str) -> None:
-        """Takes the token."""
+    def __init__(self, token: str, file: Path | None = None) -> None:
+        """Takes the token and the file that holds it; None if it is in no file."""
         self._token = token.encode()
+        self._file = file
+        self._stamp: object = None
+        self._logged_out: dict[str, int] = {}
+
+    @property
+    def cookie(self) -> str:
+        """The name of the cookie: servers with other tokens at the same host have other names."""
+        return f"lkm_tune_session_{self._signed('cookie', '')[:8]}"
+
+    def refresh(self) -> None:
+        """Takes the token of the file if the file has changed; a missing file gets a new token.
+
+        While the file cannot be used, no token and no session counts.
+        """
+        if self._file is None or self._stamp == (stamp := _stamp(self._file)):
+            return
+        try:
+            self._token = read_token(self._file).encode()
+            stamp = stamp or _stamp(self._file)
+        except LkmTuneError as error:
+            logging.getLogger("uvicorn.error").error("Nobody can log in: %s", error)
+            self._token = secrets.token_bytes(32)
+        self._stamp = stamp
 
     def is_token(self, given: str) -> bool:
         """Whether a text is the token."""
@@ -89,8 +128,14 @@ class Secret:
         begun, _, signature = cookie.rpartition(".")
         if not self._same(signature, "session", begun):
             return False
-        end = begun.partition(".")[0]
-        return end.isascii() and end.isdigit() and int(end) > time.time()
+        return _end(cookie) > time.time() and cookie not in self._logged_out
+
+    def end_session(self, cookie: str) -> None:
+        """Ends a session before its time."""
+        now = time.time()
+        self._logged_out = {one: end for one, end in self._logged_out.items() if end > now}
+        if self.is_session(cookie):
+            self._logged_out[cookie] = _end(cookie)
 
     def form_mark(self, cookie: str) -> str:
         """The hidden field of the forms of a session, which another site cannot know."""

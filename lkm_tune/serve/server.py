@@ -1,6 +1,7 @@
 """Makes and runs the server."""
 
 import os
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,13 +13,14 @@ from fastapi.openapi.utils import get_openapi
 from starlette.types import ASGIApp
 
 from lkm_tune import __version__
+from lkm_tune.app import LkmTuneError
 from lkm_tune.serve import api, api_write, forms, pages
 from lkm_tune.serve.context import Context
 from lkm_tune.serve.doors import Doors
 from lkm_tune.serve.problems import handle
-from lkm_tune.serve.settings import Settings
+from lkm_tune.serve.settings import Settings, bracketed
 
-MOST_CONNECTIONS = 500
+MOST_CONNECTIONS, BACKLOG = 500, 2048
 CLOSING_SECONDS = 2
 SWITCH_SECONDS = 0.001
 """A thread that reads a ledger hands the interpreter to a waiting page after this time."""
@@ -54,15 +56,38 @@ def make_app(settings: Settings) -> ASGIApp:
     return Doors(app, settings, context.secret)
 
 
-def serve(settings: Settings, port: int) -> None:
+def listen(host: str, port: int) -> list[socket.socket]:
+    """The open sockets of a server, one for each address of its host.
+
+    Raises:
+        LkmTuneError: if the port is taken, or the host has no address of this machine.
+    """
+    opened: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        for family, address in sorted({(one[0], one[4]) for one in found}):
+            opened.append(one := socket.socket(family, socket.SOCK_STREAM))
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            one.bind(address)
+            one.listen(BACKLOG)
+    except (OSError, UnicodeError) as error:
+        for one in opened:
+            one.close()
+        raise LkmTuneError(
+            f"the server cannot listen on {bracketed(host)}:{port}: {error}"
+        ) from error
+    return opened
+
+
+def serve(app: ASGIApp, sockets: list[socket.socket]) -> None:
     """Runs the server until Ctrl-C or SIGTERM."""
     sys.setswitchinterval(SWITCH_SECONDS)
     if os.environ.get("LKM_TUNE_SHARED") != "1":
         os.umask(0o077)  # Only this user can read submitted studies.
-    uvicorn.run(
-        make_app(settings),
-        host=settings.host.strip("[]"),
-        port=port,
+    config = uvicorn.Config(
+        app,
         # The address of a client must be that of its connection.
         proxy_headers=False,
         server_header=False,
@@ -71,6 +96,7 @@ def serve(settings: Settings, port: int) -> None:
         timeout_graceful_shutdown=CLOSING_SECONDS,
         ws="none",
     )
+    uvicorn.Server(config).run(sockets)
 
 
 def _described(app: FastAPI) -> dict[str, Any]:

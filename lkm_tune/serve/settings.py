@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PORT = 8420
+ANY = ("0.0.0.0", "::", "[::]")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -15,6 +16,7 @@ class Settings:
     Attributes:
         storage: the storage folder, absolute.
         token: the secret that writing needs, and every request from beyond loopback.
+        token_file: the file of the token, which may get another token; None without.
         host: the address that the server listens on.
         hosts: further names of the server that a `Host` header may have.
         always_token: whether reading needs the token also from loopback, as behind a proxy.
@@ -27,6 +29,7 @@ class Settings:
 
     storage: Path
     token: str
+    token_file: Path | None = None
     host: str = "127.0.0.1"
     hosts: tuple[str, ...] = ()
     always_token: bool = False
@@ -39,8 +42,13 @@ class Settings:
     @property
     def names(self) -> frozenset[str]:
         """The names that a `Host` header may have, in lower case, without a port."""
-        own = () if self.host in ("0.0.0.0", "::") else (bracketed(self.host),)
+        own = () if self.everywhere else (bracketed(self.host),)
         return frozenset(name.lower() for name in (*LOOPBACK_NAMES, *own, *self.hosts))
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether the server listens on every address of the machine."""
+        return self.host in ANY
 
     @property
     def only_loopback(self) -> bool:

@@ -27,6 +27,8 @@ class Catalog:
             Raises ValueError if there is no such model. None: only listed models exist.
         try_model: `try_model(name, settings)` builds a model as a check. Raises ValueError or
             TypeError if it cannot. None: no check.
+        permitted: `permitted(task, plan)` raises ValueError if a task, which need not exist, may
+            not use its data. None: all data may be used.
         try_task: `try_task(model, settings, task, data plan, training plan)` checks that a model
             can learn a task. Raises ValueError if it cannot. None: no check.
     """
@@ -38,6 +40,7 @@ class Catalog:
     own_model: Callable[[str], Mapping[str, Any]] | None = None
     try_model: Callable[[str, Mapping[str, Any]], object] | None = None
     try_task: Callable[[str, Mapping[str, Any], str, DataPlan, TrainingPlan], object] | None = None
+    permitted: Callable[[str, DataPlan], None] | None = None
 
     def settings(self, model: str) -> Mapping[str, Any]:
         """The settings of `model` with their defaults.

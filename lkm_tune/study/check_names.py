@@ -1,6 +1,6 @@
 """Rules on the names of a study: models, their settings, and searched settings."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -43,8 +43,11 @@ _KINDS = {
 }
 
 
-def check_names(study: Study, catalog: Catalog) -> Iterator[Finding]:
-    """Every finding on the names in `study`, whose tasks have their canonical names."""
+def check_names(study: Study, catalog: Catalog, faulty: Collection[str] = ()) -> Iterator[Finding]:
+    """Every finding on the names in `study`, whose tasks have their canonical names.
+
+    The tasks `faulty` have findings already.
+    """
     known: dict[str, Mapping[str, Any]] = {}
     for model in study.models:
         try:
@@ -62,7 +65,7 @@ def check_names(study: Study, catalog: Catalog) -> Iterator[Finding]:
         built = list(_built(study, catalog.try_model, known))
     yield from built
     usable = {} if settled or built else known
-    yield from check_tasks(study, catalog, usable)
+    yield from check_tasks(study, catalog, usable, faulty)
 
 
 def _fixed(study: Study, known: Settings) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """Rules on the tasks of a study: their names, their data, and the models that can learn them."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from lkm_tune.study.catalog import Catalog
@@ -20,17 +20,31 @@ def settled_tasks(study: Study, catalog: Catalog) -> tuple[Study, list[Finding]]
     for written, plan in study.tasks.items():
         path = ("tasks", written)
         name = written
+        refused = _refused(written, plan.over(study.data), catalog)
+        if refused:
+            findings.append(Finding((path,), f"cannot be used: {refused}"))
         try:
             name, plan = settled_task(written, plan, study.data, catalog)
         except LookupError:
             near = nearest(written, catalog.tasks)
             findings.append(Finding((path,), "unknown task", None, tuple(catalog.tasks), near))
         except ValueError as error:
-            findings.append(Finding((path,), f"cannot be used: {error}"))
+            if str(error) != refused:
+                findings.append(Finding((path,), f"cannot be used: {error}"))
         if name in settled:
             findings.append(Finding((path,), "is listed twice", shown(name)))
         settled.setdefault(name, plan)
     return replace(study, tasks=settled), findings
+
+
+def _refused(task: str, data: DataPlan, catalog: Catalog) -> str:
+    """Why a task may not use its data; "" if it may."""
+    try:
+        if catalog.permitted is not None:
+            catalog.permitted(task, data)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def settled_task(
@@ -58,8 +72,17 @@ def settled_task(
     return name, plan
 
 
-def check_tasks(study: Study, catalog: Catalog, known: Mapping[str, object]) -> Iterator[Finding]:
-    """Every finding on the cells of `study`; its models in `known` exist."""
+def check_tasks(
+    study: Study, catalog: Catalog, known: Mapping[str, object], faulty: Collection[str]
+) -> Iterator[Finding]:
+    """Every finding on the cells of `study`.
+
+    Args:
+        study: the study.
+        catalog: the existing models and tasks.
+        known: the models of the study that exist.
+        faulty: the tasks of the study that have findings of their own, which no model repeats.
+    """
     # Another rule reports repeated values of `compare`.
     cells = {(cell.model, cell.task): replace(cell, compared=()) for cell in study.cells}.values()
     folders = Counter(cell.key for cell in cells)
@@ -70,7 +93,7 @@ def check_tasks(study: Study, catalog: Catalog, known: Mapping[str, object]) -> 
     if catalog.try_task is None:
         return
     for model in known:
-        for task in study.tasks:
+        for task in (task for task in study.tasks if task not in faulty):
             plan = study.data_plan(task)
             try:
                 catalog.try_task(model, study.models[model], task, plan, study.training)

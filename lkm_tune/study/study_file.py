@@ -127,7 +127,8 @@ def _checked(document: Document, catalog: Catalog) -> tuple[Study | None, list[F
     if study is None:
         return None, findings
     study, unsettled = settled_tasks(study, catalog)
-    more = [*unsettled, *check_names(study, catalog), *check_plans(study, document.marks)]
+    faulty = {str(key[1]) for finding in unsettled for key in finding.keys}
+    more = [*unsettled, *check_names(study, catalog, faulty), *check_plans(study, document.marks)]
     for finding in more:
         if not any(key[: len(part)] == part for key in finding.keys for part in left_out):
             findings.append(finding)

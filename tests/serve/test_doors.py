@@ -5,10 +5,11 @@ import re
 import pytest
 
 from lkm_tune.app import LkmTuneError
-from lkm_tune.serve.doors import BODY_SECONDS, COOKIE, LARGEST_BODY
+from lkm_tune.serve.doors import BODY_SECONDS, LARGEST_BODY
 from lkm_tune.serve.secret import Secret, read_token
 from tests.serve.conftest import BEARER, TOKEN, server
 
+COOKIE = Secret(TOKEN).cookie
 FAR = ("192.0.2.7", 50000)
 HTML = {"accept": "text/html"}
 WRITES = [
@@ -124,8 +125,13 @@ def test_the_session(filled):
             assert http.post(path, data={"form_mark": mark}).status_code == 403
         answer = http.post("/submit", data={**form, "form_mark": mark_of(http)})
         assert answer.status_code == 422 and "is not valid YAML" in answer.text
+        kept = {"cookie": cookie.partition(";")[0]}
         assert http.post("/logout", data={"form_mark": mark_of(http)}).status_code == 303
         assert http.get("/api/v1/studies").status_code == 401
+        # A copy of the cookie has ended, too; another session goes on.
+        assert http.get("/api/v1/studies", headers=kept).status_code == 401
+        log_in(http)
+        assert http.get("/api/v1/studies").status_code == 200
 
 
 def test_behind_tls_the_cookie_is_secure(near):
@@ -217,6 +223,29 @@ def test_no_body_is_read_before_the_token():
     doors = Doors(None, Settings(None, TOKEN), Secret(TOKEN))
     asyncio.run(doors(scope, receive, send))
     assert sent[0]["status"] == 401
+
+
+def test_a_new_token_ends_sessions_at_once(filled, tmp_path):
+    path = tmp_path / "token"
+    path.write_text(TOKEN)
+    path.chmod(0o600)
+    with server(filled, always_token=True, token_file=path) as http:
+        log_in(http)
+        assert http.get("/api/v1/studies").status_code == 200
+        path.unlink()
+        assert http.get("/api/v1/studies").status_code == 401
+        assert http.get("/api/v1/studies", headers=BEARER).status_code == 401
+        new = {"authorization": f"Bearer {path.read_text().strip()}"}
+        assert http.get("/api/v1/studies", headers=new).status_code == 200
+        path.chmod(0o644)
+        assert http.get("/api/v1/studies", headers=new).status_code == 401
+        path.chmod(0o600)
+        assert http.get("/api/v1/studies", headers=new).status_code == 200
+
+
+def test_servers_with_other_tokens_have_other_cookies():
+    assert Secret(TOKEN).cookie == COOKIE != Secret("another" * 5).cookie
+    assert TOKEN[:8] not in COOKIE
 
 
 def test_the_file_of_the_token(tmp_path):

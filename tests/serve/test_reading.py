@@ -10,9 +10,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from lkm_tune.app import best_gamma, best_gamma_lines, study_status
+from lkm_tune.app import best_gamma, best_gamma_lines, make_report, study_status, view_study
 from lkm_tune.ledger.run_table import COLUMNS
-from tests.serve.conftest import add_run, fill, server
+from lkm_tune.transfer.report.live_svg import _aligned, _levels
+from tests.serve.conftest import BEARER, add_run, fill, server
 
 
 @pytest.fixture(scope="module")
@@ -97,10 +98,45 @@ def test_errors_are_problems(http, path, status, detail):
 
 
 def test_a_wrong_method_is_a_problem(http):
-    answer = http.request("HEAD", "/api/v1/studies")
+    answer = http.request("PUT", "/api/v1/studies", headers=BEARER)
     assert answer.status_code == 405 and answer.headers["content-type"].startswith(
         "application/pro"
     )
+
+
+@pytest.mark.parametrize("path", [
+    "/", "/studies/done", "/ask", "/submit", "/docs", "/login", "/static/live.js",
+    "/studies/done/report/report.html", "/api/v1/studies", "/api/v1/studies/half/runs.csv",
+    "/api/v1/events", "/api/v1/none", "/studies/none",
+])  # fmt: skip
+def test_head_has_the_status_of_get(http, path):
+    head = http.head(path)
+    if path.endswith("events"):
+        assert head.status_code == 200
+        assert head.headers["content-type"].startswith("text/event-stream")
+        return
+    got = http.get(path)
+    assert head.status_code == got.status_code
+    for name in ("content-type", "content-length", "cache-control"):
+        assert head.headers[name] == got.headers[name]
+
+
+def test_the_level_of_a_page_is_that_of_the_report(tmp_path):
+    """Most seeds are low and one is high: the median would be far from the report's mean."""
+    study, _, ledger = fill(tmp_path, "skewed", models=("gin",), tasks=("qm9/homo",), done=0)
+    rng = np.random.default_rng(0)
+    for seed, high in ((1, 0.0), (2, 0.0), (3, 0.6)):
+        for gamma in study.curve.gammas:
+            error = float(np.exp(high - 0.05 * (gamma == 0.01) + rng.normal(0, 0.004)))
+            spec = ledger.add_point(study.cells[0], "curve", {"gamma": gamma}, seed)
+            summary = {"val_error": error, "test_error": error, "device": "cpu", "seconds": 1.0}
+            ledger.finish(spec, "complete", summary, "full budget")
+    make_report(tmp_path, "skewed")
+    (curve,) = view_study("skewed", tmp_path).curves
+    gamma, seed, error = map(np.array, zip(*curve.runs, strict=True))
+    level = _levels(gamma, _aligned(gamma, seed, error))[0]
+    assert level == pytest.approx(curve.answer["control_error"], rel=0.01)
+    assert level == pytest.approx(np.exp(0.2), rel=0.02)
 
 
 class Structure(HTMLParser):

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -109,6 +110,7 @@ def test_a_study_from_its_post_to_its_report(server):
     assert answer.status_code == 201, answer.text
     assert answer.headers["location"] == "/api/v1/studies/small"
     # A second start meets the first driver, even before that has its lock.
+    assert re.fullmatch(r"starting in process \d+", server.state("small"))
     assert server.ask("POST", "/api/v1/studies", content=STUDY).status_code == 409
     server.wait("small", "running in process")
     driver = int(re.search(r"process (\d+)", server.state("small"))[1])
@@ -117,6 +119,7 @@ def test_a_study_from_its_post_to_its_report(server):
     assert psutil.pid_exists(driver)
     server.start()
     assert server.ask("DELETE", "/api/v1/studies/small").status_code == 202
+    assert re.match("interrupting process|not finished", server.state("small"))
     server.wait("small", "not running")
     assert server.ask("DELETE", "/api/v1/studies/small").status_code == 409
     assert "interrupted: the same command continues" in server.ask("GET", "/studies/small").text
@@ -130,6 +133,28 @@ def test_a_study_from_its_post_to_its_report(server):
     assert len(server.ask("GET", "/api/v1/studies/small/runs").json()) == 6
     for name in ("submitted.yaml", "output.log"):
         assert (server.folder / "lkm-runs/studies/small" / name).stat().st_mode & 0o077 == 0
+
+
+def test_a_driver_is_interrupted_while_it_starts(server):
+    text = STUDY.replace("name: small", "name: early")
+    driver = server.ask("POST", "/api/v1/studies", content=text).json()["driver"]
+    assert server.state("early") == f"starting in {driver}"
+    answer = server.ask("DELETE", "/api/v1/studies/early")
+    assert (answer.status_code, answer.json()["driver"]) == (202, driver)
+    assert server.state("early") in (f"interrupting {driver}", "has not begun")
+    server.wait("early", "has not begun")
+    assert not psutil.pid_exists(int(driver.split()[1]))
+
+
+def test_a_driver_that_refuses_its_data_has_failed_to_start(server):
+    text = STUDY.replace("name: small", "name: large").replace("n_train: 16", "n_train: 100000")
+    checked = server.ask("POST", "/api/v1/check", content=text, params={"cost": True}).json()
+    assert "100" in checked["no_estimate"], checked
+    assert server.ask("POST", "/api/v1/studies", content=text).status_code == 201
+    server.wait("large", "^failed to start: .*100,?000")
+    listed = {one["name"]: one["state"] for one in server.ask("GET", "/api/v1/studies").json()}
+    assert listed["large"] == server.state("large")
+    assert "Failed to start: " in server.ask("GET", "/").text
 
 
 def test_interrupting_kills_no_stranger(server):
@@ -146,6 +171,39 @@ def test_interrupting_kills_no_stranger(server):
         assert server.ask("DELETE", "/api/v1/studies/held").status_code == 409
         assert stranger.poll() is None
         stranger.terminate()
+
+
+def test_a_taken_port_and_a_foreign_address(server):
+    for host, said in (("127.0.0.1", "in use"), ("192.0.2.1", "assign")):
+        done = subprocess.run(
+            [sys.executable, "-m", "lkm_tune.cli", "serve", "--host", host]
+            + ["--port", str(server.port), "--token-file", str(server.folder / "token")],
+            capture_output=True, text=True, timeout=60, cwd=server.folder,
+        )  # fmt: skip
+        assert done.returncode == 1 and done.stdout == ""
+        assert done.stderr.startswith(f"Error: the server cannot listen on {host}:{server.port}: ")
+        assert said in done.stderr
+
+
+def test_the_start_line_names_the_option_for_other_machines(tmp_path):
+    found = Server(tmp_path, "--host", "0.0.0.0")
+    try:
+        said = (tmp_path / "serve.log").read_text()
+        assert f"http://localhost:{found.port}/ shows" in said and "0.0.0.0" not in said
+        assert "--allow-host NAME" in said
+    finally:
+        found.stop()
+
+
+def test_each_error_comes_once(server):
+    text = STUDY.replace("models: {gin: {hidden: 8}}", "models: [gin, gcn]")
+    text = text.replace("qm9/homo", "qm9/homoo")
+    for source, rules in (("sample", ["unknown task"]), ("/etc", ["unknown task", "--data"])):
+        answer = server.ask("POST", "/api/v1/check", content=text.replace("sample", source))
+        errors = [one["detail"] for one in answer.json()["errors"]]
+        assert len(errors) == len(rules), errors
+        for rule in rules:
+            assert len([one for one in errors if rule in one]) == 1, errors
 
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -266,3 +324,13 @@ def test_events_tell_of_changes(server):
                 break
         else:
             raise AssertionError("no event told of the study")
+    with httpx.stream(
+        "GET", server.url + "/api/v1/events", params={"study": "later"}, timeout=30
+    ) as events:
+        for line in events.iter_lines():
+            if line.startswith("data:") and '"removed"' in line:
+                break
+            if line.startswith("data:"):
+                shutil.rmtree(storage / "studies/later")
+        else:
+            raise AssertionError("no event told of the removal")

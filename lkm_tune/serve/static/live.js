@@ -9,6 +9,7 @@ async function refresh() {
   busy = true;
   try {
     const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    if (name && answer.status === 404) { removed(); return; }
     if (answer.ok && !answer.redirected) {
       replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
     }
@@ -18,7 +19,15 @@ async function refresh() {
   }
 }
 
+function removed() {
+  live.innerHTML = '<p role="alert">This study was removed.</p>';
+  document.getElementById("actions").replaceChildren();
+}
+
 function replace(page) {
+  const actions = page.getElementById("actions");
+  const shown = document.getElementById("actions");
+  if (actions && actions.outerHTML !== shown.outerHTML) { shown.replaceWith(actions); }
   const fresh = page.getElementById("live");
   const parts = [...fresh.children], old = [...live.children];
   const same = parts.length === old.length && parts.every((part, i) => part.id && part.id === old[i].id);

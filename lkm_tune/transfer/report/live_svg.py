@@ -1,4 +1,4 @@
-"""The figure of one cell while its study runs: its ended runs, and the median at each γ.
+"""The figure of one cell while its study runs: its ended runs, and the level at each γ.
 
 It has no fitted curve: a page must not analyse. The report has the fitted curve.
 """
@@ -49,10 +49,10 @@ def live_svg(
         return ""
     gamma, seed, error = (np.array(values, dtype=float) for values in zip(*runs, strict=True))
     steps, height = np.unique(gamma), _aligned(gamma, seed, error)
-    medians = _medians(gamma, height)
-    control = float(medians[0]) if steps[0] == 0 else None
+    levels = _levels(gamma, height)
+    control = float(levels[0]) if steps[0] == 0 else None
     # Errors far above the control and the best would flatten the curve.
-    ceiling = TALLEST * max(float(medians.min()), control or 0.0)
+    ceiling = TALLEST * max(float(levels.min()), control or 0.0)
     every = np.unique(np.array([*planned, *steps, *diverged]))
     top = min(float(height.max()), ceiling)
     axes = Axes(every[every > 0], (float(height.min()), top), label)
@@ -63,7 +63,7 @@ def live_svg(
         parts += axes.control(control)
     above = steps > 0
     if above.any():
-        points = path(axes.of_gamma(steps[above]), axes.y(medians[above]))
+        points = path(axes.of_gamma(steps[above]), axes.y(levels[above]))
         parts.append(
             f'<polyline points="{points}" fill="none" stroke="{BLUE}" stroke-width="1.8"/>'
         )
@@ -79,18 +79,19 @@ def live_svg(
     return svg([*parts, *(axes.recommended(advice.recommended) if advice else [])])
 
 
-def _medians(gamma: Array, error: Array) -> Array:
-    """The median error at each γ, by rising γ."""
-    return np.array([np.median(error[gamma == step]) for step in np.unique(gamma)])
+def _levels(gamma: Array, error: Array) -> Array:
+    """The geometric mean of the errors at each γ, by rising γ, as in the report."""
+    log = np.log(np.maximum(error, np.finfo(float).tiny))
+    return np.array([np.exp(log[gamma == step].mean()) for step in np.unique(gamma)])
 
 
 def _aligned(gamma: Array, seed: Array, error: Array) -> Array:
     """The errors with each seed shifted to the common level.
 
     A seed often has a higher error at every γ. Its level is its mean distance, in logarithms, from
-    the medians.
+    the geometric means.
     """
-    usual = _medians(gamma, error)[np.searchsorted(np.unique(gamma), gamma)]
+    usual = _levels(gamma, error)[np.searchsorted(np.unique(gamma), gamma)]
     if not (error > 0).all():
         return error
     off = np.log(error / usual)
