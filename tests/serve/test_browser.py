@@ -154,6 +154,23 @@ def test_pages_at_every_width(chromium, server, width, scheme):
     context.close()
 
 
+def test_the_button_follows_the_driver_and_a_removal_is_told(page, server):
+    _, folder, _ = fill(server.folder / "lkm-runs", "leaves", done=1)
+    log_in(page, server)
+    server.wait("leaves", "not running")
+    page.goto("/studies/leaves")
+    go_on, interrupt = (page.get_by_role("button", name=name) for name in ("Continue", "Interrupt"))
+    go_on.wait_for()
+    assert interrupt.count() == 0
+    with hold(folder.lock):
+        interrupt.wait_for()
+        assert go_on.count() == 0
+    go_on.wait_for()
+    shutil.rmtree(folder.path)
+    page.get_by_text("This study was removed.").wait_for()
+    assert go_on.count() == interrupt.count() == 0
+
+
 def test_without_javascript(chromium, server):
     context = chromium.new_context(base_url=server.url, java_script_enabled=False)
     page = context.new_page()

@@ -134,6 +134,18 @@ def test_the_session(filled):
         assert http.get("/api/v1/studies").status_code == 200
 
 
+def test_the_button_that_applies_and_the_way_back(filled):
+    with server(filled) as http:
+        log_in(http)
+        shown = {name: http.get(f"/studies/{name}").text for name in ("done", "half")}
+        buttons = {name: re.findall(r"<button>(Interrupt|Continue)", shown[name]) for name in shown}
+        assert buttons == {"done": [], "half": ["Continue"]}
+        form = {"form_mark": mark_of(http)}
+        answer = http.post("/studies/half/interrupt", data=form, headers=HTML)
+        assert answer.status_code == 409 and "no driver runs study half" in answer.text
+        assert '<a href="/studies/half">Back to the study</a>' in answer.text
+
+
 def test_behind_tls_the_cookie_is_secure(near):
     headers = {"x-forwarded-proto": "https", "x-forwarded-for": "192.0.2.7"}
     assert "Secure" in log_in(near, **headers)
