@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from lkm_tune import __version__
 from lkm_tune.app import LkmTuneError
 from lkm_tune.serve import api, api_write, forms, pages
+from lkm_tune.serve.connections import QuickHeads
 from lkm_tune.serve.context import Context
 from lkm_tune.serve.doors import Doors
 from lkm_tune.serve.problems import handle
@@ -91,6 +92,7 @@ def serve(app: ASGIApp, sockets: list[socket.socket]) -> None:
         # The address of a client must be that of its connection.
         proxy_headers=False,
         server_header=False,
+        http=QuickHeads,
         log_level="warning",
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=CLOSING_SECONDS,
