@@ -2,9 +2,13 @@
 
 import json
 import os
+import stat
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
+
+Made = TypeVar("Made")
 
 CURE = "restore it from a copy, or begin anew with --fresh"
 
@@ -37,17 +41,60 @@ def write_text(path: Path, text: str) -> Path:
     return write_bytes(path, text.encode())
 
 
-def read_json(path: Path, cure: str = CURE) -> Any:
-    """The content of a JSON file that this package wrote.
+def regular(path: Path) -> Path:
+    """The path of a file that can be opened: to open a pipe would wait for its other end.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the path is a folder, a pipe or a device.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError(f"{path} must be a file, but is a folder, a pipe or a device: remove it")
+    return path
+
+
+def read_json(path: Path, make: Callable[[Any], Made], cure: str = CURE) -> Made:
+    """What `make` makes of the content of a JSON file that this package wrote.
 
     Args:
         path: the file.
+        make: takes the content; `mapping` and `listing` do for files of any content.
         cure: advice for the error of a damaged file.
 
     Raises:
+        FileNotFoundError: if there is no such file.
         ValueError: if the file is damaged; the error names the file.
     """
+    content = regular(path).read_bytes()
     try:
-        return json.loads(path.read_bytes())
-    except ValueError as error:
+        return make(json.loads(content))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is damaged and holds no JSON ({error}): {cure}") from error
+    except KeyError as error:
+        raise ValueError(f"{path} is damaged: it lacks {error}: {cure}") from error
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}: {cure}") from error
+    except (TypeError, AttributeError, IndexError) as error:
+        raise ValueError(f"{path} is damaged: a value has another type: {cure}") from error
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """The value, which must be a mapping of keys to values.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    if not isinstance(value, dict):
+        raise ValueError(f"it must hold a mapping, but holds {json.dumps(value)[:40]}")
+    return value
+
+
+def listing(value: Any) -> list[Any]:
+    """The value, which must be a list.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    if not isinstance(value, list):
+        raise ValueError(f"it must hold a list, but holds {json.dumps(value)[:40]}")
+    return value

@@ -1,10 +1,13 @@
 """The exception of this package, and the conversion of other errors to it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from lkm_tune.masking import masked
 from lkm_tune.printable import printable
+
+Read = TypeVar("Read")
 
 USER_ERRORS = (ValueError, OSError, RecursionError, MemoryError)
 """Errors of bad input, files and machines."""
@@ -28,6 +31,17 @@ def user_errors() -> Iterator[None]:
         yield
     except USER_ERRORS as error:
         raise LkmTuneError(sentence(error)) from error
+
+
+def sound(read: Callable[[], Read], empty: Read, damage: list[str]) -> Read:
+    """What `read` reads; `empty` if the file is missing, or damaged, which `damage` then tells."""
+    try:
+        return read()
+    except FileNotFoundError:
+        return empty
+    except ValueError as error:
+        damage.append(sentence(error))
+        return empty
 
 
 def sentence(error: BaseException) -> str:

@@ -1,6 +1,5 @@
 """The best γ of every finished cell, and the predicted γ of a cell without a search."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ from lkm_tune.app.errors import user_errors
 from lkm_tune.app.known_names import check_names
 from lkm_tune.app.stored_answers import predicted, stored_answers
 from lkm_tune.app.studies import Storage, StudyLike, storage_path, study_names
+from lkm_tune.files import listing, mapping, read_json
 from lkm_tune.transfer import SCHEMA_VERSION
 from lkm_tune.transfer.report.text_lines import WIDTH, at_margin, cell_lines, summary_lines
 
@@ -123,6 +123,7 @@ def stored_report(storage: Path, name: str) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: if the study has no report yet, or its report is of an earlier version.
+        ValueError: if the file is damaged; the error names the file.
     """
     path = storage / "studies" / name / "report" / "transfer.json"
     if not path.exists():
@@ -130,14 +131,23 @@ def stored_report(storage: Path, name: str) -> dict[str, Any]:
             f"study {name} has no report yet: run `lkm-tune run {name}` to its end, or "
             f"`lkm-tune report {name}` for its finished cells"
         )
-    stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if stored.get("schema_version") != SCHEMA_VERSION:
+    stored = read_json(path, _checked, f"`lkm-tune report {name}` makes it again")
+    if stored["schema_version"] != SCHEMA_VERSION:
         raise FileNotFoundError(
             f"an earlier version of lkm-tune made the report of study {name}: `lkm-tune "
             f"report {name}` makes it again"
         )
     stored["answers"] = [{"study": name, **answer} for answer in stored["answers"]]
     return stored
+
+
+def _checked(kept: Any) -> dict[str, Any]:
+    """A `transfer.json` with the parts that every reader needs."""
+    if mapping(kept).get("schema_version") == SCHEMA_VERSION:
+        mapping(kept["summary"])["margin"]
+        for one in listing(kept["answers"]):
+            one["model"].lower(), one["task"].lower()
+    return {"schema_version": None, **kept}
 
 
 def is_of(answer: dict[str, Any], model: str | None, task: str | None) -> bool:

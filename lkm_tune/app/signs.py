@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from lkm_tune.files import read_json, write_text
@@ -16,9 +17,11 @@ def signs_of(study: Study, folder: StudyFolder) -> tuple[str, ...]:
     The stored signs count if neither the ledger nor lkm-tune has changed since the driver stored
     them.
     """
-    kept: dict[str, Any] = read_json(folder.signs) if folder.signs.exists() else {}
-    if kept.get("of") == _of(study, folder):
-        return tuple(kept["signs"])
+    # Damaged signs are found again.
+    with suppress(FileNotFoundError, ValueError):
+        of, signs = read_json(folder.signs, lambda kept: (kept["of"], tuple(kept["signs"])))
+        if of == _of(study, folder):
+            return signs
     return _found(study, folder)
 
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lkm_tune.app.errors import user_errors
+from lkm_tune.app.errors import sound, user_errors
 from lkm_tune.app.progress import CellStatus, cell_statuses
 from lkm_tune.app.signs import signs_of
 from lkm_tune.app.studies import Storage, StudyLike, storage_path, stored_study, study_names
-from lkm_tune.ledger.left_out import read_left_out
+from lkm_tune.ledger.left_out import LeftOut, read_left_out
 from lkm_tune.ledger.lock import holder
 from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.ledger.trials import StudyTrials
@@ -42,7 +42,8 @@ class StudyStatus:
         next_look: the number of seeds of the next look; None if there is none.
         training_left: hours of training of the planned trials that have not ended; None before a
             curve point has ended.
-        signs: signs of trouble with γ, in sentences.
+        signs: signs of trouble with γ, and damaged files that the ledger does not need, in
+            sentences.
         cells: the progress of each cell.
     """
 
@@ -149,11 +150,14 @@ def status_of(study: Study, folder: StudyFolder, trials: StudyTrials | None = No
         trials: the trials of its ledger if the caller has read them; they are then as old as that.
 
     Raises:
-        ValueError: if a file of the folder is damaged.
+        ValueError: if the ledger is damaged.
     """
     # The driver is read first: a driver that ends meanwhile has already written its trials' ends.
     driver = holder(folder.lock)
-    trials, use = trials or StudyTrials.read(study, folder.ledger), Use.read(folder.use)
+    trials = trials or StudyTrials.read(study, folder.ledger)
+    damage: list[str] = []
+    use = sound(lambda: Use.read(folder.use), Use(), damage)
+    left_out: list[LeftOut] = sound(lambda: read_left_out(folder.left_out), [], damage)
     plan, spent = Plan(study, trials, memory=folder.looks), use.spent
     progress = Progress.of(plan)
     driven = driver is not None
@@ -168,14 +172,10 @@ def status_of(study: Study, folder: StudyFolder, trials: StudyTrials | None = No
         spent=spent,
         left=Left.of(study, progress.ended + progress.running, spent),
         nodes=use.nodes if driven else {},
-        left_out=tuple(
-            str(node)
-            for node in read_left_out(folder.left_out)
-            if driven and node.until > time.time()
-        ),
+        left_out=tuple(str(node) for node in left_out if driven and node.until > time.time()),
         look=plan.looks[-1] if plan.looks else None,
         next_look=plan.next_look,
         training_left=hours_of_training(plan, progress.to_end),
-        signs=signs_of(study, folder),
+        signs=(*damage, *signs_of(study, folder)),
         cells=cell_statuses(plan, driven),
     )

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lkm_tune.files import read_json, write_text
+from lkm_tune.files import listing, mapping, read_json, write_text
 from lkm_tune.ledger.study_folder import ledger_stamp, study_folders
 from lkm_tune.package import package_digest
 from lkm_tune.study import ReportPlan
@@ -19,7 +19,7 @@ MARGIN = ReportPlan().margin
 
 def usual_margin(storage: Path) -> float:
     """The margin of all studies of a storage folder, `MARGIN` if they have several or none."""
-    files = [read_json(folder.study) for folder in study_folders(storage)]
+    files = [read_json(folder.study, mapping) for folder in study_folders(storage)]
     margins = {file.get("report", {}).get("margin", MARGIN) for file in files}
     return margins.pop() if len(margins) == 1 else MARGIN
 
@@ -50,7 +50,7 @@ def stored_answers(storage: Path, *, old: bool = False) -> dict[str, Any]:
     if kept is not None and kept["state"] == _state(storage):
         return kept
     load_report(storage)
-    return json.loads((storage / FILE).read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    return read_json(storage / FILE, _sound)
 
 
 def answers_stamp(storage: Path) -> int:
@@ -126,7 +126,11 @@ def _state(storage: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path, _sound)
     except (OSError, ValueError):
         return None
-    return kept
+
+
+def _sound(kept: Any) -> dict[str, Any]:
+    mapping(mapping(kept)["state"])["package"]
+    return {**kept, **{key: listing(kept[key]) for key in ("answers", "unsearched")}}

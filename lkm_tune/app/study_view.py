@@ -1,10 +1,10 @@
 """Everything that a page shows of one study, from one reading of its files."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from lkm_tune.app.errors import LkmTuneError, user_errors
+from lkm_tune.app.errors import LkmTuneError, sound, user_errors
 from lkm_tune.app.finished_answers import stored_report
 from lkm_tune.app.listing import ListedStudy, listed
 from lkm_tune.app.status import status_of
@@ -92,11 +92,10 @@ def view_study(study: StudyLike, storage: Storage = "lkm-runs") -> StudyView:
         kept, folder = stored_study(place, study)
         trials = StudyTrials.read(kept, folder.ledger)
         status = status_of(kept, folder, trials)
-        identity = StudyIdentity.read(folder.path, kept.name)
-        try:
-            report = stored_report(place, kept.name)
-        except FileNotFoundError:
-            report = None
+        damage: list[str] = []
+        identity = sound(lambda: StudyIdentity.read(folder.path, kept.name), None, damage)
+        report = sound(lambda: stored_report(place, kept.name), None, damage)
+        status = replace(status, signs=(*damage, *status.signs))
         curves = tuple(_curve(kept, cell, trials, report) for cell in kept.cells)
         return StudyView(
             listed=listed(place, kept.name, status),

@@ -13,9 +13,10 @@ import psutil
 
 from lkm_tune.app.errors import LkmTuneError, user_errors
 from lkm_tune.app.studies import Storage, storage_path
-from lkm_tune.files import write_text
+from lkm_tune.files import regular, write_text
 from lkm_tune.ledger.lock import holder, noted_holder
 from lkm_tune.ledger.study_folder import StudyFolder
+from lkm_tune.ledger.study_identity import IDENTITY
 from lkm_tune.printable import printable
 
 LAST_BYTES = 8_000
@@ -50,7 +51,8 @@ def study_stamp(study: str, storage: Storage = "lkm-runs") -> object:
     driver = holder(folder.lock)
     files = [
         folder.study, folder.submitted, folder.ledger, folder.use, folder.looks, folder.left_out,
-        folder.report / "transfer.json",
+        folder.report / "transfer.json", folder.signs, folder.data, folder.facts,
+        folder.path / IDENTITY,
     ]  # fmt: skip
     if driver is None:
         files.append(folder.output)
@@ -69,13 +71,17 @@ def has_begun(study: str, storage: Storage = "lkm-runs") -> bool:
 
 
 def submission(study: str, storage: Storage = "lkm-runs") -> Submission | None:
-    """How a server started a study; None if none did."""
+    """How a server started a study; None if none did.
+
+    Raises:
+        LkmTuneError: if its output cannot be read.
+    """
     folder = StudyFolder(storage_path(storage), study)
     if not folder.submitted.exists():
         return None
     begun, said = folder.submitted.stat().st_mtime, ""
     if folder.output.exists() and holder(folder.lock) is None:
-        with folder.output.open("rb") as file:
+        with user_errors(), regular(folder.output).open("rb") as file:
             file.seek(max(0, folder.output.stat().st_size - LAST_BYTES))
             said = printable(file.read().decode("utf-8", "replace"), keep="\n\t")
     return Submission(begun, said, "" if folder.study.exists() else _failure(folder, said))
@@ -88,7 +94,7 @@ def stored_file(study: str, storage: Storage = "lkm-runs") -> str:
         LkmTuneError: if there is no such study.
     """
     with user_errors():
-        return _last_file(StudyFolder(storage_path(storage), study)).read_text(encoding="utf-8")
+        return regular(_last_file(StudyFolder(storage_path(storage), study))).read_text("utf-8")
 
 
 def start_study(

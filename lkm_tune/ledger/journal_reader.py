@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lkm_tune.files import regular
 from lkm_tune.ledger.trial_record import TrialRecord
 from lkm_tune.study import Cell, Phase, Study
 
@@ -98,7 +99,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
     """The complete lines of a journal."""
     if not path.exists():
         return
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         held: tuple[int, bytes] | None = None
         for number, line in enumerate(file, start=1):
             if held is not None:

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lkm_tune.files import read_json, write_text
+from lkm_tune.files import listing, read_json, write_text
 
 
 @dataclass(frozen=True)
@@ -38,5 +38,6 @@ def read_left_out(path: Path) -> list[LeftOut]:
     Raises:
         ValueError: if the file is damaged; the error names the file.
     """
-    kept = read_json(path, "delete it") if path.exists() else []
-    return [LeftOut(**one) for one in kept]
+    if not path.exists():
+        return []
+    return read_json(path, lambda kept: [LeftOut(**one) for one in listing(kept)], "delete it")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from lkm_tune.files import regular
+
 
 class StudyHeldError(Exception):
     """Another process runs the study."""
@@ -88,7 +90,8 @@ def noted_holder(path: Path) -> Holder | None:
     It may have ended: the lock decides (`holder`).
     """
     try:
-        return Holder(**json.loads(path.with_suffix(".json").read_text(encoding="utf-8")))
+        note = regular(path.with_suffix(".json"))
+        return Holder(**json.loads(note.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from lkm_tune.files import read_json, write_text
+from lkm_tune.files import mapping, read_json, regular, write_text
 from lkm_tune.ledger.facts import StudyFacts
 from lkm_tune.ledger.study_identity import IDENTITY
 from lkm_tune.study import Study, study_from_dict, study_to_dict
@@ -53,7 +53,7 @@ class StudyFolder:
         """The study as it last ran; None if it never ran."""
         if not self.study.exists():
             return None
-        return study_from_dict(read_json(self.study))
+        return read_json(self.study, lambda kept: study_from_dict(mapping(kept)))
 
     def write_study(self, study: Study) -> None:
         """Writes the study as it runs now."""
@@ -61,7 +61,7 @@ class StudyFolder:
 
     def data_digests(self) -> dict[str, str]:
         """The digest of the data file of each task, from `note_data`."""
-        return dict(read_json(self.data)) if self.data.exists() else {}
+        return read_json(self.data, mapping) if self.data.exists() else {}
 
     def note_data(self, digests: Mapping[str, str]) -> list[str]:
         """Records the data file of each task.
@@ -77,7 +77,7 @@ class StudyFolder:
 
     def data_remarks(self) -> dict[str, list[str]]:
         """The remarks on molecules left out or changed in each task, from `note_remarks`."""
-        return dict(read_json(self.remarks)) if self.remarks.exists() else {}
+        return read_json(self.remarks, mapping) if self.remarks.exists() else {}
 
     def note_remarks(self, remarks: Mapping[str, Sequence[str]]) -> None:
         """Records the remarks on molecules left out or changed in each task."""
@@ -85,8 +85,10 @@ class StudyFolder:
 
     def read_facts(self) -> StudyFacts:
         """The recorded facts on the study's networks and data."""
-        kept = read_json(self.facts) if self.facts.exists() else {}
-        return StudyFacts.from_dict(kept, self.data_digests())
+        data = self.data_digests()
+        if not self.facts.exists():
+            return StudyFacts(data=data)
+        return read_json(self.facts, lambda kept: StudyFacts.from_dict(mapping(kept), data))
 
     def write_facts(self, facts: StudyFacts) -> None:
         """Records the facts on the study's networks and data."""
@@ -101,7 +103,7 @@ class StudyFolder:
             ValueError: if the place has changed: running trials would begin again.
         """
         if self._place_noted.exists():
-            before = self._place_noted.read_text(encoding="utf-8")
+            before = regular(self._place_noted).read_text(encoding="utf-8")
             if before != self._place:
                 raise ValueError(
                     f"the files of this study's trials lie in {before}, not in {self._place}: "
@@ -113,7 +115,7 @@ class StudyFolder:
     def noted_trials(self) -> str:
         """Where the files of trials lie, as `note_place` noted it."""
         if self._place_noted.exists():
-            noted = self._place_noted.read_text(encoding="utf-8")
+            noted = regular(self._place_noted).read_text(encoding="utf-8")
             if noted != _OWN_PLACE:
                 return noted
         return f"{self.path}/trials"

@@ -45,8 +45,9 @@ class StudyIdentity:
         path = folder / IDENTITY
         if not path.exists():
             return None
-        kept = read_json(path, _CURE)
-        return cls(study, kept["uuid"], kept["experiment"])
+        return read_json(
+            path, lambda kept: cls(study, str(kept["uuid"]), str(kept["experiment"])), _CURE
+        )
 
     @classmethod
     def of(cls, folder: Path, study: str) -> "StudyIdentity":

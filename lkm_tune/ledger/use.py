@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from lkm_tune.files import read_json
+from lkm_tune.files import mapping, read_json
 
 
 @dataclass
@@ -46,5 +47,10 @@ class Use:
         """
         if not path.exists():
             return cls()
-        kept = read_json(path, "delete it, and the hours spent so far count as none")
-        return cls(Spent(**kept["spent"]), kept["nodes"], kept["at"], kept.get("waiting", False))
+        return read_json(path, cls._of, "delete it, and the hours spent so far count as none")
+
+    @classmethod
+    def _of(cls, kept: Any) -> "Use":
+        spent = {key: float(hours) for key, hours in mapping(kept)["spent"].items()}
+        nodes = {address: mapping(held) for address, held in kept["nodes"].items()}
+        return cls(Spent(**spent), nodes, float(kept["at"]), kept.get("waiting", False))

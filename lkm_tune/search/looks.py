@@ -181,12 +181,11 @@ class Looks:
 
     def _remembered(self) -> dict[str, Judgement]:
         if self._judgements is None:
-            kept: dict[str, Any] = {}
+            self._judgements = {}
             if self._memory is not None and self._memory.exists():
                 # Damaged judgements are computed again.
                 with suppress(ValueError):
-                    kept = read_json(self._memory)
-            self._judgements = {key: _judgement(one) for key, one in kept.items()}
+                    self._judgements = read_json(self._memory, _judgements)
         return self._judgements
 
 
@@ -195,6 +194,10 @@ def _added(key: str, judgement: Judgement, seeds: Sequence[int], size: int) -> t
     new = [(gamma, seed) for seed in seeds for gamma in judgement.half_steps.get(key, ())]
     new += [(gamma, seed) for seed in seeds[size:] for gamma in judgement.gammas.get(key, ())]
     return tuple(new)
+
+
+def _judgements(kept: Mapping[str, Any]) -> dict[str, Judgement]:
+    return {key: _judgement(one) for key, one in kept.items()}
 
 
 def _judgement(kept: Mapping[str, Any]) -> Judgement:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from lkm_tune import app
 from lkm_tune.app import LkmTuneError
+from lkm_tune.serve.cache import STOP_SECONDS
 from lkm_tune.serve.problems import Refused
 
 LOOK_SECONDS, SHARE, MOST_KEPT = 5.0, 0.1, 500
@@ -55,7 +56,7 @@ class AnswerBook:
         self._ended.set()
         if (child := self._child) is not None:
             child.terminate()
-        self._thread.join()
+        self._thread.join(STOP_SECONDS)
 
     def ask(
         self,

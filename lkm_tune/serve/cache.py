@@ -13,6 +13,8 @@ from lkm_tune import app
 from lkm_tune.app import LkmTuneError, StudyView, Submission
 
 SCAN_SECONDS = 1.0
+STOP_SECONDS = 2.0
+"""Longest wait for a reading at the end of the server."""
 SHARE = 0.1
 """Largest share of a core for reading one study again and again."""
 
@@ -90,7 +92,9 @@ class Studies:
         self._kept_of = -1
         self._wake, self._ended = threading.Event(), threading.Event()
         self._read_once = threading.Event()
-        self._one = threading.Lock()
+        self._turn = threading.Condition()
+        self._begun = self._done = 0  # Looks.
+        self._at_once: set[str] = set()
         self._thread = threading.Thread(target=self._watch, name="studies", daemon=True)
 
     def start(self) -> None:
@@ -101,7 +105,8 @@ class Studies:
         """Ends the watch."""
         self._ended.set()
         self._wake.set()
-        self._thread.join()
+        # A reading that never ends, as from a lost network disk, does not hold the server.
+        self._thread.join(STOP_SECONDS)
 
     @property
     def version(self) -> int:
@@ -134,32 +139,43 @@ class Studies:
             self._kept[kind] = make()
         return self._kept[kind]
 
-    def look(self, at_once: str = "") -> None:
-        """Looks at all studies now, and reads those that have changed.
+    def look_again(self, name: str, seconds: float) -> None:
+        """Wakes the watch, and waits until it has looked at all studies after this call.
 
-        A study that was just read rests for a time, except the study `at_once`.
+        A study that was just read rests for a time, except the study `name`.
         """
-        with self._one:
-            now = time.monotonic()
-            names = app.study_folder_names(self._storage)
-            for name in self._entries.keys() - set(names):
-                self._entries = {k: e for k, e in self._entries.items() if k != name}
-                self._stamps.pop(name, None)
-                self._version += 1
-            for name in names:
-                # The stamp is taken first: a change during the reading makes another reading.
-                stamp = _stamp(name, self._storage)
-                if stamp != self._stamps.get(name) and (
-                    name == at_once or now >= self._rests.get(name, 0.0)
-                ):
-                    self._read(name)
-                    self._stamps[name] = stamp
-            self._read_once.set()
+        with self._turn:
+            self._at_once.add(name)
+            goal = self._begun + 1
+            self._wake.set()
+            self._turn.wait_for(lambda: self._done >= goal, seconds)
+
+    def _look(self, at_once: set[str]) -> None:
+        now = time.monotonic()
+        names = app.study_folder_names(self._storage)
+        for name in self._entries.keys() - set(names):
+            self._entries = {k: e for k, e in self._entries.items() if k != name}
+            self._stamps.pop(name, None)
+            self._version += 1
+        for name in names:
+            # The stamp is taken first: a change during the reading makes another reading.
+            stamp = _stamp(name, self._storage)
+            rests = name not in at_once and now < self._rests.get(name, 0.0)
+            if stamp != self._stamps.get(name) and not rests:
+                self._read(name)
+                self._stamps[name] = stamp
+        self._read_once.set()
 
     def _watch(self) -> None:
         while not self._ended.is_set():
             app.reap()
-            self.look()
+            with self._turn:
+                self._begun += 1
+                at_once, self._at_once = self._at_once, set()
+            self._look(at_once)
+            with self._turn:
+                self._done = self._begun
+                self._turn.notify_all()
             self._wake.wait(SCAN_SECONDS)
             self._wake.clear()
 

@@ -15,7 +15,7 @@ from lkm_tune.serve.problems import FieldError, Refused
 from lkm_tune.serve.secret import Secret
 from lkm_tune.serve.settings import Settings
 
-FIRST_READING_SECONDS = 30.0
+FIRST_READING_SECONDS, NEXT_READING_SECONDS = 30.0, 5.0
 
 
 @dataclass
@@ -114,7 +114,7 @@ class Context:
             )
         except app.LkmTuneError as error:
             raise Refused(409, str(error)) from error
-        await asyncio.to_thread(self.studies.look, name)
+        await asyncio.to_thread(self.studies.look_again, name, NEXT_READING_SECONDS)
         return driver
 
     async def _drive(self, name: str, text: str | None) -> str:
@@ -127,7 +127,7 @@ class Context:
                 )  # fmt: skip
             except app.LkmTuneError as error:
                 raise Refused(409, str(error)) from error
-        await asyncio.to_thread(self.studies.look, name)
+        await asyncio.to_thread(self.studies.look_again, name, NEXT_READING_SECONDS)
         return driver
 
 

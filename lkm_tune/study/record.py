@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from lkm_tune.study.study import Study
 
@@ -22,11 +22,15 @@ def study_from_dict(data: Mapping[str, Any]) -> Study:
     """The inverse of `study_to_dict`. No catalog checks the names.
 
     Raises:
-        pydantic.ValidationError: if the data do not describe a study.
+        ValueError: if the data do not describe a study; the error names the keys.
     """
     # Studies of earlier versions have `search.warm_start`, which no longer exists.
     search = {k: v for k, v in data.get("search", {}).items() if k != "warm_start"}
-    return _STUDY.validate_json(json.dumps({**data, "search": search}))
+    try:
+        return _STUDY.validate_json(json.dumps({**data, "search": search}))
+    except ValidationError as error:
+        said = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:5]]
+        raise ValueError(f"it is no study ({'; '.join(said)})") from error
 
 
 def digest(study: Study) -> str:

@@ -1,11 +1,16 @@
 """What one client or one file can take from a real server: time, memory, connections."""
 
+import contextlib
+import os
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 
+from lkm_tune.serve.cache import Studies
+from tests.serve.conftest import BEARER, fill, server
 from tests.serve.test_running import STUDY, Server
 
 SLOW = """
@@ -52,4 +57,91 @@ def test_a_check_ends_with_its_client_and_has_little_memory(tmp_path):
             answer = waiting.result()
         assert answer.status_code == 503 and "ended from outside (Terminated)" in answer.text
     finally:
+        found.stop()
+
+
+def test_a_pipe_for_a_file_stops_nothing(tmp_path, monkeypatch):
+    """To open a pipe would wait for its other end, for good."""
+    storage = tmp_path / "lkm-runs"
+    for name in ("study.json", "ledger.jsonl", "use.json", "output.log", "report/transfer.json"):
+        _, folder, _ = fill(storage, name.partition(".")[0].replace("/", "-"), done=1)
+        (folder.path / "report").mkdir()
+        (folder.path / "submitted.yaml").write_text("x")
+        (folder.path / name).unlink(missing_ok=True)
+        os.mkfifo(folder.path / name)
+    monkeypatch.setattr("lkm_tune.app.start_study", lambda *_, **__: "process 1")
+    with server(storage) as http:
+        assert http.post("/api/v1/studies", content=STUDY, headers=BEARER).status_code == 201
+        told = {one["name"]: str(one) for one in http.get("/api/v1/studies").json()}
+        for name in ("study", "ledger", "output"):
+            assert "is a folder, a pipe or a device" in told[name]
+        for name in told:
+            for path in ("", "/runs", "/report"):
+                assert http.get(f"/api/v1/studies/{name}{path}").status_code in (200, 404)
+
+
+def test_a_reading_that_never_ends_does_not_hold_the_server(tmp_path, monkeypatch):
+    go_on, asked = threading.Event(), threading.Event()
+    fill(tmp_path, "hung", done=1)
+
+    def hang(*_):
+        asked.set()
+        go_on.wait(60)
+
+    monkeypatch.setattr("lkm_tune.app.study_stamp", hang)
+    studies = Studies(tmp_path)
+    studies.start()
+    assert asked.wait(10)
+    begun = time.monotonic()
+    studies.look_again("hung", 0.2)
+    studies.stop()
+    assert time.monotonic() - begun < 10
+    go_on.set()
+
+
+def test_half_headers_do_not_hold_a_connection(tmp_path):
+    """A connection without a request ends in time; one that is served stays."""
+    found = Server(tmp_path)
+    whole = b"GET /static/none HTTP/1.1\r\nHost: localhost\r\n"
+    parts = {
+        "nothing": b"",
+        "half a line": b"GET / HT",
+        "half a head": whole,
+        "a half head after a request": whole + b"\r\n" + whole,
+    }
+    clients = {}
+    try:
+        begun = time.monotonic()
+        for name, part in parts.items():
+            clients[name] = socket.create_connection(("127.0.0.1", found.port), 1)
+            clients[name].sendall(part)
+        served = socket.create_connection(("127.0.0.1", found.port), 1)
+        served.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        ended = {}
+        while len(ended) < len(parts) and time.monotonic() < begun + 30:
+            for name in parts.keys() - ended.keys():
+                try:
+                    # A letter a second: never idle, never whole.
+                    clients[name].sendall(b"x" if parts[name] else b"")
+                    clients[name].settimeout(0.1)
+                    gone = clients[name].recv(65536) == b""
+                except TimeoutError:
+                    gone = False
+                except OSError:
+                    gone = True
+                if gone:
+                    ended[name] = time.monotonic() - begun
+            time.sleep(0.5)
+        assert ended.keys() == parts.keys()
+        assert all(18 < seconds < 30 for seconds in ended.values()), ended
+        time.sleep(2)
+        served.settimeout(1)
+        assert served.recv(65536).startswith(b"HTTP/1.1 200")
+        with contextlib.suppress(TimeoutError):
+            while part := served.recv(65536):
+                pass
+            raise AssertionError("the server closed a connection that it served")
+    finally:
+        for client in (*clients.values(), served):
+            client.close()
         found.stop()
