@@ -184,6 +184,7 @@ def _last_file(folder: StudyFolder) -> Path:
 
 
 def _start(command: Sequence[str], folder: StudyFolder) -> int:
+    folder.output.unlink(missing_ok=True)  # It may be a pipe, whose opening would wait.
     with folder.output.open("wb") as output:
         child = subprocess.Popen(
             command,
