@@ -46,7 +46,7 @@ def _show_plan(checked: "StudyCheck") -> None:
     from lkm_tune.cli.console import say
 
     study, plan = checked.study, checked.plan
-    say(f"study {study.name}: {plan.cells} cells")
+    say(f"study {study.name}: {plan.cells} cell{'s' if plan.cells != 1 else ''}")
     for cell in study.cells:
         say(f"  {cell}, {cell.n_train} training samples")
     say(

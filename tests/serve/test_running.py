@@ -128,6 +128,10 @@ def test_a_study_from_its_post_to_its_report(server):
     assert refused.status_code == 409 and "epochs" in refused.text
     assert server.ask("POST", "/api/v1/studies/small/continue").status_code == 202
     server.wait("small", "^finished")
+    # All trials have ended; the driver may still write its report.
+    end, path = time.monotonic() + 60, "/api/v1/studies/small/report"
+    while server.ask("GET", path).status_code == 404 and time.monotonic() < end:
+        time.sleep(0.2)
     found = server.ask("GET", "/api/v1/best-gamma", params={"study": "small"}).json()
     assert found["answers"][0]["study"] == "small"
     assert len(server.ask("GET", "/api/v1/studies/small/runs").json()) == 6
