@@ -3,20 +3,10 @@
 # driver writes to it, and browsers use an ssh tunnel. The script starts a dead server again.
 set -euo pipefail
 . "$(dirname "$(readlink -f "$0")")/shell.sh"
+. "$(dirname "$(readlink -f "$0")")/keep_up.sh"
 
 port="${LKM_TUNE_MLFLOW_PORT:-5000}"
 pid_file=~/.lkm-tune-mlflow.pid
-
-running() {
-    # A number may belong to another program after a restart of the machine.
-    [ -r "$pid_file" ] && grep -qz mlflow.sh "/proc/$(cat "$pid_file")/cmdline" 2>/dev/null
-}
-
-stop() {
-    # The server and its workers are in the process group of the keep-up process.
-    running && kill -- "-$(cat "$pid_file")" || true
-    rm -f "$pid_file"
-}
 
 keep_up() {
     # Jobs serve MLflow's features for language models: seven processes that a study does not need.
@@ -24,12 +14,8 @@ keep_up() {
     export MLFLOW_DISABLE_TELEMETRY="${MLFLOW_DISABLE_TELEMETRY:-true}"
     # Every user can read the arguments of a process, so a password goes into the environment.
     export MLFLOW_BACKEND_STORE_URI="${LKM_TUNE_MLFLOW_DATABASE:-sqlite:///$LKM_TUNE_STORAGE/mlflow.db}"
-    while true; do
-        mlflow server --host 127.0.0.1 --port "$port" --workers 1 \
-            --artifacts-destination "${LKM_TUNE_MLFLOW_ARTIFACTS:-$LKM_TUNE_STORAGE/artifacts}" || true
-        echo "$(date -Is) the server ended; starting it again" >&2
-        sleep 2
-    done
+    again_and_again mlflow server --host 127.0.0.1 --port "$port" --workers 1 \
+        --artifacts-destination "${LKM_TUNE_MLFLOW_ARTIFACTS:-$LKM_TUNE_STORAGE/artifacts}"
 }
 
 start() {
@@ -37,8 +23,7 @@ start() {
     # Only the user reads the runs, unless a group shares the storage.
     [ "${LKM_TUNE_SHARED:-}" = 1 ] || umask 077
     mkdir -p "$LKM_TUNE_STORAGE"
-    setsid bash "$0" keep-up >> "$LKM_TUNE_STORAGE/mlflow.log" 2>&1 < /dev/null &
-    echo "$!" > "$pid_file"
+    in_background "$LKM_TUNE_STORAGE/mlflow.log"
     cat > ~/.lkm-tune-head.env <<END
 MLFLOW_TRACKING_URI=http://127.0.0.1:$port
 LKM_TUNE_ADDRESS=auto

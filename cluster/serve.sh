@@ -4,35 +4,20 @@
 # server ends. The script starts a dead server again.
 set -euo pipefail
 . "$(dirname "$(readlink -f "$0")")/shell.sh"
+. "$(dirname "$(readlink -f "$0")")/keep_up.sh"
 
 pid_file=~/.lkm-tune-serve.pid
 
-running() {
-    # A number may belong to another program after a restart of the machine.
-    [ -r "$pid_file" ] && grep -qz serve.sh "/proc/$(cat "$pid_file")/cmdline" 2>/dev/null
-}
-
-stop() {
-    # The server is in the process group of the keep-up process.
-    running && kill -- "-$(cat "$pid_file")" || true
-    rm -f "$pid_file"
-}
-
 keep_up() {
-    while true; do
-        lkm-tune serve --storage "$LKM_TUNE_STORAGE" --port "${LKM_TUNE_SERVE_PORT:-8420}" \
-            --address auto --jobs "${LKM_TUNE_JOBS:-http://127.0.0.1:8265}" || true
-        echo "$(date -Is) the server ended; starting it again" >&2
-        sleep 2
-    done
+    again_and_again lkm-tune serve --storage "$LKM_TUNE_STORAGE" --port "${LKM_TUNE_SERVE_PORT:-8420}" \
+        --address auto --jobs "${LKM_TUNE_JOBS:-http://127.0.0.1:8265}"
 }
 
 start() {
     running && return
     [ "${LKM_TUNE_SHARED:-}" = 1 ] || umask 077
     mkdir -p "$LKM_TUNE_STORAGE"
-    setsid bash "$0" keep-up >> "$LKM_TUNE_STORAGE/serve.log" 2>&1 < /dev/null &
-    echo "$!" > "$pid_file"
+    in_background "$LKM_TUNE_STORAGE/serve.log"
 }
 
 case "${1:-}" in

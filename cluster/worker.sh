@@ -3,8 +3,8 @@
 # that was away for 15 minutes, so this script starts Ray again when it has broken, or has lost the head,
 # as soon as the head answers. What `ray stop` ends stays ended.
 set -euo pipefail
-self="$(readlink -f "$0")"
-. "$(dirname "$self")/shell.sh"
+. "$(dirname "$(readlink -f "$0")")/shell.sh"
+. "$(dirname "$(readlink -f "$0")")/keep_up.sh"
 
 log=~/.lkm-tune-worker.log
 pid_file=~/.lkm-tune-worker.pid
@@ -14,15 +14,11 @@ has_systemd() {
     systemctl --user show-environment >/dev/null 2>&1
 }
 
-stop() {
+stop_all() {
     if has_systemd; then
         systemctl --user disable --now "$unit" 2>/dev/null || true
     fi
-    # A number may belong to another program after a restart of the machine.
-    if [ -r "$pid_file" ] && grep -qz worker.sh "/proc/$(cat "$pid_file")/cmdline" 2>/dev/null; then
-        kill -- "-$(cat "$pid_file")" || true
-    fi
-    rm -f "$pid_file"
+    stop
 }
 
 keep_up() {
@@ -38,7 +34,7 @@ keep_up() {
 }
 
 start() {
-    stop
+    stop_all
     ray stop
     : > "$log"
     if has_systemd; then
@@ -63,8 +59,7 @@ UNIT
         # With lingering, the unit starts with the machine and outlives the login.
         loginctl enable-linger || echo "without lingering, Ray ends with the last login" >&2
     else
-        setsid bash "$self" keep-up "$1" >> "$log" 2>&1 < /dev/null &
-        echo "$!" > "$pid_file"
+        in_background "$log" "$1"
     fi
     # `ray up` shows the log of a start that fails; the script goes on trying.
     for _ in {1..120}; do
@@ -78,7 +73,7 @@ UNIT
 
 case "${1:-}" in
     start) start "$2" ;;
-    stop) stop ;;
+    stop) stop_all ;;
     keep-up) keep_up "$2" ;;
     *) echo "worker.sh start HEAD:PORT | stop" >&2; exit 2 ;;
 esac
