@@ -7,7 +7,7 @@ from typing import Any
 
 from lkm_tune.app.errors import user_errors
 from lkm_tune.ledger.study_folder import StudyFolder
-from lkm_tune.study import Study, find_study, load_study, study_to_dict
+from lkm_tune.study import Study, find_study, load_study, study_to_file
 
 StudyLike = Study | Mapping[str, Any] | str | PathLike[str]
 """The path of a study file, the name of a shipped study, the content of a file, or a `Study`."""
@@ -35,7 +35,7 @@ def read_study(study: StudyLike, overrides: Iterable[str] = ()) -> Study:
     from lkm_tune.app.catalog import make_catalog
 
     if isinstance(study, Study):
-        return load_study(study_to_dict(study), make_catalog(), overrides)
+        return load_study(study_to_file(study), make_catalog(), overrides)
     if isinstance(study, Mapping):
         return load_study(study, make_catalog(), overrides)
     return load_study(find_study(str(study)), make_catalog(), overrides)

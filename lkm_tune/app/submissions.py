@@ -1,5 +1,6 @@
 """Studies that a server started: their files, their processes, and what these printed."""
 
+import json
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from lkm_tune.ledger.lock import holder, noted_holder
 from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.ledger.study_identity import IDENTITY
 from lkm_tune.printable import printable
+from lkm_tune.study import study_to_file
 
 LAST_BYTES = 8_000
 """Kept length of what a driver printed."""
@@ -94,7 +96,11 @@ def stored_file(study: str, storage: Storage = "lkm-runs") -> str:
         LkmTuneError: if there is no such study.
     """
     with user_errors():
-        return regular(_last_file(StudyFolder(storage_path(storage), study))).read_text("utf-8")
+        folder = StudyFolder(storage_path(storage), study)
+        kept = folder.read_study()
+        if kept is not None:
+            return json.dumps(study_to_file(kept), indent=1)
+        return regular(_submitted(folder)).read_text("utf-8")
 
 
 def start_study(
@@ -130,7 +136,12 @@ def start_study(
         folder.path.mkdir(parents=True, exist_ok=True)
         if text is not None:
             write_text(folder.submitted, text)
-        file = folder.submitted if text is not None else _last_file(folder)
+            file = folder.submitted
+        elif (kept := folder.read_study()) is not None:
+            folder.write_study(kept)  # Earlier versions wrote more than a study file may hold.
+            file = folder.study
+        else:
+            file = _submitted(folder)
         command = [sys.executable, "-m", "lkm_tune.cli", "run", str(file)]
         command += ["--storage", str(storage_path(storage))]
         if address:
@@ -175,12 +186,10 @@ def interrupt_study(study: str, storage: Storage = "lkm-runs", *, jobs: str = ""
     raise LkmTuneError(f"study {study} runs in {running}, which this server cannot reach")
 
 
-def _last_file(folder: StudyFolder) -> Path:
-    # JSON is YAML: the study as it last ran is a study file, too.
-    for path in (folder.study, folder.submitted):
-        if path.exists():
-            return path
-    raise FileNotFoundError(f"there is no study {folder.path.name}")
+def _submitted(folder: StudyFolder) -> Path:
+    if not folder.submitted.exists():
+        raise FileNotFoundError(f"there is no study {folder.path.name}")
+    return folder.submitted
 
 
 def _start(command: Sequence[str], folder: StudyFolder) -> int:

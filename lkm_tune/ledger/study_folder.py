@@ -9,7 +9,7 @@ from pathlib import Path
 from lkm_tune.files import mapping, read_json, regular, write_text
 from lkm_tune.ledger.facts import StudyFacts
 from lkm_tune.ledger.study_identity import IDENTITY
-from lkm_tune.study import Study, study_from_dict, study_to_dict
+from lkm_tune.study import Study, study_from_dict, study_to_file
 
 _OWN_PLACE = "the study's folder"
 
@@ -56,8 +56,8 @@ class StudyFolder:
         return read_json(self.study, lambda kept: study_from_dict(mapping(kept)))
 
     def write_study(self, study: Study) -> None:
-        """Writes the study as it runs now."""
-        write_text(self.study, json.dumps(study_to_dict(study), indent=1))
+        """Writes the study as it runs now, as a study file: JSON is YAML."""
+        write_text(self.study, json.dumps(study_to_file(study), indent=1))
 
     def data_digests(self) -> dict[str, str]:
         """The digest of the data file of each task, from `note_data`."""

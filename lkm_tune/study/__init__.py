@@ -14,7 +14,7 @@ from lkm_tune.study.plan import (
 )
 from lkm_tune.study.plan_size import PlanSummary, plan_summary
 from lkm_tune.study.problem import Problem, StudyError
-from lkm_tune.study.record import digest, study_from_dict, study_to_dict
+from lkm_tune.study.record import digest, study_from_dict, study_to_dict, study_to_file
 from lkm_tune.study.run_file import load_run_config
 from lkm_tune.study.shipped import find_study, shipped_studies
 from lkm_tune.study.space import Choice, FloatRange, IntRange, Range, Space
@@ -56,4 +56,5 @@ __all__ = [
     "shipped_studies",
     "study_from_dict",
     "study_to_dict",
+    "study_to_file",
 ]

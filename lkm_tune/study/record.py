@@ -18,8 +18,21 @@ def study_to_dict(study: Study) -> dict[str, Any]:
     return data
 
 
+def study_to_file(study: Study) -> dict[str, Any]:
+    """The content of a study file that reads as `study`: every key, including defaults.
+
+    A file must not fix a setting that it also searches or compares, so these have no default here.
+    """
+    data, varied = study_to_dict(study), {*study.space, *study.compare}
+    plans = {
+        section: {name: value for name, value in data[section].items() if name not in varied}
+        for section in ("training", "lkm")
+    }
+    return {**data, **plans}
+
+
 def study_from_dict(data: Mapping[str, Any]) -> Study:
-    """The inverse of `study_to_dict`. No catalog checks the names.
+    """The inverse of `study_to_dict` and of `study_to_file`. No catalog checks the names.
 
     Raises:
         ValueError: if the data do not describe a study; the error names the keys.

@@ -1,5 +1,6 @@
 """A real server on a real socket: studies are started, interrupted, continued; raw attacks."""
 
+import json
 import os
 import re
 import shutil
@@ -8,13 +9,18 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import httpx
 import psutil
 import pytest
 import yaml
 
+from lkm_tune.app.studies import read_study
+from lkm_tune.files import write_text
 from lkm_tune.ledger.lock import hold
+from lkm_tune.ledger.study_folder import StudyFolder
+from lkm_tune.study import find_study, study_to_dict, study_to_file
 from tests.serve.conftest import fill
 
 STUDY = """
@@ -137,6 +143,21 @@ def test_a_study_from_its_post_to_its_report(server):
     assert len(server.ask("GET", "/api/v1/studies/small/runs").json()) == 6
     for name in ("submitted.yaml", "output.log"):
         assert (server.folder / "lkm-runs/studies/small" / name).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("stored", [study_to_file, study_to_dict])
+def test_a_study_that_searches_a_training_setting_continues(server, stored):
+    """Earlier versions stored the defaults of searched settings, too, which no file may hold."""
+    folder = StudyFolder(server.folder / "lkm-runs", "elsewhere")
+    folder.path.mkdir(parents=True, exist_ok=True)
+    study = replace(read_study(find_study("quickstart")), name="elsewhere")
+    write_text(folder.study, json.dumps(stored(study)))
+    server.wait("elsewhere", "not finished, not running")
+    answer = server.ask("POST", "/api/v1/studies/elsewhere/continue")
+    assert answer.status_code == 202, answer.text
+    assert json.loads(folder.study.read_text()) == study_to_file(study)
+    assert server.ask("DELETE", "/api/v1/studies/elsewhere").status_code == 202
+    server.wait("elsewhere", "not finished, not running")
 
 
 def test_a_driver_is_interrupted_while_it_starts(server):

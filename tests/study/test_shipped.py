@@ -17,6 +17,7 @@ from lkm_tune.study import (
     load_study,
     plan_summary,
     shipped_studies,
+    study_to_file,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,8 @@ def test_shipped_study(name: str) -> None:
     study = load_study(find_study(name), make_catalog())
     assert study.name == name
     assert advice(study) == []
+    # A study continues from the stored form of its file.
+    assert load_study(study_to_file(study), make_catalog()) == study
 
 
 @pytest.mark.parametrize("name", sorted(set(shipped_studies()) - {"quickstart"}))
