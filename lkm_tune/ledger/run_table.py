@@ -57,6 +57,9 @@ LAYERS = ("layer_cka", "layer_rank")
 REPRODUCIBLE = "reproducible"
 """A further column, false for runs on a GPU that another run need not repeat to the last digit."""
 
+DIAGNOSTICS = "diagnostics_seconds"
+"""A further column: the part of `seconds` that `curve.diagnostics` took."""
+
 ARRAY = "array"
 """A further column: the numbers of the trials that trained as one program, its own included."""
 
@@ -189,6 +192,8 @@ class RowMaker:
         own |= {name: summary[name] for name in LAYERS if summary.get(name) is not None}
         if summary.get(REPRODUCIBLE) is False:
             own[REPRODUCIBLE] = False
+        if summary.get(DIAGNOSTICS):
+            own[DIAGNOSTICS] = summary[DIAGNOSTICS]
         if record.array:
             own[ARRAY] = " ".join(map(str, record.array))
         return {**spec.settings, **own, **shared}

@@ -1,6 +1,7 @@
 """States of atoms and gradients inside a network, on samples of its task."""
 
 import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,12 +121,19 @@ def epoch_figures(run: TrainingRun) -> dict[str, float]:
     epoch after `STEPS_BETWEEN_LOOKS` further training steps, rounded up to whole epochs.
 
     Args:
-        run: the run after an epoch.
+        run: the run after an epoch; the time of the measurement counts in it.
     """
     epoch = len(run.history)
     steps = math.ceil(len(run.data.split.train) / run.objective.batch_size)
     if epoch != 1 and not run.finished and epoch % math.ceil(STEPS_BETWEEN_LOOKS / steps):
         return {}
+    begun = time.perf_counter()
+    found = _figures(run)
+    run.diagnostics_seconds += time.perf_counter() - begun
+    return found
+
+
+def _figures(run: TrainingRun) -> dict[str, float]:
     run.model.eval()
     size = min(run.objective.micro_batch_size, run.objective.eval_batch_size)
     chosen = run.data.split.val[:size]

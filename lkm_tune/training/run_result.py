@@ -49,7 +49,8 @@ class RunResult:
     processor. `kd_ratio` belongs to the last epoch. `code` is the digest of the source file of a
     user's network, "" for a network of the package. `layer_cka` and `layer_rank` are the means over
     layers of the similarity to the next layer and of the effective rank, if they were measured.
-    `reproducible` is whether a second run on this device gives the same numbers.
+    `reproducible` is whether a second run on this device gives the same numbers. `seconds` is the
+    time of training, validation and measurements of layers; the last took `diagnostics_seconds`.
     """
 
     outcome: Outcome
@@ -69,6 +70,7 @@ class RunResult:
     layer_cka: float | None = None
     layer_rank: float | None = None
     reproducible: bool = True
+    diagnostics_seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""

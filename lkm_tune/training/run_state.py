@@ -26,6 +26,7 @@ def state_of(run: "TrainingRun") -> dict[str, Any]:
         "best_error": run.best_error,
         "best_weights": run.best_weights,
         "diverged": run.diverged,
+        "diagnostics_seconds": run.diagnostics_seconds,
     }
 
 
@@ -83,3 +84,4 @@ def restore(run: "TrainingRun", state: dict[str, Any]) -> None:
     run.best_epoch, run.best_error = state["best_epoch"], state["best_error"]
     run.best_weights = state["best_weights"]
     run.diverged = state["diverged"]
+    run.diagnostics_seconds = state.get("diagnostics_seconds", 0.0)

@@ -99,6 +99,7 @@ class TrainingRun:
         self.best_error = math.inf
         self.best_weights: dict[str, Tensor] = {}
         self.diverged = ""
+        self.diagnostics_seconds = 0.0
 
     @property
     def finished(self) -> bool:
@@ -257,7 +258,8 @@ class TrainingRun:
             test_mean_error=self._mean_error("test"),
             n_parameters=sum(p.numel() for p in self.model.parameters()),
             mixing_parameters=self.mixing.n_parameters,
-            seconds=sum(epoch.seconds for epoch in self.history),
+            seconds=sum(epoch.seconds for epoch in self.history) + self.diagnostics_seconds,
+            diagnostics_seconds=self.diagnostics_seconds,
             device=device_name(self.device),
             reproducible=reproducible(self.config.training, self.device),
             kd_ratio=self.history[-1].kd_ratio,

@@ -63,7 +63,8 @@ def fill(folder, study=STUDY, depths=(2, 3)):
         spec = ledger.add_point(CELL, "search", {"gamma": 1.0, "depth": depth}, 0)
         ledger.finish(spec, "complete", {**SUMMARY, "val_error": float(depth)}, "full budget")
     spec = ledger.add_point(CELL, "curve", {"gamma": 0.1, "depth": 2}, seed=1)
-    ledger.finish(spec, "complete", {**SUMMARY, "layer_cka": 0.5, "layer_rank": 3.5}, "full budget")
+    looked = {"layer_cka": 0.5, "layer_rank": 3.5, "diagnostics_seconds": 0.25}
+    ledger.finish(spec, "complete", {**SUMMARY, **looked}, "full budget")
     spec = ledger.add_point(CELL, "curve", {"gamma": 0.0, "depth": 2}, seed=1)
     ledger.finish(spec, "diverged", {**SUMMARY, "val_error": math.nan}, "NaN")
     ledger.add_point(CELL, "curve", {"gamma": 0.0, "depth": 2}, seed=2)
@@ -79,13 +80,14 @@ def folder(tmp_path):
 
 def test_a_row_says_everything_of_a_run(folder):
     runs = study_runs(folder)
-    assert list(runs.columns) == [*COLUMNS, *LAYERS]
+    assert list(runs.columns) == [*COLUMNS, "diagnostics_seconds", *LAYERS]
     assert runs["phase"].tolist() == ["curve"] * 3 + ["search"] * 2
     assert runs["status"].tolist() == ["complete", "diverged", "running"] + ["complete"] * 2
     facts = {
         "study": "s", "model": "pamnet", "task": "qm9/homo", "depth": 2, "n_train": 300,
         "gamma": 0.1, "seed": 1, "unit": "meV", "lr": 5e-4, "epochs": 8, "layer_cka": 0.5,
-        "layer_rank": 3.5, "scale": "distance=l2 reduction=mean teacher=live mixing=uniform "
+        "layer_rank": 3.5, "diagnostics_seconds": 0.25,
+        "scale": "distance=l2 reduction=mean teacher=live mixing=uniform "
         "layers=default loss=l1 normalisation=standard",
     }  # fmt: skip
     facts |= {name: value for name, value in SUMMARY.items() if name in COLUMNS}

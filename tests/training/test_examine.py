@@ -38,6 +38,13 @@ def test_looks_change_nothing_and_come_as_often_as_they_may(start):
         plain.model.state_dict().values(), looked.model.state_dict().values(), strict=True
     )
     assert all(torch.equal(one, other) for one, other in weights)
+    # The record says what the looks cost, also if another worker continues the run.
+    ended, taken = start(), looked.diagnostics_seconds
+    ended.load_state_dict(looked.state_dict())
+    assert ended.result().diagnostics_seconds == taken > 0
+    trained = sum(epoch.seconds for epoch in looked.history)
+    assert ended.result().seconds == pytest.approx(trained + taken)
+    assert plain.result().diagnostics_seconds == 0
 
 
 def test_find_molecule(start):
