@@ -85,7 +85,7 @@ def load_report(storage: Path, margin: float | None = None) -> "TransferReport":
     if report.margin == usual:
         found = {
             "state": state,
-            "summary": report.summary(),
+            "summary": report.summary,
             "answers": [answer_record(answer) for answer in report.answers],
             "unsearched": [answer_record(answer) for answer in report.unsearched],
             "half_known": _half_known(report),

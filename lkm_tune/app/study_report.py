@@ -135,8 +135,8 @@ def report_of(
         ValueError: if no run of the study can be analysed.
     """
     folder = StudyFolder(storage, study.name)
-    runs = ended(study_runs(folder))
     trials = StudyTrials.read(study, folder.ledger)
+    runs = ended(study_runs(folder, trials=trials))
     provenance = {
         "study": study.name,
         "study digest": digest(study),

@@ -81,5 +81,5 @@ def show_report(made: "TransferReport") -> None:
     """Prints the answer: decisions, then the pairs of cells, then remarks."""
     from lkm_tune.cli.console import line_width, say
 
-    for line in app.summary_lines(made.summary(), made.margin, line_width()):
+    for line in app.summary_lines(made.summary, made.margin, line_width()):
         say(line)

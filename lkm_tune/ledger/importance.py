@@ -1,9 +1,7 @@
 """The importance of searched settings, by Optuna's evaluator over the search trials."""
 
-import optuna
 import pandas as pd
 
-from lkm_tune.ledger.suggestions import distributions
 from lkm_tune.ledger.trials import StudyTrials
 from lkm_tune.study import Study
 
@@ -31,6 +29,11 @@ def setting_importance(study: Study, trials: StudyTrials) -> pd.DataFrame:
         complete = [r for r in trials.records(cell, "search") if r.state == "complete"]
         if len(complete) < FEWEST_TRIALS:
             continue
+        # Optuna takes a tenth of a second to import, and studies of curves alone need none.
+        import optuna
+
+        from lkm_tune.ledger.suggestions import distributions
+
         told = optuna.create_study()
         ranges = distributions(study, "search")
         for record in complete:

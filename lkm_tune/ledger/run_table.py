@@ -72,13 +72,16 @@ _FROM_SUMMARY = (
 )  # fmt: skip
 
 
-def study_runs(folder: StudyFolder, superseded: bool = False) -> "DataFrame":
+def study_runs(
+    folder: StudyFolder, superseded: bool = False, trials: StudyTrials | None = None
+) -> "DataFrame":
     """The trials and curve points of one study, one row each.
 
     Args:
         folder: the folder of the study.
         superseded: whether to keep curve points at settings that are no longer the best of their
             cell, with the status `superseded`.
+        trials: its trials, where they have been read already.
 
     Returns:
         A table with the columns of `COLUMNS` and one column for every searched setting, sorted by
@@ -91,7 +94,7 @@ def study_runs(folder: StudyFolder, superseded: bool = False) -> "DataFrame":
     Raises:
         ValueError: if a file of the study's folder is damaged; the error names the file.
     """
-    return table(rows_of(folder, superseded))
+    return table(rows_of(folder, superseded, trials))
 
 
 def all_runs(storage: Path) -> "DataFrame":
@@ -214,12 +217,14 @@ class RowMaker:
         }
 
 
-def rows_of(folder: StudyFolder, superseded: bool = False) -> list[Row]:
+def rows_of(
+    folder: StudyFolder, superseded: bool = False, trials: StudyTrials | None = None
+) -> list[Row]:
     """The rows of `study_runs` as JSON data, cell by cell, without pandas."""
     study = folder.read_study()
     if study is None:
         return []
-    trials = StudyTrials.read(study, folder.ledger)
+    trials = trials or StudyTrials.read(study, folder.ledger)
     maker, rows = RowMaker(study, folder.read_facts()), []
     old = {id(record) for record in trials.superseded}
     for record in trials.all_records():

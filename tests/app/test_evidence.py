@@ -16,7 +16,7 @@ NUMBER = re.compile(r"\d+(?:\.\d+)?")
 def test_the_findings_are_those_of_the_table(tmp_path, table):
     report, _ = make_report(tmp_path, from_table=table)
     text = " ".join((DOCS / "findings.md").read_text(encoding="utf-8").split())
-    answer = report.summary()["by_margin"]["0.02"]
+    answer = report.summary["by_margin"]["0.02"]
     for answered in [*(" | ".join(fields) for _, *fields in answer["lines"]), answer["all"]]:
         assert quoted(answered.replace("\N{NO-BREAK SPACE}", " "), text), answered
 

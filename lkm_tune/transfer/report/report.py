@@ -243,7 +243,7 @@ class TransferReport:
             "seed": self.seed,
             "answers": [answer_record(answer) for answer in self.answers],
             "unsearched": [answer_record(answer) for answer in self.unsearched],
-            "summary": self.summary(),
+            "summary": self.summary,
             "axes": records(self.axes),
             "optima": records(self.optima),
             "details": records(self.details),
@@ -263,6 +263,7 @@ class TransferReport:
         curves = dict(list(self.curves.groupby(list(CellKey._fields))))
         return {answer.key: curve_svg(curves[tuple(answer.key)], answer) for answer in self.answers}
 
+    @cached_property
     def summary(self) -> dict[str, Any]:
         """The answer as texts for a terminal (`summary.summary`)."""
         remarks = (*self.warnings, *self.signs)

@@ -125,7 +125,7 @@ def test_a_cell_where_every_gamma_diverged_is_answered(
     control = runs.loc[(runs["model"] == "m") & (runs["gamma"] == 0), "test_error"]
     assert answer.error == pytest.approx(np.exp(np.log(control).mean()))
     assert "training diverged at every measured γ above 0 (0.001 to 1)." in cell_sentence(answer)
-    lines = summary_lines(json.loads(json.dumps(report.summary(), allow_nan=False)), 0.02)
+    lines = summary_lines(json.loads(json.dumps(report.summary, allow_nan=False)), 0.02)
     shown = lines[1 : len(cells) + 1]
     assert [line[0] for line in shown] == list(cells)
     assert "leave mixing off" in shown[cells.index("m")]

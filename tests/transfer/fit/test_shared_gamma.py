@@ -46,7 +46,7 @@ def test_without_control_it_says_nothing_of_mixing(simulate, shapes):
     runs = simulate({name: shapes["flat"]() for name in "ab"}, seeds=6, noise=0.002)
     blind = runs[~((runs["model"] == "a") & (runs["gamma"] == 0))]
     assert (found(runs).control, found(blind).control) == (True, False)
-    said = TransferReport.from_runs(blind).summary()["by_margin"]["0.02"]["all"]
+    said = TransferReport.from_runs(blind).summary["by_margin"]["0.02"]["all"]
     assert "best γ above 0 in both cells. Whether mixing helps is unknown" in said
     assert "need not be searched" not in said
 

@@ -101,7 +101,7 @@ def test_control_characters_of_names_reach_no_file(report, tmp_path) -> None:
     for name in ("report.html", "transfer.json", "curves.svg"):
         text = (tmp_path / name).read_text(encoding="utf-8")
         assert all(c == "\n" or printable(c) == c for c in text)
-    assert all(map(str.isprintable, report.summary()["by_margin"]["0.02"]["all"].split()))
+    assert all(map(str.isprintable, report.summary["by_margin"]["0.02"]["all"].split()))
 
 
 def test_page_is_the_same_every_time(report, page, tmp_path) -> None:

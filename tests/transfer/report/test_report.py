@@ -197,7 +197,7 @@ def test_write_leaves_only_whole_files(report, runs, tmp_path) -> None:
     figures = sheet.findall("{http://www.w3.org/2000/svg}svg")
     assert len(figures) == len(report.answers)
     assert [title.text for title in sheet.findall("{http://www.w3.org/2000/svg}text")] == [
-        line[0] for line in report.summary()["by_margin"]["0.02"]["lines"]
+        line[0] for line in report.summary["by_margin"]["0.02"]["lines"]
     ]
     assert len(pd.read_csv(paths["trials.csv"])) == len(runs)
     curves = pd.read_csv(paths["curves.csv"])

@@ -22,7 +22,7 @@ def runs(simulate, shapes) -> pd.DataFrame:
 
 def shown(report: TransferReport, margin: float = 0.02) -> str:
     # `best-gamma` reads the summary from a file.
-    summary = json.loads(json.dumps(report.summary(), allow_nan=False))
+    summary = json.loads(json.dumps(report.summary, allow_nan=False))
     return "\n".join(summary_lines(summary, margin)).replace("\N{NO-BREAK SPACE}", " ")
 
 
@@ -66,7 +66,7 @@ peak   use γ = 0.019             5.9 % (5.4 to 6.3 %)  cost above 0.1 %
 
 @pytest.mark.parametrize("width", [80, 60, 40])
 def test_a_narrow_terminal_has_no_longer_lines_and_no_more_of_them(runs, width):
-    summary = TransferReport.from_runs(runs).summary()
+    summary = TransferReport.from_runs(runs).summary
     lines = summary_lines(summary, 0.02, width)
     assert max(map(len, lines)) <= width and len(lines) < 25
     table = NARROW.strip("\n").splitlines()
