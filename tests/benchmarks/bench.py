@@ -73,21 +73,24 @@ def take_turns(*sides: Callable[[], object], repeats: int = REPEATS) -> list[flo
 
 def steps() -> Iterator[tuple[object, ...]]:
     yield "model", "plain s", "ours s", "plain / ours", "floor s", "ours / floor"
-    rate = matrix_rate()
     for name, plain in PLAIN.items():
         ours = training_step(build_model(name))
-        slow, fast = take_turns(training_step(plain(), plain=True), ours)
+        slow, fast, products = take_turns(training_step(plain(), plain=True), ours, common_products)
         with FlopCounterMode(display=False) as counter:
             ours()
-        floor = counter.get_total_flops() / rate
+        # The speed of a virtual machine changes within minutes, so the products take turns, too.
+        floor = counter.get_total_flops() / (COMMON_FLOPS / products)
         yield name, slow, fast, slow / fast, floor, fast / floor
 
 
-def matrix_rate() -> float:
-    """Floating-point operations a second of [4,500, 128] @ [128, 128], the most common product."""
-    a, b = torch.randn(4500, 128), torch.randn(128, 128)
-    (seconds,) = take_turns(lambda: [a @ b for _ in range(20)], repeats=20)
-    return 20 * 2 * 4500 * 128 * 128 / seconds
+A, B = torch.randn(4500, 128), torch.randn(128, 128)
+"""The factors of the most common product."""
+COMMON_FLOPS = 50 * 2 * A.shape[0] * B.shape[0] * B.shape[1]
+
+
+def common_products() -> None:
+    for _ in range(50):
+        A @ B
 
 
 def peak(side: str, name: str) -> float:
@@ -246,7 +249,8 @@ def show(title: str, rows: Iterator[tuple[object, ...]]) -> None:
 
 def main() -> None:
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, one thread; ")
-    print(f"torch {torch.__version__}; matrix products {matrix_rate() / 1e9:.0f} GFLOP/s")
+    (products,) = take_turns(common_products)
+    print(f"torch {torch.__version__}; matrix products {COMMON_FLOPS / products / 1e9:.0f} GFLOP/s")
     batch, _ = real_batch()
     sizes = f"{batch.n_atoms} atoms, {batch.edge_index.shape[1]} edges within 5 Å"
     show(f"A step at published size, {MOLECULES} QM9 molecules ({sizes}), γ = {GAMMA}", steps())
