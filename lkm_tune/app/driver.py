@@ -12,7 +12,7 @@ from lkm_tune.app.signs import keep_signs
 from lkm_tune.app.study_report import report_of
 from lkm_tune.app.study_result import StudyResult
 from lkm_tune.search.engine import Ending, Engine
-from lkm_tune.search.progress import Progress
+from lkm_tune.search.progress import Parts, Progress
 from lkm_tune.search.watch import Watch
 from lkm_tune.tracking import StudyRecorder, ui_command
 from lkm_tune.transfer.fit.run_table import RunTableError
@@ -61,11 +61,13 @@ def drive(engine: Engine, recorder: StudyRecorder, storage: Path, events: Events
 
 def _run_trials(engine: Engine, recorder: StudyRecorder, events: Events) -> Ending:
     engine.ledger.listen(recorder)
+    parts = Parts(engine.planner)
+    engine.ledger.listen(parts)
     start, began = Progress.of(engine.planner), time.monotonic()
 
     def show() -> None:
-        elapsed = time.monotonic() - began
-        events.progress(progress_since(engine.planner, start, elapsed, waiting=engine.waiting))
+        elapsed, plan = time.monotonic() - began, engine.planner
+        events.progress(progress_since(plan, start, elapsed, parts.done, waiting=engine.waiting))
 
     with events.watching():
         watch = Watch(show, events.seconds_between_progress)

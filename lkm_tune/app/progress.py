@@ -46,7 +46,7 @@ class StudyProgress:
         ended: trials that have ended in any way.
         running: trials that have begun and not ended.
         elapsed: seconds since this driver began.
-        seconds_left: time left at the rate so far; None before a trial has ended.
+        seconds_left: time left at the rate so far; None before an epoch has ended.
         next_look: the number of seeds of the next look, which may add trials; None without a next
             look.
         cells: the progress of each cell.
@@ -74,15 +74,25 @@ def cell_statuses(plan: Plan, driven: bool) -> tuple[CellStatus, ...]:
     return tuple(_status(plan, CellProgress.of(plan, cell, driven)) for cell in plan.study.cells)
 
 
-def progress_since(plan: Plan, start: Progress, elapsed: float, *, waiting: bool) -> StudyProgress:
-    """The present progress of a study, whose progress was `start` `elapsed` seconds ago."""
+def progress_since(
+    plan: Plan, start: Progress, elapsed: float, parts: float, *, waiting: bool
+) -> StudyProgress:
+    """The present progress of a study, whose progress was `start` `elapsed` seconds ago.
+
+    Args:
+        plan: its plan.
+        start: the progress at the start of this driver.
+        elapsed: seconds since then.
+        parts: the done parts of running trials, in trials.
+        waiting: whether no trial runs because the cluster has no room for one.
+    """
     now = Progress.of(plan)
     return StudyProgress(
         planned=now.planned,
         ended=now.ended,
         running=now.running,
         elapsed=elapsed,
-        seconds_left=now.seconds_left(start, elapsed),
+        seconds_left=now.seconds_left(start, elapsed, parts),
         next_look=plan.next_look,
         cells=cell_statuses(plan, driven=True),
         waiting=waiting,

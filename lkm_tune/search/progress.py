@@ -1,11 +1,13 @@
 """The progress of a study."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from lkm_tune.ledger.trial_record import TrialRecord
 from lkm_tune.ledger.use import Spent
 from lkm_tune.search.planner import Plan
-from lkm_tune.study import Cell, Study
+from lkm_tune.study import Cell, Study, TrialSpec
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,49 @@ class Progress:
         running = sum(record.state == "running" for record in records)
         return cls(plan.trials_known, len(records) - running, running)
 
-    def seconds_left(self, start: "Progress", elapsed: float) -> float | None:
-        """Seconds left at the rate of the last `elapsed` seconds; None before an end."""
-        since = self.ended - start.ended
-        return self.to_end * elapsed / since if since > 0 else None
+    def seconds_left(self, start: "Progress", elapsed: float, parts: float) -> float | None:
+        """Seconds left at the rate of the last `elapsed` seconds; None before an epoch has ended.
+
+        Args:
+            start: the progress before that time.
+            elapsed: seconds since then.
+            parts: what `Parts.done` says now.
+        """
+        since = self.ended - start.ended + parts
+        return (self.to_end - parts) * elapsed / since if since > 0 else None
+
+
+class Parts:
+    """The done parts of the running trials that began with this driver, as a `Listener`.
+
+    A trial of an earlier driver counts at its end: its reports repeat the epochs of that driver.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        """Knows the trials that have begun already."""
+        self._earlier = {record.spec.key for record in plan.trials.all_records()}
+        self._done: dict[str, float] = {}
+
+    @property
+    def done(self) -> float:
+        """The sum of the done parts, in trials."""
+        return sum(self._done.values())
+
+    def began(self, record: TrialRecord) -> None:
+        """Nothing is done, or has to be done again."""
+        self._done.pop(record.spec.key, None)
+
+    def reported(self, spec: TrialSpec, result: Mapping[str, Any]) -> None:
+        """An epoch is done."""
+        if spec.key not in self._earlier:
+            self._done[spec.key] = result["epoch"] / spec.epochs
+
+    def ended(self, record: TrialRecord) -> None:
+        """`Progress.ended` counts the trial now."""
+        self._done.pop(record.spec.key, None)
+
+    def interrupted(self, spec: TrialSpec) -> None:
+        """The driver ends."""
 
 
 def hours_of_training(plan: Plan, trials: int) -> float | None:
