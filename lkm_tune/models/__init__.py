@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         sum_over_atoms,
     )
     from lkm_tune.models.own_model import code_digest, is_own, own_settings
+    from lkm_tune.models.padding import PaddingError, SizeClasses, padded, sizes_of
     from lkm_tune.models.published_networks import (
         PUBLISHED,
         from_published,
@@ -42,6 +43,8 @@ __all__ = [
     "MoleculeModel",
     "NodeClassifier",
     "NodeSettings",
+    "PaddingError",
+    "SizeClasses",
     "WithWeights",
     "build_model",
     "checked_settings",
@@ -53,9 +56,11 @@ __all__ = [
     "mean_over_atoms",
     "model_settings",
     "own_settings",
+    "padded",
     "prepare",
     "published_settings",
     "refuse_unknown",
+    "sizes_of",
     "sum_over_atoms",
     "torch_forms",
 ]

@@ -14,8 +14,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from lkm_tune.models.bases import harmonics
+
+_PLACES = 4
+"""The M of padded tables is a multiple of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +71,20 @@ class EdgeTables:
     entering: Tensor
     leaving_place: Tensor
     onward: Tensor
+
+    def padded(self, n_atoms: int, more_edges: int) -> "EdgeTables":
+        """These tables for `n_atoms` atoms, M rounded up, and further edges that take no sums."""
+        before, width = self.leaving.shape
+        wider = -(-width // _PLACES) * _PLACES
+        below, right = n_atoms - before, wider - width
+        place = self.leaving_place
+        empty = (n_atoms - 1) * wider + torch.arange(more_edges) % wider
+        return EdgeTables(
+            leaving=pad(self.leaving, (0, right, 0, below)),
+            entering=pad(self.entering, (0, right, 0, below)),
+            leaving_place=torch.cat((place // width * wider + place % width, empty)),
+            onward=pad(self.onward, (0, right, 0, right, 0, below)),
+        )
 
 
 def edge_tables(edge_index: Tensor, n_atoms: int) -> EdgeTables:

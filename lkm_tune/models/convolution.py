@@ -4,15 +4,24 @@ They use edges and elements, but no distances and no angles. Each convolution gi
 mixing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from lkm_tune.graphs import MoleculeBatch, edges_within
 from lkm_tune.models.blocks import ElementRows
 from lkm_tune.models.output import ModelOutput, MoleculeModel, mean_over_atoms, sum_over_atoms
+from lkm_tune.models.padding import (
+    Sizes,
+    padded,
+    padding_edges,
+    repeated,
+    sizes_of,
+    with_atoms,
+)
 from lkm_tune.models.setting_checks import check_choice, checked_elements
 from lkm_tune.models.settings import (
     NODE_MODELS,
@@ -170,6 +179,24 @@ class ConvolutionBatch(MoleculeBatch):
     choice: tuple[str, str, float, tuple[int, ...]]
     rows: Tensor
     edges: ConvolutionEdges
+
+
+@sizes_of.register
+def _(batch: ConvolutionBatch) -> Sizes:
+    return {"atoms": batch.n_atoms, "edges": batch.edges.index.shape[1]}
+
+
+@padded.register
+def _(batch: ConvolutionBatch, sizes: Sizes) -> ConvolutionBatch:
+    wider, edges = with_atoms(batch, sizes["atoms"]), batch.edges
+    more = padding_edges(batch, wider, sizes["edges"] - edges.index.shape[1])
+    weight = None if edges.weight is None else functional.pad(edges.weight, (0, more.shape[1]))
+    return replace(wider, edge_index=more[:, :0], bond_index=more[:, :0]).extended(
+        ConvolutionBatch,
+        choice=batch.choice,
+        rows=repeated(batch.rows, wider.n_atoms - batch.n_atoms),
+        edges=ConvolutionEdges(edges.kind, torch.cat((edges.index, more), dim=1), weight),
+    )
 
 
 class ConvolutionNet(MoleculeModel):

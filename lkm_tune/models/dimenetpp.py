@@ -6,7 +6,7 @@ neighbours.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
@@ -18,6 +18,7 @@ from lkm_tune.models.angular import AngularSum, EdgeTables, angular_sum, edge_ta
 from lkm_tune.models.bases import BesselRadial, SphericalBessel, smooth_envelope
 from lkm_tune.models.fused import dense
 from lkm_tune.models.output import ModelOutput, MoleculeModel, sum_over_atoms
+from lkm_tune.models.padding import Sizes, padded, padding_edges, sizes_of, with_atoms
 from lkm_tune.models.settings import DimeNetSettings
 
 EMBEDDED_ELEMENTS = 95
@@ -37,6 +38,23 @@ class DirectedBatch(MoleculeBatch):
     near_cutoff: float
     near: Tensor
     tables: EdgeTables
+
+
+@sizes_of.register
+def _(batch: DirectedBatch) -> Sizes:
+    return {"atoms": batch.n_atoms, "edges": batch.near.shape[1]}
+
+
+@padded.register
+def _(batch: DirectedBatch, sizes: Sizes) -> DirectedBatch:
+    wider = with_atoms(batch, sizes["atoms"])
+    more = padding_edges(batch, wider, sizes["edges"] - batch.near.shape[1])
+    return replace(wider, edge_index=more[:, :0], bond_index=more[:, :0]).extended(
+        DirectedBatch,
+        near_cutoff=batch.near_cutoff,
+        near=torch.cat((batch.near, more), dim=1),
+        tables=batch.tables.padded(wider.n_atoms, more.shape[1]),
+    )
 
 
 class DimeNetPlusPlus(MoleculeModel):

@@ -1,12 +1,20 @@
 """The indices of the global and the local graph: made once a batch, on the CPU."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from lkm_tune.graphs import MoleculeBatch, edges_within, two_hop_pairs
 from lkm_tune.models.blocks import ElementRows
+from lkm_tune.models.padding import (
+    Sizes,
+    padded,
+    padding_edges,
+    repeated,
+    sizes_of,
+    with_atoms,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,29 +92,41 @@ def multiplex_batch(batch: MoleculeBatch, cutoff: float, rows: ElementRows) -> M
     of_elements = rows(batch.z)
     edge_index = edges_within(batch, cutoff)
     near = edge_index[:, edge_index[0] < edge_index[1]]
-    ends = near.t()
-    bonds, bond, one_way = _by_bond(batch.bond_index, batch.n_atoms)
-    after, before = two_hop_pairs(bonds, batch.n_atoms)
-    count, each, walks = before.shape[0], _numbers(bonds, 1), _numbers(after, 0)
+    bonds = _by_bond(batch.bond_index, batch.n_atoms)
+    walks = two_hop_pairs(bonds, batch.n_atoms)
+    return _indexed(batch, cutoff, rows.elements, of_elements, near, bonds, walks)
+
+
+def _indexed(
+    batch: MoleculeBatch, cutoff: float, elements: tuple[int, ...], rows: Tensor, near: Tensor,
+    bonds: Tensor, walks: tuple[Tensor, Tensor],
+) -> MultiplexBatch:  # fmt: skip
+    """The batch with all indices that follow from these."""
+    ends, (after, before) = near.t(), walks
+    every_bond, one_way = _numbers(bonds, 1), _numbers(bonds, 1)[::2]
+    bond = every_bond // 2
+    count, number = before.shape[0], _numbers(after, 0)
     # Both directions of a bond are adjacent: e ^ 1 is the reverse of e. If (e, f) is a two-hop
     # pair, (e ^ 1, f) is a one-hop pair with the same angle and length. Pairs of a bond with
     # itself have equal features for both directions.
-    two_hop = PairIndex(after, before, walks)
+    two_hop = PairIndex(after, before, number)
     one_hop = PairIndex(
-        torch.cat((after ^ 1, each)), torch.cat((before, each)), torch.cat((walks, bond + count))
+        torch.cat((after ^ 1, every_bond)),
+        torch.cat((before, every_bond)),
+        torch.cat((number, bond + count)),
     )
     angle_f = torch.cat((before, one_way))
     return batch.extended(
         MultiplexBatch,
         near_cutoff=cutoff,
-        elements=rows.elements,
-        rows=of_elements,
+        elements=elements,
+        rows=rows,
         near=near,
         a=ends.flatten(),
         b=ends.flip(1).flatten(),
         pair=_numbers(near, 1).repeat_interleave(2),
         bonds=bonds,
-        every_bond=each,
+        every_bond=every_bond,
         bond=bond,
         one_way=one_way,
         angle_e=torch.cat((after, one_way ^ 1)),
@@ -122,17 +142,39 @@ def multiplex_batch(batch: MoleculeBatch, cutoff: float, rows: ElementRows) -> M
     )
 
 
-def _by_bond(bonds: Tensor, n_atoms: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Directed bonds in an order with both directions of each bond adjacent.
+@sizes_of.register
+def _(batch: MultiplexBatch) -> Sizes:
+    return {
+        "atoms": batch.n_atoms,
+        "pairs within the cutoff": batch.near.shape[1],
+        "bonds": batch.one_way.shape[0],
+        "two-hop pairs": batch.two_hop.e.shape[0],
+    }
 
-    Returns:
-        The bonds in that order [2, B], the number of each bond [B], and one direction of each
-        [B/2].
-    """
+
+@padded.register
+def _(batch: MultiplexBatch, sizes: Sizes) -> MultiplexBatch:
+    have, wider = sizes_of(batch), with_atoms(batch, sizes["atoms"])
+    lacking = {name: size - have[name] for name, size in sizes.items()}
+    near = padding_edges(batch, wider, 2 * lacking["pairs within the cutoff"])[:, ::2]
+    bonds = padding_edges(batch, wider, 2 * lacking["bonds"])
+    number, first = torch.arange(lacking["two-hop pairs"]), batch.bonds.shape[1]
+    e, f = (first + (number + turn) % bonds.shape[1] for turn in (0, 1))
+    return _indexed(
+        replace(wider, edge_index=near[:, :0], bond_index=near[:, :0]),
+        batch.near_cutoff,
+        batch.elements,
+        repeated(batch.rows, lacking["atoms"]),
+        torch.cat((batch.near, near), dim=1),
+        torch.cat((batch.bonds, bonds), dim=1),
+        (torch.cat((batch.two_hop.e, e)), torch.cat((batch.two_hop.f, f))),
+    )
+
+
+def _by_bond(bonds: Tensor, n_atoms: int) -> Tensor:
+    """Directed bonds [2, B] in an order with both directions of each bond adjacent."""
     key = bonds.amin(0) * n_atoms + bonds.amax(0)
-    key, order = torch.sort(key, stable=True)
-    _, bond, count = torch.unique_consecutive(key, return_inverse=True, return_counts=True)
-    return bonds.index_select(1, order), bond, count.cumsum(0) - count
+    return bonds.index_select(1, torch.argsort(key, stable=True))
 
 
 def _numbers(of: Tensor, dim: int) -> Tensor:

@@ -27,6 +27,7 @@ NOT_SEARCHED = {
     "judged_by": "all trials are compared by one error",
     "matmul": "it does not change what the model learns",
     "deterministic": "it does not change what the model learns",
+    "capture": "it does not change what the model learns",
 }
 _PLANS = {
     field.name: (plan, section, field.default)

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 from lkm_tune.study.trial import RunConfig
 
-UNCOUNTED = ("gamma", "seed", "data.source", "training.eval_batch_size")
+UNCOUNTED = ("gamma", "seed", "data.source", "training.eval_batch_size", "training.capture")
 """Fields of `RunConfig` outside the protocol: γ and seed, which a curve varies; the path of the
-data, since the digest of their content counts; and the batch size of the evaluation."""
+data, since the digest of their content counts; the batch size of the evaluation; and whether CUDA
+graphs repeat the steps."""
 
 
 @dataclass(frozen=True)

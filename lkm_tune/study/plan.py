@@ -83,7 +83,8 @@ class TrainingPlan:
     `micro_batch_size`: a batch goes through the network this many samples at a time, which needs
     less memory and gives the same gradient. It excludes networks with batch normalisation.
     `matmul`: the precision of matrix products on a GPU; `high` is TF32. `deterministic`: whether
-    runs on a GPU give the same numbers every time.
+    runs on a GPU give the same numbers every time. `capture`: `auto` repeats the steps on a GPU by
+    CUDA graphs where these give the same numbers up to rounding.
     """
 
     epochs: Epochs = 150
@@ -100,6 +101,7 @@ class TrainingPlan:
     judged_by: Literal["energy", "forces"] = "energy"
     matmul: Literal["highest", "high"] = "highest"
     deterministic: bool = False
+    capture: Literal["auto", "off"] = "auto"
 
 
 @dataclass(frozen=True, config=STRICT)

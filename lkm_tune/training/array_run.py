@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.func import vmap
 
-from lkm_tune.lkm import Mixing
 from lkm_tune.models import NODE_MODELS, WithWeights, model_settings, torch_forms
 from lkm_tune.study import RunConfig
 from lkm_tune.training.ahead import ahead
+from lkm_tune.training.array_program import ArrayProgram
 from lkm_tune.training.numerics import numerics
 from lkm_tune.training.samples import Prepared
 from lkm_tune.training.schedule import saved_buffers
 from lkm_tune.training.stack import Leaves, Stack, parameters_of
-from lkm_tune.training.training_run import STEPS_BETWEEN_CHECKS, TrainingRun, mixing_term
+from lkm_tune.training.training_run import STEPS_BETWEEN_CHECKS, TrainingRun
 
 TOLERANCE = 1e-3
 """The largest difference between a gradient in the array and alone, relative to its norm.
@@ -63,6 +63,7 @@ class ArrayRun:
                 different numbers of epochs, or their network cannot train in an array.
         """
         self.runs = list(runs)
+        self._program: ArrayProgram | None = None
         _check_equal(self.runs)
         self._used = {id(run): used for run, used in zip(runs, self._compare(), strict=True)}
 
@@ -77,9 +78,12 @@ class ArrayRun:
 
     def _epoch(self, live: list[TrainingRun]) -> None:
         start = time.perf_counter()
-        stack = self.stack(live)
+        # The memory of the weights stays the same as long as the runs do: graphs refer to it.
+        if self._program is None or self._program.runs != live:
+            self._program = self.program(live)
+        stack = self._program.stack
         with live[0].epoch_seeded(), torch_forms():
-            ends = self._train(live, stack)
+            ends = self._train(self._program)
         stack.write_back()
         losses = [run.mean_losses(*end) for run, end in zip(live, ends, strict=True)]
         with numerics(live[0].config.training, live[0].device), torch_forms():
@@ -88,56 +92,21 @@ class ArrayRun:
         for run, of_run, found in zip(live, losses, errors, strict=True):
             run.enter(of_run, {} if run.diverged else found, seconds)
 
-    def _train(self, live: list[TrainingRun], stack: Stack) -> list[tuple[Tensor, int]]:
+    def _train(self, program: ArrayProgram) -> list[tuple[Tensor, int]]:
         """The summed losses of each run in one epoch, and its last step."""
-        first = live[0]
+        live, first = program.runs, program.runs[0]
         first.model.train()
         batches = [run.batches.draw() for run in live][0]
         sums = torch.zeros(len(live), 3, device=first.device, dtype=torch.float64)
         ends: dict[int, tuple[Tensor, int]] = {}
-        for step, parts in enumerate(ahead(batches, first.batches.parts, first.device), 1):
-            sums += self.step(live, stack, parts)
+        for step, ready in enumerate(ahead(batches, program.steps.ready, first.device), 1):
+            sums += program.steps(ready)
             if step % STEPS_BETWEEN_CHECKS == 0:
                 for k in torch.nonzero(~torch.isfinite(sums).all(dim=1)).flatten().tolist():
                     ends.setdefault(k, (sums[k].clone(), step))
                 if len(ends) == len(live):
                     break
         return [ends.get(k, (sums[k], step)) for k in range(len(live))]
-
-    def step(self, live: Sequence[TrainingRun], stack: Stack, parts: Sequence[Prepared]) -> Tensor:
-        """Makes one optimiser step of each run; returns summed losses [K, 3], as `TrainingRun`."""
-        losses, gradient = self._gradient(live, stack, parts)
-        stack.step(gradient)
-        return losses.double() * parts[0].rows
-
-    def _gradient(
-        self, live: Sequence[TrainingRun], stack: Stack, parts: Sequence[Prepared]
-    ) -> tuple[Tensor, Tensor]:
-        """[K, 3] losses of one batch as in `TrainingRun`, and their gradients [K, P]."""
-        like = next(iter(stack.weights.values()))
-        gammas = like.new_tensor([run.config.gamma for run in live])
-        losses = torch.zeros(len(live), 3, device=live[0].device)
-        gradients = []
-        for part in parts:
-            total, of_part = self._losses(live[0], stack.weights, stack.mixing, gammas, part)
-            gradients.append(stack.gradient(total))
-            losses += of_part.detach()
-        return losses, sum(gradients[1:], start=gradients[0])
-
-    def _losses(
-        self, base: TrainingRun, weights: Leaves, mixings: Leaves, gammas: Tensor, part: Prepared
-    ) -> tuple[Tensor, Tensor]:
-        def of_one(weights: Leaves, mixing: Leaves, gamma: Tensor) -> tuple[Tensor, Tensor]:
-            network = cast(nn.Module, WithWeights(base.model, weights))
-            loss = base.objective.loss(network, part)
-            mixed = cast(Mixing, WithWeights(base.mixing, mixing))
-            kd, own = mixing_term(mixed, loss, base.config.lkm)
-            total = loss.prediction + gamma * kd
-            # With γ = 0 the term is only measured, so its parameters do not learn either.
-            return total + own * (gamma > 0), torch.stack([total, loss.prediction, kd])
-
-        # Runs of one seed draw the same numbers alone, too.
-        return vmap(of_one, randomness="same")(weights, mixings, gammas)
 
     @torch.no_grad()
     def _validate(self, live: Sequence[TrainingRun], averages: Leaves) -> list[dict[str, float]]:
@@ -160,9 +129,9 @@ class ArrayRun:
             for row in columns
         ]
 
-    def stack(self, live: Sequence[TrainingRun]) -> Stack:
-        """The present state of some of the runs, side by side."""
-        return Stack(live, [self._used[id(run)] for run in live])
+    def program(self, live: Sequence[TrainingRun]) -> ArrayProgram:
+        """The step of some of the runs, from their present state."""
+        return ArrayProgram(live, Stack(live, [self._used[id(run)] for run in live]))
 
     def _compare(self) -> list[list[bool]]:
         """Whether the loss of each run depends on each parameter, by a comparison on a batch.
@@ -179,7 +148,7 @@ class ArrayRun:
         stack = Stack(self.runs, used)
         try:
             with first.epoch_seeded(), torch_forms():
-                _, gradient = self._gradient(self.runs, stack, parts)
+                _, gradient = ArrayProgram(self.runs, stack).unclipped(parts)
                 self._validate(self.runs, stack.averages)
         except Exception as error:
             said = (str(error).splitlines() or [""])[0]

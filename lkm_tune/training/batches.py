@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from lkm_tune.models import SizeClasses
 from lkm_tune.training.objective import Objective
 from lkm_tune.training.own_network import has_batch_norm
 from lkm_tune.training.samples import Prepared
@@ -44,13 +45,22 @@ class Batches:
         ends = pairwise([*self._begins(), len(order)])
         return [self._samples[order[slice(*both)]] for both in ends]
 
-    def parts(self, batch: NDArray[Any]) -> list[Prepared]:
-        """The samples of a batch in parts that go through the network at once, prepared."""
+    def parts(self, batch: NDArray[Any], classes: SizeClasses | None = None) -> list[Prepared]:
+        """The samples of a batch in parts that go through the network at once, prepared.
+
+        Args:
+            batch: indices of the samples.
+            classes: the shapes of the parts; None for shapes without padding.
+        """
         size = len(batch) if self._whole else self._objective.micro_batch_size
         return [
-            self._objective.samples(self._model, batch[begin : begin + size], batch)
+            self._objective.samples(self._model, batch[begin : begin + size], batch, classes)
             for begin in range(0, len(batch), size)
         ]
+
+    def size_classes(self) -> SizeClasses:
+        """The classes of the sizes of the parts; see `Objective.size_classes`."""
+        return self._objective.size_classes(self._model, self._samples)
 
     def _begins(self) -> list[int]:
         """The starts of the batches of an epoch.

@@ -18,9 +18,9 @@ from lkm_tune.diagnostics import GradientNorms, LayerFigures, gradient_norms, me
 from lkm_tune.diagnostics.environment import is_benzene
 from lkm_tune.models import prepare
 from lkm_tune.training.device import to_device
-from lkm_tune.training.objective import Loss
+from lkm_tune.training.objective import Loss, mixing_term
 from lkm_tune.training.samples import Indices
-from lkm_tune.training.training_run import TrainingRun, mixing_term
+from lkm_tune.training.training_run import TrainingRun
 from lkm_tune.training.weights import read_trusted
 
 STEPS_BETWEEN_LOOKS = 100

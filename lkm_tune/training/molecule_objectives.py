@@ -1,6 +1,7 @@
 """Losses and errors of molecules: properties, and energies with forces."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -12,9 +13,11 @@ from lkm_tune.lkm import Judge
 from lkm_tune.models import (
     ModelOutput,
     MoleculeModel,
+    SizeClasses,
     energy_and_forces,
     mean_over_atoms,
     prepare,
+    sizes_of,
 )
 from lkm_tune.study import TrainingPlan
 from lkm_tune.training.device import to_device
@@ -57,7 +60,13 @@ class Properties(Objective[MoleculeSamples]):
         self.micro_batch_size = plan.micro_batch_size or min(plan.batch_size, fit)
         self.eval_batch_size = min(plan.eval_batch_size, fit)
 
-    def samples(self, network: nn.Module, indices: Indices, batch: Indices) -> MoleculeSamples:
+    def samples(
+        self,
+        network: nn.Module,
+        indices: Indices,
+        batch: Indices,
+        classes: SizeClasses | None = None,
+    ) -> MoleculeSamples:
         """See `Objective`."""
         molecules, target = self.data.batch(indices)
         samples = MoleculeSamples(
@@ -69,7 +78,13 @@ class Properties(Objective[MoleculeSamples]):
             atoms_in_batch=self.data.n_atoms(batch),
             rows=len(batch),
         )
-        return to_device(samples, self.device)
+        return to_device(samples.padded(classes) if classes else samples, self.device)
+
+    def size_classes(self, network: nn.Module, indices: Indices) -> SizeClasses:
+        """See `Objective`; samples from the whole range of `indices` make the usual batch."""
+        n = min(self.micro_batch_size, len(indices))
+        usual = indices[np.linspace(0, len(indices) - 1, n).round().astype(int)]
+        return SizeClasses(sizes_of(prepare(network, self.data.batch(usual)[0])))
 
     def _forces(self, indices: Indices) -> Tensor | None:
         return None
@@ -79,7 +94,7 @@ class Properties(Objective[MoleculeSamples]):
         output = network(samples.molecules)
         _check_shape(output, samples.target)
         prediction = _l1(output.prediction, samples.target, samples.known_in_batch)
-        return Loss(prediction, output, samples.share, _judge_of_molecules(samples))
+        return _loss(prediction, output, samples)
 
     def mean_errors(self, part: Part) -> dict[str, float]:
         """See `Objective`."""
@@ -128,7 +143,7 @@ class EnergyAndForces(Properties):
         prediction = _l1(output.prediction, samples.target, samples.rows) + self.weight * _l1(
             forces, cast(Tensor, samples.forces), 3 * samples.atoms_in_batch
         )
-        return Loss(prediction, output, samples.share, _judge_of_molecules(samples))
+        return _loss(prediction, output, samples)
 
     def mean_errors(self, part: Part) -> dict[str, float]:
         """See `Objective`."""
@@ -152,7 +167,12 @@ class EnergyAndForces(Properties):
         }
 
 
-def _l1(values: Tensor, known: Tensor, count: int) -> Tensor:
+def _loss(prediction: Tensor, output: ModelOutput, samples: MoleculeSamples) -> Loss:
+    counted = replace(output, layers=samples.counted(output.layers))
+    return Loss(prediction, counted, samples.share, _judge_of_molecules(samples))
+
+
+def _l1(values: Tensor, known: Tensor, count: int | Tensor) -> Tensor:
     """Σ |difference| / count, for the known ones of [n, columns]; the batch has `count` of them."""
     return _differences(values, known).abs().sum() / count
 
@@ -167,7 +187,7 @@ def _judge_of_molecules(samples: MoleculeSamples) -> Judge:
 
     def judge(outputs: Tensor) -> tuple[Tensor, Tensor]:
         errors = _differences(mean_over_atoms(outputs, molecules), target).abs().sum(dim=1)
-        errors = errors / (~target.isnan()).sum(dim=1)
+        errors = errors / (~target.isnan()).sum(dim=1).clamp_min(1)
         return errors[molecules.graph_index], errors.sum() / samples.rows
 
     return judge

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lkm_tune.datasets import NodeData, Part
-from lkm_tune.models import NodeClassifier
+from lkm_tune.models import NodeClassifier, SizeClasses
 from lkm_tune.models.convolution import ConvolutionEdges
 from lkm_tune.study import TrainingPlan
 from lkm_tune.training.device import to_device
@@ -31,8 +31,14 @@ class Classes(Objective[NodeSamples]):
         self.labels = data.graph.labels.to(device)
         self._edges: dict[str, ConvolutionEdges] = {}
 
-    def samples(self, network: nn.Module, indices: Indices, batch: Indices) -> NodeSamples:
-        """See `Objective`."""
+    def samples(
+        self,
+        network: nn.Module,
+        indices: Indices,
+        batch: Indices,
+        classes: SizeClasses | None = None,
+    ) -> NodeSamples:
+        """See `Objective`; the shapes of all batches are equal without padding."""
         classifier, graph = cast(NodeClassifier, network), self.data.graph
         kind = classifier.kind
         if kind not in self._edges:  # The graph is the same in every step.

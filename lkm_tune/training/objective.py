@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from lkm_tune.datasets import Part
-from lkm_tune.lkm import Judge
-from lkm_tune.models import ModelOutput
-from lkm_tune.study import TrainingPlan
+from lkm_tune.lkm import Judge, Mixing, layer_mixing_loss
+from lkm_tune.models import ModelOutput, SizeClasses
+from lkm_tune.study import LkmOptions, TrainingPlan
 from lkm_tune.training.ahead import ahead
 from lkm_tune.training.samples import Indices, Samples
 
@@ -29,8 +29,16 @@ class Loss:
 
     prediction: Tensor
     output: ModelOutput
-    share: float
+    share: float | Tensor
     judge: Judge
+
+
+def mixing_term(mixing: Mixing, loss: Loss, options: LkmOptions) -> tuple[Tensor, Tensor]:
+    """The share of some samples in L_KD of their batch, and in the loss of the mixing."""
+    layers = loss.output.layers
+    weights, own = mixing(layers, loss.judge)
+    kd = layer_mixing_loss(layers, options.distance, options.reduction, options.teacher, weights)
+    return kd * loss.share, own
 
 
 class Objective(ABC, Generic[Samples]):
@@ -54,11 +62,25 @@ class Objective(ABC, Generic[Samples]):
         self.eval_batch_size = plan.eval_batch_size
 
     @abstractmethod
-    def samples(self, network: nn.Module, indices: Indices, batch: Indices) -> Samples:
+    def samples(
+        self,
+        network: nn.Module,
+        indices: Indices,
+        batch: Indices,
+        classes: SizeClasses | None = None,
+    ) -> Samples:
         """The samples `indices` of `batch`, prepared for `network`, on the device.
 
-        Another thread may call it while the network computes.
+        Another thread may call it while the network computes. With `classes` they are padded.
         """
+
+    def size_classes(self, network: nn.Module, indices: Indices) -> SizeClasses:
+        """The classes of the sizes of samples as `network` prepares them.
+
+        Raises:
+            PaddingError: if these samples cannot be padded.
+        """
+        return SizeClasses({})
 
     @abstractmethod
     def loss(self, network: nn.Module, samples: Samples) -> Loss:

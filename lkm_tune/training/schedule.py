@@ -47,7 +47,7 @@ class WeightAverage:
     def __init__(self, model: nn.Module, decay: float) -> None:
         """Starts at the present weights of `model`."""
         self.network = copy.deepcopy(model).requires_grad_(False).eval()
-        self.updates = 0
+        self.updates = 0  # that have been made
         self._decay = decay
         self._averages: list[Tensor] = list(self.network.parameters())
         self._weights: list[Tensor] = list(model.parameters())
@@ -59,13 +59,26 @@ class WeightAverage:
         """The decay of the next update."""
         return min(self._decay, (1 + self.updates) / (10 + self.updates))
 
+    @property
+    def tensors(self) -> list[Tensor]:
+        """The averages and the copied buffers."""
+        return [*self._averages, *self._kept]
+
     @torch.no_grad()
-    def update(self) -> None:
-        """Moves the average towards the present weights."""
-        torch._foreach_lerp_(self._averages, self._weights, 1.0 - self.next_decay)
+    def update(self, share: float | Tensor) -> None:
+        """Moves the average towards the present weights; the caller counts the update.
+
+        Args:
+            share: 1 − `next_decay`; as a tensor [] it is read on the device.
+        """
+        if isinstance(share, Tensor):
+            moves = torch._foreach_sub(self._weights, self._averages)
+            torch._foreach_mul_(moves, share)
+            torch._foreach_add_(self._averages, moves)
+        else:
+            torch._foreach_lerp_(self._averages, self._weights, share)
         if self._kept:
             torch._foreach_copy_(self._kept, self._seen)
-        self.updates += 1
 
     def state_dict(self) -> dict[str, Any]:
         """The averages and their number of updates."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from lkm_tune.training.steps import Gradients, Rate
 from lkm_tune.training.training_run import TrainingRun
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -22,6 +23,7 @@ class Stack:
     Attributes:
         weights: the parameters of the networks, as views of the rows.
         mixing: the parameters of the mixings, as views of the rows.
+        gammas: γ of each run [K].
     """
 
     def __init__(self, runs: Sequence[TrainingRun], used: Sequence[Sequence[bool]]) -> None:
@@ -41,6 +43,9 @@ class Stack:
         # Adam skips a parameter without a gradient, so such a parameter does not decay either.
         self._decays = torch.stack([_decays(run, on) for run, on in zip(runs, used, strict=True)])
         self._clip = first.config.training.clip_norm
+        self._lrs = [run.config.training.lr for run in runs]
+        self._bases = self._rows.new_tensor(self._lrs, dtype=torch.float32)
+        self.gammas = self._rows.new_tensor([run.config.gamma for run in runs])
         self._optimizer = self._make_optimizer()
         self._leaves = [view.requires_grad_() for view in self._split(self._rows)]
         self._names = [name for name, _ in first.model.named_parameters()]
@@ -74,35 +79,60 @@ class Stack:
         )
 
     @torch.no_grad()
-    def step(self, gradient: Tensor) -> None:
-        """Makes one step of every run, as `TrainingRun` does.
-
-        Args:
-            gradient: [K, P]; it is changed.
-        """
+    def clip(self, gradient: Tensor) -> None:
+        """Clips the gradient [K, P] of each run in place, and adds the weight decay."""
         network = gradient[:, : self._averages.shape[1]]
         norms = torch.linalg.vector_norm(network, dim=1, keepdim=True)
         network.mul_((self._clip / (norms + 1e-6)).clamp(max=1.0))
         gradient.addcmul_(self._decays, self._rows)
+
+    def rates(self) -> tuple[float, float]:
+        """See `Program`."""
+        return self._factor(self._steps), 1.0 - self._average.next_decay
+
+    def _factor(self, step: int) -> float:
+        """The factor of the learning rates, equal for all runs."""
+        (factor,) = self._runs[0].schedule.lr_lambdas
+        return float(factor(step))
+
+    @torch.no_grad()
+    def update(self, gradients: Gradients, factor: Rate, share: Rate) -> None:
+        """Moves the weights and averages of every run, as `TrainingRun` does.
+
+        Args:
+            gradients: the row [P] of each run.
+            factor: factor of the learning rates.
+            share: share of the new weights in the averages.
+        """
+        held = isinstance(factor, Tensor)
+        rates: Iterable[Rate] = (
+            (self._bases * factor).unbind() if held else [lr * factor for lr in self._lrs]
+        )
         groups = self._optimizer.param_groups
-        for run, group, grad in zip(self._runs, groups, gradient.unbind(), strict=True):
-            group["lr"] = self._rate(run, self._steps)
+        for group, rate, (grad,) in zip(groups, rates, gradients, strict=True):
+            group |= {"lr": rate, "capturable": held}
             group["params"][0].grad = grad
         self._optimizer.step()
-        self._steps += 1
+        if isinstance(share, Tensor):
+            share = share.to(self._averages.dtype)
         n = self._averages.shape[1]
-        self._averages.lerp_(self._rows[:, :n], 1.0 - self._average.next_decay)
+        self._averages.lerp_(self._rows[:, :n], share)
+
+    def count(self) -> None:
+        """See `Program`."""
+        self._steps += 1
         for run in self._runs:
             run.averaged.updates += 1
 
-    def _rate(self, run: TrainingRun, step: int) -> float:
-        (factor,) = run.schedule.lr_lambdas
-        return run.config.training.lr * float(factor(step))
+    def state(self) -> list[Tensor]:
+        """See `Program`."""
+        steps = [state["step"] for state in self._optimizer.state.values()]
+        return [self._rows, self._averages, *self._moments, *steps]
 
     @torch.no_grad()
     def write_back(self) -> None:
         """Copies the rows to the runs."""
-        for k, run in enumerate(self._runs):
+        for k, (run, lr) in enumerate(zip(self._runs, self._lrs, strict=True)):
             torch._foreach_copy_(tuple(parameters_of(run)), self._of(self._rows[k]))
             averages = tuple(run.averaged.network.parameters())
             torch._foreach_copy_(averages, self._of(self._averages[k]))
@@ -115,11 +145,11 @@ class Stack:
                 if used:
                     state = dict(zip(_MOMENTS, both, strict=True))
                     run.optimizer.state[parameter] = {"step": step, **state}
-            rate = self._rate(run, self._steps)
+            rate = lr * self._factor(self._steps)
             run.optimizer.param_groups[0]["lr"] = rate
             now = {"last_epoch": self._steps, "_step_count": self._steps + 1, "_last_lr": [rate]}
             run.schedule.load_state_dict(run.schedule.state_dict() | now)
-            run.lr = self._rate(run, self._steps - 1)
+            run.lr = lr * self._factor(self._steps - 1)
 
     def _split(self, rows: Tensor) -> list[Tensor]:
         """The parameters in rows [K, P], or in rows of the network alone, as views [K, ...]."""

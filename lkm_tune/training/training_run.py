@@ -2,31 +2,33 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lkm_tune.datasets import HERE, Origin, Part
-from lkm_tune.lkm import Mixing, layer_mixing_loss, make_mixing
+from lkm_tune.lkm import make_mixing
 from lkm_tune.models import code_digest, load_weights
-from lkm_tune.study import LkmOptions, RunConfig
+from lkm_tune.study import RunConfig
 from lkm_tune.training.ahead import ahead
 from lkm_tune.training.batches import Batches
 from lkm_tune.training.device import device_name
 from lkm_tune.training.make_objective import make_objective
 from lkm_tune.training.network import open_run
 from lkm_tune.training.numerics import numerics, reproducible
-from lkm_tune.training.objective import Loss
+from lkm_tune.training.objective import mixing_term
 from lkm_tune.training.own_network import check_batches
 from lkm_tune.training.run_result import EpochResult, RunResult
 from lkm_tune.training.run_state import restore, state_of
 from lkm_tune.training.samples import Prepared
 from lkm_tune.training.schedule import WeightAverage, make_schedule
 from lkm_tune.training.seeds import epoch_seed, seeded
+from lkm_tune.training.single_program import SingleProgram
+from lkm_tune.training.steps import Steps
 
 # Steps between two checks of the loss within an epoch: each check waits for the GPU.
 STEPS_BETWEEN_CHECKS = 50
@@ -93,6 +95,8 @@ class TrainingRun:
         self.schedule = make_schedule(
             self.optimizer, round(plan.warmup_epochs * steps), plan.epochs * steps
         )
+        self.program = SingleProgram(self)
+        self.steps = Steps(self.program, self.batches, plan.capture == "auto")
         self.lr = 0.0
         self.history: list[EpochResult] = []
         self.best_epoch = 0
@@ -156,9 +160,9 @@ class TrainingRun:
     def _train_epoch(self) -> dict[str, float]:
         self.model.train()
         sums = torch.zeros(3, device=self.device, dtype=torch.float64)
-        batches = self.batches
-        for step, parts in enumerate(ahead(batches.draw(), batches.parts, self.device), 1):
-            sums += self.step(parts)
+        steps = ahead(self.batches.draw(), self.steps.ready, self.device)
+        for step, ready in enumerate(steps, 1):
+            sums += self.steps(ready)
             if step % STEPS_BETWEEN_CHECKS == 0 and not torch.isfinite(sums).all():
                 break
         return self.mean_losses(sums, step)
@@ -176,18 +180,9 @@ class TrainingRun:
             self.diverged = f"non-finite training loss in epoch {epoch}, found at step {step}"
         return dict(zip(("total", "prediction", "kd"), means, strict=True))
 
-    def step(self, parts: list[Prepared]) -> Tensor:
+    def step(self, parts: Sequence[Prepared]) -> Tensor:
         """Makes one optimiser step; returns its summed losses [total, prediction, kd]."""
-        self.optimizer.zero_grad()
-        losses = torch.zeros(3, device=self.device)
-        for part in parts:
-            losses += self.add_gradient(part)
-        nn.utils.clip_grad_norm_(self.parameters, self.config.training.clip_norm)
-        self.optimizer.step()
-        self.lr = float(self.schedule.get_last_lr()[0])
-        self.schedule.step()
-        self.averaged.update()
-        return losses.double() * parts[0].rows
+        return self.program.step(parts)
 
     def add_gradient(self, part: Prepared) -> Tensor:
         """Adds the gradient of some samples of a batch; returns their shares of its losses."""
@@ -277,11 +272,3 @@ class TrainingRun:
             ValueError: if the state belongs to another config.
         """
         restore(self, state)
-
-
-def mixing_term(mixing: Mixing, loss: Loss, options: LkmOptions) -> tuple[Tensor, Tensor]:
-    """The share of some samples in L_KD of their batch, and in the loss of the mixing."""
-    layers = loss.output.layers
-    weights, own = mixing(layers, loss.judge)
-    kd = layer_mixing_loss(layers, options.distance, options.reduction, options.teacher, weights)
-    return kd * loss.share, own

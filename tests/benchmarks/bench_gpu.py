@@ -92,8 +92,12 @@ def small_steps(device: str) -> Iterator[tuple[object, ...]]:
 
 
 def arrays(device: str, small: bool) -> Iterator[tuple[object, ...]]:
-    """Whole steps of training: collation, copies, forces, clipping, averages and validation."""
-    yield "samples", "model", "runs", "s a step", "trials an hour / single trials", "GB"
+    """Whole steps of training: collation, copies, forces, clipping, averages and validation.
+
+    `captured`: a CUDA graph repeats them. The last ratio is of these, to single trials without.
+    """
+    ratio = "trials an hour / single trials"
+    yield "samples", "model", "runs", "s a step", "captured s a step", ratio, "GB"
     cases = [(ENERGY, 32, (*PLAIN, "gcn")), (FORCES, 8, tuple(PLAIN))]
     if small:
         cases = [(ENERGY, 2, ("pamnet", "gcn")), (FORCES, 2, ("pamnet",))]
@@ -101,14 +105,23 @@ def arrays(device: str, small: bool) -> Iterator[tuple[object, ...]]:
         if task == FORCES and not os.environ.get("LKM_TUNE_DATA"):
             continue
         for name in names:
-            single = whole_step(device, run_config(name, task, batch, small), 0)
-            yield f"{batch} of {task}", name, "single", single, 1.0, peak_gb(device)
-            for k in ARRAYS:
+            config = run_config(name, task, batch, small)
+            single = math.nan
+            for k in (0, *ARRAYS):
                 try:
-                    took = whole_step(device, run_config(name, task, batch, small), k)
+                    took = captured = whole_step(device, uncaptured(config), k)
+                    if device == "cuda":
+                        captured = whole_step(device, config, k)
                 except torch.OutOfMemoryError:
                     break
-                yield f"{batch} of {task}", name, k, took, k * single / took, peak_gb(device)
+                single = single if k else took
+                gain = max(1, k) * single / captured
+                runs = k or "single"
+                yield f"{batch} of {task}", name, runs, took, captured, gain, peak_gb(device)
+
+
+def uncaptured(config: RunConfig) -> RunConfig:
+    return replace(config, training=replace(config.training, capture="off"))
 
 
 def run_config(name: str, task: str, batch: int, small: bool) -> RunConfig:

@@ -38,7 +38,7 @@ BAD = {
             "run.yaml:6: training.epoch: unknown key, got 3; valid: epochs, batch_size, lr, "
             "warmup_epochs, weight_decay, ema_decay, clip_norm, divergence_factor, "
             "eval_batch_size, micro_batch_size, force_weight, judged_by, matmul, "
-            "deterministic (did you mean epochs?)",
+            "deterministic, capture (did you mean epochs?)",
         ],
     ),
     "names": (

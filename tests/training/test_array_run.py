@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lkm_tune.datasets import MoleculeData
 from lkm_tune.models import MODELS, torch_forms
 from lkm_tune.study import DataPlan, LkmOptions, RunConfig, TrainingPlan
 from lkm_tune.training import ArrayError, ArrayRun, Checkpoints, TrainingRun
@@ -48,30 +47,6 @@ def together(runs):
 def flat(run):
     weights = [*run.model.parameters(), *run.averaged.network.parameters()]
     return torch.cat([w.detach().flatten() for w in [*weights, *run.mixing.parameters()]])
-
-
-@pytest.fixture
-def exactly(monkeypatch):
-    """Runs in double precision, where rounding cannot hide an error or look like one.
-
-    Adam divides a gradient by its size, so in single precision the rounding of a gradient near zero
-    moves a weight as far as a true gradient does.
-    """
-    batch = MoleculeData.batch
-
-    def doubled(self, *arguments):
-        molecules, target = batch(self, *arguments)
-        return molecules.to(dtype=torch.float64), target.double()
-
-    monkeypatch.setattr(MoleculeData, "batch", doubled)
-
-    def exact(runs):
-        for run in runs:
-            for part in (run.model, run.averaged.network, run.mixing):
-                part.double()
-        return runs
-
-    return exact
 
 
 def assert_equal(array, single, within=1e-5):
@@ -178,13 +153,13 @@ def test_a_step_of_an_array_launches_as_much_as_a_step_of_one_run(start):
     runs = start([0.0, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0])
     array, one = ArrayRun(runs), start([0.1])[0]
     parts = one.batches.parts(one.data.split.train[:16])
-    stack = array.stack(runs)
+    program = array.program(runs)
     with torch_forms():
         with Operations() as single:
             one.model.train()
             one.step(parts)
         with Operations() as together:
-            array.step(runs, stack, parts)
+            program.step(parts)
     assert together.count <= 1.1 * single.count
 
 

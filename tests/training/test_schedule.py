@@ -34,7 +34,8 @@ def test_the_average_follows_its_recursion():
     expected = 2.0
     for n, value in enumerate([1.0, 3.0, 5.0, 7.0, 11.0, 2.0, 8.0, 9.0, 1.0, 4.0, 6.0]):
         torch.nn.init.constant_(model.weight, value)
-        averaged.update()
+        averaged.update(1 - averaged.next_decay)
+        averaged.updates += 1
         decay = min(0.5, (1 + n) / (10 + n))
         expected = decay * expected + (1 - decay) * value
         assert averaged.network.weight.item() == pytest.approx(expected, rel=1e-6)

@@ -58,7 +58,7 @@ def test_gamma_zero_is_bit_for_bit_the_plain_run(start, model, monkeypatch):
     def none_of_it(layers, *options):
         return torch.zeros(())
 
-    monkeypatch.setattr("lkm_tune.training.training_run.layer_mixing_loss", none_of_it)
+    monkeypatch.setattr("lkm_tune.training.objective.layer_mixing_loss", none_of_it)
     finish(plain)
     for name, weights in lkm.model.state_dict().items():
         assert torch.equal(weights, plain.model.state_dict()[name]), name
