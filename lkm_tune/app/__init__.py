@@ -11,7 +11,7 @@ from lkm_tune.lazy import lazy_imports
 if TYPE_CHECKING:
     from lkm_tune.app.against_paper import compare_with_paper
     from lkm_tune.app.catalog import list_models, list_tasks
-    from lkm_tune.app.check import StudyCheck, check_study, study_cost
+    from lkm_tune.app.check import StudyCheck, check_study, study_cost, study_gpu_cost
     from lkm_tune.app.diagnosis import Diagnosis, diagnose
     from lkm_tune.app.errors import LkmTuneError
     from lkm_tune.app.events import Events
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from lkm_tune.datasets.describe import Description
     from lkm_tune.package import package_digest
     from lkm_tune.search.cost import CellCost
+    from lkm_tune.search.gpu_cost import GpuCost
     from lkm_tune.search.looks import Look
     from lkm_tune.training.run_result import EpochResult
     from lkm_tune.transfer.fit.answer import CellAnswer
@@ -75,6 +76,7 @@ __all__ = [
     "Diagnosis",
     "EpochResult",
     "Events",
+    "GpuCost",
     "ListedStudy",
     "LiveCurve",
     "LkmTuneError",
@@ -125,6 +127,7 @@ __all__ = [
     "start_study",
     "stored_file",
     "study_cost",
+    "study_gpu_cost",
     "study_folder_names",
     "study_remains",
     "study_rows",

@@ -12,6 +12,7 @@ from lkm_tune.study import PlanSummary, Study, advice, find_study, plan_summary
 
 if TYPE_CHECKING:
     from lkm_tune.search.cost import CellCost
+    from lkm_tune.search.gpu_cost import GpuCost
 
 
 @dataclass(frozen=True)
@@ -68,3 +69,22 @@ def study_cost(study: Study, cache: Path | None = None) -> "tuple[CellCost, ...]
         # The steps need few samples; the study itself may need more than there are.
         check_data(study, cache)
         return tuple(estimate(study, cache))
+
+
+def study_gpu_cost(study: Study, cache: Path | None = None) -> "tuple[GpuCost, ...]":
+    """Estimates the cost of a study for GPUs on a machine without one; measures nothing.
+
+    Args:
+        study: a checked study.
+        cache: the folder of prepared data; None for the default.
+
+    Returns:
+        An estimate for each of some cards; none if trials hold no GPU or a GPU is visible.
+
+    Raises:
+        LkmTuneError: if the data are missing or damaged.
+    """
+    from lkm_tune.search.gpu_cost import gpu_costs
+
+    with user_errors():
+        return gpu_costs(study, cache)

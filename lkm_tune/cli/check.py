@@ -71,7 +71,15 @@ def _show_cost(checked: "StudyCheck") -> None:
     for cost in costs:
         say(f"  {cost.cell}: {cost.seconds_per_epoch:.3g} s an epoch")
     hours = sum(cost.seconds for cost in costs) / 3600
-    most = hours * checked.most.expected_epochs / checked.plan.expected_epochs
-    span = f"{hours:.2g}" if most == hours else f"{hours:.2g} to {most:.2g}"
-    slots = f"{span} hours of one thread of this machine's CPU"
+    further = checked.most.expected_epochs / checked.plan.expected_epochs
+    slots = f"{_span(hours, hours * further)} hours of one thread of this machine's CPU"
     say(f"cost: about {slots}, divided by the number of concurrent trials")
+    if on_gpus := app.study_gpu_cost(checked.study):
+        say("on one GPU, one trial at a time (estimate, not measured: this machine has no GPU):")
+        for on_gpu in on_gpus:
+            span = _span(on_gpu.least / 3600, on_gpu.most / 3600 * further)
+            say(f"  {on_gpu.card.name}: {span} hours")
+
+
+def _span(least: float, most: float) -> str:
+    return f"{least:.2g}" if most == least else f"{least:.2g} to {most:.2g}"

@@ -57,8 +57,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def _seconds_per_epoch(study: Study, cell: Cell, cache: Path | None) -> float:
-    settings = {name: _middle(range_) for name, range_ in study.space.items()}
-    few = _few_steps(study, cell, settings, STEPS)
+    few = middle_of(study, cell, STEPS)
     epochs = TrainingRun(few, cache=cache).epochs()
     next(epochs)  # The first steps of a process are slower than the rest.
     start = time.perf_counter()
@@ -69,6 +68,12 @@ def _seconds_per_epoch(study: Study, cell: Cell, cache: Path | None) -> float:
     # Validation has no backward pass: about a third of a training step.
     per_sample = seconds / (few.data.n_train or 1)
     return per_sample * (cell.n_train + (study.data_plan(cell.task).n_val or 0) / 3)
+
+
+def middle_of(study: Study, cell: Cell, steps: int) -> RunConfig:
+    """Two short epochs in the middle of all ranges; arguments as for `at_ends`."""
+    settings = {name: _middle(range_) for name, range_ in study.space.items()}
+    return _few_steps(study, cell, settings, steps)
 
 
 def at_ends(study: Study, cell: Cell, steps: int) -> RunConfig:

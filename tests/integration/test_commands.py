@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from lkm_tune.transfer import TransferReport, cell_sentence
@@ -152,6 +154,11 @@ def test_check(invoke, study_file, tmp_path):
     assert "2 cells" in good
     assert "in all: 28 trials" in good
     assert "s an epoch" in good
+    assert "not measured" not in good
+    if not torch.cuda.is_available():
+        on_gpu = invoke("check", study_file, "--set", "resources.gpu=0.5")
+        assert "on one GPU, one trial at a time (estimate, not measured" in on_gpu
+        assert re.search(r"A100 40 GB: [0-9.e-]+ to [0-9.e-]+ hours", on_gpu)
     bad = tmp_path / "bad.yaml"
     bad.write_text("name: bad\nmodels: [pamet]\ntasks: [qm9/homo]\nsearch: {trials: -1}\n")
     output = invoke("check", bad, code=1)
