@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lkm_tune.app.run import run_study
     from lkm_tune.app.status import StudyStatus, all_statuses, study_status
     from lkm_tune.app.stored_answers import answers_are_old, answers_stamp
-    from lkm_tune.app.studies import study_text
+    from lkm_tune.app.studies import study_folder_names, study_text
     from lkm_tune.app.study_report import make_report
     from lkm_tune.app.study_result import StudyResult
     from lkm_tune.app.study_view import (
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
         reap,
         start_study,
         stored_file,
-        study_folder_names,
         study_stamp,
         submission,
     )
@@ -65,6 +64,7 @@ if TYPE_CHECKING:
     from lkm_tune.transfer.fit.answer import CellAnswer
     from lkm_tune.transfer.report.report import TransferReport
     from lkm_tune.transfer.report.text_lines import summary_lines
+    from lkm_tune.transfer.wording import cost_text
 
 __all__ = [
     "BrokenTrial",
@@ -103,6 +103,7 @@ __all__ = [
     "check_file",
     "check_study",
     "compare_with_paper",
+    "cost_text",
     "describe_data",
     "diagnose",
     "draw_curve",

@@ -13,7 +13,7 @@ from lkm_tune.ledger.left_out import LeftOut, read_left_out
 from lkm_tune.ledger.lock import holder
 from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.ledger.trials import StudyTrials
-from lkm_tune.ledger.use import Spent, Use
+from lkm_tune.ledger.use import STARTING, Spent, Use
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.looks import Look
 from lkm_tune.search.planner import Plan
@@ -92,6 +92,11 @@ class StudyStatus:
             f"after {look.seeds} seeds {open_pairs} undecided: {whose} cells get "
             f"{look.following} seeds"
         )
+
+    @property
+    def nodes_in_words(self) -> list[str]:
+        """What trials hold on each node, in words."""
+        return [_held(node, use) for node, use in self.nodes.items()]
 
     def to_dict(self) -> dict[str, Any]:
         """The status as JSON data."""
@@ -179,3 +184,20 @@ def status_of(study: Study, folder: StudyFolder, trials: StudyTrials | None = No
         signs=(*damage, *signs_of(study, folder)),
         cells=cell_statuses(plan, driven),
     )
+
+
+def _held(node: str, use: Mapping[str, float]) -> str:
+    trials = use.get("trials", 0)
+    shares = []
+    for name in ("cpu", "gpu"):
+        held, total = use.get(name, 0), use.get(f"of_{name}", 0)
+        if held or total:
+            part = f"{held:g} of {total:g}" if trials and total else f"{held or total:g}"
+            shares.append(f"{part} {name.upper()}")
+    room = " and ".join(shares)
+    if not trials:
+        return f"node {node} is idle, with {room}"
+    one = trials == 1
+    if node == STARTING:
+        return f"{trials:g} trial{' starts and holds' if one else 's start and hold'} {room}"
+    return f"node {node}: {trials:g} trial{' holds' if one else 's hold'} {room}"

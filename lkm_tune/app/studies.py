@@ -1,5 +1,6 @@
 """Finds a study by a file, a shipped name, a mapping or a `Study`, and finds stored studies."""
 
+import os
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
@@ -68,6 +69,18 @@ def study_name(study: StudyLike) -> str:
 def stored_studies(storage: Path) -> list[str]:
     """The names of the studies in a storage folder."""
     return sorted(path.parent.name for path in storage.glob("studies/*/study.json"))
+
+
+def study_folder_names(storage: Storage = "lkm-runs") -> list[str]:
+    """The names of the studies of a storage folder, also of those that have not begun.
+
+    A folder that this user may not read may hold a study, too.
+    """
+    place = storage_path(storage)
+    found = [*place.glob("studies/*/study.json"), *place.glob("studies/*/submitted.yaml")]
+    folders = [path for path in place.glob("studies/*") if path.is_dir()]
+    closed = [path.name for path in folders if not os.access(path, os.R_OK | os.X_OK)]
+    return sorted({*(path.parent.name for path in found), *closed})
 
 
 def study_names(storage: Path, study: StudyLike | None = None) -> list[str]:

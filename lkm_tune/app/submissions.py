@@ -40,13 +40,6 @@ class Submission:
     failure: str = ""
 
 
-def study_folder_names(storage: Storage = "lkm-runs") -> list[str]:
-    """The names of the studies of a storage folder, also of those that have not begun."""
-    place = storage_path(storage)
-    found = [*place.glob("studies/*/study.json"), *place.glob("studies/*/submitted.yaml")]
-    return sorted({path.parent.name for path in found})
-
-
 def study_stamp(study: str, storage: Storage = "lkm-runs") -> object:
     """A value that changes when anything changes that a page shows of a study."""
     folder = StudyFolder(storage_path(storage), study)
@@ -86,6 +79,8 @@ def submission(study: str, storage: Storage = "lkm-runs") -> Submission | None:
         with user_errors(), regular(folder.output).open("rb") as file:
             file.seek(max(0, folder.output.stat().st_size - LAST_BYTES))
             said = printable(file.read().decode("utf-8", "replace"), keep="\n\t")
+        if said.rstrip().endswith("\nKeyboardInterrupt"):
+            said = "interrupted while it started"  # Python's traceback helps nobody.
     return Submission(begun, said, "" if folder.study.exists() else _failure(folder, said))
 
 
@@ -254,6 +249,8 @@ def _asked_of(folder: StudyFolder, driver: str | None) -> str:
     started, asked = _started(folder), _INTERRUPTED.get(folder.path)
     if asked and asked in (driver, started):
         return f"interrupting {asked}"
+    if driver and not folder.study.exists():
+        return f"starting in {driver}"
     if child and started and driver is None:
         return f"{'ending' if child.held else 'starting'} in {started}"
     return ""

@@ -1,11 +1,36 @@
 """`lkm-tune serve`: pages and an HTTP API over a storage folder."""
 
 import os
+import re
 from pathlib import Path
 
 import click
 
 from lkm_tune.cli.options import Verb, storage_option
+
+HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+WEB_ADDRESS = re.compile(r"https?://[^\s/]+(/\S*)?")
+
+
+def _host_names(
+    context: click.Context, option: click.Parameter, names: tuple[str, ...]
+) -> tuple[str, ...]:
+    from lkm_tune.serve.settings import bracketed, is_address
+
+    for name in names:
+        if not HOST_NAME.fullmatch(name) and not is_address(name.strip("[]")):
+            raise click.BadParameter(
+                f"{name!r} must be a name or an address without a scheme, a port and `*`, such as "
+                "studies.example.org"
+            )
+    return tuple(bracketed(name) for name in names)
+
+
+def _web_address(context: click.Context, option: click.Parameter, address: str) -> str:
+    if address and not WEB_ADDRESS.fullmatch(address):
+        raise click.BadParameter(f"{address!r} must begin with http:// or https:// and a host")
+    return address.rstrip("/")
+
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -19,6 +44,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     "hosts",
     metavar="NAME",
     multiple=True,
+    callback=_host_names,
     help="A further name of this server, as a proxy passes it on. May be given several times.",
 )
 @click.option(
@@ -49,12 +75,14 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     "--jobs",
     metavar="URL",
     default="",
+    callback=_web_address,
     help="Ray's dashboard: submitted studies run as its jobs, such as http://127.0.0.1:8265.",
 )
 @click.option(
     "--mlflow",
     metavar="URL",
     default="",
+    callback=_web_address,
     help="MLflow in the links of pages.  [default: MLFLOW_TRACKING_URI if it is a server]",
 )
 def serve(
@@ -97,8 +125,8 @@ def serve(
         own_models=allow_own_models,
         data=tuple(folder.resolve() for folder in data),
         address=address or ("auto" if jobs else None),
-        jobs=jobs.rstrip("/"),
-        mlflow=(mlflow or (named if named.startswith("http") else "")).rstrip("/"),
+        jobs=jobs,
+        mlflow=mlflow or (named.rstrip("/") if WEB_ADDRESS.fullmatch(named) else ""),
     )
     app, sockets = make_app(settings), listen(host, port)
     name = "localhost" if settings.everywhere else bracketed(host)

@@ -63,11 +63,8 @@ def _show(study: "StudyStatus") -> None:
     rest = [f"{n:.4g} {units[name]}" for name, n in left.items() if n is not None]
     if rest:
         say(f"left within its limits: {', '.join(rest)}")
-    for node, use in study.nodes.items():
-        held = f"{use['cpu']:g} of {use.get('of_cpu', 0):g} CPU"
-        if use.get("of_gpu"):
-            held += f", {use['gpu']:g} of {use['of_gpu']:g} GPU"
-        say(f"node {node}: {use['trials']:g} trials hold {held}")
+    for line in study.nodes_in_words:
+        say(line)
     for node in study.left_out:
         say(f"warning: trials break on a node, which is left out for a time: {node}")
     for sign in study.signs:

@@ -65,7 +65,8 @@ class Holder:
 
     def __str__(self) -> str:
         """In words."""
-        return f"process {self.pid} on {self.host} since {self.since}"
+        since = self.since.replace("T", " ").replace("+00:00", " UTC")
+        return f"process {self.pid} on {self.host} since {since}"
 
 
 def holder(path: Path) -> str | None:

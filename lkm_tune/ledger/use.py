@@ -21,6 +21,10 @@ class Spent:
         return (self.gpu, "GPU") if self.gpu else (self.cpu, "CPU")
 
 
+STARTING = "starting"
+"""The node of trials that no node has reported yet."""
+
+
 @dataclass(frozen=True)
 class Use:
     """The last record of a study's driver.

@@ -10,7 +10,7 @@ from typing import Any
 from ray.tune import Callback
 
 from lkm_tune.files import write_text
-from lkm_tune.ledger.use import Use
+from lkm_tune.ledger.use import STARTING, Use
 
 # A killed driver loses the hours since its last write.
 SECONDS_BETWEEN_WRITES = 5.0
@@ -49,7 +49,7 @@ class Meter(Callback):
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial holds its share from this moment."""
         self._tick()
-        self._held[trial.trial_id] = {**trial.config["holds"], "node": "starting"}
+        self._held[trial.trial_id] = {**trial.config["holds"], "node": STARTING}
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any

@@ -46,6 +46,15 @@ class AnswerBook:
         self._thread = threading.Thread(target=self._watch, name="answers", daemon=True)
         self.stale = True
 
+    @property
+    def outdated(self) -> str:
+        """In which way the answers are old, in a sentence; "" if they are not."""
+        if not self.stale:
+            return ""
+        if self._problem:
+            return f"Runs have ended since this analysis. A new analysis failed: {self._problem}"
+        return "Runs have ended since this analysis. A new analysis comes by itself."
+
     def start(self) -> None:
         """Begins to keep the answers up to date."""
         self._working.set()

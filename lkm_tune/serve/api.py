@@ -202,7 +202,7 @@ def _told(entry: Entry, kind: str, model: type[BaseModel]) -> bytes:
             said = entry.submission.last_lines if entry.submission else ""
             told: BaseModel = NotBegun(name=entry.name, state=entry.state, last_lines=said)
         else:
-            told = model.model_validate(status_of(entry.view, entry.state))
+            told = model.model_validate(status_of(entry.view, entry.name, entry.state))
         return told.model_dump_json().encode()
 
     return entry.answer(kind, make)
@@ -211,14 +211,14 @@ def _told(entry: Entry, kind: str, model: type[BaseModel]) -> bytes:
 async def _report(name: str, here: Context) -> tuple[Entry, dict[str, Any]]:
     entry = await here.entry(name)
     if entry.view is None or entry.view.report is None:
-        raise Refused(404, f"study {name} has no report yet")
+        raise Refused(404, entry.problem or f"study {name} has no report yet")
     return entry, entry.view.report
 
 
 async def _runs(name: str, here: Context, kind: str, write: Any, media_type: str) -> Response:
     entry = await here.entry(name)
     if entry.view is None:
-        raise Refused(404, f"study {name} has no runs yet")
+        raise Refused(404, entry.problem or f"study {name} has no runs yet")
 
     def make() -> bytes:
         return bytes(write(app.study_rows(name, here.settings.storage)))

@@ -22,7 +22,13 @@ STUDY_FILE: dict[str, Any] = {
     },
     "security": [{"bearer": []}],
 }
-BEARER: dict[str, Any] = {"security": [{"bearer": []}]}
+TO_A_DRIVER: dict[str, Any] = {
+    "response_model": Started,
+    "status_code": 202,
+    "openapi_extra": {"security": [{"bearer": []}]},
+    "responses": documented(404, 409),
+}
+"""What a driver that runs, or shall run, is asked for."""
 
 
 @router.post("/check", response_model=Checked, openapi_extra=STUDY_FILE)
@@ -46,25 +52,13 @@ async def submit(request: Request, response: Response, here: Here) -> Started:
     return Started(name=name, driver=driver)
 
 
-@router.post(
-    "/studies/{name}/continue",
-    response_model=Started,
-    status_code=202,
-    openapi_extra=BEARER,
-    responses=documented(404, 409),
-)
+@router.post("/studies/{name}/continue", **TO_A_DRIVER)
 async def go_on(name: str, here: Here) -> Started:
     """Continues an interrupted study."""
     return Started(name=name, driver=await here.go_on(name))
 
 
-@router.delete(
-    "/studies/{name}",
-    response_model=Started,
-    status_code=202,
-    openapi_extra=BEARER,
-    responses=documented(404, 409),
-)
+@router.delete("/studies/{name}", **TO_A_DRIVER)
 async def interrupt(name: str, here: Here) -> Started:
     """Interrupts a study, as Ctrl-C does; its results stay, and it can be continued."""
     return Started(name=name, driver=await here.interrupt(name))

@@ -193,6 +193,8 @@ class Studies:
                 figures = tuple(app.draw_curve(curve) for curve in view.curves)
         except LkmTuneError as error:
             problem = str(error)
+        except OSError as error:
+            problem = f"the files of the study cannot be read: {error.strerror or error}"
         except Exception as error:  # noqa: BLE001 - a damaged file must not end the watch
             problem = f"the study cannot be read: {type(error).__name__}: {error}"
         entry = Entry(name, self._version + 1, view, problem, submission, figures, asked)

@@ -57,7 +57,7 @@ class Context:
         found = self.studies.get(name)
         if found is None:
             known = ", ".join(entry.name for entry in self.studies.all()) or "none"
-            raise Refused(404, f"there is no study {name!r}; there are: {known}")
+            raise Refused(404, f"there is no study {name[:100]!r}; there are: {known}")
         return found
 
     async def check(self, text: str, *, cost: bool = False) -> CheckedFile:

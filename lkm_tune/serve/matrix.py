@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lkm_tune.app import cost_text
+
 SIGNS = {
     "✓": "works: within the margin of the best",
     "✗": "does not work: costs more than the margin",
@@ -60,6 +62,5 @@ def _key(answer: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _field(row: Mapping[str, Any]) -> tuple[str, str, str]:
     sign = VERDICTS.get(row["verdict"], "?")
-    bound = row["bound"]
-    cost = "" if bound is None else ">99" if bound > 0.99 else f"{100 * bound:.2g}"
+    cost = "" if row["bound"] is None else cost_text(row["bound"])
     return f"m{list(SIGNS).index(sign) + 1}", sign, cost

@@ -105,12 +105,16 @@ class StudyEvent(BaseModel):
     ended: int
 
 
-def status_of(view: StudyView, state: str) -> dict[str, Any]:
-    """The fields of `ListedStudy` and of `Study`, with the state as the server knows it."""
+def status_of(view: StudyView, name: str, state: str) -> dict[str, Any]:
+    """The fields of `ListedStudy` and of `Study`, with the state as the server knows it.
+
+    `name` is that of the folder: a copy of a study stores the name of the original.
+    """
     status = view.listed.status
     own = {field.name: getattr(status, field.name) for field in fields(status)}
     return {
         **own,
+        "name": name,
         "state": state,
         "look_in_words": status.look_in_words,
         "decision": view.listed.decision,

@@ -68,20 +68,19 @@ async def ask(
     found: list[dict[str, Any]] = []
     problem, status = "", 200
     try:
-        number = float(asked["margin"]) if asked["margin"] else None
+        number = _margin(asked["margin"])
         told = await asyncio.to_thread(
             here.answers.ask, None, asked["model"] or None, asked["task"] or None, number
         )
         found = told.answers
-    except ValueError:
-        problem, status = f"the margin must be a number such as 0.02, but got {margin}", 422
     except Refused as refused:
         problem, status = refused.detail, refused.status
     names = await asyncio.to_thread(_names, here)
     reported = {one.name for one in here.studies.all() if one.view and one.view.report}
     html = page(
         request, "ask.html.j2",
-        asked=asked, found=found, problem=problem, names=names, stale=here.answers.stale,
+        asked=asked, found=found, problem=problem, names=names, 
+        outdated=here.answers.outdated,
         commands=[commands(answer, str(here.settings.storage), reported) for answer in found],
     )  # fmt: skip
     return HTMLResponse(html, status)
@@ -119,6 +118,17 @@ def commands(answer: dict[str, Any], storage: str, reported: set[str]) -> list[s
     export = ["lkm-tune", "export", "--study", studies[0], "--model", answer["model"]]
     export += ["--task", task, "--storage", storage, "-o", "best.yaml"]
     return [shlex.join(export), "lkm-tune train --config best.yaml"]
+
+
+def _margin(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        if 0 < (number := float(text)) < 1:
+            return number
+    except ValueError:
+        pass
+    raise Refused(422, f"the margin must be a number between 0 and 1, such as 0.02, but got {text}")
 
 
 def _names(here: Any) -> dict[str, list[str]]:

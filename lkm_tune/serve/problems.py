@@ -80,7 +80,9 @@ def handle(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        detail = "" if error.detail == HTTPStatus(error.status_code).phrase else str(error.detail)
+        detail = str(error.detail)
+        if detail == HTTPStatus(error.status_code).phrase:
+            detail = f"{request.method} {request.url.path[:200]} is no page and no operation here"
         headers = dict(error.headers or {})
         return answer(request, Refused(error.status_code, detail, headers=headers))
 

@@ -33,6 +33,8 @@ def read_token(path: Path) -> str:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _make(path)
         status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # To open a pipe would wait for its other end.
+            raise LkmTuneError(f"{path} must be a file: name another with --token-file")
         token = path.read_text(encoding="ascii", errors="replace").strip()
     except OSError as error:
         raise LkmTuneError(f"the file of the token cannot be used: {error}") from error

@@ -61,11 +61,19 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
-def is_loopback(address: str) -> bool:
-    """Whether an IP address is a loopback address; False for a name."""
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address, not a name."""
     try:
-        ip = ipaddress.ip_address(address)
+        ipaddress.ip_address(host)
     except ValueError:
         return False
+    return True
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an IP address is a loopback address; False for a name."""
+    if not is_address(address):
+        return False
+    ip = ipaddress.ip_address(address)
     mapped = getattr(ip, "ipv4_mapped", None)
     return bool((mapped or ip).is_loopback)

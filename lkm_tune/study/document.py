@@ -192,25 +192,40 @@ class _Reader:
                 written = shown(getattr(key, "value", None))
                 self.findings.append(Finding((path,), "a key must be text", written))
                 continue
-            here = (*path, key.value)
-            if key.value in data:
+            name = _whole(key.value)
+            here = (*path, name)
+            if name in data:
                 first = self.marks[here].line
                 said = "" if self.file == OVERRIDE else f", first on line {first}"
                 self.findings.append(Finding((here,), f"is written twice{said}"))
             self.marks[here] = Mark(self.file, key.start_mark.line + 1)
-            data[key.value] = self.read(value, here)
+            self._text(key.value, here)
+            data[name] = self.read(value, here)
         return data
+
+    def _text(self, text: str, path: KeyPath) -> str:
+        if (whole := _whole(text)) != text:
+            self.findings.append(Finding((path,), "must hold whole characters", shown(whole)))
+        return whole
 
     def _scalar(self, node: yaml.Node, path: KeyPath) -> Any:
         kind = node.tag.removeprefix(_TAG)
         if kind == "str" and isinstance(node, yaml.ScalarNode):
-            return node.value
+            return self._text(node.value, path)
         try:
             return _SCALARS[kind][2](node.value)
         except (KeyError, ValueError, AttributeError, TypeError):
             said = f"cannot be read as {node.tag}"
             self.findings.append(Finding((path,), said, shown(str(node.value))))
             return None
+
+
+def _whole(text: str) -> str:
+    r"""The text with `?` for half characters, such as the escape "\ud800" of YAML makes.
+
+    No file and no message can hold them.
+    """
+    return text.encode("utf-8", "replace").decode()
 
 
 def _path(data: Any, key: str) -> KeyPath:

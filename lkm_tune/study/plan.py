@@ -3,14 +3,15 @@
 from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
 from pydantic.dataclasses import dataclass
 
 from lkm_tune.study.space import STRICT
 
 Positive = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(lambda x: x + 0.0)]
+"""A number that is 0 or more; −0 becomes 0, which texts and JSON show without a sign."""
 Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Trials = Annotated[int, Field(ge=0, le=100_000)]
 Epochs = Annotated[int, Field(ge=1, le=1_000_000)]

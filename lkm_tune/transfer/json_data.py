@@ -42,5 +42,8 @@ def _column_values(column: pd.Series[Any]) -> list[Any]:
 
 
 def _rounded(value: float) -> float:
-    """A number, rounded to twelve digits; further digits depend on the number of threads."""
-    return float(f"{value:.12g}")
+    """A number, rounded to twelve digits; further digits depend on the number of threads.
+
+    −0 becomes 0.
+    """
+    return float(f"{value:.12g}") + 0.0

@@ -38,6 +38,17 @@ def at_most(fraction: float) -> str:
     return percent(max(math.ceil(1000 * fraction - 1e-9), 1) / 1000)
 
 
+def cost_text(bound: float) -> str:
+    """An upper bound as a number of per cent for a matrix, rounded up; "" without bound."""
+    if not math.isfinite(bound):
+        return ""
+    if bound > 0.99:
+        return ">99"
+    if bound > 0.099:
+        return f"{math.ceil(100 * bound)}"
+    return at_most(bound).removesuffix(f"{NO_BREAK}%")
+
+
 def span(low: float, high: float) -> str:
     """An interval of fractions: `1.0 to 3.2 %`."""
     if math.isnan(low) or math.isnan(high):

@@ -58,9 +58,10 @@ def test_the_plan_of_a_study(ask):
     assert code == 0 and "quickstart: 4 cells" in said and "hours of one thread" in said
 
 
-def test_refusals_in_a_line(ask, monkeypatch, tmp_path):
+def test_refusals_in_a_line(ask, server, monkeypatch, tmp_path):
     assert "does not answer as `lkm-tune serve`" in ask("best-gamma", url="http://127.0.0.1:9")[1]
     assert "does not answer" in ask("best-gamma", url="nonsense")[1]
+    assert "/x/api/v1/best-gamma is no page" in ask("best-gamma", url=f"{server.url}/x")[1]
     assert "there are: gin on qm9/homo" in ask("best-gamma", "--model", "none")[1]
     code, said = ask("submit", "nosuch")
     assert code == 1 and said.startswith("Error: nosuch: is neither a file nor")

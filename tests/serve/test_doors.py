@@ -1,10 +1,13 @@
 """Attacks, each against the part of the server that should stop it."""
 
+import os
 import re
 
 import pytest
+from click.testing import CliRunner
 
 from lkm_tune.app import LkmTuneError
+from lkm_tune.cli import cli
 from lkm_tune.serve.doors import BODY_SECONDS, LARGEST_BODY
 from lkm_tune.serve.secret import Secret, read_token
 from tests.serve.conftest import BEARER, TOKEN, server
@@ -272,3 +275,24 @@ def test_the_file_of_the_token(tmp_path):
     path.chmod(0o600)
     with pytest.raises(LkmTuneError, match="at least 22 letters"):
         read_token(path)
+    path.unlink()
+    os.mkfifo(path, 0o600)
+    with pytest.raises(LkmTuneError, match="must be a file"):
+        read_token(path)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        *(("--allow-host", name, "without a scheme, a port and `*`")
+          for name in ("", "*", "http://studies.example.org", "studies.example.org:8443")),
+        *((option, url, "must begin with http:// or https:// and a host")
+          for option in ("--jobs", "--mlflow")
+          for url in ("javascript:alert(1)", "ftp://head", "http://", "head:8265")),
+    ],
+)  # fmt: skip
+def test_options_that_would_never_fit_are_refused(tmp_path, option, value, said):
+    command = ["serve", "--storage", str(tmp_path), "--token-file", str(tmp_path / "token")]
+    done = CliRunner().invoke(cli, [*command, option, value], terminal_width=400)
+    assert done.exit_code == 2 and said in done.output
+    assert not (tmp_path / "token").exists()

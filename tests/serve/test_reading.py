@@ -4,13 +4,23 @@ import csv
 import io
 import json
 import re
+import shutil
 import time
+from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lkm_tune.app import best_gamma, best_gamma_lines, make_report, study_status, view_study
+from lkm_tune.app import (
+    best_gamma,
+    best_gamma_lines,
+    make_report,
+    study_status,
+    submission,
+    view_study,
+)
 from lkm_tune.ledger.run_table import COLUMNS
 from lkm_tune.transfer.report.live_svg import _aligned, _levels
 from tests.serve.conftest import BEARER, add_run, fill, server
@@ -85,7 +95,8 @@ def test_best_gamma_is_that_of_the_command(http, filled, question):
         ("/api/v1/best-gamma?margin=2", 422, "invalid parameters"),
         ("/api/v1/best-gamma?margin=0.03", 404, "margins"),
         ("/api/v1/events?study=none", 404, "there are: "),
-        ("/api/v1/none", 404, ""),
+        ("/api/v1/none", 404, "GET /api/v1/none is no page and no operation here"),
+        ("/api/v1/studies/" + "x" * 5000, 404, f"there is no study '{'x' * 100}'; there are: "),
         ("/studies/done/report/none.txt", 404, "no file none.txt"),
     ],
 )
@@ -174,9 +185,10 @@ class Structure(HTMLParser):
         ("/studies/half", ["Broken trials", "diverges", "&lt;script&gt;alert(1)"]),
         ("/ask", ["gin on qm9/homo", "lkm-tune export --study done"]),
         ("/ask?model=gin&task=qm9/homo", ["runs with 3 seeds", "lkm-tune train --config"]),
-        ("/ask?model=pamnet&task=qm9/mu", ["A prediction from", "lkm-tune train --model pamnet"]),
-        ("/ask?model=none", ["no finished curve of none"]),
-        ("/ask?margin=much", ["the margin must be a number"]),
+        ("/ask?model=pamnet&task=qm9/mu", ["Predicted from", "lkm-tune train --model pamnet"]),
+        ("/ask?model=none", ["No finished curve of none"]),
+        *((f"/ask?margin={text}", ["The margin must be a number between 0 and 1"])
+          for text in ("much", "1e400", "-1", "1", "nan", "-0.0", "0,05")),
         ("/submit", ["needs the token", "The study file"]),
         ("/login", ["The token of the server"]),
         ("/docs", ["POST /api/v1/studies", "/api/v1/best-gamma"]),
@@ -193,6 +205,58 @@ def test_pages_without_a_script(http, path, said):
     for link in page.links:
         if link.startswith("/"):
             assert http.get(link).status_code == 200
+
+
+def test_the_matrix_of_a_page_is_that_of_the_report(http, filled):
+    """A bound is rounded up on both."""
+    costs = [
+        re.findall(r'class="m\d"[^>]*>\s*(\S [^\s<]+)\s*</td>', html.partition("<tbody>")[2])
+        for html in (
+            http.get("/studies/done").text.partition('class="matrix')[2],
+            (filled / "studies/done/report/report.html").read_text().partition('class="matrix')[2],
+        )
+    ]
+    assert len(costs[0]) == 12 and costs[0] == costs[1]
+
+
+def test_what_trials_hold_in_words(filled):
+    nodes = {
+        "192.0.2.2": {"trials": 2.0, "cpu": 2.0, "gpu": 0.5, "of_cpu": 4.0, "of_gpu": 1.0},
+        "192.0.2.3": {"trials": 1.0, "cpu": 1.0, "gpu": 0.0, "of_cpu": 2.0, "of_gpu": 0.0},
+        "192.0.2.4": {"trials": 0.0, "cpu": 0.0, "gpu": 0.0, "of_cpu": 2.0, "of_gpu": 0.0},
+        "starting": {"trials": 1.0, "cpu": 1.0, "gpu": 0.0},
+    }
+    assert replace(study_status("half", filled), nodes=nodes).nodes_in_words == [
+        "node 192.0.2.2: 2 trials hold 2 of 4 CPU and 0.5 of 1 GPU",
+        "node 192.0.2.3: 1 trial holds 1 of 2 CPU",
+        "node 192.0.2.4 is idle, with 2 CPU",
+        "1 trial starts and holds 1 CPU",
+    ]
+
+
+def test_a_copied_study_has_the_name_of_its_folder(storage):
+    shutil.copytree(storage / "studies/done", storage / "studies/copy")
+    with server(storage) as http:
+        listed = [one["name"] for one in http.get("/api/v1/studies").json()]
+        assert sorted(listed) == ["copy", "done", "half"]
+        assert http.get("/api/v1/studies/copy").json()["name"] == "copy"
+
+
+def test_a_study_of_another_user_is_named(storage, monkeypatch):
+    def may(path, mode):
+        return Path(path).name != "half"
+
+    def closed(name, place):
+        if name == "half":
+            raise PermissionError(13, "Permission denied")
+        return submission(name, place)
+
+    monkeypatch.setattr("lkm_tune.app.studies.os.access", may)
+    monkeypatch.setattr("lkm_tune.app.submission", closed)
+    (storage / "studies/half/study.json").unlink()
+    with server(storage) as http:
+        listed = {one["name"]: one["state"] for one in http.get("/api/v1/studies").json()}
+        assert listed["half"] == "the files of the study cannot be read: Permission denied"
 
 
 def test_a_page_follows_its_ledger(storage):
@@ -213,6 +277,9 @@ def test_a_damaged_ledger_is_named_and_harms_no_other_study(storage):
         listed = {one["name"]: one["state"] for one in http.get("/api/v1/studies").json()}
         assert listed["done"] == "finished" and "is damaged in line 4" in listed["half"]
         assert "is damaged in line 4" in http.get("/studies/half").text
+        for path in ("runs", "runs.csv", "report"):
+            told = http.get(f"/api/v1/studies/half/{path}")
+            assert told.status_code == 404 and "is damaged in line 4" in told.json()["detail"]
 
 
 def test_an_empty_folder(tmp_path):

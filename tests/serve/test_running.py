@@ -168,6 +168,8 @@ def test_a_driver_is_interrupted_while_it_starts(server):
     assert (answer.status_code, answer.json()["driver"]) == (202, driver)
     assert server.state("early") in (f"interrupting {driver}", "has not begun")
     server.wait("early", "has not begun")
+    told = server.ask("GET", "/api/v1/studies/early").json()
+    assert "Traceback" not in told["last_lines"]
     assert not psutil.pid_exists(int(driver.split()[1]))
 
 
@@ -180,6 +182,20 @@ def test_a_driver_that_refuses_its_data_has_failed_to_start(server):
     listed = {one["name"]: one["state"] for one in server.ask("GET", "/api/v1/studies").json()}
     assert listed["large"] == server.state("large")
     assert "Failed to start: " in server.ask("GET", "/").text
+
+
+def test_a_driver_with_the_lock_and_no_study_yet_is_starting(server):
+    folder = StudyFolder(server.folder / "lkm-runs", "locked")
+    folder.path.mkdir(parents=True)
+    folder.submitted.write_text(STUDY)
+    folder.output.write_text("Traceback (most recent call last):\nKeyboardInterrupt\n")
+    server.wait("locked", "has not begun")
+    told = server.ask("GET", "/api/v1/studies/locked").json()
+    assert told["last_lines"] == "interrupted while it started"
+    with hold(folder.lock):
+        server.wait(
+            "locked", rf"^starting in process {os.getpid()} on \S+ since [\d-]+ [\d:]+ UTC$"
+        )
 
 
 def test_interrupting_kills_no_stranger(server):

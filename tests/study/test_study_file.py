@@ -66,6 +66,14 @@ def test_bad_whole_file(case: str, errors: Errors) -> None:
     assert errors(text) == [f"study.yaml:{line}" for line in expected]
 
 
+def test_half_a_character(errors: Errors) -> None:
+    said = errors(HEAD + 'seed: "\\ud800"\n"x\\udfff": 1\n')
+    assert [line for line in said if "whole characters" in line] == [
+        'study.yaml:4: seed: must hold whole characters, got "?"',
+        'study.yaml:5: x?: must hold whole characters, got "x?"',
+    ]
+
+
 def test_all_errors_at_once(errors: Errors) -> None:
     """Wrong types neither hide unknown names or rules between keys, nor add false errors."""
     text = (

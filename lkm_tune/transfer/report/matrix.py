@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lkm_tune.transfer.fit.analysis import Pair
 from lkm_tune.transfer.fit.cells import CellKey
 from lkm_tune.transfer.fit.verdict import DOES_NOT, NOTHING, TRANSFERS, UNDECIDED
-from lkm_tune.transfer.wording import NO_BREAK, at_most, gamma_text, margin_text
+from lkm_tune.transfer.wording import NO_BREAK, at_most, cost_text, gamma_text, margin_text
 
 MARKS = {TRANSFERS: "✓", DOES_NOT: "✗", NOTHING: "○", UNDECIDED: "?"}
 """The sign of each verdict."""
@@ -45,13 +45,7 @@ class Field:
     @property
     def cost(self) -> str:
         """The bound as a number of per cent, "" without bound."""
-        if not math.isfinite(self.bound):
-            return ""
-        if self.bound > 0.99:
-            return ">99"
-        if self.bound > 0.099:
-            return f"{math.ceil(100 * self.bound)}"
-        return at_most(self.bound).removesuffix(f"{NO_BREAK}%")
+        return cost_text(self.bound)
 
 
 def matrix(pairs: Sequence[Pair], names: dict[CellKey, str], margin: float) -> list[list[Field]]:
