@@ -19,6 +19,13 @@ from tests.serve.test_running import STUDY, Server
 pytestmark = pytest.mark.browser
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 QUICK = STUDY.replace("name: small", "name: typed")
+GROWING = (
+    STUDY.replace("name: small", "name: grows")
+    .replace("[0, 0.01, 1], seeds: [1, 2]", "[0, 0.01, 0.1, 1], seeds: [1, 2, 3]")
+    .replace("epochs: 2", "epochs: 60")
+    # Points that train as one program would come together.
+    + "resources: {array: 1}\n"
+)
 
 
 @pytest.fixture(scope="module")
@@ -66,20 +73,24 @@ def log_in(page, server):
 
 
 def test_a_curve_grows_before_the_reader(page, server):
-    study, folder, ledger = fill(server.folder / "lkm-runs", "grows", seeds=2, done=3)
-    rng, cells = np.random.default_rng(2), study.cells
-    with hold(folder.lock):
-        page.goto("/")
-        page.get_by_role("link", name="grows").click()
-        page.get_by_text("running in process").wait_for()
-        assert page.locator("circle").count() == 3
-        page.evaluate("window.sameDocument = true")
-        page.locator("#part-cells").scroll_into_view_if_needed()
-        for number, gamma in enumerate((0.1, 1.0), start=4):
-            add_run(ledger, cells[0], gamma, 1, rng)
-            page.locator("circle").nth(number - 1).wait_for()
-        assert page.evaluate("window.sameDocument"), "the page was loaded again"
-    page.get_by_text("Not finished, not running").wait_for()
+    """A study that really runs: the page follows it from its start to its decision."""
+    assert server.ask("POST", "/api/v1/studies", content=GROWING).status_code == 201
+    page.goto("/")
+    page.get_by_role("link", name="grows").click()
+    page.get_by_text("running in process").wait_for(timeout=120_000)
+    page.evaluate("window.sameDocument = true")
+    circles, seen = page.locator("circle"), []
+    page.locator("#part-cells").scroll_into_view_if_needed()
+    end = time.monotonic() + 120
+    while (not seen or seen[-1] < 12) and time.monotonic() < end:
+        if (count := circles.count()) and count not in seen:
+            seen.append(count)
+        page.wait_for_timeout(50)
+    assert seen == sorted(seen) and seen[-1] == 12
+    assert len(seen) > 2, "the curve came at once"
+    page.locator("#part-cards").wait_for()
+    page.get_by_text("12 of 12 trials ended. Finished.").wait_for()
+    assert page.evaluate("window.sameDocument"), "the page was loaded again"
 
 
 def test_what_is_unfolded_stays_open(page, server):
