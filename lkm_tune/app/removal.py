@@ -6,7 +6,14 @@ from pathlib import Path
 
 from lkm_tune.app.errors import user_errors
 from lkm_tune.app.interruptions import named_interruptions
-from lkm_tune.app.studies import Storage, StudyLike, storage_path, stored_study
+from lkm_tune.app.studies import (
+    Storage,
+    StudyLike,
+    storage_path,
+    stored_study,
+    study_folder_names,
+    study_name,
+)
 from lkm_tune.ledger.lock import hold
 from lkm_tune.ledger.study_folder import StudyFolder
 from lkm_tune.ledger.study_identity import StudyIdentity
@@ -42,7 +49,7 @@ def study_remains(study: StudyLike, storage: Storage = "lkm-runs") -> StudyRemai
 
     with user_errors():
         place = storage_path(storage)
-        _, folder = stored_study(place, study)
+        folder = _folder(place, study)
         return StudyRemains(
             folder.path.name,
             folder.path,
@@ -65,13 +72,23 @@ def remove_study(study: StudyLike, storage: Storage = "lkm-runs") -> None:
 
     with user_errors():
         place = storage_path(storage)
-        _, folder = stored_study(place, study)
+        folder = _folder(place, study)
         with named_interruptions(folder.path), hold(folder.lock):
             delete_experiments(tracking_uri(place), *_in_mlflow(folder))
             for other in _elsewhere(place, folder):
                 remove_place(other)
             # The folder goes last, so an interrupted removal can be repeated.
             shutil.rmtree(folder.path)
+
+
+def _folder(storage: Path, study: StudyLike) -> StudyFolder:
+    """The folder of a study, also of a study that was sent to a server and never began."""
+    name = study_name(study)
+    if name in study_folder_names(storage):
+        folder = StudyFolder(storage, name)
+        if folder.submitted.exists() and not folder.study.exists():
+            return folder
+    return stored_study(storage, study)[1]
 
 
 def _in_mlflow(folder: StudyFolder) -> tuple[StudyIdentity, Path]:
