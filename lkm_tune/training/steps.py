@@ -150,7 +150,7 @@ class Steps:
             return self._program.step(parts)
         if self._classes is None:  # given up after this batch was prepared
             return self._program.step(self._batches.parts(batch))
-        shapes = repr([map_tensors(part, _shape) for part in parts])
+        shapes = shapes_of(parts)
         known = self._graphs.get(shapes)
         if known is None and len(self._graphs) >= MOST_GRAPHS:
             return self._program.step(parts)
@@ -207,6 +207,11 @@ class Steps:
         logger.warning("training continues without CUDA graphs: %s", reason)
         self._classes = None
         self._graphs.clear()
+
+
+def shapes_of(parts: Sequence[Prepared]) -> str:
+    """The types and shapes of the tensors of a batch, and its other values, in words."""
+    return repr([map_tensors(part, _shape) for part in parts])
 
 
 def _same(groups: Gradients, others: Gradients) -> bool:

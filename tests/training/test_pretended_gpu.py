@@ -31,10 +31,14 @@ def start(model, device="cpu", task="qm9/U0", mixing="uniform", **data):
 
 
 def waits_of_a_step(run):
-    batch = run.data.split.train[:4]
+    """The waits of a step, and of a padded step as a CUDA graph records it."""
+    batch, program = run.data.split.train[:4], run.program
     run.step(run.batches.parts(batch))  # constants reach the GPU once
+    factor, share = torch.zeros(2, device=run.device).unbind()
     WAITS.clear()
     run.step(run.batches.parts(batch))
+    losses, gradients = program.gradient(run.batches.parts(batch, run.batches.size_classes()))
+    program.update(gradients, factor, share)
     return dict(WAITS)
 
 

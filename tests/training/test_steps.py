@@ -159,8 +159,11 @@ class Net(nn.Module):
         self.convs = nn.ModuleList(nn.Linear(8, 8) for _ in range(2))
         self.norm = nn.BatchNorm1d(8) if norm else nn.Identity()
         self.head = nn.Linear(8, 1)
+        self.register_buffer("steps", torch.zeros(1))
 
     def forward(self, batch):
+        if self.training:
+            self.steps += 1
         source, target = batch.edge_index
         h = self.embedding(batch.z)
         for conv in self.convs:
