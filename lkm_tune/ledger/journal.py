@@ -50,11 +50,14 @@ class Journal(JournalFileBackend):
         """A context whose lines reach the disk together, at its end.
 
         The storage sees the lines at once. A kill before the end loses all lines; a kill during the
-        write at the end may keep the first lines.
+        write at the end may keep the first lines. A context within a context has no effect.
 
         Raises:
             OSError: if the disk is full or cannot be written.
         """
+        if self._together:
+            yield
+            return
         self._together = True
         try:
             yield

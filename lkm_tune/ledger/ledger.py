@@ -7,7 +7,8 @@ driver holds the study's lock); other processes read with `StudyTrials.read`.
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -115,6 +116,15 @@ class Ledger(StudyTrials):
             if record.state != "running":
                 listener.ended(record)
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """A context whose entries reach the disk together, at its end.
+
+        A kill during the write at the end may keep the first entries alone.
+        """
+        with self._journal.together():
+            yield
+
     def ask(self, cell: Cell, phase: Phase) -> TrialSpec:
         """Begins a search trial with settings that the cell's sampler suggests.
 
@@ -124,7 +134,7 @@ class Ledger(StudyTrials):
         number = len(self._records[cell, phase])
         opened = self._optuna[cell, phase]
         opened.sampler = self._sampler(cell, phase, number)
-        with self._journal.together():
+        with self.together():
             self._draw(opened.ask(), phase)
         return self._enter(cell, phase, opened.get_trials(deepcopy=False)[number])
 
@@ -149,7 +159,7 @@ class Ledger(StudyTrials):
         self, cell: Cell, phase: Phase, settings: Sequence[Settings], seed: int
     ) -> tuple[TrialSpec, ...]:
         """Begins curve points that train as one program, one for each of the settings."""
-        with self._journal.together():
+        with self.together():
             specs = tuple(self.add_point(cell, phase, one, seed) for one in settings)
             self.train_together(specs)
         return specs
@@ -240,7 +250,7 @@ class Ledger(StudyTrials):
         record.state, record.reason = state, reason
         record.summary = {key: _finite(value) for key, value in summary.items()}
         self.changes += 1
-        with self._journal.together():
+        with self.together():
             trial = self._trial(spec)
             attributes = {"state": state, "reason": reason, "summary": record.summary}
             for name, value in attributes.items():

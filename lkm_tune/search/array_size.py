@@ -1,4 +1,4 @@
-"""`resources.array`: the number of curve points that train as one program."""
+"""`resources.array`: the number of trials that train as one program."""
 
 import logging
 import math
@@ -8,42 +8,46 @@ from typing import Any
 from lkm_tune.search.cluster.probe import CONTEXT
 from lkm_tune.search.cluster.sharing import MARGIN, Probe
 from lkm_tune.search.cluster.slots import Share
-from lkm_tune.study import Cell, Study, TrialSpec
+from lkm_tune.search.planner import CURVE_OF, ArraySize
+from lkm_tune.study import Cell, Phase, Study, TrialSpec
 from lkm_tune.training.array_run import array_pays
 
 logger = logging.getLogger(__name__)
 
-ArraySize = Callable[[Cell, Mapping[str, Any]], int]
-"""A cell, and the settings of a point of its curve -> the largest number of trials in an array."""
+SEARCHED = 8
+"""The largest array of search trials with `auto`."""
 
 
 def array_size(study: Study, share: Share, probe_of: Callable[[Study], Probe]) -> ArraySize:
     """The largest arrays of a study.
 
-    On a CPU, `auto` takes all γ of a seed where an array is faster. On a GPU it takes as many as
-    fit into the trial's share of the memory; a probe of the largest trial says how many.
+    On a CPU, `auto` takes all γ of a seed of a curve, or `SEARCHED` search trials, where an array
+    is faster. On a GPU it takes no more than fit into the trial's share of the memory; a probe of
+    the largest trial says how many.
 
     Args:
         study: the study.
         share: the resources of a trial.
         probe_of: creates the probe if it is needed.
     """
-    asked, most = study.resources.array, len(study.curve.gammas)
-    if asked != "auto":
-        return lambda cell, settings: asked
-    if share.gpu:
+    asked, fits = study.resources.array, math.inf
+    if asked == "auto" and share.gpu:
         try:
-            fits = min(most, _fitting(probe_of(study), share.gpu))
+            fits = _fitting(probe_of(study), share.gpu)
         except ValueError as error:
-            logger.warning("points of curves train singly: %s", error)
+            logger.warning("trials train singly: %s", error)
             fits = 1
-        return lambda cell, settings: fits
 
-    def on_a_cpu(cell: Cell, settings: Mapping[str, Any]) -> int:
-        point = TrialSpec(study.name, cell, "curve", 0, settings, 0, study.training.epochs)
-        return most if array_pays(study.run_config(point), "cpu") else 1
+    def size(cell: Cell, phase: Phase, settings: Mapping[str, Any]) -> int:
+        if asked != "auto":
+            return asked
+        trial = TrialSpec(study.name, cell, phase, 0, {"gamma": 0.0, **settings}, 0, 1)
+        if not array_pays(study.run_config(trial), "cuda" if share.gpu else "cpu"):
+            return 1
+        most = SEARCHED if phase in CURVE_OF else len(study.curve.gammas)
+        return int(min(fits, most))
 
-    return on_a_cpu
+    return size
 
 
 def _fitting(probe: Probe, gpu: float) -> int:

@@ -23,6 +23,7 @@ from lkm_tune.search.cluster.room import Room
 UNBOUNDED = 1000
 
 OnBroken = Callable[[str, Exception, int], None]
+Places = tuple[int, ...]
 
 
 class ActorClasses(_ActorClassCache):
@@ -50,6 +51,7 @@ class StudyController(TuneController):
         on_broken: OnBroken,
         room: Room | None,
         overdue: Callable[[], Sequence[str]],
+        ended: Callable[[str], Places],
         **settings: Any,
     ) -> None:
         """Creates Tune's controller with `ActorClasses`.
@@ -58,11 +60,12 @@ class StudyController(TuneController):
             on_broken: receives every broken attempt before the searcher.
             room: the room of the study on its Ray; None if the study uses the whole Ray.
             overdue: returns Tune's names of trials that end if they have no node yet.
+            ended: Tune's name of a trial -> the places in its array whose trials have ended.
             settings: arguments of Tune's controller.
         """
         super().__init__(**settings)
         self._on_broken = on_broken
-        self._overdue = overdue
+        self._overdue, self._ended = overdue, ended
         self._room = room
         if room:
             room.reserved = self._reserved
@@ -116,8 +119,9 @@ class StudyController(TuneController):
         self._on_broken(trial.trial_id, exception, (trial.last_result or {}).get("epoch", 0))
         super()._process_trial_failure(trial, exception)
 
-    def _maybe_buffer_training(self, trial: Any) -> tuple[int, float]:
-        return UNBOUNDED, float(UNBOUNDED)
+    def _maybe_buffer_training(self, trial: Any) -> tuple[int, Any]:
+        # Tune passes both to `train_buffered`, which needs no bound of time.
+        return UNBOUNDED, self._ended(trial.trial_id)
 
 
 def run_trials(
@@ -129,6 +133,7 @@ def run_trials(
     scratch: Path,
     room: Room | None = None,
     overdue: Callable[[], Sequence[str]] = list,
+    ended: Callable[[str], Places] = lambda trial_id: (),
 ) -> bool:
     """Runs trials until the searcher has no more, or the user interrupts.
 
@@ -142,6 +147,7 @@ def run_trials(
         scratch: the folder of Tune's files, which are not used.
         room: the room of the study on its Ray; None if the study uses the whole Ray.
         overdue: returns Tune's names of trials that end if they have no node yet.
+        ended: Tune's name of a trial -> the places in its array whose trials have ended.
 
     Returns:
         Whether the user interrupted.
@@ -156,6 +162,7 @@ def run_trials(
         on_broken,
         room,
         overdue,
+        ended,
         search_alg=trials,
         scheduler=scheduler,
         callbacks=list(callbacks),

@@ -40,10 +40,10 @@ from lkm_tune.search.cluster.start_check import Needs, check_nodes
 from lkm_tune.search.controller import run_trials
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.meter import Meter
-from lkm_tune.search.planner import CURVE_OF, Planner
+from lkm_tune.search.planner import CURVE_OF, Array, Planner
 from lkm_tune.search.run_facts import study_facts
 from lkm_tune.search.scheduler import CellScheduler, LedgerRelay
-from lkm_tune.search.searcher import Array, StudySearcher
+from lkm_tune.search.searcher import StudySearcher
 from lkm_tune.search.trainable import LkmTrainable
 from lkm_tune.search.trial_files import TrialFiles, local_model
 from lkm_tune.study import Cell, Study, TrialSpec
@@ -233,6 +233,7 @@ class Engine:
                     Path(scratch),
                     self._room,
                     searcher.overdue,
+                    searcher.ended,
                 )
             except Exception as error:
                 # Tune turns errors of its callbacks and of the searcher into text.

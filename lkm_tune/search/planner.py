@@ -12,6 +12,7 @@ from lkm_tune.ledger.trial_record import TrialRecord
 from lkm_tune.ledger.trials import SEARCH_OF, StudyTrials, without_gamma
 from lkm_tune.search.judgement import judge_curves
 from lkm_tune.search.looks import Judge, Look, Looks, Point, Points
+from lkm_tune.search.search_arrays import batch_size, divided
 from lkm_tune.study import Cell, Phase, Study, TrialSpec
 
 if TYPE_CHECKING:
@@ -22,6 +23,13 @@ CURVE_OF: Mapping[Phase, Phase] = {search: curve for curve, search in SEARCH_OF.
 """Phase of a search -> the phase of the curve at its settings."""
 
 
+Array = tuple[TrialSpec, ...]
+"""The trials of the ledger that one trial of Tune trains; usually one."""
+
+ArraySize = Callable[[Cell, Phase, Mapping[str, Any]], int]
+"""Cell, phase and settings of a trial -> the largest number of trials in its array."""
+
+
 class Plan:
     """The rest of a study's plan.
 
@@ -29,8 +37,8 @@ class Plan:
     starts when the search of the cell has ended, so that no slot waits for another cell.
 
     Attributes:
-        array_size: the largest number of points of a curve that train as one program; its arguments
-            are the cell and the settings of a point. The points of an array have one seed.
+        array_size: the largest number of trials that train as one program. The trials of an array
+            have one cell, phase and seed, and differ in `APART` alone.
     """
 
     def __init__(
@@ -53,7 +61,7 @@ class Plan:
         """
         self.study = study
         self.trials = trials
-        self.array_size: Callable[[Cell, Mapping[str, Any]], int] = lambda cell, settings: 1
+        self.array_size: ArraySize = lambda cell, phase, settings: 1
         self._looks = Looks(study, judge, memory, writable=writable)
         self._curves: tuple[Points, tuple[Look, ...]] = ({}, ())
         self._planned_at = -1
@@ -78,18 +86,18 @@ class Plan:
     def ready(self) -> int:
         """The number of running trials and of trials that could begin now; an array is one."""
         running = [record for record in self.trials.all_records() if record.state == "running"]
-        asked = [
-            len(self.trials.records(cell, phase)) for cell in self._cells for phase in self._phases
-        ]
-        searches = sum(max(0, self.study.search.trials - count) for count in asked)
-        return len(set(map(_array, running))) + searches + sum(self._arrays_to_begin())
+        return len(set(map(_array, running))) + sum(self._arrays_to_begin())
 
     def _arrays_to_begin(self) -> Iterator[int]:
-        """The number of arrays of the missing points of each curve and seed."""
+        """The number of arrays of each search, and of each curve and seed."""
+        for cell, phase, left in self._searches():
+            # Settings and arrays are unknown before the sampler suggests them.
+            size = self.array_size(cell, phase, {})
+            yield math.ceil(left / min(size, batch_size(self.study, size)))
         for curve in self.curves:
             points = list(self._missing_of(*curve))
             if points:
-                size = self.array_size(points[0][0], points[0][2])
+                size = self.array_size(*points[0][:3])
                 of_seed = Counter(seed for *_, seed in points)
                 yield from (math.ceil(n / size) for n in of_seed.values())
 
@@ -140,14 +148,16 @@ class Plan:
         searches = len(self._cells) * len(self._phases) * self.study.search.trials
         return searches + sum(len(self._planned_points(*curve)) for curve in curves)
 
-    def _search_to_ask(self) -> tuple[Cell, Phase] | None:
-        asked = [
-            (len(self.trials.records(cell, phase)), index, (cell, phase))
-            for index, cell in enumerate(self._cells)
-            for phase in self._phases
-        ]
-        left = [item for item in asked if item[0] < self.study.search.trials]
-        return min(left, key=lambda item: item[:2])[2] if left else None
+    def _searches(self) -> Iterator[tuple[Cell, Phase, int]]:
+        """Every search that lacks trials, with their number."""
+        for cell in self._cells:
+            for phase in self._phases:
+                left = self.study.search.trials - len(self.trials.records(cell, phase))
+                if left > 0:
+                    yield cell, phase, left
+
+    def _search_to_ask(self) -> tuple[Cell, Phase, int] | None:
+        return max(self._searches(), key=lambda search: search[2], default=None)
 
     def _missing_points(self) -> Iterator[tuple[Cell, Phase, dict[str, Any], int]]:
         for curve in self.curves:
@@ -215,26 +225,28 @@ class Planner(Plan):
         super().__init__(study, ledger, judge, memory, writable=True)
         self.ledger = ledger
         running = [r for r in ledger.all_records() if r.state == "running"]
-        self._interrupted = [
-            tuple(r.spec for r in running if _array(r) == array)
-            for array in dict.fromkeys(map(_array, running))
-        ]
+        # Trials of the ledger that do not train yet.
+        arrays = dict.fromkeys(map(_array, running))
+        searches = list(dict.fromkeys(array[:2] for array in arrays))
+        # As they began: another order would change the judgements at rungs.
+        begun = sorted(arrays, key=lambda array: (searches.index(array[:2]), array[2]))
+        self._waiting = [tuple(r.spec for r in running if _array(r) == array) for array in begun]
 
-    def take_next(self, most: int = sys.maxsize) -> tuple[TrialSpec, ...]:
+    def take_next(self, most: int = sys.maxsize) -> Array:
         """The next trial, or the next trials that train as one program, entered into the ledger.
 
         Args:
-            most: how many new trials may begin; interrupted trials continue in any case.
+            most: how many new trials may begin; trials of the ledger train in any case.
 
         Returns:
             Nothing if there is no trial now.
         """
-        if self._interrupted:
-            return self._interrupted.pop(0)
+        if not self._waiting and most and (search := self._search_to_ask()) is not None:
+            self._waiting = self._begin_batch(*search, most)
+        if self._waiting:
+            return self._waiting.pop(0)
         if not most:
             return ()
-        if (search := self._search_to_ask()) is not None:
-            return (self.ledger.ask(*search),)
         points = self._missing_points()
         first = next(points, None)
         if first is None:
@@ -242,9 +254,25 @@ class Planner(Plan):
         cell, phase, settings, seed = first
         of_curve = takewhile(lambda point: point[:2] == (cell, phase), points)
         others = (other for _, _, other, its_seed in of_curve if its_seed == seed)
-        size = min(self.array_size(cell, settings), most)
+        size = min(self.array_size(cell, phase, settings), most)
         together = [settings, *islice(others, size - 1)]
         return self.ledger.add_array(cell, phase, together, seed)
+
+    def _begin_batch(self, cell: Cell, phase: Phase, left: int, most: int) -> list[Array]:
+        """Begins trials of a search that lacks `left` trials: one, or as many as fill arrays."""
+
+        def size(spec: TrialSpec) -> int:
+            return self.array_size(cell, phase, spec.settings)
+
+        # A kill during the write at the end leaves trials that train alone.
+        with self.ledger.together():
+            batch = [self.ledger.ask(cell, phase)]
+            count = min(batch_size(self.study, size(batch[0])), left, most)
+            batch += [self.ledger.ask(cell, phase) for _ in range(count - 1)]
+            arrays = divided(batch, size)
+            for array in arrays:
+                self.ledger.train_together(array)
+        return arrays
 
 
 def _array(record: TrialRecord) -> tuple[Cell, Phase, tuple[int, ...]]:

@@ -1,6 +1,7 @@
 """Reports from a trial to the driver; short epochs are reported in batches."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import ray
@@ -36,6 +37,9 @@ class StudyTrainable(tune.Trainable):
         """Writes a checkpoint after a batch, if it must be; whether the newest state is kept."""
         return True
 
+    def leave(self, places: Sequence[int]) -> None:
+        """The trials at these places of an array have ended and train no further."""
+
     def setup(self, config: dict[str, Any]) -> None:
         """Begins a trial and defers its error: Ray keeps only the text of an error at the start."""
         self._error = None
@@ -50,13 +54,13 @@ class StudyTrainable(tune.Trainable):
         return True
 
     def train_buffered(
-        self, buffer_time_s: float, max_buffer_length: int = 1000
+        self, buffer_time_s: float, max_buffer_length: Any = ()
     ) -> list[dict[str, Any]]:
         """Trains epochs for `BATCH_SECONDS`, or until a rung or the end.
 
         Args:
             buffer_time_s: ignored, since Tune passes both arguments in the wrong order.
-            max_buffer_length: ignored.
+            max_buffer_length: the places of the array whose trials have ended.
 
         Returns:
             The report of each epoch.
@@ -68,6 +72,7 @@ class StudyTrainable(tune.Trainable):
         try:
             if self._error is not None:
                 raise self._error
+            self.leave(max_buffer_length)
             *before, last = self._batch()
             kept = self.keep(last["done"] or last["epoch"] in self.config["rungs"])
             reports = [*(report | {"kept": False} for report in before), last | {"kept": kept}]

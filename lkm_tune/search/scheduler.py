@@ -1,4 +1,4 @@
-"""What Tune's results mean for the ledger: epochs, rungs, and the ends of an array's trials."""
+"""What Tune's results mean for the ledger: epochs, rungs, and the ends of trials."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,8 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from lkm_tune.search.searcher import Array, StudySearcher
+from lkm_tune.search.planner import Array
+from lkm_tune.search.searcher import StudySearcher
 from lkm_tune.study import TrialSpec
 
 
@@ -20,28 +21,23 @@ class CellScheduler(FIFOScheduler):
         self._searcher = searcher
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """Judges a trial that has reached a rung."""
+        """Judges the trials that have reached a rung; Tune's trial stops when none goes on."""
         self._searcher.worked(result.get("node", ""))
         ledger = self._searcher.ledger
-        # Arrays consist of curve points, which have no rungs.
-        for spec, report in _reports(trial, result):
-            epoch = report["epoch"]
-            ledger.enter_rung(spec, epoch, report["best_error"])
-            if not ledger.survives(spec, epoch):
-                return str(TrialScheduler.STOP)
-            if self._searcher.limits.has_to_pause(spec, epoch):
-                self._searcher.paused.add(trial.trial_id)
-                return str(TrialScheduler.STOP)
+        reached = [(spec, one) for spec, one in _reports(trial, result) if not one["done"]]
+        # The trials of an array reach a rung together: each is judged by all of them.
+        for spec, report in reached:
+            ledger.enter_rung(spec, report["epoch"], report["best_error"])
+        going = [spec for spec, report in reached if ledger.survives(spec, report["epoch"])]
+        if not going or self._searcher.limits.has_to_pause(going[0], result["epoch"]):
+            return str(TrialScheduler.STOP)
         if result.get("kept", True) and self._searcher.makes_room(trial.trial_id):
             return str(TrialScheduler.STOP)
         return str(TrialScheduler.CONTINUE)
 
 
 class LedgerRelay(Callback):
-    """Reports starts and epochs of trials to the ledger: only callbacks get every epoch.
-
-    It also reports the ends of an array's trials, which the array may outlive.
-    """
+    """Reports starts, epochs and ends of trials to the ledger: only callbacks get every epoch."""
 
     def __init__(self, searcher: StudySearcher) -> None:
         """Uses the searcher's ledger."""
@@ -62,12 +58,13 @@ class LedgerRelay(Callback):
         result: dict[str, Any],
         **info: Any,
     ) -> None:
-        """An epoch has ended."""
+        """An epoch has ended, perhaps the last of a trial."""
         reports = list(_reports(trial, result))
         for spec, report in reports:
             self._ledger.report(spec, report)
         for spec, report in reports:
-            if len(_array(trial)) > 1 and "summary" in report:
+            # Tune also sets `done` in a trial that goes on later.
+            if "summary" in report or not self._ledger.survives(spec, report["epoch"]):
                 self._searcher.end(spec, report)
 
 

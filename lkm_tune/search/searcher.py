@@ -19,14 +19,11 @@ from lkm_tune.search.broken import failure_of
 from lkm_tune.search.cluster.health import NodeHealth
 from lkm_tune.search.cluster.room import Room
 from lkm_tune.search.limits import Limits
-from lkm_tune.search.planner import Planner
+from lkm_tune.search.planner import Array, Planner
 from lkm_tune.study import TrialSpec
 
 PATIENCE_S = 60.0
 """The longest wait of an attempt for nodes that are not among those that it avoids."""
-
-Array = tuple[TrialSpec, ...]
-"""The trials of the ledger that one trial of Tune trains; usually one."""
 
 
 class StudySearcher(Searcher):
@@ -70,7 +67,6 @@ class StudySearcher(Searcher):
         self.planner = planner
         self.ledger: Ledger = planner.ledger
         self.limits = limits
-        self.paused: set[str] = set()
         self._made_room: set[str] = set()
         self.ending: Exception | None = None
         self._config_of = config_of
@@ -143,30 +139,23 @@ class StudySearcher(Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Reports an end to the ledger: Tune passes the result of a stopped trial only here."""
+        """Tune's trial is over; `LedgerRelay` and `on_broken` have reported the ends in it."""
         self._alone.discard(trial_id)
         self._until.pop(trial_id, None)
         array = self._live.pop(trial_id, ())
         if array and trial_id in self._made_room:
             self._again.append(self._running(array))
-            return
-        if array and result is None:
+        elif array and result is None:
             # It was overdue.
             self._impatient.add(array[0].key)
             self._again.insert(0, array)
-            return
-        if len(array) != 1 or not result or trial_id in self.paused:
-            # Either `on_broken` has reported it, or the trial is issued again, now or when the
-            # study continues. The trials of an array have ended one by one.
-            return
-        (spec,) = array
-        prefix = "summary/"
-        summary = {
-            key.removeprefix(prefix): value
-            for key, value in result.items()
-            if key.startswith(prefix)
-        }
-        self.end(spec, {**result, "summary": summary})
+
+    def ended(self, trial_id: str) -> tuple[int, ...]:
+        """The places in an array whose trials have ended."""
+        array = self._live.get(trial_id, ())
+        return tuple(
+            place for place, spec in enumerate(array) if self.ledger.record(spec).state != "running"
+        )
 
     def end(self, spec: TrialSpec, result: dict[str, Any]) -> None:
         """A trial has ended with its last report."""

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,8 @@ class LkmTrainable(StudyTrainable):
     (for the driver) and `others` (`run`, `files` and `trial` of further trials).
 
     With `others`, the trials train as an array. A report then has the list `members`: the report of
-    each trial that has made the epoch, with its number in the array as `member`.
+    each trial that has made the epoch, with its place in the array as `member`. A trial that the
+    driver has stopped leaves the array.
 
     The run writes its checkpoints itself, under the trial's identity, so that the next attempt
     finds them: at each rung, at the end, and between them at the `Pace` of its costs.
@@ -50,14 +51,15 @@ class LkmTrainable(StudyTrainable):
         # The check at the start did not include nodes that joined later.
         check_place(config["place"], config["mark"])
         trials = [config, *config["others"]]
-        self._members = [Member(one["files"]) for one in trials]
+        self._members = {k: Member(one["files"]) for k, one in enumerate(trials)}
+        self._array: ArrayRun | None = None
         with self._captured():
             self._build(config, [one["run"] for one in trials])
 
     def _captured(self) -> ExitStack:
         """Stores the output with every trial."""
         stack = ExitStack()
-        for member in self._members:
+        for member in self._members.values():
             stack.enter_context(member.printed.captured())
         return stack
 
@@ -69,8 +71,9 @@ class LkmTrainable(StudyTrainable):
         cache = Path(config["cache"]) if config["cache"] else None
         device = _device(config["holds"]["gpu"])
         origin = Origin(Path(config["folder"]), config["digest"])
-        states = newest_together([member.files.checkpoints for member in self._members])
-        for member, run, state in zip(self._members, runs, states, strict=True):
+        members = self._members.values()
+        states = newest_together([member.files.checkpoints for member in members])
+        for member, run, state in zip(members, runs, states, strict=True):
             member.open(run, device, cache, origin)
             member.restore(state)
         self.known_epochs = self._epoch
@@ -90,50 +93,60 @@ class LkmTrainable(StudyTrainable):
             self._members[k].report(result, self.config["diagnostics"]) | shared | {"member": k}
             for k, result in epoch
         ]
-        if len(self._members) == 1:
+        if not self.config["others"]:
             return reports[0]
         reached = epoch[0][1].epoch
-        over = all(member.run.finished for member in self._members) and reached == self._epoch
+        members = self._members.values()
+        over = all(member.run.finished for member in members) and reached == self._epoch
         return {"epoch": reached, "val_error": math.nan, "done": over, "members": reports}
+
+    def leave(self, places: Sequence[int]) -> None:
+        """Trials that have ended leave their array."""
+        for place in places:
+            member = self._members.pop(place, None)
+            if member is not None and self._array is not None:
+                self._array.runs = [run for run in self._array.runs if run is not member.run]
 
     def _epochs(self) -> Iterator[Epoch]:
         for epoch in range(self.known_epochs):
-            known = [member.run.history[epoch : epoch + 1] for member in self._members]
-            yield [(k, result) for k, one in enumerate(known) for result in one]
-        runs = [member.run for member in self._members if not member.run.finished]
-        for trained in _trained(runs):
+            known = [(k, one.run.history[epoch:][:1]) for k, one in self._members.items()]
+            # The trial with the most epochs may have left.
+            if reached := [(k, result) for k, found in known for result in found]:
+                yield reached
+        for trained in self._trained():
             self._pace.trained(sum(run.history[-1].seconds for run in trained))
             yield [
                 (k, member.run.history[-1])
-                for k, member in enumerate(self._members)
+                for k, member in self._members.items()
                 if any(member.run is run for run in trained)
             ]
+
+    def _trained(self) -> Iterator[list[TrainingRun]]:
+        """The runs of each epoch: of an array, or of one run as it always was."""
+        runs = [member.run for member in self._members.values() if not member.run.finished]
+        if len(runs) > 1:
+            self._array = ArrayRun(runs)
+            return self._array.epochs()
+        return ([run] for run in runs for _ in run.epochs())
 
     @property
     def _epoch(self) -> int:
         """The number of epochs of the member with the most."""
-        return max(len(member.run.history) for member in self._members)
+        return max(len(member.run.history) for member in self._members.values())
 
     def keep(self, must: bool) -> bool:
         """Writes checkpoints of all members if they must be, or cost little."""
         wanted = must or self._pace.due
         lacking = [
             member
-            for member in self._members
+            for member in self._members.values()
             if not member.kept and (wanted or member.run.finished)
         ]
         if lacking:
             with self._pace.saving(), self._captured():
                 for member in lacking:
                     member.save()
-        return all(member.kept for member in self._members)
-
-
-def _trained(runs: list[TrainingRun]) -> Iterator[list[TrainingRun]]:
-    """The runs of each epoch: of an array, or of one run as it always was."""
-    if len(runs) > 1:
-        return ArrayRun(runs).epochs()
-    return ([run] for run in runs for _ in run.epochs())
+        return all(member.kept for member in self._members.values())
 
 
 def _device(gpu: float) -> str:

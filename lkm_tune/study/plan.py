@@ -201,8 +201,9 @@ class Resources:
     """The resources that a running trial holds; fractions of a GPU share it.
 
     `gpu` may be `auto`: a short probe then decides how many trials share a GPU. `array` is the
-    largest number of curve points of one seed that train as one program, and hold the resources of
-    one trial. `auto` is all of them where this is faster, else 1.
+    largest number of trials that train as one program, and hold the resources of one trial: curve
+    points of one seed, or search trials that differ in `APART` alone. `auto` is 1 where this is not
+    faster.
     """
 
     cpu: PositiveFloat = 1.0

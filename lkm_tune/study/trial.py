@@ -26,6 +26,11 @@ best settings of the control.
 """
 
 
+APART = ("gamma", "lr", "weight_decay")
+"""The settings in which the trials of an array may differ: they change neither the network nor the
+batches, so that one program trains all of them."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """One model on one task with a fixed number of training samples.

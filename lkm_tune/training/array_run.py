@@ -49,7 +49,7 @@ class ArrayRun:
     is K times the memory of a single run.
 
     Attributes:
-        runs: all runs, with those that have ended.
+        runs: all runs, with those that have ended. A caller may take runs out between two epochs.
     """
 
     def __init__(self, runs: Sequence[TrainingRun]) -> None:

@@ -1,8 +1,8 @@
-"""The number of curve points in an array, by model, width and device."""
+"""The number of trials in an array, by model, width, device and search space."""
 
 import pytest
 
-from lkm_tune.search.array_size import array_size
+from lkm_tune.search.array_size import SEARCHED, array_size
 from lkm_tune.search.cluster.probe import CONTEXT, Memory
 from lkm_tune.search.cluster.slots import Share
 from lkm_tune.study import CurvePlan, Resources, Study
@@ -50,7 +50,7 @@ def test_on_a_cpu_the_model_and_its_width_decide(model, array, settings, size):
     study = study_of(model, array)
     sizes = array_size(study, Share(1.0, 0.0), refused)
     (cell,) = study.cells
-    assert sizes(cell, {"gamma": 0.1, **settings}) == size
+    assert sizes(cell, "curve", {"gamma": 0.1, **settings}) == size
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_on_a_cpu_the_model_and_its_width_decide(model, array, settings, size):
 def test_on_a_gpu_the_memory_of_the_share_decides(gpu, share, size):
     study = study_of("pamnet")
     sizes = array_size(study, Share(1.0, share), lambda study: Probe(study, gpu))
-    assert sizes(study.cells[0], {"gamma": 0.1}) == size
+    assert sizes(study.cells[0], "curve", {"gamma": 0.1}) == size
 
 
 def test_without_room_for_a_probe_points_train_singly(caplog):
@@ -69,5 +69,17 @@ def test_without_room_for_a_probe_points_train_singly(caplog):
             raise ValueError("others hold all GPUs")
 
     sizes = array_size(study_of("pamnet"), Share(1.0, 0.5), lambda study: Late())
-    assert sizes(study_of("pamnet").cells[0], {"gamma": 0.1}) == 1
+    assert sizes(study_of("pamnet").cells[0], "curve", {"gamma": 0.1}) == 1
     assert "others hold all GPUs" in caplog.text
+
+
+@pytest.mark.parametrize(("array", "size"), [("auto", SEARCHED), (9, 9)])
+def test_search_trials_need_no_curve(array, size):
+    study = study_of("gcn", array)
+    assert array_size(study, Share(1.0, 0.0), refused)(study.cells[0], "search", {}) == size
+
+
+def test_search_trials_of_an_array_fit_into_a_gpu():
+    study = study_of("pamnet")
+    size = array_size(study, Share(1.0, 1.0), lambda study: Probe(study, 3 * GIB))
+    assert size(study.cells[0], "control", {}) == 2

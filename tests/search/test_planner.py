@@ -7,7 +7,16 @@ import pytest
 
 from lkm_tune.ledger.ledger import Ledger
 from lkm_tune.search.planner import Planner
-from lkm_tune.study import GAMMA, CurvePlan, IntRange, SearchPlan, Study, TrainingPlan, plan_summary
+from lkm_tune.study import (
+    GAMMA,
+    CurvePlan,
+    FloatRange,
+    IntRange,
+    SearchPlan,
+    Study,
+    TrainingPlan,
+    plan_summary,
+)
 
 STUDY = Study(
     name="s",
@@ -189,7 +198,7 @@ CURVES = replace(STUDY, space={"gamma": GAMMA}, search=SearchPlan(trials=0))
 
 def of_arrays(study, path, size=2):
     planner = Planner(study, Ledger(study, path))
-    planner.array_size = lambda cell, settings: size if cell.model == "pamnet" else 1
+    planner.array_size = lambda cell, phase, settings: size if cell.model == "pamnet" else 1
     return planner
 
 
@@ -226,3 +235,59 @@ def test_an_array_begins_no_more_trials_than_may_begin(tmp_path):
     planner = of_arrays(CURVES, tmp_path / "ledger", size=3)
     assert len(planner.take_next(2)) == 2
     assert planner.take_next(0) == ()
+
+
+LR = FloatRange(type="float", low=1e-4, high=1e-2, log=True)
+SEARCHES = replace(STUDY, space={**STUDY.space, "lr": LR}, search=replace(STUDY.search, trials=40))
+
+
+def test_the_trials_of_a_searched_array_differ_in_gamma_and_learning_rate(tmp_path):
+    planner = of_arrays(SEARCHES, tmp_path / "ledger", size=3)
+    # The searches of two cells in arrays of three at best, and of two cells of single trials.
+    assert planner.ready == 2 * 2 * 14 + 2 * 2 * 40
+    arrays = []
+    while array := planner.take_next():
+        arrays.append(array)
+    assert planner.ready == len(arrays)
+    assert len({spec.key for array in arrays for spec in array}) == 4 * 2 * 40
+    for array in arrays:
+        assert len({(spec.cell, spec.phase, spec.seed) for spec in array}) == 1
+        assert len({spec.settings["depth"] for spec in array}) == 1
+        assert len({spec.settings["lr"] for spec in array}) == len(array)
+        numbers = tuple(spec.number for spec in array) if len(array) > 1 else ()
+        assert {planner.ledger.record(spec).array for spec in array} == {numbers}
+        assert len(array) <= (3 if array[0].cell.model == "pamnet" else 1)
+    assert len(arrays) < 2 * 2 * 25 + 2 * 2 * 40
+
+
+def test_a_batch_begins_no_more_trials_than_may_begin(tmp_path):
+    planner = of_arrays(SEARCHES, tmp_path / "ledger", size=3)
+    planner.take_next(3)
+    assert planner.ledger.begun == 3
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_restarts_change_no_suggestion_and_no_array(tmp_path, size):
+    def arrays(path, *, reopen):
+        planner, found = of_arrays(SEARCHES, path, size), []
+        for _ in range(9):
+            array = planner.take_next()
+            found.append(array)
+            for spec in array:
+                planner.ledger.finish(spec, "complete", {"val_error": error_of(spec)}, "")
+            if reopen:
+                planner = of_arrays(SEARCHES, path, size)
+        return found
+
+    whole = arrays(tmp_path / "whole", reopen=False)
+    assert arrays(tmp_path / "restarted", reopen=True) == whole
+
+
+def test_an_interrupted_array_goes_on_before_a_later_one_also_without_its_first_trial(tmp_path):
+    planner = of_arrays(SEARCHES, tmp_path / "ledger", size=9)
+    first = planner.take_next()
+    later = planner.take_next()
+    assert first[0].number < later[0].number < first[-1].number
+    planner.ledger.finish(first[0], "stopped", {}, "")
+    again = of_arrays(SEARCHES, tmp_path / "ledger", size=9)
+    assert [again.take_next(), again.take_next()] == [first[1:], later]

@@ -51,6 +51,14 @@ class FourSlots:
         return self.to_give >= 0
 
 
+def report(epoch, outcome="", error=1.0):
+    """The report of a trial's epoch, perhaps of its last."""
+    end = {"outcome": outcome, "reason": "", "val_error": error if outcome == "complete" else None}
+    so_far = {"best_error": error, "trained_seconds": 2.0, "device": "a CPU"}
+    summary = {"summary": end} if outcome else {}
+    return {"epoch": epoch, "val_error": error, **so_far, **summary, "done": bool(outcome)}
+
+
 class Tune:
     """Two nodes with two slots each, trials that start at once or on demand."""
 
@@ -77,7 +85,7 @@ class Tune:
             lambda: check_writable(str(path.parent)),
             lambda: self.now,
         )
-        self.scheduler = CellScheduler(self.searcher)
+        self.scheduler, self.relay = CellScheduler(self.searcher), LedgerRelay(self.searcher)
         self.count = 0
         self.live = {}
 
@@ -109,16 +117,19 @@ class Tune:
         return overdue
 
     def ends(self, name):
-        summary = {"outcome": "complete", "reason": "full budget", "val_error": 1.0}
-        result = {f"summary/{key}": value for key, value in summary.items()}
-        self.searcher.on_trial_complete(name, {"epoch": 9, **result})
+        self.hands_over(name, report(9, "complete"))
 
     def reports(self, name, epoch):
+        return self.hands_over(name, report(epoch))
+
+    def hands_over(self, name, result):
+        """A result, in Tune's order of calls; returns the decision."""
         trial = SimpleNamespace(config=self.live[name], trial_id=name)
-        result = {"epoch": epoch, "best_error": 1.0, "trained_seconds": 2.0, "device": "a CPU"}
-        decision = self.scheduler.on_trial_result(None, trial, result)
+        decision = "STOP" if result["done"] else self.scheduler.on_trial_result(None, trial, result)
+        result["done"] = decision == "STOP"
+        self.relay.on_trial_result(1, [trial], trial, result)
         if decision == "STOP":
-            self.searcher.on_trial_complete(name, {**result, "done": True})
+            self.searcher.on_trial_complete(name, result)
         return decision
 
 
@@ -395,33 +406,29 @@ def test_a_trial_makes_room_after_an_epoch_and_goes_on_with_it_later(tune):
 
 
 class Arrays(Tune):
-    """A study of one curve with five γ and one seed, whose points train together."""
+    """A study whose trials train five at a time; by default one curve with five γ and one seed."""
 
-    def __init__(self, path):
+    def __init__(self, path, **search):
         curve = CurvePlan(gammas=(0.0, 0.01, 0.1, 1.0, 10.0), seeds=(1,))
-        super().__init__(replace(make_study(trials=0), curve=curve), path)
-        self.searcher.planner.array_size = lambda cell, settings: 5
+        super().__init__(replace(make_study(**{"trials": 0, **search}), curve=curve), path)
+        self.searcher.planner.array_size = lambda cell, phase, settings: 5
 
     def members(self, name):
         config = self.live[name]
         return [one["trial"]["number"] for one in (config, *config["others"])]
 
-    def report(self, name, epoch, *ended, done=False):
-        """An epoch of an array, in which the members at these places end."""
-        config = self.live[name]
-        members = []
-        for k in range(1 + len(config["others"])):
-            report = {"epoch": epoch, "best_error": 1.0, "member": k}
-            if k in ended:
-                end = {"outcome": "diverged", "reason": "high", "val_error": None}
-                report["summary"] = end
-            members.append(report)
-        trial = SimpleNamespace(config=config, trial_id=name)
-        result = {"epoch": epoch, "members": members, "done": done}
-        assert self.scheduler.on_trial_result(None, trial, result) == "CONTINUE"
-        LedgerRelay(self.searcher).on_trial_result(1, [trial], trial, result)
-        if done:
-            self.searcher.on_trial_complete(name, result)
+    def report(self, name, epoch, *ended, errors=()):
+        """An epoch of an array, in which the members at these places diverge; the decision."""
+        places = range(len(self.members(name)))
+        gone = self.searcher.ended(name)
+        errors = dict(zip(places, errors, strict=True)) if errors else dict.fromkeys(places, 1.0)
+        reports = [
+            report(epoch, "diverged" if k in ended else "", errors[k]) | {"member": k}
+            for k in places
+            if k not in gone
+        ]
+        done = all(one["done"] for one in reports)
+        return self.hands_over(name, {"epoch": epoch, "members": reports, "done": done})
 
     @property
     def states(self):
@@ -445,7 +452,7 @@ def test_the_trials_of_an_array_end_one_by_one(arrays):
     arrays.report(name, 2, 3)
     assert arrays.states == ["running"] * 3 + ["diverged", "running"]
     assert arrays.ask() is None
-    arrays.report(name, 9, 0, 1, 2, 4, done=True)
+    assert arrays.report(name, 9, 0, 1, 2, 4) == "STOP"
     assert arrays.states == ["diverged"] * 5
     assert arrays.ask() == FINISHED
 
@@ -489,9 +496,55 @@ def test_an_array_makes_room_and_goes_on_with_it_later(arrays):
     name = arrays.ask()
     arrays.report(name, 1, 4)
     arrays.room.to_give, arrays.room.free = 1, 0
-    trial = SimpleNamespace(config=arrays.live[name], trial_id=name)
-    result = {"epoch": 2, "members": [], "kept": True}
-    assert arrays.scheduler.on_trial_result(None, trial, result) == "STOP"
-    arrays.searcher.on_trial_complete(name, result)
+    assert arrays.report(name, 2) == "STOP"
     arrays.room.free = 4
     assert arrays.members(arrays.ask()) == [0, 1, 2, 3]
+
+
+@pytest.fixture
+def searched(tmp_path):
+    return Arrays(tmp_path / "ledger", trials=21)
+
+
+def test_a_rung_stops_the_worse_of_an_array_and_the_others_go_on(searched):
+    """All of an array enter the rung before any is judged, so their order does not matter."""
+    name = searched.ask()
+    assert searched.members(name) == [0, 1, 2, 3, 4]
+    assert searched.report(name, 1, errors=(5.0, 1.0, 4.0, 2.0, 3.0)) == "CONTINUE"
+    assert searched.states == ["stopped", "running"] + ["stopped"] * 3
+    assert searched.searcher.ended(name) == (0, 2, 3, 4)
+    assert searched.report(name, 3) == "CONTINUE", "the first at this rung"
+    second = searched.ask()
+    assert searched.members(second) == [5, 6, 7, 8, 9]
+    assert searched.report(second, 1, errors=(6.0, 7.0, 8.0, 9.0, 9.5)) == "STOP"
+    assert searched.states[5:] == ["stopped"] * 5
+    assert searched.report(name, 9, 1) == "STOP"
+    assert searched.states[1] == "diverged"
+
+
+def test_a_member_that_diverges_at_a_rung_enters_no_rung(searched):
+    name = searched.ask()
+    assert searched.report(name, 1, 0, errors=(0.0, 4.0, 3.0, 2.0, 1.0)) == "CONTINUE"
+    assert searched.states == ["diverged", *["stopped"] * 3, "running"]
+    assert [1 in record.rungs for record in searched.searcher.ledger.all_records()] == [
+        False, True, True, True, True,
+    ]  # fmt: skip
+
+
+def test_the_rest_of_an_array_goes_on_after_a_restart_and_is_judged_as_before(searched, tmp_path):
+    name = searched.ask()
+    searched.report(name, 1, errors=(5.0, 1.0, 4.0, 2.0, 3.0))
+    restarted = Arrays(tmp_path / "ledger", trials=21)
+    again = restarted.ask()
+    assert restarted.members(again) == [1]
+    assert restarted.reports(again, 1) == "CONTINUE"
+    assert restarted.states[1] == "running"
+
+
+def test_at_a_limit_of_hours_an_array_pauses_at_its_next_rung(tmp_path):
+    limited = Arrays(tmp_path / "ledger", trials=21, compute_limit=1.0)
+    name = limited.ask()
+    limited.spent.cpu = 1.5
+    assert limited.report(name, 1, errors=(5.0, 1.0, 4.0, 2.0, 3.0)) == "STOP"
+    assert limited.states == ["stopped", "running"] + ["stopped"] * 3
+    assert limited.ask() == FINISHED
