@@ -1,5 +1,6 @@
 """`lkm-tune check`: every error of a study file, or the trials and the cost of the study."""
 
+import math
 from typing import TYPE_CHECKING
 
 import click
@@ -69,7 +70,7 @@ def _show_cost(checked: "StudyCheck") -> None:
 
     costs = app.study_cost(checked.study)
     for cost in costs:
-        say(f"  {cost.cell}: {cost.seconds_per_epoch:.3g} s an epoch")
+        say(f"  {cost.cell}: {_short(cost.seconds_per_epoch)} s an epoch")
     hours = sum(cost.seconds for cost in costs) / 3600
     further = checked.most.expected_epochs / checked.plan.expected_epochs
     slots = f"{_span(hours, hours * further)} hours of one thread of this machine's CPU"
@@ -82,4 +83,10 @@ def _show_cost(checked: "StudyCheck") -> None:
 
 
 def _span(least: float, most: float) -> str:
-    return f"{least:.2g}" if most == least else f"{least:.2g} to {most:.2g}"
+    return _short(least) if most == least else f"{_short(least)} to {_short(most)}"
+
+
+def _short(number: float) -> str:
+    """A number with two digits, not as a power of ten: 0.12, 1.2, 210,000."""
+    digits = 1 - math.floor(math.log10(number)) if number > 0 else 0
+    return f"{round(number, digits):,.{max(0, digits)}f}"

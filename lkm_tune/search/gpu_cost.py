@@ -74,17 +74,19 @@ def gpu_costs(study: Study, cache: Path | None = None) -> tuple[GpuCost, ...]:
     """
     if study.resources.gpu == 0 or torch.cuda.is_available():
         return ()
-    from lkm_tune.search.cost import middle_of
+    from lkm_tune.search.cost import middle_of, same_work
     from lkm_tune.search.step_work import work_of_step
 
     epochs = plan_summary(study).expected_epochs / len(study.cells)
-    steps = []
+    steps, counted = [], {}
     for cell in study.cells:
-        config = middle_of(study, cell, 1)
+        config, same = middle_of(study, cell, 1), same_work(study, cell)
+        if same not in counted:
+            counted[same] = work_of_step(config, cache)
         batch = config.training.batch_size
         # Validation has no backward pass: about a third of a training step.
         samples = cell.n_train + (study.data_plan(cell.task).n_val or 0) / 3
-        steps.append((epochs * math.ceil(samples / batch), work_of_step(config, cache)))
+        steps.append((epochs * math.ceil(samples / batch), counted[same]))
     return tuple(_on(card, steps) for card in CARDS)
 
 
