@@ -12,7 +12,7 @@ from lkm_tune.models import WithWeights
 from lkm_tune.training.objective import mixing_term
 from lkm_tune.training.samples import Prepared
 from lkm_tune.training.stack import Leaves, Stack
-from lkm_tune.training.steps import Gradients, Rate, Steps
+from lkm_tune.training.steps import Gradients, Rate
 from lkm_tune.training.training_run import TrainingRun
 
 
@@ -22,15 +22,12 @@ class ArrayProgram:
     Attributes:
         runs: the K runs.
         stack: their weights.
-        steps: makes the steps.
     """
 
     def __init__(self, runs: Sequence[TrainingRun], stack: Stack) -> None:
         """Takes the runs, and the stack of their present state."""
         self.runs, self.stack = list(runs), stack
-        first = self.runs[0]
-        self.device = first.device
-        self.steps = Steps(self, first.batches, first.config.training.capture == "auto")
+        self.device = self.runs[0].device
 
     def step(self, parts: Sequence[Prepared]) -> Tensor:
         """Makes one optimiser step of each run; returns summed losses [K, 3], as `TrainingRun`."""

@@ -17,6 +17,7 @@ from lkm_tune.training.numerics import numerics
 from lkm_tune.training.samples import Prepared
 from lkm_tune.training.schedule import saved_buffers
 from lkm_tune.training.stack import Leaves, Stack, parameters_of
+from lkm_tune.training.steps import Steps
 from lkm_tune.training.training_run import STEPS_BETWEEN_CHECKS, TrainingRun
 
 TOLERANCE = 1e-3
@@ -50,7 +51,10 @@ class ArrayRun:
 
     Attributes:
         runs: all runs, with those that have ended. A caller may take runs out between two epochs.
+        steps: makes the steps, from the first epoch on.
     """
+
+    steps: Steps
 
     def __init__(self, runs: Sequence[TrainingRun]) -> None:
         """Compares the array with a single run, on one batch.
@@ -80,10 +84,12 @@ class ArrayRun:
         start = time.perf_counter()
         # The memory of the weights stays the same as long as the runs do: graphs refer to it.
         if self._program is None or self._program.runs != live:
-            self._program = self.program(live)
+            self._program, first = self.program(live), live[0]
+            asked = first.config.training.capture == "auto"
+            self.steps = Steps(self._program, first.batches, asked)
         stack = self._program.stack
         with live[0].epoch_seeded(), torch_forms():
-            ends = self._train(self._program)
+            ends = self._train(live, self.steps)
         stack.write_back()
         losses = [run.mean_losses(*end) for run, end in zip(live, ends, strict=True)]
         with numerics(live[0].config.training, live[0].device), torch_forms():
@@ -92,15 +98,15 @@ class ArrayRun:
         for run, of_run, found in zip(live, losses, errors, strict=True):
             run.enter(of_run, {} if run.diverged else found, seconds)
 
-    def _train(self, program: ArrayProgram) -> list[tuple[Tensor, int]]:
+    def _train(self, live: list[TrainingRun], make: Steps) -> list[tuple[Tensor, int]]:
         """The summed losses of each run in one epoch, and its last step."""
-        live, first = program.runs, program.runs[0]
+        first = live[0]
         first.model.train()
         batches = [run.batches.draw() for run in live][0]
         sums = torch.zeros(len(live), 3, device=first.device, dtype=torch.float64)
         ends: dict[int, tuple[Tensor, int]] = {}
-        for step, ready in enumerate(ahead(batches, program.steps.ready, first.device), 1):
-            sums += program.steps(ready)
+        for step, ready in enumerate(ahead(batches, make.ready, first.device), 1):
+            sums += make(ready)
             if step % STEPS_BETWEEN_CHECKS == 0:
                 for k in torch.nonzero(~torch.isfinite(sums).all(dim=1)).flatten().tolist():
                     ends.setdefault(k, (sums[k].clone(), step))

@@ -1,5 +1,6 @@
 """The training step of one run, in the parts that a CUDA graph needs."""
 
+import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,8 @@ class SingleProgram:
 
     def __init__(self, run: "TrainingRun") -> None:
         """Takes the run, whose state the steps change."""
-        self._run = run
+        # Without a cycle of references, the memory of graphs is free as soon as the run is.
+        self._run: TrainingRun = weakref.proxy(run)
         self.device = run.device
 
     def step(self, parts: Sequence[Prepared]) -> Tensor:

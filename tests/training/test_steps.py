@@ -1,6 +1,8 @@
 """Steps of a recorded graph, on a stand-in for CUDA graphs, are steps of torch."""
 
+import gc
 import sys
+import weakref
 from dataclasses import replace
 from functools import partial
 
@@ -138,11 +140,23 @@ def test_recorded_steps_of_an_array_are_those_of_single_runs(
     plans = [(gamma, replace(plan, clip_norm=wild.clip_norm)) for gamma, plan in plans]
     runs = [captured(gamma=g, training=plan, **changes) for g, plan in [*plans, (0.1, wild)]]
     array, lost = ArrayRun(runs), runs.pop()
-    with_graphs = [array._program for _ in array.epochs() if graphs(array._program)]
+    with_graphs = [array.steps for _ in array.epochs() if graphs(array)]
     assert len(set(map(id, with_graphs))) == 2
     assert lost.diverged and not caplog.records
     for run, (gamma, plan) in zip(runs, plans, strict=True):
         assert_equal(run, trained(start(gamma=gamma, training=plan, **changes)))
+
+
+def test_graphs_go_with_their_run(captured):
+    """Their memory on a GPU is free for the next trial, without a search for cycles."""
+    run = trained(captured(model="gin"))
+    (graph, *_) = map(weakref.ref, graphs(run))
+    gc.disable()
+    try:
+        del run
+        assert graph() is None
+    finally:
+        gc.enable()
 
 
 OWN = """
