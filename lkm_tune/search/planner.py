@@ -138,7 +138,10 @@ class Plan:
 
     @property
     def trials_known(self) -> int:
-        """The number of planned trials after the looks so far."""
+        """The number of planned trials after the looks so far, with points that left the plan.
+
+        A curve point leaves the plan where more search trials find better settings for its cell.
+        """
         curves = [
             (cell, CURVE_OF[phase])
             for cell in self._cells
@@ -146,7 +149,15 @@ class Plan:
             if (cell, phase) not in self.cells_without_curve
         ]
         searches = len(self._cells) * len(self._phases) * self.study.search.trials
-        return searches + sum(len(self._planned_points(*curve)) for curve in curves)
+        planned = sum(len(self._planned_points(*curve)) for curve in curves)
+        return searches + planned + self._points_outside_the_plan()
+
+    def _points_outside_the_plan(self) -> int:
+        return sum(
+            len(self.trials.records(cell, phase))
+            - len(self._points_of(cell, phase, settings).keys() & self._planned_points(cell, phase))
+            for cell, phase, settings in self.curves
+        )
 
     def _searches(self) -> Iterator[tuple[Cell, Phase, int]]:
         """Every search that lacks trials, with their number."""

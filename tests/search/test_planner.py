@@ -152,6 +152,8 @@ def test_more_search_trials_may_move_the_curve(tmp_path):
             if r.spec.settings["depth"] == settings["depth"]
         ]
         assert len(at_best) == (6 if phase == "curve" else 2)
+    searches_and_curves = 8 * 12 + 4 * (6 + 2)
+    assert len(planner.ledger.all_records()) == planner.trials_known > searches_and_curves
 
 
 def test_a_cell_that_only_diverges_has_no_curve_and_is_named(tmp_path):
