@@ -67,7 +67,7 @@ def _run_trials(engine: Engine, recorder: StudyRecorder, events: Events) -> Endi
 
     def show() -> None:
         elapsed, plan = time.monotonic() - began, engine.planner
-        events.progress(progress_since(plan, start, elapsed, parts.done, waiting=engine.waiting))
+        events.progress(progress_since(plan, start, elapsed, parts, waiting=engine.waiting))
 
     with events.watching():
         watch = Watch(show, events.seconds_between_progress)

@@ -6,7 +6,7 @@ from typing import Any
 
 from lkm_tune.datasets import find_task
 from lkm_tune.search.planner import Plan
-from lkm_tune.search.progress import CellProgress, Progress
+from lkm_tune.search.progress import CellProgress, Parts, Progress
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def cell_statuses(plan: Plan, driven: bool) -> tuple[CellStatus, ...]:
 
 
 def progress_since(
-    plan: Plan, start: Progress, elapsed: float, parts: float, *, waiting: bool
+    plan: Plan, start: Progress, elapsed: float, parts: Parts, *, waiting: bool
 ) -> StudyProgress:
     """The present progress of a study, whose progress was `start` `elapsed` seconds ago.
 
@@ -83,7 +83,7 @@ def progress_since(
         plan: its plan.
         start: the progress at the start of this driver.
         elapsed: seconds since then.
-        parts: the done parts of running trials, in trials.
+        parts: the done parts of running trials.
         waiting: whether no trial runs because the cluster has no room for one.
     """
     now = Progress.of(plan)

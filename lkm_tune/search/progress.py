@@ -1,6 +1,7 @@
 """The progress of a study."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,46 +37,65 @@ class Progress:
         running = sum(record.state == "running" for record in records)
         return cls(plan.trials_known, len(records) - running, running)
 
-    def seconds_left(self, start: "Progress", elapsed: float, parts: float) -> float | None:
+    def seconds_left(self, start: "Progress", elapsed: float, parts: "Parts") -> float | None:
         """Seconds left at the rate of the last `elapsed` seconds; None before an epoch has ended.
 
         Args:
             start: the progress before that time.
             elapsed: seconds since then.
-            parts: what `Parts.done` says now.
+            parts: the parts of running trials.
         """
-        since = self.ended - start.ended + parts
-        return (self.to_end - parts) * elapsed / since if since > 0 else None
+        since = self.ended - start.ended + parts.done
+        left = self.to_end - parts.done - parts.earlier
+        return left * elapsed / since if since > 0 else None
+
+
+REPEATED_S = 2.0
+"""A continued trial repeats the reports of its earlier epochs in less than this time."""
 
 
 class Parts:
-    """The done parts of the running trials that began with this driver, as a `Listener`.
+    """The parts of the running trials that are done, as a `Listener`."""
 
-    A trial of an earlier driver counts at its end: its reports repeat the epochs of that driver.
-    """
+    def __init__(self, plan: Plan, clock: Callable[[], float] = time.monotonic) -> None:
+        """Knows the trials that an earlier driver has begun.
 
-    def __init__(self, plan: Plan) -> None:
-        """Knows the trials that have begun already."""
-        self._earlier = {record.spec.key for record in plan.trials.all_records()}
-        self._done: dict[str, float] = {}
+        Args:
+            plan: the plan of the study.
+            clock: returns the time in seconds.
+        """
+        self._continued = {record.spec.key for record in plan.trials.all_records()}
+        self._clock = clock
+        self._begun: dict[str, float] = {}
+        self._earlier: dict[str, float] = {}
+        self._now: dict[str, float] = {}
+
+    @property
+    def earlier(self) -> float:
+        """The parts that an earlier driver has done, in trials."""
+        return sum(self._earlier.values())
 
     @property
     def done(self) -> float:
-        """The sum of the done parts, in trials."""
-        return sum(self._done.values())
+        """The parts that this driver has done, in trials."""
+        return sum(self._now.values()) - self.earlier
 
     def began(self, record: TrialRecord) -> None:
         """Nothing is done, or has to be done again."""
-        self._done.pop(record.spec.key, None)
+        self.ended(record)
 
     def reported(self, spec: TrialSpec, result: Mapping[str, Any]) -> None:
         """An epoch is done."""
-        if spec.key not in self._earlier:
-            self._done[spec.key] = result["epoch"] / spec.epochs
+        now = self._clock()
+        self._now[spec.key] = result["epoch"] / spec.epochs
+        first = self._begun.setdefault(spec.key, now)
+        if spec.key in self._continued and now - first < REPEATED_S:
+            self._earlier[spec.key] = self._now[spec.key]
 
     def ended(self, record: TrialRecord) -> None:
         """`Progress.ended` counts the trial now."""
-        self._done.pop(record.spec.key, None)
+        for known in (self._begun, self._earlier, self._now):
+            known.pop(record.spec.key, None)
 
     def interrupted(self, spec: TrialSpec) -> None:
         """The driver ends."""

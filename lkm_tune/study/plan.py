@@ -15,6 +15,7 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(
 Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Trials = Annotated[int, Field(ge=0, le=100_000)]
 Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
+ArraySize = Annotated[int, Field(ge=1, le=1_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -208,4 +209,4 @@ class Resources:
 
     cpu: PositiveFloat = 1.0
     gpu: Annotated[Annotated[NonNegative, Tag("number")] | Auto, Discriminator(_auto_kind)] = 0.0
-    array: Annotated[Annotated[Positive, Tag("number")] | Auto, Discriminator(_auto_kind)] = "auto"
+    array: Annotated[Annotated[ArraySize, Tag("number")] | Auto, Discriminator(_auto_kind)] = "auto"

@@ -23,7 +23,8 @@ class Driver:
 
     def __init__(self, path):
         self.planner = Planner(STUDY, Ledger(STUDY, path))
-        self.parts = Parts(self.planner)
+        self.now = 0.0
+        self.parts = Parts(self.planner, lambda: self.now)
         self.planner.ledger.listen(self.parts)
         self.start = Progress.of(self.planner)
 
@@ -39,7 +40,7 @@ class Driver:
         self.planner.ledger.finish(spec, "complete", {"val_error": 1.0}, "")
 
     def seconds_left(self, elapsed):
-        return Progress.of(self.planner).seconds_left(self.start, elapsed, self.parts.done)
+        return Progress.of(self.planner).seconds_left(self.start, elapsed, self.parts)
 
 
 def test_epochs_of_running_trials_count(tmp_path):
@@ -63,7 +64,11 @@ def test_repeated_reports_do_not_count(tmp_path):
     before.report(before.begin(), 6)
     driver = Driver(tmp_path / "ledger")
     again = driver.begin()
-    driver.report(again, 6)
+    for epoch in range(1, 7):
+        driver.report(again, epoch)
     assert driver.seconds_left(1) is None
+    driver.now = 30.0
+    driver.report(again, 7)
+    assert driver.seconds_left(30) == pytest.approx((3 + 3 * 10) * 30)
     driver.end(again)
     assert driver.seconds_left(200) == pytest.approx(3 * 200)
