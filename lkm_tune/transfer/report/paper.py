@@ -58,7 +58,9 @@ class Claim:
 
 
 def _gain(report: TransferReport, answer: CellAnswer) -> tuple[float, float, float]:
-    return answer.gain, answer.gain_low, answer.gain_high
+    """The gain of the recommended γ; if that is 0, another γ may still gain `largest_gain`."""
+    high = answer.largest_gain if answer.recommended == 0 else answer.gain_high
+    return answer.gain, answer.gain_low, high
 
 
 def _change_at_highest(report: TransferReport, answer: CellAnswer) -> tuple[float, float, float]:
