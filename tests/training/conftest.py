@@ -2,6 +2,20 @@ import pytest
 import torch
 
 from lkm_tune.datasets import MoleculeData
+from lkm_tune.training import TrainingRun
+
+
+@pytest.fixture
+def build(request, tmp_path_factory):
+    """Builds the run of a config; a test with a whole public dataset needs that dataset."""
+    cache = tmp_path_factory.mktemp("cache")
+
+    def run(config):
+        if config.data.source is None:
+            request.getfixturevalue("shared")
+        return TrainingRun(config, cache=cache)
+
+    return run
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lkm_tune.models import MODELS, torch_forms
 from lkm_tune.study import DataPlan, LkmOptions, RunConfig, TrainingPlan
-from lkm_tune.training import ArrayError, ArrayRun, Checkpoints, TrainingRun
+from lkm_tune.training import ArrayError, ArrayRun, Checkpoints
 
 CONFIG = RunConfig(
     model="pamnet",
@@ -24,11 +24,9 @@ FORCES = {"task": "rmd17/ethanol", "data": DataPlan(None, 32, 8, 8)}
 
 
 @pytest.fixture
-def start(tmp_path_factory):
-    cache = tmp_path_factory.mktemp("cache")
-
+def start(build):
     def runs(gammas=GAMMAS, **changes):
-        return [TrainingRun(replace(CONFIG, gamma=g, **changes), cache=cache) for g in gammas]
+        return [build(replace(CONFIG, gamma=g, **changes)) for g in gammas]
 
     return runs
 

@@ -9,7 +9,7 @@ from lkm_tune.graphs import MoleculeBatch
 from lkm_tune.models import MODELS, PaddingError, SizeClasses, padded, sizes_of
 from lkm_tune.models.padding import SPARE, STEP
 from lkm_tune.study import DataPlan, LkmOptions, RunConfig, TrainingPlan
-from lkm_tune.training import ArrayRun, TrainingRun
+from lkm_tune.training import ArrayRun
 from lkm_tune.training.steps import shapes_of
 
 CONFIG = RunConfig(
@@ -32,9 +32,8 @@ def sized(model):
 
 
 @pytest.fixture
-def start(tmp_path_factory, exactly):
-    cache = tmp_path_factory.mktemp("cache")
-    return lambda **changes: exactly([TrainingRun(replace(CONFIG, **changes), cache=cache)])[0]
+def start(build, exactly):
+    return lambda **changes: exactly([build(replace(CONFIG, **changes))])[0]
 
 
 def both(run):
