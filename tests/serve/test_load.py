@@ -45,6 +45,9 @@ async def everything(server, storage, taken):
     process, rng, memory = psutil.Process(server.process.pid), np.random.default_rng(3), []
     end = time.monotonic() + SECONDS
     with hold(folder.lock):
+        # The server looks for new studies once a second.
+        while httpx.get(f"{server.url}/studies/writing", timeout=60).status_code == 404:
+            await asyncio.sleep(0.2)
         readers = []
         for _ in range(READERS):
             readers.append(asyncio.create_task(read(server.url, end, taken)))
