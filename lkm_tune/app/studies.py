@@ -72,7 +72,7 @@ def stored_studies(storage: Path) -> list[str]:
 
 
 def study_folder_names(storage: Storage = "lkm-runs") -> list[str]:
-    """The names of the studies of a storage folder, also of those that have not begun.
+    """The names of the studies of a storage folder, also of studies that have not begun.
 
     A folder that this user may not read may hold a study, too.
     """

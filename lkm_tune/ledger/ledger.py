@@ -7,8 +7,8 @@ driver holds the study's lock); other processes read with `StudyTrials.read`.
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -116,14 +116,12 @@ class Ledger(StudyTrials):
             if record.state != "running":
                 listener.ended(record)
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
+    def together(self) -> AbstractContextManager[None]:
         """A context whose entries reach the disk together, at its end.
 
         A kill during the write at the end may keep the first entries alone.
         """
-        with self._journal.together():
-            yield
+        return self._journal.together()
 
     def ask(self, cell: Cell, phase: Phase) -> TrialSpec:
         """Begins a search trial with settings that the cell's sampler suggests.

@@ -4,7 +4,7 @@ They use edges and elements, but no distances and no angles. Each convolution gi
 mixing.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, cast
 
 import torch
@@ -191,7 +191,7 @@ def _(batch: ConvolutionBatch, sizes: Sizes) -> ConvolutionBatch:
     wider, edges = with_atoms(batch, sizes["atoms"]), batch.edges
     more = padding_edges(batch, wider, sizes["edges"] - edges.index.shape[1])
     weight = None if edges.weight is None else functional.pad(edges.weight, (0, more.shape[1]))
-    return replace(wider, edge_index=more[:, :0], bond_index=more[:, :0]).extended(
+    return wider.extended(
         ConvolutionBatch,
         choice=batch.choice,
         rows=repeated(batch.rows, wider.n_atoms - batch.n_atoms),

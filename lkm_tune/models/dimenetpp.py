@@ -6,7 +6,7 @@ neighbours.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -49,7 +49,7 @@ def _(batch: DirectedBatch) -> Sizes:
 def _(batch: DirectedBatch, sizes: Sizes) -> DirectedBatch:
     wider = with_atoms(batch, sizes["atoms"])
     more = padding_edges(batch, wider, sizes["edges"] - batch.near.shape[1])
-    return replace(wider, edge_index=more[:, :0], bond_index=more[:, :0]).extended(
+    return wider.extended(
         DirectedBatch,
         near_cutoff=batch.near_cutoff,
         near=torch.cat((batch.near, more), dim=1),

@@ -1,6 +1,6 @@
 """The indices of the global and the local graph: made once a batch, on the CPU."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -103,8 +103,8 @@ def _indexed(
 ) -> MultiplexBatch:  # fmt: skip
     """The batch with all indices that follow from these."""
     ends, (after, before) = near.t(), walks
-    every_bond, one_way = _numbers(bonds, 1), _numbers(bonds, 1)[::2]
-    bond = every_bond // 2
+    every_bond = _numbers(bonds, 1)
+    bond, one_way = every_bond // 2, every_bond[::2]
     count, number = before.shape[0], _numbers(after, 0)
     # Both directions of a bond are adjacent: e ^ 1 is the reverse of e. If (e, f) is a two-hop
     # pair, (e ^ 1, f) is a one-hop pair with the same angle and length. Pairs of a bond with
@@ -161,7 +161,7 @@ def _(batch: MultiplexBatch, sizes: Sizes) -> MultiplexBatch:
     number, first = torch.arange(lacking["two-hop pairs"]), batch.bonds.shape[1]
     e, f = (first + (number + turn) % bonds.shape[1] for turn in (0, 1))
     return _indexed(
-        replace(wider, edge_index=near[:, :0], bond_index=near[:, :0]),
+        wider,
         batch.near_cutoff,
         batch.elements,
         repeated(batch.rows, lacking["atoms"]),

@@ -98,7 +98,7 @@ def padded(batch: MoleculeBatch, sizes: Sizes) -> MoleculeBatch:
 
 
 def with_atoms(batch: MoleculeBatch, n_atoms: int) -> MoleculeBatch:
-    """The molecules of a batch, and one more with the padding atoms.
+    """The molecules of a batch without their edges, and one more with the padding atoms.
 
     The padding atoms are pairs at 1.5 Å, the pairs 3 Å apart.
 
@@ -113,6 +113,8 @@ def with_atoms(batch: MoleculeBatch, n_atoms: int) -> MoleculeBatch:
         z=repeated(batch.z, len(number)),
         pos=torch.cat((batch.pos, places.to(batch.pos.dtype))),
         graph_index=torch.cat((batch.graph_index, torch.full_like(number, batch.n_graphs))),
+        edge_index=batch.edge_index[:, :0],
+        bond_index=batch.bond_index[:, :0],
         n_graphs=batch.n_graphs + 1,
     )
 

@@ -79,7 +79,7 @@ async def ask(
     reported = {one.name for one in here.studies.all() if one.view and one.view.report}
     html = page(
         request, "ask.html.j2",
-        asked=asked, found=found, problem=problem, names=names, 
+        asked=asked, found=found, problem=problem, names=names,
         outdated=here.answers.outdated,
         commands=[commands(answer, str(here.settings.storage), reported) for answer in found],
     )  # fmt: skip

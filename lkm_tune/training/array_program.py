@@ -12,11 +12,11 @@ from lkm_tune.models import WithWeights
 from lkm_tune.training.objective import mixing_term
 from lkm_tune.training.samples import Prepared
 from lkm_tune.training.stack import Leaves, Stack
-from lkm_tune.training.steps import Gradients, Rate
+from lkm_tune.training.steps import Gradients, Program, Rate
 from lkm_tune.training.training_run import TrainingRun
 
 
-class ArrayProgram:
+class ArrayProgram(Program):
     """The step of K runs side by side; see `Program`.
 
     Attributes:
@@ -28,13 +28,6 @@ class ArrayProgram:
         """Takes the runs, and the stack of their present state."""
         self.runs, self.stack = list(runs), stack
         self.device = self.runs[0].device
-
-    def step(self, parts: Sequence[Prepared]) -> Tensor:
-        """Makes one optimiser step of each run; returns summed losses [K, 3], as `TrainingRun`."""
-        losses, gradients = self.gradient(parts)
-        self.update(gradients, *self.rates())
-        self.count()
-        return losses
 
     def gradient(self, parts: Sequence[Prepared]) -> tuple[Tensor, Gradients]:
         """See `Program`."""

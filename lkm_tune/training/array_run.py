@@ -50,7 +50,7 @@ class ArrayRun:
     is K times the memory of a single run.
 
     Attributes:
-        runs: all runs, with those that have ended. A caller may take runs out between two epochs.
+        runs: all runs, also ended runs. A caller may take runs out between two epochs.
         steps: makes the steps, from the first epoch on.
     """
 

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from lkm_tune.training.samples import Prepared
 from lkm_tune.training.schedule import saved_buffers
-from lkm_tune.training.steps import Gradients, Rate
+from lkm_tune.training.steps import Gradients, Program, Rate
 
 if TYPE_CHECKING:
     from lkm_tune.training.training_run import TrainingRun
 
 
-class SingleProgram:
+class SingleProgram(Program):
     """The step of one run; see `Program`."""
 
     def __init__(self, run: "TrainingRun") -> None:
@@ -23,13 +23,6 @@ class SingleProgram:
         # Without a cycle of references, the memory of graphs is free as soon as the run is.
         self._run: TrainingRun = weakref.proxy(run)
         self.device = run.device
-
-    def step(self, parts: Sequence[Prepared]) -> Tensor:
-        """Makes one optimiser step; returns its summed losses [total, prediction, kd]."""
-        losses, gradients = self.gradient(parts)
-        self.update(gradients, *self.rates())
-        self.count()
-        return losses
 
     def gradient(self, parts: Sequence[Prepared]) -> tuple[Tensor, Gradients]:
         """See `Program`; the parameters hold the gradients, too."""

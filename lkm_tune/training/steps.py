@@ -9,6 +9,7 @@ recorded or differs, the run goes on without graphs.
 """
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,26 +49,35 @@ Gradients = Sequence[Sequence[Tensor | None]]
 """The gradients of each run, for each parameter or for all together."""
 
 
-class Program(Protocol):
+class Program(ABC):
     """A training step in parts: of one run, or of an array of runs."""
 
     device: torch.device
 
     def step(self, parts: Sequence[Prepared]) -> Tensor:
         """Makes a step without a graph; returns the losses of `gradient`."""
+        losses, gradients = self.gradient(parts)
+        self.update(gradients, *self.rates())
+        self.count()
+        return losses
 
+    @abstractmethod
     def gradient(self, parts: Sequence[Prepared]) -> tuple[Tensor, Gradients]:
         """The summed losses of a batch [.., 3], and the clipped gradients; nothing waits."""
 
+    @abstractmethod
     def rates(self) -> tuple[float, float]:
         """For the next step: the factor of the learning rate, and the share of the average."""
 
+    @abstractmethod
     def update(self, gradients: Gradients, factor: Rate, share: Rate) -> None:
         """Moves the weights and their averages; tensors as rates are read at each replay."""
 
+    @abstractmethod
     def count(self) -> None:
         """Counts the step in Python."""
 
+    @abstractmethod
     def state(self) -> list[Tensor]:
         """The tensors that a step changes."""
 
