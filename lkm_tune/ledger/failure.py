@@ -4,6 +4,7 @@
 guess, and its text says so.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ from typing import Literal
 
 from lkm_tune.masking import masked
 
-Cause = Literal["own", "memory", "killed", "node", "machine", "storage", "code"]
-"""The cause of a broken attempt: an error of the trial, refused memory, a process that died without
-an error, a lost node, something on the node that other nodes may not share (its data, cache or
-GPU), storage that the node cannot write or see, or a worker's package that differs from the
-driver's. A failure of storage or code has the cause `machine` if another node may be sound."""
+Cause = Literal["own", "array", "memory", "killed", "node", "machine", "storage", "code"]
+"""The cause of a broken attempt: an error of the trial, a network that cannot train in arrays,
+refused memory, a process that died without an error, a lost node, something on the node that other
+nodes may not share (its data, cache or GPU), storage that the node cannot write or see, or a
+worker's package that differs from the driver's. A failure of storage or code has the cause
+`machine` if another node may be sound."""
 
 Verdict = Literal["again", "alone", "failed", "infeasible"]
 """The future of a trial: it continues, it continues alone on a node (or GPU), it has failed, or it
@@ -84,12 +86,19 @@ def judge(failures: Sequence[Failure]) -> Verdict:
     return "alone" if causes["memory"] or stuck == DEATHS - 1 else "again"
 
 
-def needs_smaller_array(failures: Sequence[Failure]) -> bool:
-    """Whether an array is tried again with half of its trials after its last failure."""
-    cause = failures[-1].cause
-    return cause in ("own", "memory", "killed") or (
-        cause == "machine" and len(suspects(failures)) > 1
+def size_again(failures: Sequence[Failure]) -> int:
+    """The number of trials of the arrays in which a broken array is tried again.
+
+    Args:
+        failures: the failures of a trial of the array; the last is the array's.
+    """
+    last = failures[-1]
+    if last.cause == "array":
+        return 1
+    may_be_a_trial = last.cause in ("own", "memory", "killed") or (
+        last.cause == "machine" and len(suspects(failures)) > 1
     )
+    return math.ceil(last.array / 2) if may_be_a_trial else last.array
 
 
 def suspects(failures: Sequence[Failure]) -> frozenset[str]:

@@ -56,6 +56,7 @@ class Ledger(StudyTrials):
 
     Attributes:
         changes: grows when a trial begins or ends, so that callers can cache.
+        without_arrays: the models that could not train in an array.
     """
 
     def __init__(self, study: Study, path: Path) -> None:
@@ -65,6 +66,7 @@ class Ledger(StudyTrials):
             ValueError: if a line before the last is damaged; the error names the line.
         """
         super().__init__(study, {})
+        self.without_arrays: set[str] = set()
         self._listeners: list[Listener] = []
         self._optuna: dict[tuple[Cell, Phase], optuna.Study] = {}
         # Optuna's number of each trial; Optuna would search all trials for it.
@@ -103,6 +105,8 @@ class Ledger(StudyTrials):
         )
         self._records[cell, phase].append(record)
         self._ids[cell, phase].append(trial._trial_id)
+        for failure in record.failures:
+            self._learn(cell, failure)
         self.changes += 1
         return record.spec
 
@@ -228,12 +232,17 @@ class Ledger(StudyTrials):
         """Enters a broken attempt, and the end of the trial if the trial is given up."""
         record = self.record(spec)
         record.failures = (*record.failures, failure)
+        self._learn(spec.cell, failure)
         kept = [asdict(one) for one in record.failures]
         self._trial(spec).set_user_attr("failures", kept)
         verdict = judge(record.failures)
         if verdict in ("failed", "infeasible"):
             self.finish(spec, verdict, {}, explain(record.failures))
         return verdict
+
+    def _learn(self, cell: Cell, failure: Failure) -> None:
+        if failure.cause == "array":
+            self.without_arrays.add(cell.model)
 
     def interrupt(self) -> None:
         """The driver ends: every running trial continues when the study is continued."""

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from lkm_tune.search.cluster.probe import CONTEXT
@@ -18,7 +18,9 @@ SEARCHED = 8
 """The largest array of search trials with `auto`."""
 
 
-def array_size(study: Study, share: Share, probe_of: Callable[[Study], Probe]) -> ArraySize:
+def array_size(
+    study: Study, share: Share, probe_of: Callable[[Study], Probe], without: Container[str] = ()
+) -> ArraySize:
     """The largest arrays of a study.
 
     On a CPU, `auto` takes all γ of a seed of a curve, or `SEARCHED` search trials, where an array
@@ -29,6 +31,7 @@ def array_size(study: Study, share: Share, probe_of: Callable[[Study], Probe]) -
         study: the study.
         share: the resources of a trial.
         probe_of: creates the probe if it is needed.
+        without: the models that cannot train in arrays; the set may grow.
     """
     asked, fits = study.resources.array, math.inf
     if asked == "auto" and share.gpu:
@@ -39,6 +42,8 @@ def array_size(study: Study, share: Share, probe_of: Callable[[Study], Probe]) -
             fits = 1
 
     def size(cell: Cell, phase: Phase, settings: Mapping[str, Any]) -> int:
+        if cell.model in without:
+            return 1
         if asked != "auto":
             return asked
         trial = TrialSpec(study.name, cell, phase, 0, {"gamma": 0.0, **settings}, 0, 1)

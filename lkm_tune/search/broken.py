@@ -19,12 +19,14 @@ from ray.exceptions import (
 
 from lkm_tune.datasets import DataError
 from lkm_tune.ledger.failure import Cause, CodeError, Failure, StorageError, shortened
+from lkm_tune.training import ArrayError
 
 UNWRITABLE = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO, errno.ESTALE)
 """Numbers of an `OSError`: the disk is not writable, or an NFS server has lost the folder."""
 
 _TYPES: tuple[tuple[Cause, tuple[type[BaseException], ...]], ...] = (
     ("code", (CodeError,)),
+    ("array", (ArrayError,)),
     ("storage", (StorageError, OutOfDiskError)),
     ("memory", (MemoryError, torch.OutOfMemoryError, OutOfMemoryError)),
     ("node", (NodeDiedError, LocalRayletDiedError, ActorUnavailableError)),

@@ -158,7 +158,8 @@ class Engine:
         """
         self._share = settle(self.study, node_resources(), GpuProbe)
         trial_slots(self._share)
-        self.planner.array_size = array_size(self.study, self._share, GpuProbe)
+        without = self.planner.ledger.without_arrays
+        self.planner.array_size = array_size(self.study, self._share, GpuProbe, without)
         if self._demand:
             self._demand = Demand(self._share)
 

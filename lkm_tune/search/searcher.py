@@ -1,5 +1,6 @@
 """The study for Tune: a searcher that suggests its trials, alone or in arrays."""
 
+import logging
 import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -7,13 +8,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from lkm_tune.ledger.failure import (
-    ENDINGS,
-    Failure,
-    judge,
-    needs_smaller_array,
-    suspects,
-)
+from lkm_tune.ledger.failure import ENDINGS, Failure, judge, size_again, suspects
 from lkm_tune.ledger.ledger import Ledger
 from lkm_tune.search.broken import failure_of
 from lkm_tune.search.cluster.health import NodeHealth
@@ -21,6 +16,8 @@ from lkm_tune.search.cluster.room import Room
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.planner import Array, Planner
 from lkm_tune.study import TrialSpec
+
+logger = logging.getLogger(__name__)
 
 PATIENCE_S = 60.0
 """The longest wait of an attempt for nodes that are not among those that it avoids."""
@@ -31,8 +28,8 @@ class StudySearcher(Searcher):
 
     Every attempt at a trial, or at an array of trials, is a separate Tune trial. A broken trial is
     suggested again, alone on a node if memory was short, on another node if the node may be broken,
-    until the ledger gives it up. A broken array is suggested again as two halves. All state is in
-    the ledger.
+    until the ledger gives it up. A broken array is suggested again as two halves, or one by one if
+    its network cannot train in arrays. All state is in the ledger.
     """
 
     def __init__(
@@ -194,10 +191,12 @@ class StudySearcher(Searcher):
             return
         verdicts = [self.ledger.break_off(spec, failure) for spec in array]
         if len(array) > 1:
-            half = len(array) // 2
-            smaller = needs_smaller_array(self.ledger.record(array[0]).failures)
-            parts = [array[:half], array[half:]] if smaller else [array]
-            for part in parts if smaller else ():
+            if failure.cause == "array":
+                model, reason = array[0].cell.model, failure.reason.splitlines()[-1]
+                logger.warning("trials of %s train one by one from now on: %s", model, reason)
+            size = size_again(self.ledger.record(array[0]).failures)
+            parts = [array[k : k + size] for k in range(0, len(array), size)]
+            for part in parts if len(parts) > 1 else ():
                 self.ledger.train_together(part)
             self._again += parts
         elif verdicts[0] in ("again", "alone"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lkm_tune.ledger.failure import Failure, explain, judge, needs_smaller_array, shortened
+from lkm_tune.ledger.failure import Failure, explain, judge, shortened, size_again
 
 
 @pytest.mark.parametrize(
@@ -40,19 +40,20 @@ def test_what_follows(causes, verdict):
 
 
 @pytest.mark.parametrize(
-    ("causes", "smaller"),
+    ("causes", "size"),
     [
-        ("8*memory", True),
-        ("8*own", True),
-        ("8*killed@1", True),
-        ("8*node", False),
-        ("8*machine:A", False),  # another node may be sound
-        ("8*machine:A 8*machine:B", True),
-        ("8*memory 4*node", False),
+        ("8*memory", 4),
+        ("7*own", 4),
+        ("8*killed@1", 4),
+        ("8*array", 1),
+        ("8*node", 8),
+        ("8*machine:A", 8),  # another node may be sound
+        ("8*machine:A 8*machine:B", 4),
+        ("8*memory 4*node", 4),
     ],
 )
-def test_which_arrays_become_smaller(causes, smaller):
-    assert needs_smaller_array(failures_of(causes)) is smaller
+def test_the_size_of_the_arrays_that_try_again(causes, size):
+    assert size_again(failures_of(causes)) == size
 
 
 def failures_of(causes):

@@ -53,6 +53,15 @@ def test_on_a_cpu_the_model_and_its_width_decide(model, array, settings, size):
     assert sizes(cell, "curve", {"gamma": 0.1, **settings}) == size
 
 
+def test_networks_that_cannot_train_in_arrays_train_singly():
+    study, without = study_of("gcn", 3), set()
+    sizes = array_size(study, Share(1.0, 0.0), refused, without)
+    (cell,) = study.cells
+    assert sizes(cell, "curve", {}) == 3
+    without.add("gcn")
+    assert sizes(cell, "curve", {}) == 1
+
+
 @pytest.mark.parametrize(
     ("gpu", "share", "size"),
     [(80 * GIB, 1.0, 4), (4 * GIB, 1.0, 3), (8 * GIB, 0.25, 1), (2 * GIB, 0.5, 1)],

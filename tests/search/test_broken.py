@@ -20,6 +20,7 @@ from lkm_tune.datasets import DataError
 from lkm_tune.ledger.failure import CodeError
 from lkm_tune.search.broken import failure_here, failure_of
 from lkm_tune.search.cluster.nodes import OtherCodeError, UnseenPlaceError
+from lkm_tune.training import ArrayError
 
 KILLED = (
     "Worker unexpectedly exits with a connection error code 2. End of file. Some common causes "
@@ -56,6 +57,7 @@ def after(first, second):
         (ValueError("depth must be above 1"), "own"),
         (ValueError("MemoryError and No space left on device"), "own"),
         (RuntimeError("CUDA error: device-side assert triggered"), "own"),
+        (ArrayError("net cannot train in an array"), "array"),
         (torch.AcceleratorError("CUDA error: an illegal memory access was encountered"), "own"),
         (FileNotFoundError(errno.ENOENT, "No such file", "a"), "own"),
         (after(MemoryError(), KeyError("layer")), "own"),

@@ -19,6 +19,7 @@ from lkm_tune.search.planner import Planner
 from lkm_tune.search.scheduler import CellScheduler, LedgerRelay
 from lkm_tune.search.searcher import PATIENCE_S, StudySearcher
 from lkm_tune.study import CurvePlan, SearchPlan, Study, TrainingPlan, TrialSpec
+from lkm_tune.training import ArrayError
 
 FINISHED = "FINISHED"
 
@@ -462,19 +463,28 @@ def test_a_broken_array_is_tried_in_halves_and_then_singly(arrays, tmp_path, err
     whole = arrays.ask()
     arrays.breaks(whole, error)
     halves = [arrays.ask(), arrays.ask()]
-    assert [arrays.members(name) for name in halves] == [[0, 1], [2, 3, 4]]
-    assert arrays.arrays == [(0, 1)] * 2 + [(2, 3, 4)] * 3
-    arrays.breaks(halves[0], error)
+    assert [arrays.members(name) for name in halves] == [[0, 1, 2], [3, 4]]
+    assert arrays.arrays == [(0, 1, 2)] * 3 + [(3, 4)] * 2
+    arrays.breaks(halves[1], error)
     singles = [arrays.ask(), arrays.ask()]
-    assert [arrays.members(name) for name in singles] == [[0], [1]]
-    assert arrays.arrays[:2] == [(), ()]
+    assert [arrays.members(name) for name in singles] == [[3], [4]]
+    assert arrays.arrays[3:] == [(), ()]
     assert arrays.states == ["running"] * 5
     assert not arrays.live[singles[0]]["alone"], "it may fit now"
     arrays.ends(singles[0])
-    assert arrays.states[0] == "complete"
+    assert arrays.states[3] == "complete"
     # The study goes on with the halves and singles of the ledger.
     restarted = Arrays(tmp_path / "ledger")
-    assert [restarted.members(restarted.ask()) for _ in range(2)] == [[1], [2, 3, 4]]
+    assert [restarted.members(restarted.ask()) for _ in range(2)] == [[0, 1, 2], [4]]
+
+
+def test_a_network_without_arrays_trains_singly_at_once_and_is_remembered(arrays, tmp_path, caplog):
+    arrays.breaks(arrays.ask(), on("A", ArrayError("vmap fails")))
+    assert "pamnet train one by one from now on: " in caplog.text and "vmap fails" in caplog.text
+    assert arrays.arrays == [()] * 5
+    assert [arrays.members(arrays.ask()) for _ in range(4)] == [[0], [1], [2], [3]]
+    assert arrays.searcher.ledger.without_arrays == {"pamnet"}
+    assert Arrays(tmp_path / "ledger").searcher.ledger.without_arrays == {"pamnet"}
 
 
 def test_a_lost_node_keeps_an_array_whole_and_a_broken_node_is_avoided(arrays):
