@@ -70,7 +70,12 @@ def _show_cost(checked: "StudyCheck") -> None:
 
     costs = app.study_cost(checked.study)
     for cost in costs:
-        say(f"  {cost.cell}: {_short(cost.seconds_per_epoch)} s an epoch")
+        array = (
+            f"; {_short(cost.seconds_in_array)} s in arrays of {cost.array} γ"
+            if cost.array > 1
+            else ""
+        )
+        say(f"  {cost.cell}: {_short(cost.seconds_per_epoch)} s an epoch{array}")
     hours = sum(cost.seconds for cost in costs) / 3600
     further = checked.most.expected_epochs / checked.plan.expected_epochs
     slots = f"{_span(hours, hours * further)} hours of one thread of this machine's CPU"

@@ -8,14 +8,11 @@ from typing import Any
 from lkm_tune.search.cluster.probe import CONTEXT
 from lkm_tune.search.cluster.sharing import MARGIN, Probe
 from lkm_tune.search.cluster.slots import Share
-from lkm_tune.search.planner import CURVE_OF, ArraySize
+from lkm_tune.search.planner import ArraySize
+from lkm_tune.search.wanted_array import wanted_array
 from lkm_tune.study import Cell, Phase, Study, TrialSpec
-from lkm_tune.training.array_run import array_pays
 
 logger = logging.getLogger(__name__)
-
-SEARCHED = 8
-"""The largest array of search trials with `auto`."""
 
 
 def array_size(
@@ -23,8 +20,7 @@ def array_size(
 ) -> ArraySize:
     """The largest arrays of a study.
 
-    On a CPU, `auto` takes all γ of a seed of a curve, or `SEARCHED` search trials, where an array
-    is faster. On a GPU it takes no more than fit into the trial's share of the memory; a probe of
+    On a GPU, `auto` takes no more trials than fit into the trial's share of the memory; a probe of
     the largest trial says how many.
 
     Args:
@@ -33,8 +29,8 @@ def array_size(
         probe_of: creates the probe if it is needed.
         without: the models that cannot train in arrays; the set may grow.
     """
-    asked, fits = study.resources.array, math.inf
-    if asked == "auto" and share.gpu:
+    fits = math.inf
+    if study.resources.array == "auto" and share.gpu:
         try:
             fits = _fitting(probe_of(study), share.gpu)
         except ValueError as error:
@@ -44,13 +40,8 @@ def array_size(
     def size(cell: Cell, phase: Phase, settings: Mapping[str, Any]) -> int:
         if cell.model in without:
             return 1
-        if asked != "auto":
-            return asked
         trial = TrialSpec(study.name, cell, phase, 0, {"gamma": 0.0, **settings}, 0, 1)
-        if not array_pays(study.run_config(trial), "cuda" if share.gpu else "cpu"):
-            return 1
-        most = SEARCHED if phase in CURVE_OF else len(study.curve.gammas)
-        return int(min(fits, most))
+        return int(min(fits, wanted_array(study, trial, "cuda" if share.gpu else "cpu")))
 
     return size
 

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 
 from lkm_tune.datasets import find_task
+from lkm_tune.search.wanted_array import wanted_array
 from lkm_tune.study import Cell, Choice, DataPlan, Range, RunConfig, Study, TrialSpec, plan_summary
-from lkm_tune.training import TrainingRun
+from lkm_tune.training import ArrayError, ArrayRun, TrainingRun
 
 STEPS = 4
 
@@ -25,11 +26,16 @@ class CellCost:
     Attributes:
         cell: the cell.
         seconds_per_epoch: training and validation, at settings in the middle of their ranges.
-        seconds: training time of all expected epochs of the plan.
+        array: the number of points of the curve that train as one program.
+        seconds_in_array: the seconds per epoch of each of these points.
+        seconds: training time of all expected epochs of the plan. Search trials count as single
+            trials, because the sizes of their arrays are not known in advance.
     """
 
     cell: Cell
     seconds_per_epoch: float
+    array: int
+    seconds_in_array: float
     seconds: float
 
 
@@ -40,14 +46,16 @@ def estimate(study: Study, cache: Path | None = None) -> Iterator[CellCost]:
         ValueError: if the data are missing or invalid.
     """
     plan = plan_summary(study)
-    measured: dict[object, float] = {}
+    points = plan.curve_points * study.training.epochs
+    others = plan.expected_epochs / plan.cells - points
+    measured: dict[object, tuple[float, int, float]] = {}
     for cell in study.cells:
         same = same_work(study, cell), study.data_plan(cell.task).n_val
         if same not in measured:
             with _one_thread():
-                measured[same] = _seconds_per_epoch(study, cell, cache)
-        seconds = measured[same]
-        yield CellCost(cell, seconds, seconds * plan.expected_epochs / plan.cells)
+                measured[same] = _measured(study, cell, cache)
+        alone, array, together = measured[same]
+        yield CellCost(cell, alone, array, together, alone * others + together * points)
 
 
 def same_work(study: Study, cell: Cell) -> tuple[str, int]:
@@ -68,18 +76,39 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _seconds_per_epoch(study: Study, cell: Cell, cache: Path | None) -> float:
+def _measured(study: Study, cell: Cell, cache: Path | None) -> tuple[float, int, float]:
+    """Seconds of an epoch of a single run; the size of an array of the curve; its seconds a run."""
     few = middle_of(study, cell, STEPS)
-    epochs = TrainingRun(few, cache=cache).epochs()
-    next(epochs)  # The first steps of a process are slower than the rest.
+    factor = _whole_epochs(study, cell, few)
+    alone = _second_epoch(TrainingRun(few, cache=cache).epochs()) * factor
+    point = TrialSpec(study.name, cell, "curve", 0, {"gamma": 0.0}, 0, 1)
+    array = min(wanted_array(study, point, "cpu"), len(study.curve.gammas))
+    if array > 1:
+        runs = [
+            TrainingRun(replace(few, gamma=gamma), cache=cache)
+            for gamma in study.curve.gammas[:array]
+        ]
+        try:
+            return alone, array, _second_epoch(ArrayRun(runs).epochs()) * factor / array
+        except ArrayError:
+            pass  # The study trains these points one by one.
+    return alone, 1, alone
+
+
+def _second_epoch(epochs: Iterator[Any]) -> float:
+    """Seconds of the second epoch: the first steps of a process are slower than the rest."""
+    next(epochs)
     start = time.perf_counter()
     next(epochs)
-    seconds = time.perf_counter() - start
+    return time.perf_counter() - start
+
+
+def _whole_epochs(study: Study, cell: Cell, few: RunConfig) -> float:
+    """How many times the work of a short epoch a whole epoch with its validation has."""
     if _one_graph(study, cell):
-        return seconds
+        return 1.0
     # Validation has no backward pass: about a third of a training step.
-    per_sample = seconds / (few.data.n_train or 1)
-    return per_sample * (cell.n_train + (study.data_plan(cell.task).n_val or 0) / 3)
+    return (cell.n_train + (study.data_plan(cell.task).n_val or 0) / 3) / (few.data.n_train or 1)
 
 
 def middle_of(study: Study, cell: Cell, steps: int) -> RunConfig:

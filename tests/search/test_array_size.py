@@ -2,9 +2,10 @@
 
 import pytest
 
-from lkm_tune.search.array_size import SEARCHED, array_size
+from lkm_tune.search.array_size import array_size
 from lkm_tune.search.cluster.probe import CONTEXT, Memory
 from lkm_tune.search.cluster.slots import Share
+from lkm_tune.search.wanted_array import SEARCHED
 from lkm_tune.study import CurvePlan, Resources, Study
 
 GIB = 2**30
