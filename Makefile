@@ -86,6 +86,7 @@ test-slow: setup postgresql
 
 bench: setup
 	$(BIN)/python tests/benchmarks/bench.py
+	$(BIN)/python tests/benchmarks/bench_parts.py
 	$(BIN)/python tests/benchmarks/bench_gpu.py
 	$(BIN)/python tests/benchmarks/bench_machinery.py
 	$(BIN)/python tests/benchmarks/bench_report.py

@@ -1,6 +1,7 @@
 """The cause of a broken attempt, by the type of its error, or by its text as a last resort."""
 
 import errno
+import re
 from dataclasses import replace
 from traceback import format_exception, format_exception_only
 
@@ -56,7 +57,6 @@ _OF_GPU = (
 
 # Errors whose text is more specific than their type.
 _OF_RUNTIME: tuple[tuple[Cause, tuple[str, ...]], ...] = (
-    ("code", ("failed to import on the worker",)),  # from Ray, if it cannot create an actor
     (
         "memory",
         (
@@ -74,6 +74,11 @@ _OF_DEATH: tuple[tuple[Cause, tuple[str, ...]], ...] = (
     ("memory", ("running low on memory",)),  # Ray's memory monitor killed the process
     ("node", ("node has died", "node was terminated", "node was preempted")),
 )
+
+
+# From Ray, if a worker lacks a package. The error of the worker follows on further lines.
+_FAILED_IMPORT = "failed to import on the worker"
+_ADDRESS = re.compile(r"\bip=([\w.:]+)")
 
 
 class BrokenAttempt(Exception):
@@ -118,6 +123,14 @@ def failure_of(error: BaseException, epoch: int) -> Failure:
     return Failure(_cause(error), shortened(text), epoch)
 
 
+def address_of(error: BaseException) -> str:
+    """The address of the node on which Ray could not create an actor, else ""."""
+    if not (isinstance(error, ActorDiedError) and error.actor_init_failed):
+        return ""
+    found = _ADDRESS.search(str(error))
+    return found.group(1) if found else ""
+
+
 def is_unwritable(error: BaseException | None) -> bool:
     """Whether an error means that a disk is not writable."""
     return isinstance(error, OSError) and error.errno in UNWRITABLE
@@ -137,6 +150,8 @@ def _cause(error: BaseException) -> Cause:
     if isinstance(own, ActorDiedError):
         if own.actor_init_failed:
             # Only the text of the error is left; its last line names the type.
+            if _FAILED_IMPORT in str(own):
+                return "code"
             return _by_text(str(own).strip().splitlines()[-1], _OF_RUNTIME) or "own"
         return "node" if own.preempted else _by_text(str(own), _OF_DEATH) or "killed"
     if isinstance(own, RuntimeError):

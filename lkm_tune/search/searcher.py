@@ -10,7 +10,7 @@ from ray.tune.search import Searcher
 
 from lkm_tune.ledger.failure import ENDINGS, Failure, judge, size_again, suspects
 from lkm_tune.ledger.ledger import Ledger
-from lkm_tune.search.broken import failure_of
+from lkm_tune.search.broken import address_of, failure_of
 from lkm_tune.search.cluster.health import NodeHealth
 from lkm_tune.search.cluster.room import Room
 from lkm_tune.search.limits import Limits
@@ -184,8 +184,10 @@ class StudySearcher(Searcher):
         array = self._running(self._live.pop(trial_id, ()))
         if not array:
             return
-        failure = self._attributed(array[0], failure_of(error, reported))
-        failure = replace(failure, array=len(array))
+        failure = replace(failure_of(error, reported), array=len(array))
+        if address := address_of(error):
+            failure = replace(failure, node=self._health.at(address))
+        failure = self._attributed(array[0], failure)
         if failure.cause in ENDINGS:
             self.ending = ENDINGS[failure.cause](failure.reason)
             return

@@ -4,7 +4,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from ray.exceptions import ActorDiedError, NodeDiedError, WorkerCrashedError
+from ray.exceptions import ActorDiedError, NodeDiedError, RayTaskError, WorkerCrashedError
 
 from lkm_tune.ledger.failure import CodeError, StorageError
 from lkm_tune.ledger.ledger import Ledger
@@ -202,25 +202,33 @@ def on(node, error, starting=True):
     return BrokenAttempt(failure_here(error, node, starting))
 
 
+def not_created(address):
+    """The error of Ray if the worker at an address lacks a package."""
+    text = "RuntimeError: T failed to import on the worker.\n\nImportError: No module 'torch'"
+    cause = RayTaskError("T", f"Traceback of T:\n{text}", RuntimeError(text), "T()", 1, address)
+    return ActorDiedError(cause)
+
+
 @pytest.mark.parametrize(
     "error",
     [
-        FileNotFoundError(2, "no such file", "qm9.tar"),
-        OSError(5, "Input/output error"),
-        OSError(28, "No space left on device"),
-        OtherCodeError("has another version of lkm-tune (a) than the driver's (b)"),
-        RuntimeError("CUDA error: uncorrectable ECC error encountered"),
+        on("A", FileNotFoundError(2, "no such file", "qm9.tar")),
+        on("A", OSError(5, "Input/output error")),
+        on("A", OSError(28, "No space left on device")),
+        on("A", OtherCodeError("has another version of lkm-tune (a) than the driver's (b)")),
+        on("A", RuntimeError("CUDA error: uncorrectable ECC error encountered")),
+        not_created("10.0.0.1"),
     ],
 )
 def test_a_broken_node_fails_no_trial_and_is_left_out(tune, error):
     first, second = tune.ask(), tune.ask()
-    tune.breaks(first, on("A", error))
+    tune.breaks(first, error)
     assert tune.left_out == []
     again = tune.ask(start=False)
     assert tune.spec(again) == tune.spec(first)
     assert tune.live[again]["avoids"] == ("A",)
     assert tune.ask() is not None, "an attempt that waits for its node holds one slot, no more"
-    tune.breaks(second, on("A", error))
+    tune.breaks(second, error)
     assert [node.address for node in tune.left_out] == ["10.0.0.1"]
     assert tune.record(first).state == tune.record(second).state == "running"
     others = [tune.ask(), tune.ask()]

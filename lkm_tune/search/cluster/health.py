@@ -77,6 +77,11 @@ class NodeHealth:
         self._out[node] = LeftOut(address, reason, self._clock() + SECONDS_OUT)
         self._keep(self._out[node])
 
+    def at(self, address: str) -> str:
+        """The name of the present node with this address, "" if none or several have it."""
+        names = [name for name, its in self._present().items() if its == address]
+        return names[0] if len(names) == 1 else ""
+
     def has_other(self, nodes: Collection[str]) -> bool:
         """Whether a node that is not left out exists beside these nodes."""
         return not self._present().keys() <= {*nodes, *self.left_out}
