@@ -11,7 +11,7 @@ import psutil
 
 from lkm_tune.serve.cache import Studies
 from tests.serve.conftest import BEARER, fill, server
-from tests.serve.test_running import STUDY, Server
+from tests.serve.test_running import STUDY, Server, raw
 
 SLOW = """
 import time
@@ -99,8 +99,17 @@ def test_a_reading_that_never_ends_does_not_hold_the_server(tmp_path, monkeypatc
     go_on.set()
 
 
-def test_half_headers_do_not_hold_a_connection(tmp_path):
-    """A connection without a request ends in time; one that is served stays."""
+def slow_body(server):
+    """The status of a request whose body stops, and the seconds until the answer."""
+    begun = time.monotonic()
+    head = "POST /api/v1/check HTTP/1.1\r\nHost: localhost\r\n"
+    head += f"Authorization: {server.headers['authorization']}\r\n"
+    answer = raw(server, f"{head}Content-Length: 1000\r\n\r\nname: ".encode())
+    return answer.split()[1], time.monotonic() - begun
+
+
+def test_half_requests_do_not_hold_a_connection(tmp_path):
+    """A connection without a whole request ends in time; one that is served stays."""
     found = Server(tmp_path)
     whole = b"GET /static/none HTTP/1.1\r\nHost: localhost\r\n"
     parts = {
@@ -109,9 +118,10 @@ def test_half_headers_do_not_hold_a_connection(tmp_path):
         "half a head": whole,
         "a half head after a request": whole + b"\r\n" + whole,
     }
-    clients = {}
+    clients, pool = {}, ThreadPoolExecutor()
     try:
         begun = time.monotonic()
+        body = pool.submit(slow_body, found)
         for name, part in parts.items():
             clients[name] = socket.create_connection(("127.0.0.1", found.port), 1)
             clients[name].sendall(part)
@@ -134,6 +144,9 @@ def test_half_headers_do_not_hold_a_connection(tmp_path):
             time.sleep(0.5)
         assert ended.keys() == parts.keys()
         assert all(18 < seconds < 30 for seconds in ended.values()), ended
+        status, seconds = body.result()
+        assert status == b"408" and seconds < 30
+        assert found.ask("GET", "/api/v1/studies").status_code == 200
         time.sleep(2)
         served.settimeout(1)
         assert served.recv(65536).startswith(b"HTTP/1.1 200")
@@ -144,4 +157,5 @@ def test_half_headers_do_not_hold_a_connection(tmp_path):
     finally:
         for client in (*clients.values(), served):
             client.close()
+        pool.shutdown()
         found.stop()
