@@ -14,7 +14,6 @@ from .tiny_study import table
 CLUSTER = """
 import os
 import sys
-sys.modules["ray.dashboard.optional_deps"] = None  # A Ray without its dashboard.
 from ray.cluster_utils import Cluster
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
 for folder in sys.argv[1:]:

@@ -15,7 +15,6 @@ from .tiny_study import GAP, check_whole, lay_out, reported_epochs, trained_epoc
 # A head without trials, and two nodes for one trial each.
 CLUSTER = """
 import sys
-sys.modules["ray.dashboard.optional_deps"] = None  # A Ray without its dashboard.
 from ray.cluster_utils import Cluster
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
 for _ in range(2):
