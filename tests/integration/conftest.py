@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -12,7 +14,6 @@ from mlflow_databases import open_databases
 from lkm_tune.cli import cli
 
 from .tiny_study import lay_out
-from .warm import COMMAND, WarmStart
 
 STUDY = """
 name: small
@@ -59,31 +60,20 @@ def study_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def warm(environment):
-    """Forks for commands, which saves seconds of imports."""
-    warm = WarmStart(environment)
-    yield warm
-    warm.close()
-
-
-@pytest.fixture(scope="session")
-def start(environment, request):
-    """Starts `lkm-tune` as a separate process; no process outlives the tests.
-
-    A process is forked, unless the test wants the installed command, another package, or a cluster,
-    for which the command starts Python again.
-    """
+def start(environment):
+    """Starts `lkm-tune` as a separate process; no process outlives the tests."""
     started = []
 
-    def start(*arguments, cwd=None, installed=False, **changes):
-        arguments, own = [*map(str, arguments)], {**environment, **changes}
-        if installed or "PYTHONPATH" in changes or "--address" in arguments:
-            process = subprocess.Popen(
-                [COMMAND, *arguments], cwd=cwd, env=own, text=True,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-        else:
-            process = request.getfixturevalue("warm").start(arguments, cwd, own)
+    def start(*arguments, cwd=None, **changes):
+        command = [str(Path(sys.executable).with_name("lkm-tune")), *map(str, arguments)]
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env={**environment, **changes},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         started.append(process)
         return process
 
@@ -129,7 +119,7 @@ def finished(lkm_tune, study_file, common, tmp_path_factory):
     storage, printed = common / "finished", common / "finished.txt"
     with FileLock(common / "finished.lock"):
         if not printed.exists():
-            printed.write_text(lkm_tune("run", study_file, "--storage", storage, installed=True))
+            printed.write_text(lkm_tune("run", study_file, "--storage", storage))
     own = tmp_path_factory.mktemp("finished") / "runs"
     shutil.copytree(storage, own)
     return own, printed.read_text()
@@ -145,7 +135,7 @@ def folder(tmp_path):
 def whole(lkm_tune, tmp_path_factory):
     """The folder of the tiny study after an undisturbed run."""
     folder = lay_out(tmp_path_factory.mktemp("whole"))
-    lkm_tune("run", "tiny.yaml", cwd=folder, installed=True)
+    lkm_tune("run", "tiny.yaml", cwd=folder)
     return folder
 
 

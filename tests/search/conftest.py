@@ -7,20 +7,12 @@ import tempfile
 
 import pytest
 
-from lkm_tune.search.cluster.joining import DASHBOARD
-
-LEAN = f"import sys\nsys.modules[{DASHBOARD!r}] = None\n"
-
 
 @pytest.fixture(scope="session")
 def run_on_ray():
-    """Runs a program that starts Ray; returns its output.
+    """Runs a program that starts Ray; returns its output."""
 
-    A lean Ray starts sooner, without the packages of a dashboard, as a study starts it.
-    """
-
-    def run(program, *arguments, lean=True, **changes):
-        program = (LEAN if lean else "") + program
+    def run(program, *arguments, **changes):
         quiet = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", **changes}
         quiet = {name: value for name, value in quiet.items() if value is not None}
         # The paths of Ray's sockets may have 107 characters.

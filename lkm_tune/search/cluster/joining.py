@@ -1,9 +1,6 @@
 """Joins or starts the Ray of a study."""
 
 import logging
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +9,6 @@ import ray
 from lkm_tune.cache import settle_folders
 from lkm_tune.package import PACKAGE
 from lkm_tune.search.cluster.auth import close_doors, short_folder
-
-DASHBOARD = "ray.dashboard.optional_deps"
-"""The module by whose import Ray finds out whether its dashboard is installed."""
 
 
 def connect(address: str | None) -> None:
@@ -37,23 +31,4 @@ def connect(address: str | None) -> None:
         return
     # Without RAY_AUTH_MODE, a new Ray asks for a token, as wanted. The mode cannot be set here: Ray
     # reads it at its import.
-    with without_dashboard():
-        ray.init(address="local", include_dashboard=False, _temp_dir=short_folder(), **quiet)
-
-
-@contextmanager
-def without_dashboard() -> Iterator[None]:
-    """A context in which Ray starts as if it were installed without its dashboard.
-
-    `include_dashboard=False` alone still lets this process and Ray's helpers import the packages of
-    the dashboard, for which the start of a study waits.
-    """
-    before = sys.modules.get(DASHBOARD)
-    sys.modules[DASHBOARD] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        if before is None:
-            del sys.modules[DASHBOARD]
-        else:
-            sys.modules[DASHBOARD] = before
+    ray.init(address="local", include_dashboard=False, _temp_dir=short_folder(), **quiet)

@@ -60,7 +60,7 @@ cluster.shutdown()
 @pytest.fixture(scope="module")
 def tried(tmp_path_factory, run_on_ray):
     log = tmp_path_factory.mktemp("probe") / "log"
-    said = run_on_ray(PROGRAM, log, lean=False)
+    said = run_on_ray(PROGRAM, log)
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     return json.loads(said.splitlines()[-1]), lines
 
