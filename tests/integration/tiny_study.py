@@ -44,7 +44,7 @@ class Net(torch.nn.Module):
                 time.sleep(0.05)
             with open(LOG, "a") as log:
                 log.write(f"{os.getpid()}\\n")
-            time.sleep(0.03)
+            time.sleep(0.01)
             eat(self.hunger)
         state = self.embed(batch.z)
         layers = []
