@@ -52,7 +52,7 @@ def check_study(study: StudyLike, overrides: Iterable[str] = ()) -> StudyCheck:
     return StudyCheck(str(source), checked, plan, most, tuple(advice(checked)))
 
 
-def study_cost(study: Study, cache: Path | None = None) -> "tuple[CellCost, ...]":
+def study_cost(study: Study, cache: str | Path | None = None) -> "tuple[CellCost, ...]":
     """Opens the data of every cell and times a few training steps.
 
     Args:
@@ -67,11 +67,12 @@ def study_cost(study: Study, cache: Path | None = None) -> "tuple[CellCost, ...]
 
     with user_errors():
         # The steps need few samples; the study itself may need more than there are.
-        check_data(study, cache)
-        return tuple(estimate(study, cache))
+        folder = Path(cache) if cache else None
+        check_data(study, folder)
+        return tuple(estimate(study, folder))
 
 
-def study_gpu_cost(study: Study, cache: Path | None = None) -> "tuple[GpuCost, ...]":
+def study_gpu_cost(study: Study, cache: str | Path | None = None) -> "tuple[GpuCost, ...]":
     """Estimates the cost of a study for GPUs on a machine without one; measures nothing.
 
     Args:
@@ -87,4 +88,4 @@ def study_gpu_cost(study: Study, cache: Path | None = None) -> "tuple[GpuCost, .
     from lkm_tune.search.gpu_cost import gpu_costs
 
     with user_errors():
-        return gpu_costs(study, cache)
+        return gpu_costs(study, Path(cache) if cache else None)

@@ -51,7 +51,7 @@ def diagnose(
     methods: Sequence[str] = ("pca",),
     molecule: str | None = None,
     own_model: str | None = None,
-    output: Path | None = None,
+    output: str | Path | None = None,
 ) -> Iterator[Diagnosis]:
     """Examines the effect of mixing inside networks.
 
@@ -79,7 +79,7 @@ def diagnose(
             look_in_working_folder()
         groups = _groups(runs, storage_path(storage), cell)
     for name, (files, place) in groups.items():
-        folder = place if output is None else output / name
+        folder = place if output is None else Path(output) / name
         with user_errors():
             examined = examine_all(files, samples, own_model)
             if folder is not None:

@@ -14,7 +14,7 @@ from lkm_tune.training import Weights, read_weights
 
 
 def begin(
-    config: RunConfig, init: Path | None, init_config: Path | None
+    config: RunConfig, init: str | Path | None, init_config: str | Path | None
 ) -> tuple[RunConfig, Mapping[str, Tensor] | None]:
     """The config of a run that starts from the weights at `init`, and these weights.
 
@@ -29,7 +29,7 @@ def begin(
         if init_config is not None:
             raise ValueError("--init-config describes the weights of --init, which is missing")
         return config, None
-    weights = read_weights(init)
+    weights = read_weights(Path(init))
     said = _settings(config, weights, {**_json(init_config), **config.model_settings})
     known = model_settings(config.model)
     kept = {key: value for key, value in said.items() if key in known}
@@ -52,11 +52,11 @@ def _settings(config: RunConfig, weights: Weights, said: Mapping[str, Any]) -> M
         raise ValueError(f"{error} {how}") from error
 
 
-def _json(path: Path | None) -> dict[str, Any]:
+def _json(path: str | Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        held = json.loads(Path(path).read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     if not isinstance(held, dict):

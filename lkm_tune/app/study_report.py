@@ -37,7 +37,7 @@ def make_report(
     margin: float | None = None,
     *,
     from_mlflow: str | None = None,
-    from_table: Path | None = None,
+    from_table: str | Path | None = None,
     experiment: str | None = None,
 ) -> tuple[TransferReport, Path]:
     """Analyses finished runs and writes the report.
@@ -67,9 +67,10 @@ def make_report(
             there = f"from-mlflow/{_file_name(experiment or name or 'all')}"
             report, folder = _of_runs(runs, "MLflow alone", usual), place / there
         elif from_table is not None:
-            runs = _runs_of_table(from_table, None if study is None else study_name(study))
-            there = f"from-table/{from_table.name.partition('.')[0]}"
-            report, folder = _of_runs(runs, from_table.name, usual), place / there
+            table = Path(from_table)
+            runs = _runs_of_table(table, None if study is None else study_name(study))
+            there = f"from-table/{table.name.partition('.')[0]}"
+            report, folder = _of_runs(runs, table.name, usual), place / there
         elif study is None:
             report, folder = load_report(place, margin), place / "transfer"
         else:
