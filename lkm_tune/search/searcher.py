@@ -191,11 +191,12 @@ class StudySearcher(Searcher):
         if failure.cause in ENDINGS:
             self.ending = ENDINGS[failure.cause](failure.reason)
             return
+        # Several arrays of a model may fail before the first failure is known.
+        if failure.cause == "array" and array[0].cell.model not in self.ledger.without_arrays:
+            reason = failure.reason.splitlines()[-1].partition("ArrayError: ")[2]
+            logger.warning("%s; its trials train one by one from now on", reason)
         verdicts = [self.ledger.break_off(spec, failure) for spec in array]
         if len(array) > 1:
-            if failure.cause == "array":
-                model, reason = array[0].cell.model, failure.reason.splitlines()[-1]
-                logger.warning("trials of %s train one by one from now on: %s", model, reason)
             size = size_again(self.ledger.record(array[0]).failures)
             parts = [array[k : k + size] for k in range(0, len(array), size)]
             for part in parts if len(parts) > 1 else ():
