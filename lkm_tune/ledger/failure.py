@@ -4,7 +4,6 @@
 guess, and its text says so.
 """
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -86,19 +85,19 @@ def judge(failures: Sequence[Failure]) -> Verdict:
     return "alone" if causes["memory"] or stuck == DEATHS - 1 else "again"
 
 
-def size_again(failures: Sequence[Failure]) -> int:
-    """The number of trials of the arrays in which a broken array is tried again.
+def parts_again(failures: Sequence[Failure]) -> int:
+    """The number of parts in which a broken array is tried again.
 
     Args:
         failures: the failures of a trial of the array; the last is the array's.
     """
     last = failures[-1]
     if last.cause == "array":
-        return 1
+        return last.array
     may_be_a_trial = last.cause in ("own", "memory", "killed") or (
         last.cause == "machine" and len(suspects(failures)) > 1
     )
-    return math.ceil(last.array / 2) if may_be_a_trial else last.array
+    return 2 if may_be_a_trial else 1
 
 
 def suspects(failures: Sequence[Failure]) -> frozenset[str]:

@@ -55,8 +55,12 @@ _OF_GPU = (
     "sees no GPU on this node",  # from `LkmTrainable`
 )
 
+# From Ray, if a worker lacks a package. The error of the worker follows on further lines.
+_FAILED_IMPORT = "failed to import on the worker"
+
 # Errors whose text is more specific than their type.
 _OF_RUNTIME: tuple[tuple[Cause, tuple[str, ...]], ...] = (
+    ("code", (_FAILED_IMPORT,)),
     (
         "memory",
         (
@@ -76,8 +80,6 @@ _OF_DEATH: tuple[tuple[Cause, tuple[str, ...]], ...] = (
 )
 
 
-# From Ray, if a worker lacks a package. The error of the worker follows on further lines.
-_FAILED_IMPORT = "failed to import on the worker"
 _ADDRESS = re.compile(r"\bip=([\w.:]+)")
 
 
@@ -149,9 +151,9 @@ def _cause(error: BaseException) -> Cause:
             return cause
     if isinstance(own, ActorDiedError):
         if own.actor_init_failed:
-            # Only the text of the error is left; its last line names the type.
             if _FAILED_IMPORT in str(own):
                 return "code"
+            # Only the text of the error is left; its last line names the type.
             return _by_text(str(own).strip().splitlines()[-1], _OF_RUNTIME) or "own"
         return "node" if own.preempted else _by_text(str(own), _OF_DEATH) or "killed"
     if isinstance(own, RuntimeError):

@@ -48,7 +48,11 @@ def divided(
         alike.setdefault(shared, []).append(spec)
     arrays = []
     for specs in alike.values():
-        parts = math.ceil(len(specs) / size(specs[0]))
-        ends = [len(specs) * k // parts for k in range(parts + 1)]
-        arrays += [tuple(specs[a:b]) for a, b in pairwise(ends)]
+        arrays += in_parts(specs, math.ceil(len(specs) / size(specs[0])))
     return arrays
+
+
+def in_parts(specs: Sequence[TrialSpec], parts: int) -> list[tuple[TrialSpec, ...]]:
+    """Trials in parts of about equal size, in their order."""
+    ends = [len(specs) * k // parts for k in range(parts + 1)]
+    return [tuple(specs[a:b]) for a, b in pairwise(ends)]

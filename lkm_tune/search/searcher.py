@@ -8,13 +8,14 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from lkm_tune.ledger.failure import ENDINGS, Failure, judge, size_again, suspects
+from lkm_tune.ledger.failure import ENDINGS, Failure, judge, parts_again, suspects
 from lkm_tune.ledger.ledger import Ledger
 from lkm_tune.search.broken import address_of, failure_of
 from lkm_tune.search.cluster.health import NodeHealth
 from lkm_tune.search.cluster.room import Room
 from lkm_tune.search.limits import Limits
 from lkm_tune.search.planner import Array, Planner
+from lkm_tune.search.search_arrays import in_parts
 from lkm_tune.study import TrialSpec
 
 logger = logging.getLogger(__name__)
@@ -197,8 +198,7 @@ class StudySearcher(Searcher):
             logger.warning("%s; its trials train one by one from now on", reason)
         verdicts = [self.ledger.break_off(spec, failure) for spec in array]
         if len(array) > 1:
-            size = size_again(self.ledger.record(array[0]).failures)
-            parts = [array[k : k + size] for k in range(0, len(array), size)]
+            parts = in_parts(array, parts_again(self.ledger.record(array[0]).failures))
             for part in parts if len(parts) > 1 else ():
                 self.ledger.train_together(part)
             self._again += parts

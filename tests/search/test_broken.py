@@ -97,6 +97,7 @@ def after(first, second):
         (RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`"),
          "machine"),
         (RuntimeError("No CUDA GPUs: no CUDA-capable device is detected"), "machine"),
+        (RuntimeError("The actor with name A failed to import on the worker."), "code"),
     ],
     ids=lambda value: repr(value)[:40] if isinstance(value, Exception) else None,
 )  # fmt: skip
@@ -119,6 +120,7 @@ def test_what_a_trial_raises(error, cause, wrapped):
         (WorkerCrashedError(), "killed"),
         (OutOfDiskError("the local object store is full"), "storage"),
         (ActorDiedError(raised(KeyError(3))), "own"),
+        (ActorDiedError(raised(RuntimeError("A failed to import on the worker."))), "code"),
         (ActorDiedError(raised(RuntimeError(FAILED_IMPORT))), "code"),
         (ActorDiedError(raised(RuntimeError("CUDA error: out of memory"))), "memory"),
     ],

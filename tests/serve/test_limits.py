@@ -109,7 +109,7 @@ def slow_body(server):
 
 
 def test_half_requests_do_not_hold_a_connection(tmp_path):
-    """A connection without a whole request ends in time; one that is served stays."""
+    """A connection without a whole request ends in time; a connection with an answer stays."""
     found = Server(tmp_path)
     whole = b"GET /static/none HTTP/1.1\r\nHost: localhost\r\n"
     parts = {
