@@ -36,9 +36,11 @@ router = APIRouter(include_in_schema=False)
 async def studies(request: Request, here: Here) -> str:
     """All studies."""
     await here.read()
+    # Taken first: rows that are newer than the version are only fetched once more.
+    version = here.studies.version
     shown = here.studies.answer("page", lambda: _render("rows.html.j2", entries=here.studies.all()))
     rows, storage = Markup(shown.decode()), here.settings.storage
-    return page(request, "studies.html.j2", rows=rows, storage=storage)
+    return page(request, "studies.html.j2", rows=rows, version=version, storage=storage)
 
 
 @router.get("/studies/{name}", response_class=HTMLResponse)

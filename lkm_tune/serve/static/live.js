@@ -2,7 +2,7 @@
 // that have changed. Without this script, the page is static.
 const live = document.getElementById("live");
 const name = live.dataset.live;
-let busy = false, again = false;
+let busy = false, again = false, version = Number(live.dataset.version);
 
 async function refresh() {
   if (busy) { again = true; return; }
@@ -29,6 +29,7 @@ function replace(page) {
   const shown = document.getElementById("actions");
   if (actions && actions.outerHTML !== shown.outerHTML) { shown.replaceWith(actions); }
   const fresh = page.getElementById("live");
+  version = Number(fresh.dataset.version);
   const parts = [...fresh.children], old = [...live.children];
   const same = parts.length === old.length && parts.every((part, i) => part.id && part.id === old[i].id);
   if (!same) { live.innerHTML = fresh.innerHTML; return; }
@@ -43,12 +44,18 @@ function replace(page) {
 
 const query = name ? `?study=${encodeURIComponent(name)}` : "";
 const events = new EventSource(`/api/v1/events${query}`);
-let first = true;
-events.addEventListener("study", () => {
-  // The first events tell what the page already shows.
-  if (first) { setTimeout(() => { first = false; }, 300); return; }
-  refresh();
+let opened = false;
+events.addEventListener("study", (event) => {
+  // The first events tell the present state, which the page shows unless it changed meanwhile.
+  if (JSON.parse(event.data).version > version) { refresh(); }
 });
-// After a restart of the server, or a long sleep, the page may be old.
-events.addEventListener("open", () => { if (!first) { refresh(); } });
+events.addEventListener("open", () => {
+  // After a restart of the server, or a long sleep, the page may be old.
+  if (opened) { refresh(); }
+  opened = true;
+});
+events.addEventListener("error", () => {
+  // A stream that was refused is not tried again: the study may have been removed.
+  if (events.readyState === EventSource.CLOSED) { refresh(); }
+});
 addEventListener("pagehide", () => events.close());
