@@ -5,10 +5,11 @@ from pathlib import Path
 from uuid import uuid4
 
 from lkm_tune.app.run import private_files
+from lkm_tune.app.studies import Storage, storage_path
 from lkm_tune.package import PACKAGE, package_digest
 
 
-def package_copy(storage: Path) -> Path | None:
+def package_copy(storage: Storage) -> Path | None:
     """A folder with a copy of this package and its shipped studies; None if this is such a copy.
 
     Another user of a cluster may replace the checkout while a study runs, and Python reads modules
@@ -20,7 +21,7 @@ def package_copy(storage: Path) -> Path | None:
     Raises:
         OSError: if the copy cannot be written.
     """
-    copies = storage.expanduser().resolve() / "packages"
+    copies = storage_path(storage) / "packages"
     if PACKAGE.is_relative_to(copies):
         return None
     place = copies / package_digest()

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lkm_tune.app.studies import Storage, storage_path
 from lkm_tune.files import listing, mapping, read_json, write_text
 from lkm_tune.ledger.study_folder import ledger_stamp, study_folders
 from lkm_tune.package import package_digest
@@ -53,16 +54,17 @@ def stored_answers(storage: Path, *, old: bool = False) -> dict[str, Any]:
     return read_json(storage / FILE, _sound)
 
 
-def answers_stamp(storage: Path) -> int:
+def answers_stamp(storage: Storage) -> int:
     """A number that changes with the stored answers; 0 without any."""
-    path = storage / FILE
+    path = storage_path(storage) / FILE
     return path.stat().st_mtime_ns if path.exists() else 0
 
 
-def answers_are_old(storage: Path) -> bool:
+def answers_are_old(storage: Storage) -> bool:
     """Whether the stored answers miss runs, or there are none."""
-    kept = _read(storage / FILE)
-    return kept is None or kept["state"] != _state(storage)
+    place = storage_path(storage)
+    kept = _read(place / FILE)
+    return kept is None or kept["state"] != _state(place)
 
 
 def load_report(storage: Path, margin: float | None = None) -> "TransferReport":

@@ -1,7 +1,7 @@
 """Checks a study file that was sent to a server."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
+from os import PathLike
 
 from lkm_tune.app.errors import LkmTuneError, user_errors
 from lkm_tune.app.permissions import Permissions
@@ -56,7 +56,7 @@ class CheckedFile:
 
 
 def check_file(
-    path: Path, storage: Storage, permissions: Permissions, *, cost: bool = False
+    path: str | PathLike[str], storage: Storage, permissions: Permissions, *, cost: bool = False
 ) -> CheckedFile:
     """Checks a study file; an invalid study is a result, no exception.
 

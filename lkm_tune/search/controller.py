@@ -22,6 +22,9 @@ from lkm_tune.search.cluster.room import Room
 # The searcher limits the number of trials, and the trial limits the reports of a batch.
 UNBOUNDED = 1000
 
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+"""Ctrl-C, and the signal of container engines and of schedulers of jobs."""
+
 OnBroken = Callable[[str, Exception, int], None]
 Places = tuple[int, ...]
 
@@ -150,7 +153,7 @@ def run_trials(
         ended: Tune's name of a trial -> the places in its array whose trials have ended.
 
     Returns:
-        Whether the user interrupted.
+        Whether the user, or a scheduler of jobs, interrupted.
     """
     set_verbosity(0)
     experiment = Experiment(
@@ -184,19 +187,24 @@ def run_trials(
 
 @contextmanager
 def _interrupt() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets; the second Ctrl-C has its usual effect."""
+    """An event that the first Ctrl-C or SIGTERM sets; a second signal has its usual effect."""
     interrupted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield interrupted
         return
-    before = signal.getsignal(signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in STOPPING}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     def interrupt(number: int, frame: Any) -> None:
         interrupted.set()
-        signal.signal(signal.SIGINT, before)
+        restore()
 
-    signal.signal(signal.SIGINT, interrupt)
+    for number in STOPPING:
+        signal.signal(number, interrupt)
     try:
         yield interrupted
     finally:
-        signal.signal(signal.SIGINT, before)
+        restore()

@@ -28,7 +28,7 @@ def main() -> None:
     os.dup2(2, 1)
     permissions = Permissions(asked["own_models"], tuple(map(Path, asked["data"])))
     try:
-        found = check_file(Path(asked["file"]), asked["storage"], permissions, cost=asked["cost"])
+        found = check_file(asked["file"], asked["storage"], permissions, cost=asked["cost"])
     except (MemoryError, RuntimeError) as error:
         # torch has no exception of its own for this.
         if not isinstance(error, MemoryError) and "can't allocate memory" not in str(error):

@@ -154,9 +154,10 @@ def test_studies_share_a_cluster(cluster, start, invoke, environment, tmp_path):
         lambda: len(steps(long)) >= done + 40 and len(workers(long, 20)) == 2,
         "the first study to use both nodes again",
     )
-    first.send_signal(signal.SIGINT)
+    first.send_signal(signal.SIGTERM)
     output, _ = first.communicate(timeout=60)
     assert first.returncode == 130, output
+    assert "the same command continues" in output and "SIGTERM received" not in output
     assert status()["spent_hours"]["wall"] * 3600 < time.monotonic() - began - 5
     wasted = trained_epochs(short) - reported_epochs(short)
     assert wasted <= 1, "what makes room goes on from its last epoch"
