@@ -40,6 +40,9 @@ class Progress:
     def seconds_left(self, start: "Progress", elapsed: float, parts: "Parts") -> float | None:
         """Seconds left at the rate of the last `elapsed` seconds; None before an epoch has ended.
 
+        At the end of a study fewer trials run than before: it takes at least as long as the
+        slowest of them.
+
         Args:
             start: the progress before that time.
             elapsed: seconds since then.
@@ -47,7 +50,7 @@ class Progress:
         """
         since = self.ended - start.ended + parts.done
         left = self.to_end - parts.done - parts.earlier
-        return left * elapsed / since if since > 0 else None
+        return max(left * elapsed / since, parts.slowest) if since > 0 else None
 
 
 REPEATED_S = 2.0
@@ -66,19 +69,24 @@ class Parts:
         """
         self._continued = {record.spec.key for record in plan.trials.all_records()}
         self._clock = clock
-        self._begun: dict[str, float] = {}
-        self._earlier: dict[str, float] = {}
+        self._first: dict[str, tuple[float, float]] = {}  # Time, and part without a new epoch.
         self._now: dict[str, float] = {}
+        self._left: dict[str, float] = {}
 
     @property
     def earlier(self) -> float:
         """The parts that an earlier driver has done, in trials."""
-        return sum(self._earlier.values())
+        return sum(part for key, (_, part) in self._first.items() if key in self._continued)
 
     @property
     def done(self) -> float:
         """The parts that this driver has done, in trials."""
         return sum(self._now.values()) - self.earlier
+
+    @property
+    def slowest(self) -> float:
+        """The longest time to its end of a curve point, in seconds; 0 if unknown."""
+        return max(self._left.values(), default=0.0)
 
     def began(self, record: TrialRecord) -> None:
         """Nothing is done, or has to be done again."""
@@ -86,15 +94,18 @@ class Parts:
 
     def reported(self, spec: TrialSpec, result: Mapping[str, Any]) -> None:
         """An epoch is done."""
-        now = self._clock()
-        self._now[spec.key] = result["epoch"] / spec.epochs
-        first = self._begun.setdefault(spec.key, now)
-        if spec.key in self._continued and now - first < REPEATED_S:
-            self._earlier[spec.key] = self._now[spec.key]
+        key, now, part = spec.key, self._clock(), result["epoch"] / spec.epochs
+        self._now[key] = part
+        time_of_first, first = self._first.setdefault(key, (now, part))
+        if key in self._continued and now - time_of_first < REPEATED_S:
+            self._first[key] = time_of_first, part
+        # Halving may stop a trial of a search at its next rung.
+        elif spec.phase not in ("search", "control") and part > first:
+            self._left[key] = (1 - part) * (now - time_of_first) / (part - first)
 
     def ended(self, record: TrialRecord) -> None:
         """`Progress.ended` counts the trial now."""
-        for known in (self._begun, self._earlier, self._now):
+        for known in (self._first, self._now, self._left):
             known.pop(record.spec.key, None)
 
     def interrupted(self, spec: TrialSpec) -> None:

@@ -3,6 +3,7 @@
 Only the modules that write and read import MLflow, so that this package imports quickly.
 """
 
+import logging
 import os
 import warnings
 
@@ -21,3 +22,6 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 # MLflow warns about one of its own classes.
 warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType", UserWarning)
+# MLflow logs a failed write with a trace and raises the error, of which the delivery tells. MLflow
+# sets the levels of its loggers at its import; a filter stays.
+logging.getLogger("mlflow.store.db.utils").addFilter(lambda record: False)

@@ -1,5 +1,7 @@
 """The time that a study still needs, from its ended trials and the epochs of its running trials."""
 
+from dataclasses import replace
+
 import pytest
 
 from lkm_tune.ledger.ledger import Ledger
@@ -21,8 +23,8 @@ STUDY = Study(
 class Driver:
     """A driver whose trials make epochs as the test says."""
 
-    def __init__(self, path):
-        self.planner = Planner(STUDY, Ledger(STUDY, path))
+    def __init__(self, path, study=STUDY):
+        self.planner = Planner(study, Ledger(study, path))
         self.now = 0.0
         self.parts = Parts(self.planner, lambda: self.now)
         self.planner.ledger.listen(self.parts)
@@ -72,3 +74,28 @@ def test_repeated_reports_do_not_count(tmp_path):
     assert driver.seconds_left(30) == pytest.approx((3 + 3 * 10) * 30)
     driver.end(again)
     assert driver.seconds_left(200) == pytest.approx(3 * 200)
+
+
+def test_the_last_trials_take_their_own_time(tmp_path):
+    """Two trials at a time, 30 s an epoch; the third ends, and the fourth runs on alone."""
+    driver = Driver(tmp_path / "ledger")
+    for _ in range(3):
+        driver.end(driver.begin())
+    last = driver.begin()
+    for epoch in range(1, 5):
+        driver.now = 500.0 + 30 * epoch
+        driver.report(last, epoch)
+    # At the rate of the driver, the rest of one trial would take 620 s / 3.4 × 0.6 = 109 s.
+    assert driver.seconds_left(620) == pytest.approx(6 * 30)
+    driver.end(last)
+    assert driver.seconds_left(800) == 0
+
+
+def test_a_trial_that_halving_may_stop_is_no_bound(tmp_path):
+    spec = replace(STUDY, search=SearchPlan(trials=1, control=False, grace_period=1))
+    driver = Driver(tmp_path / "ledger", spec)
+    trial = driver.begin()
+    for epoch in (1, 2):
+        driver.now = 300.0 * epoch
+        driver.report(trial, epoch)
+    assert driver.parts.slowest == 0

@@ -29,6 +29,6 @@ def connect(address: str | None) -> None:
     if address:
         ray.init(address=address, runtime_env={"py_modules": [str(PACKAGE)]}, **quiet)
         return
-    # Without RAY_AUTH_MODE, a new Ray asks for a token, as wanted. The mode cannot be set here: Ray
-    # reads it at its import.
+    # Without RAY_AUTH_MODE, a new Ray asks for a token, as wanted (since Ray 2.59). The mode cannot
+    # be set here: Ray reads it at its import.
     ray.init(address="local", include_dashboard=False, _temp_dir=short_folder(), **quiet)

@@ -80,13 +80,18 @@ def test_sockets_of_ray_get_a_short_path(monkeypatch, clean, tmp_path):
     assert len(str(folder)) <= LONGEST_FOLDER and folder.stat().st_mode & 0o077 == 0
 
 
-# Requests metrics, without a token, from every port of this Ray.
+# Requests metrics, without a token, from every port of this Ray, and joins it without its token.
 PROGRAM = """
-import http.client, json, os, urllib.request
-import psutil
+import http.client, json, os, subprocess, sys, urllib.request
+import psutil, ray
 from lkm_tune.search.cluster.joining import connect
 
 connect(None)
+stranger = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+joined = subprocess.run(
+    [sys.executable, "-c", f"import ray; ray.init({ray.get_runtime_context().gcs_address!r})"],
+    env=stranger, capture_output=True, text=True,
+)
 told = []
 for process in psutil.Process().children(recursive=True):
     for place in process.net_connections("inet"):
@@ -97,11 +102,12 @@ for process in psutil.Process().children(recursive=True):
                     told.append([process.name(), place.laddr.port, answer.read(60).decode()])
             except (OSError, ValueError, http.client.HTTPException):
                 pass
-print(json.dumps({"told": told, "files": os.path.exists(os.path.expanduser("~/.ray/auth_token"))}))
+file = os.path.exists(os.path.expanduser("~/.ray/auth_token"))
+print(json.dumps({"told": told, "file": file, "joined": joined.stderr[-2000:]}))
 """
 
 
-def test_a_ray_of_ones_own_tells_nobody_its_figures_and_writes_no_token(
-    monkeypatch, clean, run_on_ray
-):
-    assert json.loads(run_on_ray(PROGRAM, RAY_AUTH_MODE=None)) == {"told": [], "files": False}
+def test_a_ray_of_ones_own_is_closed_and_writes_no_token(monkeypatch, clean, run_on_ray):
+    found = json.loads(run_on_ray(PROGRAM, RAY_AUTH_MODE=None))
+    assert (found["told"], found["file"]) == ([], False)
+    assert "AuthenticationError" in found["joined"]
