@@ -1,5 +1,6 @@
 # make demo   the main job: the quickstart study, from search to report
-# make test   all tests except the slow ones; make lint: style and types; CI runs both
+# make test   the tests of every part; make lint: style and types
+#             The other targets test-… and what CI runs: CONTRIBUTING.md
 # make setup  only creates .venv, which the other targets also do
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -17,7 +18,7 @@ endif
 # More threads than a trial's cores make small networks slower.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo postgresql test test-cluster test-slurm test-lowest test-browser test-slow bench simulate lint clean
+.PHONY: setup demo postgresql test test-survival test-cluster test-slurm test-lowest test-browser test-slow bench simulate lint clean
 
 setup: $(VENV)/.ready
 
@@ -47,6 +48,10 @@ postgresql:
 
 test: setup postgresql
 	$(BIN)/python -m pytest
+
+# Studies that are killed, cut off or disturbed, by real processes on a real Ray.
+test-survival: setup postgresql
+	$(BIN)/python -m pytest tests/integration -m "survival and not slow"
 
 # A cluster of network namespaces with real ssh. Without root, the tests skip with that reason.
 test-cluster: setup
@@ -79,7 +84,8 @@ test-lowest: setup postgresql
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct -e ".[dev]"
-	.venv-lowest/bin/python -m pytest tests/ledger tests/search tests/tracking tests/serve tests/integration
+	.venv-lowest/bin/python -m pytest tests/ledger tests/search tests/tracking tests/serve tests/integration \
+	    -m "not slow and not browser"
 
 test-slow: setup postgresql
 	$(BIN)/python -m pytest -m slow -n 0 -s

@@ -11,6 +11,8 @@ import pytest
 from .test_survival import kill, noted_epochs, start_and_kill
 from .tiny_study import GAP, lay_out, runs_of, table, trained_epochs, wait_for_steps
 
+pytestmark = pytest.mark.survival
+
 EPOCHS = 16
 STUDY = f"""
 name: tiny

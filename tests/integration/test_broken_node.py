@@ -10,6 +10,8 @@ import pytest
 from .test_cluster import QUICK, steps, wait_for
 from .tiny_study import table
 
+pytestmark = pytest.mark.survival
+
 # A head without trials, and a node for each folder of prepared data.
 CLUSTER = """
 import os

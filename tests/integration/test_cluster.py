@@ -12,6 +12,8 @@ import pytest
 
 from .tiny_study import GAP, check_whole, lay_out, reported_epochs, trained_epochs
 
+pytestmark = pytest.mark.survival
+
 # A head without trials, and two nodes for one trial each.
 CLUSTER = """
 import sys

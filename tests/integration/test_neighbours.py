@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+import pytest
 from mlflow import MlflowClient
 from mlflow_databases import free_port
 from mlflow_server import server
@@ -15,6 +16,8 @@ from mlflow_server import server
 from lkm_tune.tracking.importer import import_runs
 
 from .tiny_study import trained_epochs
+
+pytestmark = pytest.mark.survival
 
 FEW = (
     "--set", "search.trials=1", "--set", "curve.seeds=[1]", "--set", "curve.gammas=[0, 0.01]",

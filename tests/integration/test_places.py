@@ -11,6 +11,8 @@ from lkm_tune.datasets import content_digest
 from lkm_tune.datasets.qm9 import SAMPLE
 from lkm_tune.tracking import tracking_uri
 
+pytestmark = pytest.mark.survival
+
 STUDY = """
 name: rel
 models: {gin: {hidden: 8, depth: 2}}

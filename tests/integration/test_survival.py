@@ -29,6 +29,8 @@ from .tiny_study import (
     wait_for_steps,
 )
 
+pytestmark = pytest.mark.survival
+
 SEARCHED = 10
 
 

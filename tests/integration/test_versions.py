@@ -3,10 +3,14 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
 import lkm_tune as package
 
 from .test_cluster import FEW, QUICK, cluster, wait_for
 from .tiny_study import lay_out, table, trained_epochs
+
+pytestmark = pytest.mark.survival
 
 __all__ = ["cluster"]
 
