@@ -112,7 +112,7 @@ def rows(repeats=3):
             ("`report` of all studies", ("report", *at), repeats),
             ("`status`", ("status", *at), repeats),
             ("`best-gamma` of ten cells", asked, repeats),
-            ("`best-gamma` of a cell without a search", (*asked, "--model", "other"), repeats),
+            ("`best-gamma` of a cell without a search", (*asked, "--model", "gin"), repeats),
             ("`best-gamma` after new runs", asked, 1),
         ):
             if name.endswith("new runs"):
