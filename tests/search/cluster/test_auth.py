@@ -111,3 +111,34 @@ def test_a_ray_of_ones_own_is_closed_and_writes_no_token(monkeypatch, clean, run
     found = json.loads(run_on_ray(PROGRAM, RAY_AUTH_MODE=None))
     assert (found["told"], found["file"]) == ([], False)
     assert "AuthenticationError" in found["joined"]
+
+
+# Joins a Ray without tokens from a process that has one.
+MIXED = """
+import os, subprocess, sys
+import ray
+
+ray.init("local", num_cpus=1, include_dashboard=False)
+joins = '''
+import sys
+from lkm_tune.search.cluster.auth import choose_auth_mode
+choose_auth_mode(sys.argv[1])
+from lkm_tune.search.cluster.joining import connect
+connect(sys.argv[1])
+'''
+address = ray.get_runtime_context().gcs_address
+env = os.environ | {"RAY_AUTH_TOKEN": "0" * 64}
+for mode in (None, "disabled"):
+    env.pop("RAY_AUTH_MODE", None)
+    env |= {"RAY_AUTH_MODE": mode} if mode else {}
+    command = [sys.executable, "-c", joins, address]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    print(done.returncode, done.stderr.strip().splitlines()[-1:])
+"""
+
+
+def test_a_token_for_a_ray_without_tokens_is_named(run_on_ray):
+    """Otherwise Ray ends every trial, as if it were out of memory."""
+    refused, joined = run_on_ray(MIXED).splitlines()
+    assert refused.startswith("1 ") and "set RAY_AUTH_MODE=disabled to join" in refused
+    assert joined.startswith("0 ")
