@@ -1,6 +1,6 @@
 # make demo   the main job: the quickstart study, from search to report
 # make test   the tests of every part; make lint: style and types
-#             The other targets test-… and what CI runs: CONTRIBUTING.md
+#             CONTRIBUTING.md has the other tests and the order of CI
 # make setup  only creates .venv, which the other targets also do
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv

@@ -21,7 +21,7 @@ from lkm_tune.ledger.journal import open_journal
 from lkm_tune.ledger.suggestions import distributions, suggest_settings
 from lkm_tune.ledger.trial_record import TrialRecord
 from lkm_tune.ledger.trials import StudyTrials
-from lkm_tune.study import Cell, Phase, Study, TrialSpec
+from lkm_tune.study import SEARCHES, Cell, Phase, Study, TrialSpec
 from lkm_tune.study.halving import survives
 
 # Optuna gets this finite value and a violated constraint for trials that diverged or ran out of
@@ -205,7 +205,7 @@ class Ledger(StudyTrials):
         return survives(record.rungs[epoch], others, self.study.search.reduction_factor)
 
     def _rungs_of(self, spec: TrialSpec) -> tuple[int, ...]:
-        return self.rungs if spec.phase in ("search", "control") else ()
+        return self.rungs if spec.phase in SEARCHES else ()
 
     def end(self, spec: TrialSpec, last: Settings) -> None:
         """A trial has ended with its last report.

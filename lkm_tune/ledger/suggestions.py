@@ -10,7 +10,7 @@ from optuna.distributions import (
 )
 from optuna.trial import Trial
 
-from lkm_tune.study import Choice, FloatRange, Phase, Range, Study
+from lkm_tune.study import SEARCHES, Choice, FloatRange, Phase, Range, Study
 
 
 def suggest_settings(trial: Trial, study: Study, phase: Phase) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def suggest_settings(trial: Trial, study: Study, phase: Phase) -> dict[str, Any]
 
 def distributions(study: Study, phase: Phase) -> dict[str, BaseDistribution]:
     """The distributions of a phase's settings, by name; none for curve points."""
-    if phase not in ("search", "control"):
+    if phase not in SEARCHES:
         return {}
     names = [name for name in study.space if phase == "search" or name != "gamma"]
     return {name: _distribution(study.space[name]) for name in names}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from lkm_tune.ledger.trials import StudyTrials
 from lkm_tune.ledger.use import Spent
-from lkm_tune.study import Study, TrialSpec
+from lkm_tune.study import SEARCHES, Study, TrialSpec
 
 
 class Limits:
@@ -55,7 +55,7 @@ class Limits:
 
     def has_to_pause(self, spec: TrialSpec, epoch: int) -> bool:
         """Whether a running trial pauses after this epoch, until the study is continued."""
-        return spec.phase in ("search", "control") and epoch in self._trials.rungs and self.spent
+        return spec.phase in SEARCHES and epoch in self._trials.rungs and self.spent
 
     def _hours(self) -> Iterator[str]:
         search, spent = self._study.search, self._hours_spent

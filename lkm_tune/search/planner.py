@@ -13,7 +13,7 @@ from lkm_tune.ledger.trials import SEARCH_OF, StudyTrials, without_gamma
 from lkm_tune.search.judgement import judge_curves
 from lkm_tune.search.looks import Judge, Look, Looks, Point, Points
 from lkm_tune.search.search_arrays import batch_size, divided
-from lkm_tune.study import Cell, Phase, Study, TrialSpec
+from lkm_tune.study import SEARCHES, Cell, Phase, Study, TrialSpec
 
 if TYPE_CHECKING:
     # This module imports Optuna, which a query for progress does not need.
@@ -67,7 +67,7 @@ class Plan:
         self._planned_at = -1
         # Without a search the control has no search either: its curve would be the same.
         both = study.search.control and study.search.trials > 0
-        self._phases: tuple[Phase, ...] = ("search", "control") if both else ("search",)
+        self._phases: tuple[Phase, ...] = SEARCHES if both else ("search",)
         self._cells = study.cells
         # Points that failed under an earlier driver run again; points that fail under this driver
         # do not.

@@ -8,7 +8,7 @@ from typing import Any
 from lkm_tune.ledger.trial_record import TrialRecord
 from lkm_tune.ledger.use import Spent
 from lkm_tune.search.planner import Plan
-from lkm_tune.study import Cell, Study, TrialSpec
+from lkm_tune.study import SEARCHES, Cell, Study, TrialSpec
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Parts:
         if key in self._continued and now - time_of_first < REPEATED_S:
             self._first[key] = time_of_first, part
         # Halving may stop a trial of a search at its next rung.
-        elif spec.phase not in ("search", "control") and part > first:
+        elif spec.phase not in SEARCHES and part > first:
             self._left[key] = (1 - part) * (now - time_of_first) / (part - first)
 
     def ended(self, record: TrialRecord) -> None:

@@ -20,11 +20,12 @@ from lkm_tune.study.shipped import find_study, shipped_studies
 from lkm_tune.study.space import Choice, FloatRange, IntRange, Range, Space
 from lkm_tune.study.study import GAMMA, Study
 from lkm_tune.study.study_file import load_study
-from lkm_tune.study.trial import APART, Cell, Phase, RunConfig, TrialSpec
+from lkm_tune.study.trial import APART, SEARCHES, Cell, Phase, RunConfig, TrialSpec
 
 __all__ = [
     "APART",
     "GAMMA",
+    "SEARCHES",
     "Catalog",
     "Cell",
     "Change",

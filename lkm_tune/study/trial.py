@@ -25,6 +25,9 @@ of the grid with one seed at the cell's best settings. `control_curve`: γ = 0 w
 best settings of the control.
 """
 
+SEARCHES: tuple[Phase, ...] = ("search", "control")
+"""The phases whose trials halving may stop."""
+
 
 APART = ("gamma", "lr", "weight_decay")
 """The settings in which the trials of an array may differ: they change neither the network nor the

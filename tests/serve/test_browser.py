@@ -211,4 +211,5 @@ def test_without_javascript(chromium, server):
     # A click does not wait for the whole next page.
     page.wait_for_url("**/studies/done", wait_until="load")
     assert page.locator("circle").count() == 60
+    assert page.title() == "done · lkm-tune"
     context.close()

@@ -15,11 +15,6 @@ from lkm_tune.search.cluster.auth import MODE, close_doors, short_folder
 PROBE_SECONDS = 30.0
 """Longest wait for the first actor."""
 
-AUTH_ADVICE = (
-    "This process has a token, and the Ray seems to ask for none: set RAY_AUTH_MODE=disabled to "
-    "join it without one, or start it with RAY_AUTH_MODE=token"
-)
-
 
 def connect(address: str | None) -> None:
     """Joins the Ray at `address`, or starts Ray on this machine until this process ends.
@@ -28,7 +23,7 @@ def connect(address: str | None) -> None:
     the packages of the nodes, which another user may replace.
 
     Raises:
-        ConnectionError: if no Ray answers at `address`, or its actors cannot answer this process.
+        ConnectionError: if no Ray answers at `address`, or it ends the actors of this process.
         ValueError: if others can read its token, or there is no folder for Ray's sockets.
     """
     settle_folders(Path.cwd())
@@ -38,7 +33,8 @@ def connect(address: str | None) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address:
         ray.init(address=address, runtime_env={"py_modules": [str(PACKAGE)]}, **quiet)
-        _check_actors(address)
+        if os.environ.get(MODE) == "token":
+            _check_actors(address)
         return
     # Without RAY_AUTH_MODE, a new Ray asks for a token, as wanted (since Ray 2.59). The mode cannot
     # be set here: Ray reads it at its import.
@@ -46,7 +42,7 @@ def connect(address: str | None) -> None:
 
 
 def _check_actors(address: str) -> None:
-    """Starts an actor, as trials are.
+    """Starts an actor: trials are actors.
 
     A process with a token can join a Ray that asks for none and run tasks there, but Ray cannot ask
     the process whether it still needs an actor, and ends every actor before it starts.
@@ -57,8 +53,9 @@ def _check_actors(address: str) -> None:
     except ActorDiedError as error:
         ray.shutdown()
         raise ConnectionError(
-            f"the Ray at {address} can be joined, but it ends every actor of this process before "
-            f"its start. {AUTH_ADVICE if os.environ.get(MODE) == 'token' else error}"
+            f"the Ray at {address} ends every actor of this process before its start. This process "
+            "has a token, and the Ray seems to ask for none: set RAY_AUTH_MODE=disabled to join it "
+            "without a token, or start it with RAY_AUTH_MODE=token"
         ) from error
     except GetTimeoutError:
         # A crowded cluster: trials wait, too.
