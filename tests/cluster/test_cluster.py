@@ -12,7 +12,7 @@ import shutil
 import signal
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -98,17 +98,34 @@ def submitting(machines, arguments=""):
 
 
 def wait_for_use(machines, results=()):
-    """Waits until trials run on all hosts, as long as processes come and go there."""
-    hosts = machines.hosts.values()
-    wait_until(
-        lambda: results or len(running_on(machines)) == len(hosts), 180, "all nodes' use",
-        lambda: [host.pids() for host in hosts],
-    )  # fmt: skip
+    """Waits until trials run on all hosts, as long as processes come and go there.
+
+    Each trial found stands still meanwhile: the first trials might end before the last ones begin.
+    """
+    hosts, held = machines.hosts.values(), set()
+
+    def used():
+        found = [training(host) for host in hosts]
+        for pid in set().union(*found) - held:
+            send(pid, signal.SIGSTOP)
+            held.add(pid)
+        return results or all(found)
+
+    try:
+        wait_until(used, 180, "all nodes' use", lambda: [host.pids() for host in hosts])
+    finally:
+        for pid in held:
+            send(pid, signal.SIGCONT)
 
 
-def running_on(machines):
-    """The hosts with a training process; the driver's record may be outdated."""
-    return [host for host in machines.hosts.values() if host.pids("ray::", "Trainable.train")]
+def training(host):
+    """The training processes of a host; the driver's record may be outdated."""
+    return host.pids("ray::", "Trainable.train")
+
+
+def send(pid, number):
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def check_complete(machines, name, trials=TRIALS, epochs=EPOCHS):
@@ -143,7 +160,7 @@ def test_the_default_study_runs_on_all_nodes_whatever_is_killed_on_the_way(clust
     with submitting(cluster) as results:
         kill(cluster.head.pids("tune.py"))
     assert results[0].returncode != 0
-    wait_until(lambda: not running_on(cluster), 120, "its trials to end")
+    wait_until(lambda: not any(map(training, cluster.hosts.values())), 120, "its trials to end")
     # A study under tmux needs no connection: the command returns at once.
     cluster.shell(f"ray submit --tmux {cluster.config} tune.py", 120)
     wait_for_use(cluster)
