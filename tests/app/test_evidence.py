@@ -1,17 +1,22 @@
 """docs/findings.md quotes the answers of the kept tables of runs, so that anyone can check them."""
 
 import re
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import pandas as pd
 import pytest
 
 from lkm_tune.app import make_report
+from lkm_tune.transfer.fit.prediction_costs import RULES, prediction_summary
+from lkm_tune.transfer.wording import percent, span
 
 DOCS = Path(__file__).parents[2] / "docs"
 TABLES = sorted((DOCS / "evidence").glob("*.csv.gz"))
 SECTIONS = dict(
     re.findall(
-        r"^## `(\w+)`\n(.*?)(?=^## )",
+        r"^## `?(\w+)`?\n(.*?)(?=^## )",
         (DOCS / "findings.md").read_text(encoding="utf-8"),
         flags=re.MULTILINE | re.DOTALL,
     )
@@ -20,14 +25,50 @@ NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda path: path.name)
-def test_the_findings_are_those_of_the_table(tmp_path, table):
-    report, _ = make_report(tmp_path, from_table=str(table))
-    section = SECTIONS[table.name.partition(".")[0]]
-    answer = report.summary["by_margin"]["0.02"]
+def test_the_findings_are_those_of_the_table(table):
+    section = SECTIONS[name_of(table)]
+    answer = report_of(table).summary["by_margin"]["0.02"]
     rows = [" | ".join(fields).rstrip("| ") for fields in answer["lines"]]
-    quoted = [line.strip("| ") for line in section.splitlines() if line.startswith("| ")][1:]
-    assert same(quoted, rows)
+    assert same(rows_of(section), rows)
     assert same(re.findall(r"“(.*?)”", " ".join(section.split()))[:1], [answer["all"]])
+
+
+def test_the_costs_of_predictions_are_those_of_the_tables():
+    """A row for each study, and one for all studies whose γ include the paper's."""
+    found = {f"`{name_of(table)}`": report_of(table).predictions for table in TABLES}
+    whole = [rows for rows in found.values() if rows["regret_paper"].notna().all()]
+    found["all with γ = 0.02"] = pd.concat(whole)
+    quoted = rows_of(SECTIONS["Prediction"])
+    names = [row.partition(" | ")[0].partition(",")[0] for row in quoted]
+    assert sorted(names) == sorted(found)
+    known = [costs(found[name]) for name in names]
+    assert same([row.partition(" | ")[2] for row in quoted], known)
+
+
+def costs(predictions):
+    """The number of cells, and the mean regret of each way to choose γ with its interval."""
+    summary = prediction_summary(predictions).set_index(["left_out", "rule"])
+    ways = [summary.loc[("cell", rule)] for rule in RULES]
+    texts = [
+        f"{percent(way.regret)} ({span(way.low, way.high)})" if way.regret == way.regret else "–"
+        for way in ways
+    ]
+    return " | ".join([f"{ways[0].n:.0f}", *texts])
+
+
+@cache
+def report_of(table):
+    with TemporaryDirectory() as folder:
+        return make_report(Path(folder), from_table=str(table))[0]
+
+
+def name_of(table):
+    return table.name.partition(".")[0]
+
+
+def rows_of(section):
+    """The rows of the table in a section, without its head."""
+    return [line.strip("| ") for line in section.splitlines() if line.startswith("| ")][1:]
 
 
 def same(quoted, answers):
@@ -43,4 +84,4 @@ def same(quoted, answers):
 
 
 def test_every_section_has_its_table():
-    assert [table.name.partition(".")[0] for table in TABLES] == sorted(SECTIONS)
+    assert [name_of(table) for table in TABLES] == sorted(set(SECTIONS) - {"Prediction"})

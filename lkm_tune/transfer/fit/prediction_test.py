@@ -14,7 +14,6 @@ from lkm_tune.transfer.fit.cells import CellKey
 from lkm_tune.transfer.fit.optimum import LARGEST_REGRET, CellCurve
 from lkm_tune.transfer.fit.prediction import Pool, Prediction, regret_at
 from lkm_tune.transfer.fit.regret import regrets
-from lkm_tune.transfer.wording import percent
 
 NEVER = "never searched"
 
@@ -24,14 +23,6 @@ LEFT_OUT: dict[str, Callable[[CellKey, CellKey], bool]] = {
     "architecture": lambda cell, other: cell.model != other.model,
 }
 """Left-out group -> whether a cell remains for the prediction."""
-
-RULES = {
-    "regret": "the predicted γ",
-    "regret_paper": f"γ = {PAPER_GAMMA:g} everywhere",
-    "regret_zero": "γ = 0",
-    "regret_own": "its own search",
-}
-"""Column of the expected regret of each way to choose γ -> its name."""
 
 COLUMNS = [
     *CellKey._fields, "left_out", "cells", "gamma", "gamma_low", "gamma_high", "regret_expected",
@@ -87,56 +78,6 @@ def like(keys: Sequence[CellKey], model: str, task: str) -> CellKey:
     sizes = Counter(key.n_train for key in keys)
     depth = depths.most_common(1)[0][0] if depths else 0
     return CellKey(model, task, depth, sizes.most_common(1)[0][0])
-
-
-def prediction_summary(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Mean expected regret of each way to choose γ, one row for each left-out group.
-
-    `n`: number of judged cells. `low` and `high`: two standard errors around the mean regret of the
-    predicted γ.
-    """
-    tested = predictions[predictions["left_out"] != NEVER]
-    rows = []
-    for left_out in LEFT_OUT:
-        part = tested[tested["left_out"] == left_out]
-        part = part[part["regret"].notna()]
-        if part.empty:
-            continue
-        error = float(part["regret"].std(ddof=1) / np.sqrt(len(part))) if len(part) > 1 else np.nan
-        mean = float(part["regret"].mean())
-        rows.append(
-            {
-                "left_out": left_out,
-                "n": len(part),
-                **{name: float(part[name].mean()) for name in RULES},
-                "low": max(mean - 2 * error, 0.0),
-                "high": mean + 2 * error,
-            }
-        )
-    return pd.DataFrame(rows, columns=["left_out", "n", *RULES, "low", "high"])
-
-
-def prediction_sentence(summary: pd.DataFrame, margin: float) -> str:
-    """Whether γ can be predicted, in words; "" when nothing could be tested."""
-    cell = summary[summary["left_out"] == "cell"]
-    if cell.empty:
-        return ""
-    row = cell.iloc[0]
-    if row["high"] <= margin:
-        verdict = "Yes, for cells like these"
-    elif row["low"] > margin:
-        verdict = f"Not to within {percent(margin)}"
-    else:
-        verdict = "Not settled"
-    costs = ", ".join(
-        f"{percent(float(row[column]))} with {name}"
-        for column, name in RULES.items()
-        if np.isfinite(row[column])
-    )
-    return (
-        f"{verdict}: with each of {int(row['n'])} cells left out in turn, the expected regret is"
-        f" on average {costs}."
-    )
 
 
 def _row(key: CellKey, left_out: str, found: Prediction) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from lkm_tune.transfer.fit.analysis import all_margins
 from lkm_tune.transfer.fit.answer import PAPER_GAMMA, USE
 from lkm_tune.transfer.fit.cells import CellKey
 from lkm_tune.transfer.fit.drivers import drivers_sentence
-from lkm_tune.transfer.fit.prediction_test import RULES, prediction_sentence, prediction_summary
+from lkm_tune.transfer.fit.prediction_costs import RULES, prediction_sentence, prediction_summary
 from lkm_tune.transfer.fit.verdict import UNDECIDED
 from lkm_tune.transfer.report.matrix import MARKS, MEANINGS, counts, matrix
 from lkm_tune.transfer.report.names import short_names
@@ -77,7 +77,10 @@ def render(report: TransferReport) -> str:
         agreement=_longest(report.agreement),
         axes=report.axes.to_dict("records"),
         prediction=prediction_sentence(summary, report.margin),
-        predicted=summary.to_dict("records"),
+        predicted=[
+            (left_out, ways.to_dict("records"))
+            for left_out, ways in summary.groupby("left_out", sort=False)
+        ],
         rules=RULES,
         drivers=report.drivers.to_dict("records"),
         drivers_sentence=drivers_sentence(report.drivers),
