@@ -54,7 +54,7 @@ class TransferReport:
         regret: every ordered pair of cells with its verdict (`tables.regret_table`).
         agreement: Kendall's τ of whole curves (`tables.agreement_table`).
         predictions: the γ that other cells recommend, and its cost
-            (`predictions.predictions_table`).
+            (`prediction_test.predictions_table`).
         drivers: effects of properties of cells on the best γ (`drivers.drivers_table`).
         importance: importance of each setting in the search, from the caller.
         trials: every row of the input, including search trials.
