@@ -56,12 +56,12 @@ def report(
     """
     from lkm_tune.cli.console import say
 
-    if against and not study:
-        raise click.ClickException(f"--against {against} needs the name of one study")
     if against and (uri or table):
         raise click.ClickException(
             "--against needs the study's file, which --from and --from-mlflow do not read"
         )
+    if against and not study:
+        raise click.ClickException(f"--against {against} needs the name of one study")
     if uri and table:
         raise click.ClickException("runs come --from a table or --from-mlflow, not from both")
     if experiment and not uri:
