@@ -63,7 +63,7 @@ class Axes:
     def y(self, error: Array | float) -> Any:
         """The vertical place of an error."""
         share = (np.asarray(error) - self.bottom) / (self.top - self.bottom)
-        return HEIGHT - BOTTOM - np.clip(share, -0.02, 1.0) * (HEIGHT - BOTTOM - TOP)
+        return HEIGHT - BOTTOM - np.clip(share, 0.0, 1.0) * (HEIGHT - BOTTOM - TOP)
 
     def drawn(self) -> list[str]:
         """The axes with ticks and labels."""
