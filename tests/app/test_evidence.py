@@ -1,6 +1,7 @@
 """docs/findings.md quotes the answers of the kept tables of runs, so that anyone can check them."""
 
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +11,8 @@ import pytest
 
 from lkm_tune.app import make_report
 from lkm_tune.transfer.fit.prediction_costs import prediction_summary
+from lkm_tune.transfer.fit.verdict import DOES_NOT, NOTHING, TRANSFERS, UNDECIDED
+from lkm_tune.transfer.report.matrix import counts
 from lkm_tune.transfer.wording import percent, span
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -43,6 +46,23 @@ def test_the_costs_of_predictions_are_those_of_the_tables():
     assert sorted(names) == sorted(found)
     known = [costs(found[name]) for name in names]
     assert same([row.partition(" | ")[2] for row in quoted], known)
+
+
+def test_the_counts_are_those_of_the_tables():
+    """The number of cells of molecules that exclude a gain, and the verdicts of all pairs."""
+    text = " ".join((DOCS / "findings.md").read_text(encoding="utf-8").split())
+    optima = pd.concat(report_of(table).optima for table in TABLES)
+    molecules = optima[optima["task"] != "cora"]
+    excluding = (molecules["largest_gain"] <= 0.02).sum()
+    assert f"of {len(molecules)} cells, {excluding} exclude a gain above 2 %" in text
+    assert f"the other {len(molecules) - excluding} show none" in text
+    found = sum((Counter(counts(report_of(table).pairs, 0.02)) for table in TABLES), Counter())
+    assert found[DOES_NOT] == 0
+    assert (
+        f"of {found.total()} ordered pairs of cells in {len(TABLES)} studies,"
+        f" {found[TRANSFERS]} transfer, {found[NOTHING]} have nothing to transfer,"
+        f" none is shown to fail, and {found[UNDECIDED]} are open" in text
+    )
 
 
 def predictions_of(table):
