@@ -93,5 +93,6 @@ def test_against_the_paper(storage, invoke):
         assert difference in page
     refused = invoke("report", "--storage", storage, "--against", "paper", code=1)
     assert "--against paper needs the name of one study" in refused
-    refused = invoke("report", "--from", "runs.csv", "--against", "paper", code=1)
+    table = storage / "studies/side/report/trials.csv"
+    refused = invoke("report", "--from", table, "--against", "paper", code=1)
     assert "--against needs the study's file" in refused
