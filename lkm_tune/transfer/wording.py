@@ -58,6 +58,11 @@ def span(low: float, high: float) -> str:
     return f"{percent(low).removesuffix(f'{NO_BREAK}%')} to {percent(high)}"
 
 
+def estimate(value: float, low: float, high: float) -> str:
+    """A fraction with its interval: `2.5 % (0.5 to 4.2 %)`."""
+    return f"{percent(value)} ({span(low, high)})"
+
+
 def count_text(count: int) -> str:
     """A count, as a word up to twelve."""
     return _WORDS[count] if count < len(_WORDS) else f"{count:,}"

@@ -13,7 +13,7 @@ from lkm_tune.app import make_report
 from lkm_tune.transfer.fit.prediction_costs import prediction_summary
 from lkm_tune.transfer.fit.verdict import DOES_NOT, NOTHING, TRANSFERS, UNDECIDED
 from lkm_tune.transfer.report.matrix import counts
-from lkm_tune.transfer.wording import percent, span
+from lkm_tune.transfer.wording import estimate
 
 DOCS = Path(__file__).parents[2] / "docs"
 TABLES = sorted((DOCS / "evidence").glob("*.csv.gz"))
@@ -75,7 +75,7 @@ def costs(predictions):
     """The number of cells, and the mean regret of each way to choose γ with its interval."""
     ways = prediction_summary(predictions)
     texts = [
-        f"{percent(way.regret)} ({span(way.low, way.high)})" if way.regret == way.regret else "–"
+        estimate(way.regret, way.low, way.high) if way.regret == way.regret else "–"
         for way in ways.itertuples()
     ]
     return " | ".join([str(ways["n"][0]), *texts])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from lkm_tune.transfer.fit.optimum import CellCurve
@@ -23,6 +24,19 @@ class Interval(NamedTuple):
 
 
 UNKNOWN = Interval(np.nan, np.nan, np.nan)
+
+
+def mean_interval(values: ArrayLike, outside: float) -> Interval:
+    """The mean with Student's t interval that misses the true mean in `outside` of all samples.
+
+    One value has no interval. NaN among the values gives NaN.
+    """
+    values = np.asarray(values, float)
+    mean, count = float(values.mean()), len(values)
+    if count == 1:
+        return Interval(mean, np.nan, np.nan)
+    reach = -float(stdtrit(count - 1, outside / 2) * values.std(ddof=1)) / count**0.5
+    return Interval(mean, mean - reach, mean + reach)
 
 
 def gain_at_recommended(cell: CellCurve) -> Interval:
@@ -85,9 +99,5 @@ def gain_on_own_control(cell: CellCurve) -> Interval:
     difference = difference[~np.isnan(difference)]
     if not len(difference):
         return UNKNOWN
-    if len(difference) == 1:
-        return Interval(-float(np.expm1(difference[0])), np.nan, np.nan)
-    mean, error = difference.mean(), difference.std(ddof=1) / np.sqrt(len(difference))
-    reach = -stdtrit(len(difference) - 1, OUTSIDE) * error
-    low, value, high = (-np.expm1([mean + reach, mean, mean - reach])).tolist()
-    return Interval(value, low, high)
+    rise = mean_interval(difference, 1 - LEVEL)
+    return Interval(*(-np.expm1([rise.value, rise.high, rise.low])).tolist())

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
-from scipy.special import stdtrit
 
 from lkm_tune.transfer.fit.answer import PAPER_GAMMA
-from lkm_tune.transfer.fit.gain import Interval
+from lkm_tune.transfer.fit.gain import mean_interval
 from lkm_tune.transfer.fit.prediction_test import LEFT_OUT
-from lkm_tune.transfer.wording import percent, span
+from lkm_tune.transfer.fit.rivals import LEVEL
+from lkm_tune.transfer.wording import estimate, percent
 
 PREDICTED = "regret"
 RULES = {
@@ -23,8 +21,6 @@ RULES = {
     "regret_own": "its own search",
 }
 """Column of the expected regret of each way to choose γ -> its name."""
-
-OUTSIDE = 0.05
 
 
 def prediction_summary(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -41,26 +37,13 @@ def prediction_summary(predictions: pd.DataFrame) -> pd.DataFrame:
         part = predictions[predictions["left_out"] == left_out]
         part = part[part[PREDICTED].notna()]
         for rule in RULES if len(part) else ():
-            mean = mean_over_cells(part[rule], OUTSIDE)
-            more = mean_over_cells(part[rule] - part[PREDICTED], OUTSIDE / (len(RULES) - 1))
+            mean = mean_interval(part[rule], 1 - LEVEL)
+            more = mean_interval(part[rule] - part[PREDICTED], (1 - LEVEL) / (len(RULES) - 1))
             rows.append(
                 (left_out, rule, len(part), mean.value, max(mean.low, 0.0), mean.high, *more)
             )
     columns = ["left_out", "rule", "n", "regret", "low", "high", "more", "more_low", "more_high"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def mean_over_cells(values: ArrayLike, outside: float) -> Interval:
-    """The mean with Student's t interval that misses the true mean in `outside` of all samples.
-
-    One value has no interval. NaN among the values gives NaN.
-    """
-    values = np.asarray(values, float)
-    mean, count = float(values.mean()), len(values)
-    if count == 1:
-        return Interval(mean, np.nan, np.nan)
-    reach = -float(stdtrit(count - 1, outside / 2) * values.std(ddof=1)) / count**0.5
-    return Interval(mean, mean - reach, mean + reach)
 
 
 def prediction_sentence(summary: pd.DataFrame, margin: float) -> str:
@@ -77,7 +60,7 @@ def prediction_sentence(summary: pd.DataFrame, margin: float) -> str:
     else:
         verdict = "Not settled"
     costs = ", ".join(
-        f"{percent(way['regret'])} ({span(way['low'], way['high'])}) with {RULES[way['rule']]}"
+        f"{estimate(way['regret'], way['low'], way['high'])} with {RULES[way['rule']]}"
         for way in ways
     )
     return (

@@ -32,6 +32,7 @@ from lkm_tune.transfer.report.study_sentences import (
 from lkm_tune.transfer.report.style import style_sheet, template
 from lkm_tune.transfer.wording import (
     at_most,
+    estimate,
     gamma_text,
     margin_text,
     number_text,
@@ -57,7 +58,12 @@ def render(report: TransferReport) -> str:
         "percent": percent, "at_most": at_most, "gamma": gamma_text, "number": number_text,
         "short": short_text, "margin": margin_text, "sentence": cell_sentence,
     }  # fmt: skip
-    environment.globals |= {"span": span, "most_rows": MOST_ROWS, "most_lines": MOST_LINES}
+    environment.globals |= {
+        "span": span,
+        "estimate": estimate,
+        "most_rows": MOST_ROWS,
+        "most_lines": MOST_LINES,
+    }
     names = short_names({answer.key: answer.name for answer in report.answers})
     summary = prediction_summary(report.predictions)
     missing = report.regret.loc[report.regret["verdict"] == UNDECIDED, "missing"]

@@ -16,6 +16,7 @@ from lkm_tune.transfer.wording import (
     NO_BREAK,
     at_most,
     count_text,
+    estimate,
     gamma_text,
     listed,
     margin_text,
@@ -134,7 +135,7 @@ def _line(answer: CellAnswer) -> tuple[str, str, str]:
     if math.isfinite(answer.bound):
         excluded = f"more than {at_most(answer.bound)} above the best"
     if answer.decision == USE:
-        gain = f"{percent(answer.gain)} ({span(answer.gain_low, answer.gain_high)})"
+        gain = estimate(answer.gain, answer.gain_low, answer.gain_high)
         return f"use γ = {best}", gain, excluded
     if math.isnan(answer.gain):
         return f"undecided, best guess {best}", "not known: no γ = 0", excluded
@@ -155,10 +156,8 @@ def detail_sentences(answer: CellAnswer) -> list[str]:
         found.append(f"γ = {gamma_text(answer.recommended)} is {_at_most_above(answer)}.")
     found += [*_own_control(answer), *_edge(answer), *_harm(answer)]
     if math.isfinite(answer.paper_regret_high) and not answer.flat:
-        found.append(
-            f"The published γ = {PAPER_GAMMA:g} costs {percent(answer.paper_regret)}"
-            f" ({span(answer.paper_regret_low, answer.paper_regret_high)})."
-        )
+        cost = estimate(answer.paper_regret, answer.paper_regret_low, answer.paper_regret_high)
+        found.append(f"The published γ = {PAPER_GAMMA:g} costs {cost}.")
     return found
 
 
@@ -183,7 +182,7 @@ def _own_control(answer: CellAnswer) -> list[str]:
         value, low, high = -value, -high, -low
         return [
             "γ = 0 at its own best settings has a lower error: mixing costs"
-            f" {percent(value)} ({span(low, high)}) against it."
+            f" {estimate(value, low, high)} against it."
         ]
     return [
         "Against γ = 0 at its own best settings the error is"
@@ -195,7 +194,7 @@ def _harm(answer: CellAnswer) -> list[str]:
     if not math.isfinite(answer.harm_start):
         return []
     start, largest = gamma_text(answer.harm_start), gamma_text(answer.range_high)
-    cost = f"{percent(answer.harm)} ({span(answer.harm_low, answer.harm_high)})"
+    cost = estimate(answer.harm, answer.harm_low, answer.harm_high)
     if start == largest:
         return [f"γ = {largest} costs {cost} against no mixing."]
     return [

@@ -3,10 +3,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lkm_tune.transfer import TransferReport
+from lkm_tune.transfer.fit.gain import mean_interval
 from lkm_tune.transfer.fit.prediction_costs import (
     RULES,
-    mean_over_cells,
     prediction_sentence,
     prediction_summary,
 )
@@ -70,25 +69,6 @@ def test_one_cell_has_no_interval_and_an_unknown_way_no_cost() -> None:
 def test_the_interval_holds_the_mean_of_skewed_costs_and_excludes_other_means() -> None:
     """Six cells; costs as of an exponential distribution, the worst case, with mean 1."""
     samples = np.random.default_rng(0).exponential(size=(2000, 6))
-    intervals = [mean_over_cells(values, 0.05) for values in samples]
+    intervals = [mean_interval(values, 0.05) for values in samples]
     assert np.mean([found.low <= 1 <= found.high for found in intervals]) >= 0.88
     assert np.mean([found.high < 4 for found in intervals]) >= 0.9
-
-
-def test_the_prediction_is_judged_against_the_other_ways(simulate, shapes) -> None:
-    """The best γ follows the architecture: early at 0.005, late at 0.2."""
-    curves = {"early": shapes["peak"](0.005, 0.1), "late": shapes["peak"](0.2, 0.1)}
-    tables = [
-        simulate(curves, noise=0.003, random=number).assign(task=task)
-        for number, task in enumerate(("qm9/homo", "qm9/mu", "qm9/r2"))
-    ]
-    report = TransferReport.from_runs(pd.concat(tables))
-    found = prediction_summary(report.predictions).set_index(["left_out", "rule"])
-    costs = found["regret"]["cell"]
-    assert set(found["n"]) == {6}
-    assert costs["regret_own"] < 0.01
-    assert costs["regret"] < costs["regret_paper"] < costs["regret_zero"]
-    sentence = prediction_sentence(found.reset_index(), 0.01)
-    assert sentence.startswith("Yes, for cells like these")
-    assert "γ = 0 is shown to cost more" in sentence
-    assert all(name in sentence for name in RULES.values())

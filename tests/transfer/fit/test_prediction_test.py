@@ -7,6 +7,11 @@ from lkm_tune.transfer import TransferReport, cell_sentence
 from lkm_tune.transfer.fit.analysis import fit_cells
 from lkm_tune.transfer.fit.drivers import degrees_of_freedom, drivers_sentence, drivers_table
 from lkm_tune.transfer.fit.prediction import regret_at
+from lkm_tune.transfer.fit.prediction_costs import (
+    RULES,
+    prediction_sentence,
+    prediction_summary,
+)
 from lkm_tune.transfer.fit.prediction_test import NEVER, own_regret
 from lkm_tune.transfer.fit.run_table import check_runs
 
@@ -44,6 +49,19 @@ def test_kin_are_found_to_predict_where_they_do(report) -> None:
         assert rows.loc[left_out, "regret"].max() < 0.01
     # Without the architecture, the other architecture misleads.
     assert rows.loc[("architecture", "early"), "regret"].min() > 0.03
+
+
+def test_the_judgement_is_against_the_other_ways_to_choose(report) -> None:
+    summary = prediction_summary(report.predictions)
+    ways = summary[summary["left_out"] == "cell"].set_index("rule")
+    assert set(ways["n"]) == {7}
+    costs = ways["regret"]
+    assert costs["regret_own"] < 0.01
+    assert costs["regret"] < costs["regret_paper"] < costs["regret_zero"]
+    sentence = prediction_sentence(summary, 0.01)
+    assert sentence.startswith("Yes, for cells like these")
+    assert "γ = 0 is shown to cost more" in sentence
+    assert all(name in sentence for name in RULES.values())
 
 
 def test_a_cell_never_searched_is_predicted_with_what_from(report) -> None:
