@@ -230,20 +230,26 @@ def _orders(x: Tensor) -> Tensor:
 
 
 def _bessel_series(x: Tensor, order: Tensor) -> Tensor:
-    highest = x.shape[-2] - 1
-    half_square = x * x / 2
-    total = torch.ones_like(x)
-    for k in range(_series_terms(highest), 0, -1):
-        total = 1 - half_square / (k * (2 * order + 2 * k + 1)) * total
+    # A polynomial of z = (x / (l + 1))², z <= 1: its coefficients suit float32, and each costs one
+    # operation on the edges.
+    turn = _orders(x).expand(x.shape[-2:]).double() + 1
+    degree = torch.arange(1, _series_terms(x.shape[-2] - 1, x.dtype) + 1, device=x.device)
+    degree = degree[:, None, None]
+    ratios = -turn.square() / (2 * degree * (2 * order + 2 * degree + 1))
+    coefficients = ratios.cumprod(0).to(x.dtype)
+    z = (x / turn.to(x.dtype)).square()
+    total = coefficients[-1]
+    for coefficient in coefficients[:-1].flip(0):
+        total = torch.addcmul(coefficient, total, z)
     odd_factorials = (2 * order + 1).cumprod(0)
-    return x**order / odd_factorials * total
+    return x**order / odd_factorials * (1 + total * z)
 
 
 @lru_cache
-def _series_terms(order: int) -> int:
-    """Terms after which the series of j_order at x = order + 1 has converged in float64."""
+def _series_terms(order: int, dtype: torch.dtype) -> int:
+    """Terms after which the series of j_order at x = order + 1 has converged."""
     term, k = 1.0, 0
-    while term > 1e-17:
+    while term > torch.finfo(dtype).eps / 16:
         k += 1
         term *= (order + 1) ** 2 / 2 / (k * (2 * order + 2 * k + 1))
     return k
