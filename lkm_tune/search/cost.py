@@ -25,10 +25,11 @@ class CellCost:
 
     Attributes:
         cell: the cell.
-        seconds_per_epoch: training and validation, at settings in the middle of their ranges.
+        seconds_per_epoch: processor time of training and validation, at settings in the middle of
+            their ranges.
         array: the number of points of the curve that train as one program.
         seconds_in_array: the seconds per epoch of each of these points.
-        seconds: training time of all expected epochs of the plan. Search trials count as single
+        seconds: processor time of all expected epochs of the plan. Search trials count as single
             trials, because the sizes of their arrays are not known in advance.
     """
 
@@ -96,11 +97,14 @@ def _measured(study: Study, cell: Cell, cache: Path | None) -> tuple[float, int,
 
 
 def _second_epoch(epochs: Iterator[Any]) -> float:
-    """Seconds of the second epoch: the first steps of a process are slower than the rest."""
+    """Processor seconds of the second epoch: the first steps of a process are slower.
+
+    Other programs on the machine would prolong the time of a clock several times.
+    """
     next(epochs)
-    start = time.perf_counter()
+    start = time.process_time()
     next(epochs)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def _whole_epochs(study: Study, cell: Cell, few: RunConfig) -> float:

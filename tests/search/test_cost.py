@@ -1,5 +1,6 @@
 """The estimated cost of a study."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -36,6 +37,20 @@ def test_steps_are_timed_on_the_one_thread_that_the_cost_names(tmp_path, monkeyp
         torch.set_num_threads(before)
     assert seen == [1, 1]
     assert found.seconds > found.seconds_per_epoch > 0
+
+
+def test_waiting_for_other_programs_costs_nothing(tmp_path, monkeypatch):
+    """On a machine with other work, a clock measured up to five times the time of the steps."""
+
+    class Waiting(TrainingRun):
+        def epochs(self):
+            for epoch in super().epochs():
+                time.sleep(1)
+                yield epoch
+
+    monkeypatch.setattr(cost, "TrainingRun", Waiting)
+    (found,) = cost.estimate(replace(STUDY, resources=Resources(array=1)), tmp_path)
+    assert 0 < found.seconds_per_epoch < 1
 
 
 def test_two_targets_of_the_same_molecules_share_a_measurement(tmp_path, monkeypatch):
